@@ -1,0 +1,495 @@
+"""Every domain type, frozen, on the standard library alone.
+
+A `Case` is what an examination produced: everything a reader of the report sees is a pure function of it. Ids are the
+tags printed in the report (`Q1` disputed image, `R1` original, `N1` neighbour, `A1` autoencoder round trip, `I1`
+inversion, `G1` regeneration, `C1` control). Collections are tuples; absence is a value with a reason.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+SCHEMA = 1
+"""Version of the serialised form. A reader refuses any other version by name."""
+
+
+class Better(StrEnum):
+    """Which way a measure points."""
+
+    HIGHER = "higher"
+    """A higher value means more alike."""
+    LOWER = "lower"
+    """A lower value means more alike."""
+
+
+class Pair(StrEnum):
+    """The three proposition pairs; they are never merged (design, section 2)."""
+
+    DERIVATION = "derivation"
+    """The disputed image derives from work R, or it does not."""
+    RETENTION = "retention"
+    """The checkpoint reproduces R because it learned it, or as it does any such image."""
+    ORIGIN = "origin"
+    """The disputed image was made by this checkpoint (family), or it was not."""
+
+
+class Grade(StrEnum):
+    """Fixed words for how far two pictures correspond. They describe measurements; they decide nothing."""
+
+    SAME_PIXELS = "same pixels"
+    """The decoded pixels are equal, byte for byte."""
+    THROUGHOUT = "corresponds throughout"
+    IN_PART = "corresponds in part"
+    SUBJECT = "same subject or manner only"
+    NONE = "no correspondence measured"
+    INSUFFICIENT = "insufficient measurements"
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """Something that was not measured or is not at hand. It is printed with its reason, never left blank."""
+
+    what: str
+    """What is missing, as a noun phrase: "training index"."""
+    reason: str
+    """Why, as a full sentence."""
+    remedy: str = ""
+    """What would supply it, as a full sentence; empty where nothing would."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A named fact printed verbatim: a parameter, a version, a metadata entry."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileDigest:
+    """A file named and hashed."""
+
+    path: str
+    """Relative, with forward slashes."""
+    sha256: str
+    """Hexadecimal, of the bytes as they are on disk."""
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Exhibit:
+    """One picture in evidence, stored as `exhibits/<sha256><suffix>` in the case folder."""
+
+    id: str
+    """Tag printed in the report, unique in the case."""
+    sha256: str
+    """Of the stored bytes."""
+    pixel_sha256: str
+    """Of the decoded 8-bit RGB pixels, row by row: survives a change of container."""
+    path: str
+    """Inside the case folder, with forward slashes."""
+    media_type: str
+    width: int
+    height: int
+    title: str
+    """What the picture is, in words for a reader."""
+    made_by: str
+    """`received`, or the method and version that produced it: "inversion.ode@1"."""
+    seed: int | None = None
+    """Seed of the random draw it was made from; none where nothing was drawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A file received for examination. The bytes as received are stored and hashed before anything decodes them."""
+
+    id: str
+    role: str
+    """`disputed` or `original`."""
+    file_name: str
+    sha256: str
+    size_bytes: int
+    media_type: str
+    width: int
+    """Pixels as stored, before the EXIF orientation is applied."""
+    height: int
+    stored: str
+    """Path of the bytes as received inside the case folder."""
+    exhibit: str
+    """Id of the working copy: upright, sRGB, 8-bit RGB."""
+    decoding: tuple[str, ...]
+    """What was done to obtain the working copy, one sentence each: orientation, colour profile, alpha."""
+    metadata: tuple[Fact, ...]
+    """Embedded metadata, verbatim: "the file states"."""
+    generator: tuple[Fact, ...]
+    """Metadata that image generators write (prompt, seed, sampler, model); forgeable, like all metadata."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The generator under examination, identified from headers before any weight is loaded."""
+
+    name: str
+    location: str
+    """The path or hub id as given; the digests below identify it."""
+    family: str
+    """Architecture family of the table in `forensics.diffusion`: `sd`."""
+    layout: str
+    """`diffusers folder` or `single file`."""
+    prediction: str
+    """What the network predicts: `epsilon` or `v_prediction`."""
+    native_px: int
+    """Side of the square picture it was made for."""
+    parameters: int
+    """Parameters of the denoising network."""
+    digest: str
+    """SHA-256 over the sorted list of file digests."""
+    files: tuple[FileDigest, ...]
+    facts: tuple[Fact, ...]
+    demonstration: bool
+    """True for the embedded reference checkpoint: said on every page."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexFacts:
+    """The training index that was searched: which collection, how complete."""
+
+    name: str
+    count: int
+    """Rows searched."""
+    embedder: str
+    """Name and digest of the embedder that made the vectors."""
+    digest: str
+    """SHA-256 of the index manifest."""
+    built: str
+    """UTC, ISO 8601; as the manifest states it."""
+    coverage: str
+    """What part of the checkpoint's training set it holds, as a sentence."""
+    source: str
+    facts: tuple[Fact, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ControlFacts:
+    """The control works used: known not to be in the checkpoint's training set."""
+
+    name: str
+    available: int
+    used: int
+    ground: str
+    """Why they cannot have been in the training set, as a sentence."""
+    selection: str
+    """How the works used were chosen among those available, fixed before the run."""
+    digest: str
+    works: tuple[FileDigest, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """One row of the training index, ranked by similarity. A hit is not training; no hit is not absence."""
+
+    rank: int
+    training_id: str
+    caption: str
+    creator: str
+    source_sha256: str
+    """Digest of the training image as the index records it; empty where it records none."""
+    similarity: float
+    """Cosine of the unit vectors, in [-1, 1]."""
+    backend: str
+    exhibit: str | None
+    """Id of the stored picture; none where the index ships no picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a trajectory."""
+
+    time: float
+    """The model's own time variable."""
+    residual: float
+    """Root mean square of the last fixed-point correction; 0 without refinement."""
+    norm: float
+    """Root mean square of the state, in units of unit-variance noise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inversion:
+    """One rung of the ladder as it was run: each tries to get the disputed image back."""
+
+    id: str
+    method: str
+    """Row of the table in `forensics.inversion`: `autoencoder`, `ode`, `regeneration`."""
+    title: str
+    version: str
+    supplied: str
+    """What information the method was given, as a sentence."""
+    supplied_bits: float | Absent
+    """That information in bits."""
+    prompt: str
+    prompt_source: str
+    """Where the prompt came from: "claimed caption", "caption of neighbour N1", "none"."""
+    guidance: float
+    steps: int
+    seeds: tuple[int, ...]
+    evaluations: int
+    """Forward passes of the denoising network, counted."""
+    seconds: float
+    """Wall time; not part of any comparison."""
+    outputs: tuple[str, ...]
+    """Exhibit ids of every picture produced, in the order of the seeds."""
+    best: str | None
+    """Exhibit id of the output closest to the target by the pre-declared measure."""
+    median: str | None
+    """Exhibit id of the output at the median: best is never shown without it."""
+    trace: tuple[Step, ...] = ()
+    facts: tuple[Fact, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One measure of likeness with its protocol, stated once and cited by every measurement made with it."""
+
+    name: str
+    """Row of the table in `forensics.similarity`: `ssim`, `lpips`, `clip`."""
+    title: str
+    version: str
+    better: Better
+    low: float
+    """Smallest value the measure can take."""
+    high: float
+    """Largest value; infinite ranges are given by the value reached in practice and say so in `protocol`."""
+    answers: str
+    """The question it answers, as a sentence."""
+    silent: str
+    """What it does not answer, as a sentence."""
+    protocol: str
+    """Size, range, colour, alignment, weights: everything needed to repeat the number."""
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One number: one metric on one pair of exhibits."""
+
+    id: str
+    metric: str
+    a: str
+    """Exhibit id."""
+    b: str
+    """Exhibit id."""
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class NotMeasured:
+    """A measurement that was due and could not be made."""
+
+    id: str
+    metric: str
+    a: str
+    b: str
+    reason: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ControlScore:
+    """The same statistic on one control work."""
+
+    control: str
+    """File name of the control work."""
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A statistic of the disputed image beside the same statistic, with the same budget, on every control.
+
+    p = (1 + k) / (1 + n), Phipson & Smyth 2010; k counts controls at least as extreme as the disputed image.
+    """
+
+    id: str
+    title: str
+    statistic: str
+    """How the number is computed, as a sentence."""
+    primary_for: Pair | None
+    """The proposition pair whose pre-declared primary measurement this is; none for secondary ones."""
+    better: Better
+    value: float
+    controls: tuple[ControlScore, ...]
+    k: int
+    n: int
+    p: float
+    k_interval: tuple[float, float]
+    """Exact 95 % Clopper-Pearson interval for the share of such controls that would score as extreme."""
+    p_holm: float | None = None
+    """p after Holm's correction over the secondary comparisons; none for a primary one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """How far one work corresponds to the disputed image, in graded technical words."""
+
+    id: str
+    work: str
+    """Exhibit id of the work compared with the disputed image."""
+    grade: Grade
+    basis: str
+    """Why this grade, with the numbers, as sentences from fixed templates."""
+    corresponds: tuple[str, ...]
+    differs: tuple[str, ...]
+    subject_or_manner: tuple[str, ...]
+    """What is only subject, idea or manner."""
+    cites: tuple[str, ...]
+    """Measurement ids."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """An answer to one question, from a fixed template, with what it cites and where it ends."""
+
+    id: str
+    pair: Pair
+    question: str
+    answer: str
+    likelihood_ratio: float | Absent
+    cites: tuple[str, ...]
+    """Ids of comparisons and measurements."""
+    contrary: tuple[str, ...]
+    """Sentences that tell against the answer; a finding without any says so explicitly."""
+    limits: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CustodyEntry:
+    """One link of the hash chain in `custody.jsonl`."""
+
+    seq: int
+    utc: str
+    actor: str
+    action: str
+    item: str
+    sha256: str
+    """Digest of the item after the action; empty where the action concerns no file."""
+    previous: str
+    """Digest of the previous line; 64 zeros for the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting that was in force, and where it came from."""
+
+    name: str
+    value: str
+    source: str
+    """`default`, `case file` or `command line`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Matter:
+    """What the case file says about the proceedings. Every field may be empty: a person fills it in."""
+
+    reference: str = ""
+    court: str = ""
+    title: str = ""
+    claimant: str = ""
+    respondent: str = ""
+    instructed_by: str = ""
+    examiner: str = ""
+    questions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """The whole examination. Construction fails on a dangling citation or a duplicate id."""
+
+    schema: int
+    id: str
+    """UUID derived from the inputs' digests and the settings: the same examination has the same id."""
+    created: str
+    """UTC, ISO 8601, seconds."""
+    tool: Fact
+    """Name and version of the software."""
+    command: str
+    """`analyze` or `compare`."""
+    protocol: FileDigest
+    """The protocol parameters, hashed before the run."""
+    matter: Matter
+    disputed: str
+    """Item id."""
+    items: tuple[Item, ...]
+    checkpoint: Checkpoint | Absent
+    index: IndexFacts | Absent
+    controls: ControlFacts | Absent
+    exhibits: tuple[Exhibit, ...]
+    neighbours: tuple[Neighbour, ...]
+    inversions: tuple[Inversion, ...]
+    metrics: tuple[Metric, ...]
+    measurements: tuple[Measurement | NotMeasured, ...]
+    comparisons: tuple[Comparison, ...]
+    assessments: tuple[Assessment, ...]
+    findings: tuple[Finding, ...]
+    absences: tuple[Absent, ...]
+    """Everything not measured or not at hand, with reasons."""
+    settings: tuple[Setting, ...]
+    environment: tuple[Fact, ...]
+    custody: tuple[CustodyEntry, ...]
+    """The chain up to the moment the case was frozen; `custody.jsonl` goes on from there."""
+
+    def __post_init__(self) -> None:
+        exhibits = _unique([e.id for e in self.exhibits], "exhibit")
+        items = _unique([i.id for i in self.items], "item")
+        metrics = _unique([m.name for m in self.metrics], "metric")
+        measured = _unique([m.id for m in self.measurements], "measurement")
+        compared = _unique([c.id for c in self.comparisons], "comparison")
+        _unique([i.id for i in self.inversions], "inversion")
+        _unique([f.id for f in self.findings], "finding")
+        _require({self.disputed}, items, "disputed item")
+        _require({i.exhibit for i in self.items}, exhibits, "working copy")
+        _require({n.exhibit for n in self.neighbours if n.exhibit}, exhibits, "neighbour exhibit")
+        for inversion in self.inversions:
+            cited = {*inversion.outputs, *filter(None, (inversion.best, inversion.median))}
+            _require(cited, exhibits, f"output of {inversion.id}")
+        for m in self.measurements:
+            _require({m.a, m.b}, exhibits, f"exhibit of measurement {m.id}")
+            _require({m.metric}, metrics, f"metric of measurement {m.id}")
+        for a in self.assessments:
+            _require({a.work}, exhibits, f"work of assessment {a.id}")
+            _require(set(a.cites), measured, f"citation of assessment {a.id}")
+        for f in self.findings:
+            _require(set(f.cites), measured | compared, f"citation of finding {f.id}")
+
+    def exhibit(self, exhibit_id: str) -> Exhibit:
+        """The exhibit with this tag. Raises KeyError."""
+        for exhibit in self.exhibits:
+            if exhibit.id == exhibit_id:
+                return exhibit
+        raise KeyError(exhibit_id)
+
+    def item(self, item_id: str) -> Item:
+        """The item with this tag. Raises KeyError."""
+        for item in self.items:
+            if item.id == item_id:
+                return item
+        raise KeyError(item_id)
+
+    @property
+    def demonstration(self) -> bool:
+        """Whether the embedded reference checkpoint was examined."""
+        return isinstance(self.checkpoint, Checkpoint) and self.checkpoint.demonstration
+
+
+def _unique(ids: list[str], what: str) -> set[str]:
+    seen: set[str] = set()
+    for i in ids:
+        if i in seen:
+            raise ValueError(f"two {what}s share the id {i!r}")
+        seen.add(i)
+    return seen
+
+
+def _require(cited: set[str], known: set[str], what: str) -> None:
+    if dangling := sorted(cited - known):
+        raise ValueError(f"{what}: no such id {', '.join(map(repr, dangling))}")

@@ -1,0 +1,132 @@
+"""Device, precision, determinism, memory and the facts about them that the report prints."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import hashlib
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+
+import torch
+from torch import Generator, Tensor
+
+from forensics.case import Fact
+from forensics.errors import DeviceError, OutOfMemoryError
+
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """Where and at which precision the networks run."""
+
+    device: torch.device
+    dtype: torch.dtype
+    precision: str
+
+    @property
+    def is_cuda(self) -> bool:
+        return self.device.type == "cuda"
+
+
+def choose(device: str = "auto", precision: str = "auto") -> Device:
+    """The device asked for.
+
+    `auto` takes the first CUDA device, else the CPU; precision `auto` is fp32 on the CPU (bit-for-bit repeatable) and
+    bf16 on CUDA where the card has it, else fp16.
+
+    Raises:
+        DeviceError: the device is not there, or the precision does not run on it.
+    """
+    name = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    try:
+        chosen = torch.device(name)
+    except RuntimeError as exc:
+        raise DeviceError(f"{name!r} is not a device.", hint="Use auto, cpu, cuda or cuda:0.") from exc
+    if chosen.type not in ("cpu", "cuda"):
+        raise DeviceError(f"Device {name!r} is not supported.", hint="Use auto, cpu, cuda or cuda:0.")
+    if chosen.type == "cuda":
+        if not torch.cuda.is_available():
+            raise DeviceError("No CUDA device is available.", hint="Use --device cpu, or check the driver.")
+        if (chosen.index or 0) >= torch.cuda.device_count():
+            raise DeviceError(f"There is no {name}.", hint=f"Devices: 0 to {torch.cuda.device_count() - 1}.")
+    if precision == "auto":
+        precision = "fp32" if chosen.type == "cpu" else "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+    if precision not in _DTYPES:
+        raise DeviceError(f"Unknown precision {precision!r}.", hint="Use auto, fp32, bf16 or fp16.")
+    if precision == "fp16" and chosen.type == "cpu":
+        raise DeviceError("fp16 is not supported on the CPU.", hint="Use --precision fp32 or bf16.")
+    return Device(chosen, _DTYPES[precision], precision)
+
+
+@contextlib.contextmanager
+def session(device: Device) -> Iterator[Device]:
+    """Deterministic algorithms inside, memory freed on the way out, memory exhaustion turned into a clear error."""
+    # cuBLAS reads this when its first handle is made; without it deterministic mode refuses to run matrix products.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    if device.is_cuda:
+        torch.backends.cudnn.benchmark = False
+        torch.cuda.reset_peak_memory_stats(device.device)
+    try:
+        yield device
+    except (torch.cuda.OutOfMemoryError, MemoryError) as exc:
+        raise OutOfMemoryError(
+            f"{device.device} ran out of memory.",
+            hint="Use --precision bf16, --profile quick, or a machine with more memory.",
+        ) from exc
+    finally:
+        torch.use_deterministic_algorithms(before)
+        gc.collect()
+        if device.is_cuda:
+            torch.cuda.empty_cache()
+
+
+def generator(seed: int, *labels: object) -> Generator:
+    """A CPU generator for one named purpose. Streams for different labels are independent of each other and of order."""
+    text = "/".join([str(seed), *map(str, labels)])
+    return Generator("cpu").manual_seed(int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1)
+
+
+def noise(shape: tuple[int, ...], seed: int, *labels: object) -> Tensor:
+    """Standard normal float32 noise on the CPU: the same on every device."""
+    return torch.randn(shape, generator=generator(seed, *labels), dtype=torch.float32)
+
+
+def memory_gib(device: Device) -> float:
+    """Free memory of the device, in GiB; for the CPU what the system says is available."""
+    if device.is_cuda:
+        free, _ = torch.cuda.mem_get_info(device.device)
+        return float(free) / 2**30
+    pages = os.sysconf("SC_AVPHYS_PAGES") if hasattr(os, "sysconf") else 0
+    return float(pages * os.sysconf("SC_PAGE_SIZE")) / 2**30 if pages else 2.0
+
+
+def batch_size(device: Device, mib_per_item: float, ceiling: int) -> int:
+    """How many items of a given working size fit into half of the free memory, between 1 and `ceiling`."""
+    return max(1, min(ceiling, int(memory_gib(device) * 1024 / 2 / max(mib_per_item, 1e-6))))
+
+
+def facts(device: Device) -> tuple[Fact, ...]:
+    """What a second laboratory needs to know of this machine and its software."""
+    packages = ("torch", "diffusers", "transformers", "open_clip_torch", "lpips", "numpy", "pillow", "weasyprint")
+    rows = [
+        Fact("operating system", platform.platform()),
+        Fact("python", sys.version.split()[0]),
+        Fact("processor", platform.machine()),
+        Fact("cores", str(os.cpu_count())),
+        Fact("threads", str(torch.get_num_threads())),
+        Fact("device", str(device.device)),
+        Fact("precision", device.precision),
+    ]
+    if device.is_cuda:
+        rows.append(Fact("graphics card", torch.cuda.get_device_name(device.device)))
+        rows.append(Fact("cuda", str(torch.version.cuda)))
+    rows += [Fact(name, metadata.version(name)) for name in packages]
+    return tuple(rows)
