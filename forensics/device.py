@@ -89,7 +89,7 @@ def session(device: Device) -> Iterator[Device]:
 
 
 def generator(seed: int, *labels: object) -> Generator:
-    """A CPU generator for one named purpose. Streams for different labels are independent of each other and of order."""
+    """A CPU generator for one named purpose. Streams for different labels are independent."""
     text = "/".join([str(seed), *map(str, labels)])
     return Generator("cpu").manual_seed(int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1)
 

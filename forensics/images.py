@@ -5,8 +5,6 @@ Fitting to a model's size is a recorded, reversible geometric step; nothing is r
 
 from __future__ import annotations
 
-import hashlib
-import io
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,19 +47,6 @@ def to_picture(tensor: Tensor) -> Image.Image:
     return Image.fromarray(pixels.permute(1, 2, 0).cpu().numpy(), "RGB")
 
 
-def png_bytes(picture: Image.Image) -> bytes:
-    """PNG without metadata: the same pixels always give the same bytes under one Pillow and zlib version."""
-    buffer = io.BytesIO()
-    picture.save(buffer, format="PNG", compress_level=6)
-    return buffer.getvalue()
-
-
-def pixel_sha256(picture: Image.Image) -> str:
-    """SHA-256 over width, height and the RGB bytes, so that a change of container does not change it."""
-    rgb = picture if picture.mode == "RGB" else picture.convert("RGB")
-    return hashlib.sha256(f"{rgb.width}x{rgb.height}:RGB:".encode() + rgb.tobytes()).hexdigest()
-
-
 def resize(batch: Tensor, height: int, width: int) -> Tensor:
     """(B, 3, height, width): bicubic with antialiasing, clipped to [0, 1]. Equal sizes return the input unchanged."""
     if batch.shape[-2:] == (height, width):
@@ -70,7 +55,7 @@ def resize(batch: Tensor, height: int, width: int) -> Tensor:
 
 
 def fit(batch: Tensor, native_px: int, stride: int) -> tuple[Tensor, Fit]:
-    """The batch at about native_px² pixels, sides rounded to multiples of `stride`, aspect kept as far as that allows."""
+    """The batch at about native_px² pixels, sides multiples of `stride`, aspect kept as far as that allows."""
     h, w = batch.shape[-2:]
     scale = native_px / (h * w) ** 0.5
     fitted = (max(stride, round(h * scale / stride) * stride), max(stride, round(w * scale / stride) * stride))

@@ -1,4 +1,4 @@
-"""Names to things, lazily: a row `"lpips": "forensics.similarity.lpips:Lpips"` imports nothing until it is asked for."""
+"""Names to things, lazily: a row `"lpips": "forensics.similarity.lpips:Lpips"` imports nothing until asked for."""
 
 from __future__ import annotations
 

@@ -1,0 +1,226 @@
+"""From bytes as received to a working copy: hash first, decode a copy, state every step.
+
+Nothing here opens the file for writing, and nothing is corrected silently: orientation, colour profile, bit depth,
+alpha and animation are applied or reduced in a stated way, and a file that does not decode completely is refused.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import struct
+import warnings
+from dataclasses import dataclass
+
+from PIL import ExifTags, Image, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
+
+from forensics.case import Fact
+from forensics.errors import ImageError
+
+MAX_PIXELS = 100_000_000
+"""Pictures above this are refused: a 200-byte file can claim to be larger than memory."""
+MIN_SIDE = 16
+"""Below this side no measure is meaningful."""
+_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "MPO")
+_METADATA_CHARS = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A working copy and the account of how it was made."""
+
+    picture: Image.Image
+    """Upright 8-bit sRGB, mode RGB."""
+    media_type: str
+    width: int
+    """As stored, before orientation."""
+    height: int
+    decoding: tuple[str, ...]
+    metadata: tuple[Fact, ...]
+    generator: tuple[Fact, ...]
+
+
+def decode(data: bytes, name: str) -> Decoded:
+    """Decode an image file completely and safely.
+
+    Args:
+        data: the bytes as received; they are not modified.
+        name: what to call the file in messages.
+
+    Raises:
+        ImageError: empty, unknown, truncated, too large or too small.
+    """
+    if not data:
+        raise ImageError(f"{name} is empty.", hint="Obtain the file again; nothing can be examined.")
+    # Refused by Pillow's own switch as well: an importing library may have turned it on globally.
+    keep_truncated, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own bound is stricter and named
+            return _decode(data, name)
+    except UnidentifiedImageError as exc:
+        raise ImageError(
+            f"{name} is not an image in a supported format.", hint=f"Supported: {', '.join(_FORMATS[:-1])}."
+        ) from exc
+    except Image.DecompressionBombError as exc:
+        raise _too_large(name) from exc
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error) as exc:
+        raise ImageError(
+            f"{name} does not decode completely: {exc}.",
+            hint="The file is damaged or truncated. Obtain it again; the part that does decode is not examined.",
+        ) from exc
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = keep_truncated
+
+
+def _too_large(name: str) -> ImageError:
+    return ImageError(
+        f"{name} has more than {MAX_PIXELS // 1_000_000} million pixels and was not decoded.",
+        hint="Reduce a copy by a documented step and examine that copy as well as stating the reduction.",
+    )
+
+
+def _decode(data: bytes, name: str) -> Decoded:
+    with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+        width, height = image.size
+        if width * height > MAX_PIXELS:
+            raise _too_large(name)
+        if min(width, height) < MIN_SIDE:
+            raise ImageError(
+                f"{name} is {width} × {height} pixels; at least {MIN_SIDE} on the shorter side are needed.",
+                hint="Examine a larger version of the picture.",
+            )
+        media_type = Image.MIME.get(image.format or "", "application/octet-stream")
+        metadata = _metadata(image)
+        steps: list[str] = []
+        if getattr(image, "n_frames", 1) > 1:
+            steps.append(f"The file holds {getattr(image, 'n_frames', 1)} frames; the first was taken.")
+        image.load()
+        picture = _to_srgb(_upright(image, steps), steps)
+    return Decoded(picture, media_type, width, height, tuple(steps), metadata, _generator(metadata))
+
+
+def _upright(image: Image.Image, steps: list[str]) -> Image.Image:
+    orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    if orientation in (0, 1):
+        steps.append("No rotation is recorded in the file.")
+        return image
+    steps.append(f"The orientation recorded in the file (EXIF value {orientation}) was applied.")
+    return ImageOps.exif_transpose(image)
+
+
+def _to_srgb(image: Image.Image, steps: list[str]) -> Image.Image:
+    profile = image.info.get("icc_profile")
+    if image.mode in ("I;16", "I;16B", "I;16L", "I", "F"):
+        low, high = image.getextrema()
+        top = 65535.0 if image.mode.startswith("I") and float(str(high)) > 255 else 255.0 if image.mode != "F" else 1.0
+        steps.append(f"Sample values from {low} to {high} were scaled to 8 bits with {top:g} as white.")
+        image = image.convert("F").point(lambda v: v * (255.0 / top)).convert("L")
+        profile = None
+    if image.has_transparency_data:
+        steps.append("The file has an alpha channel; the picture was laid on white.")
+        rgba = image.convert("RGBA")
+        ground = Image.new("RGBA", rgba.size, "white")
+        ground.alpha_composite(rgba)
+        image = ground.convert("RGB")
+    if profile and image.mode in ("RGB", "CMYK", "L"):
+        return _apply_profile(image, profile, steps)
+    if image.mode == "CMYK":
+        steps.append("CMYK without a colour profile was converted by the decoder's plain formula.")
+    elif not profile:
+        steps.append("No colour profile is embedded; the values were taken as sRGB.")
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _apply_profile(image: Image.Image, profile: bytes, steps: list[str]) -> Image.Image:
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        description = (ImageCms.getProfileDescription(source) or "unnamed").strip()
+        converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError) as exc:
+        steps.append(f"The embedded colour profile could not be applied ({exc}); the values were taken as sRGB.")
+        return image.convert("RGB")
+    steps.append(f"Colours were converted from the embedded profile ({description}) to sRGB.")
+    assert converted is not None  # inPlace was not asked for
+    return converted
+
+
+def _metadata(image: Image.Image) -> tuple[Fact, ...]:
+    facts: list[Fact] = [Fact("format", str(image.format)), Fact("mode", image.mode)]
+    for key, value in sorted(image.info.items(), key=lambda kv: str(kv[0])):
+        if key in ("icc_profile", "exif", "photoshop", "xmp"):
+            facts.append(Fact(str(key), f"{len(value)} bytes"))
+        elif isinstance(value, str | int | float | tuple):
+            facts.append(Fact(str(key), str(value)[:_METADATA_CHARS]))
+        elif isinstance(value, bytes):
+            facts.append(Fact(str(key), value[:_METADATA_CHARS].decode("utf-8", "replace")))
+    exif = image.getexif()
+    for tag, value in sorted(exif.items()):
+        facts.append(Fact(f"EXIF {ExifTags.TAGS.get(tag, tag)}", _text(value)))
+    for tag, value in sorted(exif.get_ifd(ExifTags.IFD.Exif).items()):
+        facts.append(Fact(f"EXIF {ExifTags.TAGS.get(tag, tag)}", _text(value)))
+    return tuple(facts)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bytes):
+        if value[:8] in (b"UNICODE\0", b"ASCII\0\0\0"):
+            body = value[8:]
+            wide = value.startswith(b"UNICODE")
+            return body.decode(
+                "utf-16-be" if wide and body[:1] == b"\0" else "utf-16-le" if wide else "ascii", "replace"
+            )
+        return value[:_METADATA_CHARS].decode("latin-1").strip("\0")
+    return str(value)[:_METADATA_CHARS]
+
+
+_GENERATOR_KEYS = {
+    "parameters": "Stable Diffusion web UI",
+    "prompt": "ComfyUI",
+    "workflow": "ComfyUI",
+    "invokeai_metadata": "InvokeAI",
+    "sd-metadata": "InvokeAI",
+    "Dream": "InvokeAI",
+    "Description": "NovelAI",
+    "Comment": "NovelAI",
+    "EXIF UserComment": "Stable Diffusion web UI",
+}
+
+
+def _generator(metadata: tuple[Fact, ...]) -> tuple[Fact, ...]:
+    """Entries that image generators write. They can be forged and stripped: "the file states"."""
+    facts = {f.name: f.value for f in metadata}
+    novelai = "NovelAI" in facts.get("Software", "")
+    found: list[Fact] = []
+    for key, software in _GENERATOR_KEYS.items():
+        value = facts.get(key)
+        if value is None or (software == "NovelAI" and not novelai):
+            continue
+        if key == "EXIF UserComment" and "Steps:" not in value:
+            continue
+        found.append(Fact(f"{software}: {key}", value))
+        if prompt := _prompt(key, value):
+            found.append(Fact("prompt", prompt))
+    return tuple(found)
+
+
+def _prompt(key: str, value: str) -> str:
+    """The text prompt inside a generator entry, where its layout is known; empty otherwise."""
+    if key in ("parameters", "EXIF UserComment"):
+        return re.split(r"\n?Negative prompt:|\n?Steps: \d", value)[0].strip()
+    if key == "Description":
+        return value.strip()
+    if key in ("invokeai_metadata", "sd-metadata"):
+        try:
+            document = json.loads(value)
+        except ValueError:
+            return ""
+        prompt = document.get("positive_prompt", "") if isinstance(document, dict) else ""
+        return prompt if isinstance(prompt, str) else ""
+    return ""
+
+
+def prompt_stated(generator: tuple[Fact, ...]) -> str:
+    """The prompt the file states, or an empty string."""
+    return next((f.value for f in generator if f.name == "prompt"), "")

@@ -1,0 +1,83 @@
+"""The protocol: every parameter, threshold and primary measurement, fixed and hashed before the run.
+
+Changing any value changes the digest; changing what a value means changes `VERSION`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from dataclasses import dataclass
+
+from forensics.case import FileDigest
+from forensics.schema import canonical
+
+VERSION = "1"
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """The parameters of one profile."""
+
+    version: str
+    profile: str
+    neighbours: int
+    """Rows of the training index that are shown and compared."""
+    controls: int
+    """Control works put through the same search, at most."""
+    seeds: int
+    """Pictures generated per prompt."""
+    steps: int
+    """Steps of the sampler, for regeneration and for the ODE."""
+    guidance: float
+    """Classifier-free guidance of regeneration."""
+    refinements: int
+    """Fixed-point corrections per step of the ODE inversion."""
+    primary_retention: str
+    """The pre-declared primary measurement of the retention pair."""
+    primary_derivation: str
+    """The pre-declared primary measurement of the derivation pair."""
+    near_pixels_ssim: float
+    """SSIM at or above which, together with the LPIPS bound, two pictures are said to correspond throughout."""
+    near_pixels_lpips: float
+    """LPIPS at or below which, together with the SSIM bound, two pictures are said to correspond throughout."""
+    rank_level: float
+    """p at or below which a comparison with controls is described as outside the range of the controls."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the canonical JSON of the parameters."""
+        return hashlib.sha256(self.canonical).hexdigest()
+
+    @property
+    def canonical(self) -> bytes:
+        """The parameters as canonical JSON: the protocol file in the case folder."""
+        return canonical(self)
+
+    @property
+    def file(self) -> FileDigest:
+        """The protocol as a hashed file."""
+        return FileDigest("protocol.json", self.digest, len(self.canonical))
+
+
+_STANDARD = Protocol(
+    version=VERSION,
+    profile="standard",
+    neighbours=5,
+    controls=19,
+    seeds=8,
+    steps=20,
+    guidance=3.0,
+    refinements=2,
+    primary_retention="median LPIPS over the seeds between the pictures generated from the prompt and the target",
+    primary_derivation="LPIPS between the disputed image and the work compared with it",
+    near_pixels_ssim=0.80,
+    near_pixels_lpips=0.10,
+    rank_level=0.05,
+)
+
+PROFILES = {
+    "quick": dataclasses.replace(_STANDARD, profile="quick", neighbours=3, controls=9, seeds=4, steps=12),
+    "standard": _STANDARD,
+    "deep": dataclasses.replace(_STANDARD, profile="deep", neighbours=10, controls=99, seeds=32, steps=50),
+}

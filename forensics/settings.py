@@ -1,0 +1,160 @@
+"""Settings: defaults, then the case file, then the command line. An unknown key is an error with the nearest name."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from forensics.case import Matter, Setting
+from forensics.errors import SettingsError
+from forensics.protocol import PROFILES
+
+PAPERS = ("A4", "Letter")
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What one run was asked to do. Paths are as given; relative ones in a case file count from its folder."""
+
+    checkpoint: str | None = None
+    """Folder, `.safetensors` file or hub id; none means the embedded reference checkpoint."""
+    control_checkpoint: str | None = None
+    """A second checkpoint that cannot have seen the work."""
+    originals: tuple[str, ...] = ()
+    captions: tuple[str, ...] = ()
+    index: str | None = None
+    controls: str | None = None
+    clip: str | None = None
+    """open_clip folder or `MODEL/PRETRAINED`; none means the embedded one, with the embedded checkpoint only."""
+    profile: str = "standard"
+    device: str = "auto"
+    precision: str = "auto"
+    seed: int = 0
+    paper: str = "A4"
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """Settings in force, the matter of the case file, and where each setting came from."""
+
+    settings: Settings
+    matter: Matter
+    rows: tuple[Setting, ...]
+
+
+_LISTS = ("originals", "captions")
+_PATHS = ("checkpoint", "control_checkpoint", "index", "controls", "clip")
+
+
+def resolve(flags: Mapping[str, Any], case_file: Path | None = None) -> Resolved:
+    """Combine the three sources.
+
+    Args:
+        flags: values given on the command line; None and empty tuples count as not given.
+        case_file: a TOML file with the tables `[matter]` and `[analysis]`.
+
+    Raises:
+        SettingsError: unreadable file, unknown table or key, or a value of the wrong kind.
+    """
+    document = _read(case_file) if case_file else {}
+    _known(document, ("matter", "analysis"), "table", case_file)
+    matter = _matter(document.get("matter", {}), case_file)
+    from_file = _analysis(document.get("analysis", {}), case_file)
+    given = {k: v for k, v in flags.items() if v is not None and v != ()}
+    values: dict[str, Any] = {}
+    rows: list[Setting] = []
+    for field in fields(Settings):
+        if field.name in given:
+            value, source = given[field.name], "command line"
+        elif field.name in from_file:
+            value, source = from_file[field.name], "case file"
+        else:
+            value, source = field.default, "default"
+        values[field.name] = value
+        rows.append(Setting(field.name, _shown(value), source))
+    return Resolved(_checked(Settings(**values)), matter, tuple(rows))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as exc:
+        raise SettingsError(f"{path} cannot be read: {exc}.", hint="Check the path given to --case.") from exc
+    except tomllib.TOMLDecodeError as exc:
+        raise SettingsError(f"{path} is not valid TOML: {exc}.", hint="Mend the line named.") from exc
+
+
+def _known(given: Mapping[str, Any], allowed: tuple[str, ...], kind: str, path: Path | None) -> None:
+    for key in given:
+        if key not in allowed:
+            near = difflib.get_close_matches(key, allowed, n=1)
+            hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(allowed)}."
+            raise SettingsError(f"{path}: unknown {kind} {key!r}.", hint=hint)
+
+
+def _matter(table: Any, path: Path | None) -> Matter:
+    names = tuple(f.name for f in fields(Matter))
+    if not isinstance(table, dict):
+        raise SettingsError(f"{path}: 'matter' is not a table.", hint="Write it as [matter].")
+    _known(table, names, "key", path)
+    values = {k: _strings(v, k, path) if k == "questions" else _string(v, k, path) for k, v in table.items()}
+    return Matter(**values)
+
+
+def _analysis(table: Any, path: Path | None) -> dict[str, Any]:
+    if not isinstance(table, dict):
+        raise SettingsError(f"{path}: 'analysis' is not a table.", hint="Write it as [analysis].")
+    _known(table, tuple(f.name for f in fields(Settings)), "key", path)
+    base = path.parent if path else Path()
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        if key in _LISTS:
+            rows = _strings(value, key, path)
+            values[key] = tuple(str(base / row) for row in rows) if key == "originals" else rows
+        elif key == "seed":
+            if not isinstance(value, int) or isinstance(value, bool):
+                raise SettingsError(f"{path}: {key!r} must be a whole number.")
+            values[key] = value
+        else:
+            text = _string(value, key, path)
+            # A hub id or an open_clip name is no path; a path in a case file counts from the file.
+            values[key] = str(base / text) if key in _PATHS and (base / text).exists() else text
+    return values
+
+
+def _string(value: Any, key: str, path: Path | None) -> str:
+    if not isinstance(value, str):
+        raise SettingsError(f"{path}: {key!r} must be text.", hint='Put it between quotation marks: key = "value".')
+    return value
+
+
+def _strings(value: Any, key: str, path: Path | None) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
+        raise SettingsError(f"{path}: {key!r} must be a list of texts.", hint='Write key = ["first", "second"].')
+    return tuple(value)
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "not given"
+    if isinstance(value, tuple):
+        return "; ".join(map(str, value)) or "none"
+    return str(value)
+
+
+def _checked(settings: Settings) -> Settings:
+    for name, value, allowed in (
+        ("profile", settings.profile, tuple(PROFILES)),
+        ("paper", settings.paper, PAPERS),
+        ("precision", settings.precision, PRECISIONS),
+    ):
+        if value not in allowed:
+            raise SettingsError(f"{name} {value!r} is not known.", hint=f"Use one of: {', '.join(allowed)}.")
+    if not 0 <= settings.seed < 2**63:
+        raise SettingsError(f"The seed {settings.seed} is out of range.", hint="Use 0 to 2**63 - 1.")
+    return settings
