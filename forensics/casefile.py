@@ -19,7 +19,7 @@ from typing import Any
 from PIL import Image
 
 from forensics import intake
-from forensics.case import SCHEMA, Case, CustodyEntry, Exhibit, Item
+from forensics.case import SCHEMA, Case, CustodyEntry, Exhibit, FileDigest, Item
 from forensics.errors import CaseError, ImageError, VerificationError
 from forensics.pictures import pixel_sha256, png_bytes
 from forensics.schema import canonical, decode
@@ -148,6 +148,13 @@ class Ledger:
         self._exhibits[exhibit_id] = exhibit
         self.log("exhibit stored", exhibit_id, digest)
         return exhibit
+
+    def put_file(self, name: str, data: bytes) -> FileDigest:
+        """Store a file that is no picture at the top of the folder."""
+        self._write(name, data)
+        digest = sha256(data)
+        self.log("file stored", name, digest)
+        return FileDigest(name, digest, len(data))
 
     def close(self, case: Case) -> str:
         """Write the frozen case and return its digest."""

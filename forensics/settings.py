@@ -102,7 +102,9 @@ def _matter(table: Any, path: Path | None) -> Matter:
     if not isinstance(table, dict):
         raise SettingsError(f"{path}: 'matter' is not a table.", hint="Write it as [matter].")
     _known(table, names, "key", path)
-    values = {k: _strings(v, k, path) if k == "questions" else _string(v, k, path) for k, v in table.items()}
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        values[key] = _strings(value, key, path) if key == "questions" else _string(value, key, path)
     return Matter(**values)
 
 

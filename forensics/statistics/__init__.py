@@ -1,1 +1,1 @@
-"""Filled in below."""
+"""Evidence statistics on numpy and scipy alone: ranks among controls, exact intervals, multiplicity."""

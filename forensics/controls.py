@@ -1,0 +1,119 @@
+"""Control works: pictures known not to be in the checkpoint's training set, each with its ground for exclusion.
+
+A folder of controls holds the pictures and a table `controls.csv` with the columns `file`, `ground` and, optionally,
+`caption`. A work without a ground is refused: an unexplained control is no control. The embedded reference checkpoint
+has controls of its own, excluded by the manifest of its training run.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+from forensics.case import FileDigest
+from forensics.errors import ControlsError
+
+TABLE = "controls.csv"
+_EMBEDDED_GROUND = "Held out: the manifest of the training run lists it as a control, never trained on."
+
+
+@dataclass(frozen=True, slots=True)
+class ControlWork:
+    """One control."""
+
+    name: str
+    """Relative to the folder, with forward slashes."""
+    path: Path
+    caption: str
+    ground: str
+
+    def digest(self) -> FileDigest:
+        """Name, SHA-256 and size of the file."""
+        data = self.path.read_bytes()
+        return FileDigest(self.name, hashlib.sha256(data).hexdigest(), len(data))
+
+
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """A set of control works and how it is called."""
+
+    name: str
+    works: tuple[ControlWork, ...]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the sorted names and file digests of all works."""
+        lines = sorted(f"{d.sha256}  {d.path}\n" for d in (work.digest() for work in self.works))
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+    @property
+    def grounds(self) -> str:
+        """The distinct grounds, each with its number of works, as sentences."""
+        counts: dict[str, int] = {}
+        for work in self.works:
+            counts[work.ground] = counts.get(work.ground, 0) + 1
+        return " ".join(f"{ground} ({count} works)" for ground, count in counts.items())
+
+    def choose(self, count: int, seed: int, exclude: frozenset[str]) -> tuple[ControlWork, ...]:
+        """`count` works drawn with a fixed seed from those whose file digest is not in `exclude`, in file order."""
+        eligible = [work for work in self.works if work.digest().sha256 not in exclude]
+        drawn = random.Random(f"controls/{seed}").sample(range(len(eligible)), min(count, len(eligible)))
+        return tuple(eligible[i] for i in sorted(drawn))
+
+
+def load(folder: Path) -> Controls:
+    """The controls of a folder.
+
+    Raises:
+        ControlsError: no folder, no table, no ground for a work, or a picture that the table names and nobody finds.
+    """
+    table = folder / TABLE
+    if not folder.is_dir():
+        raise ControlsError(f"{folder} is not a folder.", hint="Name the folder that holds the control works.")
+    try:
+        rows = list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))
+    except (OSError, UnicodeDecodeError, csv.Error) as exc:
+        raise ControlsError(
+            f"{folder} has no readable {TABLE}.",
+            hint="Write one with the columns file, ground and caption: why each work cannot have been trained on.",
+        ) from exc
+    works: list[ControlWork] = []
+    for number, row in enumerate(rows, 2):
+        name, ground = (row.get("file") or "").strip(), (row.get("ground") or "").strip()
+        if not name or not ground:
+            raise ControlsError(
+                f"{table}, line {number}: a file and a ground are needed.",
+                hint="State why the work cannot have been trained on, for instance its date, or leave it out.",
+            )
+        path = folder / name
+        if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
+            raise ControlsError(f"{table}, line {number}: {name} is not in the folder.", hint="Mend the table.")
+        works.append(ControlWork(name, path, (row.get("caption") or "").strip(), ground))
+    if not works:
+        raise ControlsError(f"{table} lists no work.", hint="Add control works, or leave --controls out.")
+    return Controls(folder.name, tuple(works))
+
+
+def embedded(reference: Path) -> Controls:
+    """The controls of the embedded reference checkpoint, from its manifest.
+
+    Raises:
+        ControlsError: the manifest is missing or lists none.
+    """
+    manifest = reference / "manifest.jsonl"
+    try:
+        rows = [json.loads(line) for line in manifest.read_text(encoding="utf-8").splitlines()]
+    except (OSError, ValueError) as exc:
+        raise ControlsError("The embedded controls are missing.", hint="Install the package again.") from exc
+    works = tuple(
+        ControlWork(row["path"], reference / row["path"], row["caption"], _EMBEDDED_GROUND)
+        for row in rows
+        if row["role"] == "control"
+    )
+    if not works:
+        raise ControlsError("The embedded manifest lists no control work.", hint="Install the package again.")
+    return Controls("embedded controls", works)

@@ -1,0 +1,189 @@
+"""Is this machine fit for an examination? Each row says what was found and, if something is missing, what to do.
+
+`python -m forensics.doctor` needs nothing but the standard library: it looks for the system libraries of the PDF
+renderer before anything is installed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from forensics.errors import ExitCode, ForensicsError
+from forensics.resources import samples, templates
+
+APT = "apt-get install --no-install-recommends libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"
+"""The complete list on Debian 12: it draws in fontconfig, glib, harfbuzz and a fallback typeface."""
+MEMORY_GIB = 4.0
+DISK_GIB = 1.0
+_PYTHON = (3, 11)
+_LIBRARIES = {
+    "Pango": ("libpango-1.0.so.0", "libpango-1.0.dylib", "libpango-1.0-0.dll"),
+    "PangoFT2": ("libpangoft2-1.0.so.0", "libpangoft2-1.0.dylib", "libpangoft2-1.0-0.dll"),
+    "HarfBuzz subset": ("libharfbuzz-subset.so.0", "libharfbuzz-subset.0.dylib", "libharfbuzz-subset-0.dll"),
+}
+_PACKAGES = ("torchvision", "diffusers", "transformers", "open_clip_torch", "lpips", "scikit-image", "pyarrow",
+             "pillow", "jinja2", "weasyprint")  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One row."""
+
+    name: str
+    ok: bool
+    found: str
+    remedy: str = ""
+    """What to do, as a full sentence; empty for a row that is in order."""
+    exit_code: ExitCode = ExitCode.OK
+    """Code of `forensics doctor` if this is the first row that is missing; OK where an examination runs without it."""
+
+
+def examine(folder: Path) -> Iterator[Check]:
+    """All rows, cheapest first. `folder` is where case folders will be written."""
+    yield python()
+    yield libraries()
+    yield packages()
+    yield pytorch()
+    yield memory()
+    yield disk(folder)
+    yield _shipped("typefaces", typefaces)
+    yield _shipped("embedded samples", embedded)
+    yield from weights()
+
+
+def python() -> Check:
+    """The interpreter."""
+    found = sys.version.split()[0]
+    if sys.version_info >= _PYTHON:
+        return Check("Python", True, found)
+    return Check("Python", False, found, "Install Python 3.11 or newer.", ExitCode.INTERNAL)
+
+
+def libraries() -> Check:
+    """The system libraries that lay out the pages."""
+    absent = [name for name, candidates in _LIBRARIES.items() if not any(map(_loads, candidates))]
+    if not absent:
+        return Check("system libraries", True, ", ".join(_LIBRARIES))
+    remedy = f"On Debian or Ubuntu run: {APT}. On macOS run: brew install pango."
+    return Check("system libraries", False, f"not found: {', '.join(absent)}", remedy, ExitCode.RENDERING)
+
+
+def _loads(name: str) -> bool:
+    try:
+        ctypes.CDLL(name)
+    except OSError:
+        return False
+    return True
+
+
+def packages() -> Check:
+    """The Python packages of the examination."""
+    versions: list[str] = []
+    for name in _PACKAGES:
+        try:
+            versions.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            remedy = "Install the package again with its dependencies."
+            return Check("packages", False, f"{name} is not installed", remedy, ExitCode.INTERNAL)
+    return Check("packages", True, ", ".join(versions))
+
+
+def pytorch() -> Check:
+    """PyTorch and the device that `--device auto` would take."""
+    try:
+        import torch
+    except (ImportError, OSError) as exc:
+        remedy = "Install the package again with its dependencies."
+        return Check("PyTorch", False, f"does not load: {exc}", remedy, ExitCode.DEVICE)
+    if torch.cuda.is_available():
+        return Check("PyTorch", True, f"{torch.__version__}, {torch.cuda.get_device_name()}")
+    return Check("PyTorch", True, f"{torch.__version__}, {os.cpu_count()} processor cores, no CUDA device")
+
+
+def memory() -> Check:
+    """Memory that the system calls available."""
+    try:
+        gib = _available_bytes() / 2**30
+    except (OSError, ValueError, StopIteration):
+        return Check("memory", True, "not stated by this system")
+    found = f"{gib:.1f} GiB available"
+    if gib >= MEMORY_GIB:
+        return Check("memory", True, found)
+    remedy = f"Close other programs: {MEMORY_GIB:.0f} GiB are recommended. Otherwise use --profile quick."
+    return Check("memory", False, found, remedy)
+
+
+def _available_bytes() -> int:
+    with Path("/proc/meminfo").open(encoding="ascii") as rows:
+        return int(next(row for row in rows if row.startswith("MemAvailable:")).split()[1]) * 1024
+
+
+def disk(folder: Path) -> Check:
+    """Space where case folders are written."""
+    gib = shutil.disk_usage(folder).free / 2**30
+    found = f"{gib:.1f} GiB free in {folder.resolve()}"
+    if gib >= DISK_GIB:
+        return Check("disk", True, found)
+    return Check("disk", False, found, f"Free some space: {DISK_GIB:.0f} GiB is recommended.", ExitCode.CASE)
+
+
+def _shipped(name: str, check: Callable[[], Check]) -> Check:
+    try:
+        return check()
+    except ForensicsError as exc:
+        return Check(name, False, exc.message, exc.hint, ExitCode.WEIGHTS)
+
+
+def typefaces() -> Check:
+    """The bundled typefaces: with them a report looks the same on every machine."""
+    count = len(list((templates() / "fonts").glob("*.ttf")))
+    if count:
+        return Check("typefaces", True, f"{count} files")
+    return Check("typefaces", False, "none found", "Install the package again.", ExitCode.RENDERING)
+
+
+def embedded() -> Check:
+    """The embedded reference files, each against the digest that the release states."""
+    folder, again = samples(), "Install the package again."
+    manifest = folder / "manifest-sha256.txt"
+    if not manifest.is_file():
+        return Check("embedded samples", False, f"{manifest.name} is missing", again, ExitCode.WEIGHTS)
+    rows = [line.partition("  ") for line in manifest.read_text(encoding="utf-8").splitlines()]
+    for digest, _, name in rows:
+        path = folder / name
+        if not path.is_file():
+            return Check("embedded samples", False, f"{name} is missing", again, ExitCode.WEIGHTS)
+        with path.open("rb") as stream:
+            if hashlib.file_digest(stream, "sha256").hexdigest() != digest:
+                return Check("embedded samples", False, f"{name} differs from its digest", again, ExitCode.WEIGHTS)
+    return Check("embedded samples", True, f"{len(rows)} files with the digests of this release")
+
+
+def weights() -> Iterator[Check]:
+    """Auxiliary weights. Only those that ship with the package are needed by every examination."""
+    from forensics import weights as store
+
+    for status in store.verify():
+        row, name = status.weights, f"weights {status.weights.name}"
+        if status.state in ("embedded", "cached"):
+            yield Check(name, True, status.state)
+        elif row.url:
+            remedy = f"Not needed by the embedded demonstration. To obtain it: forensics weights fetch {row.name}."
+            yield Check(name, False, status.state, remedy)
+        else:
+            yield Check(name, False, status.state, "Install the package again.", ExitCode.WEIGHTS)
+
+
+if __name__ == "__main__":
+    found = libraries()
+    if not found.ok:
+        print(f"WeasyPrint needs system libraries ({found.found}). {found.remedy}", file=sys.stderr)
+        raise SystemExit(int(found.exit_code))

@@ -1,0 +1,301 @@
+"""Measurements to graded words and findings: pure, from fixed templates, never beyond what the numbers carry.
+
+Every sentence a finding can contain stands in this file. Positive and negative outcomes are worded symmetrically, a
+positive one is followed by its limits, and nothing is multiplied across the three proposition pairs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from forensics.case import (
+    Absent,
+    Assessment,
+    Better,
+    Checkpoint,
+    Comparison,
+    Exhibit,
+    Finding,
+    Grade,
+    Inversion,
+    Item,
+    Measurement,
+    Neighbour,
+    NotMeasured,
+    Pair,
+)
+from forensics.protocol import Protocol
+
+NO_CHECKPOINT = Absent(
+    "checkpoint",
+    "No checkpoint was examined: this is a comparison of pictures.",
+    "Use `forensics analyze` with --checkpoint.",
+)
+NO_RECORD = Absent(
+    "likelihood ratio",
+    "Not evaluated: no validation record exists for this checkpoint and this version of the protocol.",
+    "The rank among the control works is offered instead.",
+)
+NO_ORIGIN = Absent(
+    "origin",
+    "This version of the protocol contains no measurement of whether the checkpoint made the disputed image.",
+    "Embedded metadata are listed with the items; they can be forged and stripped.",
+)
+_UNALIGNED = (
+    "The pictures were compared as they lie: a mirrored, cropped or shifted picture scores lower than it would aligned."
+)
+_HIT = "A hit in the index is not training, and the absence of a hit is not absence from the training set."
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the findings are drawn from; empty collections where a stage was not run."""
+
+    disputed: Item
+    exhibits: tuple[Exhibit, ...]
+    works: tuple[str, ...]
+    """Exhibit ids of the works compared: the originals, then the neighbours in the order of rank."""
+    measurements: tuple[Measurement | NotMeasured, ...]
+    protocol: Protocol
+    comparisons: tuple[Comparison, ...] = ()
+    neighbours: tuple[Neighbour, ...] = ()
+    inversions: tuple[Inversion, ...] = ()
+    checkpoint: Checkpoint | Absent = NO_CHECKPOINT
+
+    def of(self, work: str) -> dict[str, Measurement]:
+        """The measurements between the disputed image and a work, by measure."""
+        pair = (self.disputed.exhibit, work)
+        return {m.metric: m for m in self.measurements if isinstance(m, Measurement) and (m.a, m.b) == pair}
+
+    def primary(self, pair: Pair) -> Comparison | None:
+        """The pre-declared primary comparison of a pair, if it was made."""
+        return next((c for c in self.comparisons if c.primary_for is pair), None)
+
+    def same_pixels(self, work: str) -> bool:
+        """Whether the decoded pixels of the disputed image and of the work are equal."""
+        by_id = {e.id: e.pixel_sha256 for e in self.exhibits}
+        return by_id[self.disputed.exhibit] == by_id[work]
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusions:
+    """Assessments, findings and what they could not rest on."""
+
+    assessments: tuple[Assessment, ...]
+    findings: tuple[Finding, ...]
+    absences: tuple[Absent, ...]
+
+
+def conclude(evidence: Evidence) -> Conclusions:
+    """Draw the graded assessments and one finding per proposition pair."""
+    assessments = tuple(_assess(f"S{i}", work, evidence) for i, work in enumerate(evidence.works, 1))
+    findings = (_derivation(evidence, assessments), _retention(evidence), _origin(evidence))
+    return Conclusions(assessments, findings, (NO_RECORD, NO_ORIGIN))
+
+
+# --- assessment of one work -------------------------------------------------------------------------------------------
+
+
+def _assess(assessment_id: str, work: str, evidence: Evidence) -> Assessment:
+    values = evidence.of(work)
+    grade, basis = _grade(work, values, evidence)
+    return Assessment(
+        id=assessment_id,
+        work=work,
+        grade=grade,
+        basis=basis,
+        corresponds=_corresponds(values, grade),
+        differs=_differs(values, grade),
+        subject_or_manner=_subject(values, evidence),
+        cites=tuple(m.id for m in values.values()),
+    )
+
+
+def _grade(work: str, values: dict[str, Measurement], evidence: Evidence) -> tuple[Grade, str]:
+    protocol, disputed = evidence.protocol, evidence.disputed.exhibit
+    if evidence.same_pixels(work):
+        return Grade.SAME_PIXELS, f"The SHA-256 of the decoded pixels of {disputed} and {work} is equal."
+    ssim, lpips = values.get("ssim"), values.get("lpips")
+    if ssim is None or lpips is None:
+        return Grade.INSUFFICIENT, "SSIM or LPIPS could not be measured; no grade is given."
+    stated = f"SSIM {ssim.value:.3f} and LPIPS {lpips.value:.3f} between {disputed} and {work}"
+    if ssim.value >= protocol.near_pixels_ssim and lpips.value <= protocol.near_pixels_lpips:
+        bounds = f"SSIM at least {protocol.near_pixels_ssim:.2f} and LPIPS at most {protocol.near_pixels_lpips:.2f}"
+        return Grade.THROUGHOUT, f"{stated} lie within the bounds of the protocol for this grade ({bounds})."
+    rank = evidence.primary(Pair.DERIVATION)
+    if rank is None:
+        return (
+            Grade.INSUFFICIENT,
+            f"{stated} lie outside the bounds for near agreement, and there is no control to rank them among.",
+        )
+    at_least = sum(score.value <= lpips.value for score in rank.controls)
+    ranked = f"{at_least} of {rank.n} control works reach as low an LPIPS by the same comparison."
+    if (1 + at_least) / (1 + rank.n) <= protocol.rank_level:
+        return Grade.IN_PART, f"{stated}. {ranked}"
+    if (clip := values.get("clip")) is not None and (nearest := _nearest(evidence)) is not None:
+        below = sum(score.value < clip.value for score in nearest.controls)
+        if below * 2 >= nearest.n:
+            return Grade.SUBJECT, (
+                f"{stated}. {ranked} The embedding is as close (cosine {clip.value:.3f}) as the first neighbour of at "
+                f"least half of the controls ({below} of {nearest.n} lie below)."
+            )
+    return Grade.NONE, f"{stated}. {ranked}"
+
+
+def _nearest(evidence: Evidence) -> Comparison | None:
+    return next((c for c in evidence.comparisons if c.better is Better.HIGHER and "osine" in c.title), None)
+
+
+def _corresponds(values: dict[str, Measurement], grade: Grade) -> tuple[str, ...]:
+    if grade is Grade.SAME_PIXELS:
+        return ("Every pixel.",)
+    if grade not in (Grade.THROUGHOUT, Grade.IN_PART):
+        return ("No correspondence of pixels beyond that between controls and their neighbours was measured.",)
+    rows = []
+    if ssim := values.get("ssim"):
+        rows.append(f"Local pattern of brightness: SSIM {ssim.value:.3f}, where 1 is reached by equal pictures.")
+    if lpips := values.get("lpips"):
+        rows.append(f"Features of edges and texture: LPIPS {lpips.value:.3f}, where 0 is reached by equal pictures.")
+    if (tiled := values.get("tiled")) and tiled.value <= 0.15:
+        rows.append(
+            f"Every sixteenth of the picture: tiled distance {tiled.value:.3f}, where 0 is reached by equal pictures."
+        )
+    return tuple(rows)
+
+
+def _differs(values: dict[str, Measurement], grade: Grade) -> tuple[str, ...]:
+    if grade is Grade.SAME_PIXELS:
+        return ("Nothing in the decoded pixels. The files may still differ in container and metadata.",)
+    rows = []
+    if tiled := values.get("tiled"):
+        rows.append(
+            f"The sixteenth of the picture that differs most does so by {tiled.value:.3f} (root mean square of values "
+            "in 0 to 1)."
+        )
+    if (ssim := values.get("ssim")) and ssim.value < 0.95:
+        rows.append(f"Local pattern of brightness: SSIM falls short of 1 by {1 - ssim.value:.3f}.")
+    if (lpips := values.get("lpips")) and lpips.value > 0.05:
+        rows.append(f"Features of edges and texture: LPIPS {lpips.value:.3f} above 0.")
+    return tuple(rows) or ("No difference above the resolution of the measures was found.",)
+
+
+def _subject(values: dict[str, Measurement], evidence: Evidence) -> tuple[str, ...]:
+    clip = values.get("clip")
+    if clip is None:
+        return ("Closeness of subject was not measured.",)
+    sentence = f"Cosine of the CLIP embeddings {clip.value:.3f}: closeness of subject and manner, not of expression."
+    if (nearest := _nearest(evidence)) is not None:
+        k = sum(score.value >= clip.value for score in nearest.controls)
+        sentence += f" {k} of {nearest.n} control works have a first neighbour at least as close."
+    return (sentence,)
+
+
+# --- findings, one per proposition pair -------------------------------------------------------------------------------
+
+
+def _derivation(evidence: Evidence, assessments: Sequence[Assessment]) -> Finding:
+    question = "Does the disputed image correspond to the works put forward, or to the nearest training image?"
+    if not evidence.works:
+        answer = "Not evaluated: there was no work to compare the disputed image with."
+        return Finding("F1", Pair.DERIVATION, question, answer, NO_RECORD, (), (_nothing_contrary(),), (_UNALIGNED,))
+    first = assessments[0]
+    answer = f"{first.work}: {first.grade.value}. {first.basis}"
+    cites = list(first.cites)
+    contrary = [f"{first.work}: {row}" for row in first.differs if first.grade is not Grade.SAME_PIXELS]
+    rank = evidence.primary(Pair.DERIVATION)
+    if rank:
+        cites.append(rank.id)
+        answer += f" {_ranked(rank, evidence.protocol)}"
+    limits = [_UNALIGNED]
+    if any(n.exhibit == first.work for n in evidence.neighbours):
+        limits.append("The work compared was found by searching; it was not put forward by a party.")
+        limits.append(_HIT)
+    return Finding(
+        "F1", Pair.DERIVATION, question, answer, NO_RECORD, tuple(cites), tuple(contrary) or (_nothing_contrary(),),
+        tuple(limits),
+    )  # fmt: skip
+
+
+def _retention(evidence: Evidence) -> Finding:
+    question = "Does the checkpoint reproduce the disputed image otherwise than it reproduces works it has not seen?"
+    if isinstance(evidence.checkpoint, Absent):
+        answer = f"Not evaluated: {_lower(evidence.checkpoint.reason)}"
+        return Finding("F2", Pair.RETENTION, question, answer, NO_RECORD, (), (_nothing_contrary(),), ())
+    rank = evidence.primary(Pair.RETENTION)
+    run = next((i for i in evidence.inversions if i.method == "regeneration"), None)
+    if rank is None or run is None:
+        answer = "Not evaluated: the primary measurement could not be made; the reason stands among the absent items."
+        return Finding(
+            "F2", Pair.RETENTION, question, answer, NO_RECORD, (), _reconstruction(evidence), _limits(evidence, run)
+        )
+    answer = (
+        f"From the prompt alone ({run.prompt_source}), {len(run.seeds)} seeds gave pictures whose median LPIPS to the "
+        f"disputed image is {rank.value:.3f}. {_ranked(rank, evidence.protocol)}"
+    )
+    contrary = list(_reconstruction(evidence))
+    for other in evidence.comparisons:
+        if other.primary_for is None and other.p > evidence.protocol.rank_level >= rank.p and "enerated" in other.title:
+            contrary.append(
+                f"{other.title}: {other.k} of {other.n} controls are at least as close (p = {other.p:.3f})."
+            )
+    return Finding(
+        "F2", Pair.RETENTION, question, answer, NO_RECORD, (rank.id,), tuple(contrary) or (_nothing_contrary(),),
+        _limits(evidence, run),
+    )  # fmt: skip
+
+
+def _origin(evidence: Evidence) -> Finding:
+    question = "Was the disputed image made by this checkpoint, or by another of its family?"
+    stated = [f.value for f in evidence.disputed.generator if f.name == "prompt"]
+    contrary = tuple(f"The file states a prompt: “{value}”. Metadata can be forged." for value in stated)
+    answer = f"Not evaluated: {_lower(NO_ORIGIN.reason)}"
+    return Finding("F3", Pair.ORIGIN, question, answer, NO_ORIGIN, (), contrary or (_nothing_contrary(),), ())
+
+
+def _ranked(rank: Comparison, protocol: Protocol) -> str:
+    low, high = rank.k_interval
+    counted = (
+        f"{rank.k} of {rank.n} control works put through the same search are at least as close (p = {rank.p:.3f}; "
+        f"95 % interval for that share {low:.3f} to {high:.3f})."
+    )
+    if rank.p <= protocol.rank_level:
+        return f"{counted} The result lies outside the range of the controls."
+    return f"{counted} The measurement does not distinguish the disputed image from the controls."
+
+
+def _reconstruction(evidence: Evidence) -> tuple[str, ...]:
+    """What speaks against reading a reconstruction as retention: the controls come back as well."""
+    rows = []
+    for comparison in evidence.comparisons:
+        if "and back" in comparison.title and comparison.controls:
+            values = sorted(score.value for score in comparison.controls)
+            rows.append(
+                f"{comparison.title}: {comparison.value:.3f} for the disputed image; median of the controls "
+                f"{values[len(values) // 2]:.3f}. Reconstruction with the target in hand succeeds on unseen works too "
+                "and is no sign of retention."
+            )
+    return tuple(rows)
+
+
+def _limits(evidence: Evidence, run: Inversion | None) -> tuple[str, ...]:
+    rows = [_UNALIGNED]
+    if run is not None and run.prompt_source.startswith("caption of neighbour"):
+        rows.append(
+            "The prompt was found with the disputed image in hand; each control was given its own neighbour's caption."
+        )
+    rows.append(
+        "If the disputed image is itself an output of the checkpoint, its regeneration says nothing about training."
+    )
+    rows.append(
+        "The results hold for the weights named by their digests, not for a service that uses other weights or filters."
+    )
+    return tuple(rows)
+
+
+def _nothing_contrary() -> str:
+    return "No contrary measurement was made in this examination."
+
+
+def _lower(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:]

@@ -1,0 +1,222 @@
+"""The order of the examination, readable from top to bottom, and nothing else.
+
+Stages return pictures and numbers; the case folder is written through the ledger alone, so that whatever stops the
+examination leaves what was gathered, with a custody log that says where it stopped.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from forensics import __version__, diffusion, findings, report_case
+from forensics.case import SCHEMA, Absent, Case, Checkpoint, Fact, Item
+from forensics.casefile import Ledger
+from forensics.device import choose, facts, session
+from forensics.errors import SettingsError
+from forensics.events import Emit, Event, ignore
+from forensics.findings import Evidence
+from forensics.protocol import PROFILES
+from forensics.resources import samples
+from forensics.settings import Resolved, Settings
+from forensics.stages import ladder, measure, search, works
+from forensics.stages.works import Work
+
+_NO_INDEX = Absent("training index", "No training index was searched: this is a comparison of pictures.")
+_NO_CONTROLS = Absent("control works", "No control works were used: this is a comparison of pictures.")
+
+
+def analyze(image: Path, out: Path, resolved: Resolved, *, force: bool = False, emit: Emit = ignore) -> Path:
+    """Examine a disputed image against a checkpoint and write the case folder with its report.
+
+    Args:
+        image: the disputed image; read once, never modified.
+        out: the case folder to create.
+        resolved: settings, matter and their sources.
+        force: keep an existing folder aside and start anew.
+        emit: told of progress.
+
+    Returns:
+        Path of the PDF.
+
+    Raises:
+        ForensicsError: its subclasses say what failed, what to do and with which exit code.
+    """
+    settings, protocol = resolved.settings, PROFILES[resolved.settings.profile]
+    # (1) What would fail later fails now, before a folder is made: device, headers and digests, index, embedder.
+    device = choose(settings.device, settings.precision)
+    emit(Event("identify", 0, 2, "checkpoint headers and digests"))
+    checkpoint = identify(settings)
+    control_checkpoint = diffusion.identify(settings.control_checkpoint) if settings.control_checkpoint else None
+    emit(Event("identify", 1, 2, "index and embedder"))
+    sources = search.open_sources(settings, checkpoint, device)
+    emit(Event("identify", 2, 2, checkpoint.name))
+
+    ledger = Ledger(out, force=force)
+    with _stops_on_record(ledger):
+        # (2) The protocol is fixed and hashed before any measurement.
+        protocol_file = ledger.put_file(protocol.file.path, protocol.canonical)
+        # (3) Hash the bytes as received, then decode copies; choose the controls.
+        (disputed, target), originals = _receive(ledger, image, settings.originals, emit)
+        examined = frozenset(item.sha256 for item in (disputed, *(item for item, _ in originals)))
+        controls = works.control_group(settings, checkpoint, protocol, examined)
+        with session(device):
+            # (4) Nearest training images, of the disputed image and of every control, in the same index.
+            found = search.search(target, controls, sources, protocol, ledger, emit)
+            # (5) The inversion ladder, with the same budget for every control.
+            rungs = ladder.climb(
+                target, disputed, checkpoint, control_checkpoint, found, controls, settings, protocol, device, ledger,
+                emit,
+            )  # fmt: skip
+            # (6) Every measure on every pair, and the same statistics on the controls.
+            embedder = None if isinstance(sources.embedder, Absent) else sources.embedder
+            instruments = measure.Instruments.prepare(embedder)
+            measured = measure.measure(target, [w for _, w in originals], found, rungs, controls, instruments, emit)
+        # (7) Measurements become graded words and findings: pure, from fixed templates.
+        concluded = findings.conclude(
+            Evidence(
+                disputed, ledger.exhibits, (*(w.id for _, w in originals), *found.pictures), measured.measurements,
+                protocol, measured.comparisons, found.neighbours, measured.inversions, checkpoint,
+            )
+        )  # fmt: skip
+        # (8) Freeze, then render: the report is a function of what was frozen.
+        absent = [found.facts] if isinstance(found.facts, Absent) else []
+        case = Case(
+            schema=SCHEMA,
+            id=_case_id("analyze", examined, checkpoint.digest, protocol.digest, resolved),
+            created=ledger.custody[0].utc,
+            tool=Fact("forensics", __version__),
+            command="analyze",
+            protocol=protocol_file,
+            matter=resolved.matter,
+            disputed=disputed.id,
+            items=(disputed, *(item for item, _ in originals)),
+            checkpoint=checkpoint,
+            index=found.facts,
+            controls=controls.facts,
+            exhibits=ledger.exhibits,
+            neighbours=found.neighbours,
+            inversions=measured.inversions,
+            metrics=measured.metrics,
+            measurements=measured.measurements,
+            comparisons=measured.comparisons,
+            assessments=concluded.assessments,
+            findings=concluded.findings,
+            absences=(*absent, *rungs.absences, *measured.absences, *concluded.absences),
+            settings=resolved.rows,
+            environment=facts(device),
+            custody=ledger.custody,
+        )
+        return _finish(ledger, case, settings, emit)
+
+
+def compare(
+    disputed: Path, originals: tuple[Path, ...], out: Path, resolved: Resolved, *, force: bool = False,
+    emit: Emit = ignore,
+) -> Path:  # fmt: skip
+    """Compare a disputed image with one or more works; no checkpoint is examined.
+
+    Raises:
+        SettingsError: no original was given.
+        ForensicsError: as for `analyze`.
+    """
+    settings, protocol = resolved.settings, PROFILES[resolved.settings.profile]
+    if not originals:
+        raise SettingsError("There is no work to compare with.", hint="Name at least one original.")
+    device = choose(settings.device, settings.precision)
+    ledger = Ledger(out, force=force)
+    with _stops_on_record(ledger):
+        protocol_file = ledger.put_file(protocol.file.path, protocol.canonical)
+        (item, target), received = _receive(ledger, disputed, tuple(map(str, originals)), emit)
+        with session(device):
+            embedder = search.open_embedder(settings.clip, device)
+            instruments = measure.Instruments.prepare(None if isinstance(embedder, Absent) else embedder)
+            measured = measure.measure(
+                target, [w for _, w in received], search.Found(_NO_INDEX), ladder.Ladder(),
+                works.ControlGroup(_NO_CONTROLS), instruments, emit,
+            )  # fmt: skip
+        concluded = findings.conclude(
+            Evidence(item, ledger.exhibits, tuple(w.id for _, w in received), measured.measurements, protocol)
+        )
+        examined = frozenset(i.sha256 for i in (item, *(i for i, _ in received)))
+        case = Case(
+            schema=SCHEMA,
+            id=_case_id("compare", examined, "", protocol.digest, resolved),
+            created=ledger.custody[0].utc,
+            tool=Fact("forensics", __version__),
+            command="compare",
+            protocol=protocol_file,
+            matter=resolved.matter,
+            disputed=item.id,
+            items=(item, *(i for i, _ in received)),
+            checkpoint=findings.NO_CHECKPOINT,
+            index=_NO_INDEX,
+            controls=_NO_CONTROLS,
+            exhibits=ledger.exhibits,
+            neighbours=(),
+            inversions=(),
+            metrics=measured.metrics,
+            measurements=measured.measurements,
+            comparisons=(),
+            assessments=concluded.assessments,
+            findings=concluded.findings,
+            absences=(*measured.absences, *concluded.absences),
+            settings=resolved.rows,
+            environment=facts(device),
+            custody=ledger.custody,
+        )
+        return _finish(ledger, case, settings, emit)
+
+
+def identify(settings: Settings) -> Checkpoint:
+    """The checkpoint under examination: the one named, else the embedded reference checkpoint.
+
+    Raises:
+        CheckpointError: missing, unsafe, damaged or of a family not supported.
+    """
+    embedded = samples() / "reference" / "twin-a"
+    location = settings.checkpoint or str(embedded)
+    # Naming the embedded checkpoint by its path makes it no less a demonstration.
+    return diffusion.identify(location, demonstration=Path(location).resolve() == embedded.resolve())
+
+
+def _receive(
+    ledger: Ledger, image: Path, originals: tuple[str, ...], emit: Emit
+) -> tuple[tuple[Item, Work], list[tuple[Item, Work]]]:
+    total = 1 + len(originals)
+    emit(Event("intake", 0, total, image.name))
+    item, picture = ledger.receive(image, "Q1", "disputed")
+    received = []
+    for number, name in enumerate(originals, 1):
+        emit(Event("intake", number, total, Path(name).name))
+        original, pixels = ledger.receive(Path(name), f"R{number}", "original")
+        received.append((original, Work.of(original.exhibit, pixels)))
+    emit(Event("intake", total, total, f"{total} files received"))
+    return (item, Work.of(item.exhibit, picture)), received
+
+
+def _finish(ledger: Ledger, case: Case, settings: Settings, emit: Emit) -> Path:
+    emit(Event("report", 0, 1, "rendering the report"))
+    ledger.close(case)
+    pdf = report_case.render(ledger.folder, paper=settings.paper)
+    emit(Event("report", 1, 1, pdf.name))
+    return pdf
+
+
+@contextmanager
+def _stops_on_record(ledger: Ledger) -> Iterator[None]:
+    """Whatever ends the examination early, the custody log says so; the exhibits gathered stay."""
+    try:
+        yield
+    except BaseException as exc:
+        ledger.log(f"examination stopped: {type(exc).__name__}", ledger.folder.name, "")
+        raise
+
+
+def _case_id(command: str, examined: frozenset[str], checkpoint: str, protocol: str, resolved: Resolved) -> str:
+    """The same question put to the same files has the same id, on every machine."""
+    shown = [f"{row.name}={row.value}" for row in resolved.rows if row.name in ("profile", "seed", "captions")]
+    name = "/".join([command, *sorted(examined), checkpoint, protocol, *shown])
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, name))

@@ -1,0 +1,1 @@
+"""The stages of an examination: each takes works and models and returns pictures and numbers with their ids."""

@@ -1,0 +1,277 @@
+"""Every measure on every pair worth comparing, and the same statistics on every control."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+
+from forensics import similarity
+from forensics.case import (
+    Absent,
+    Better,
+    Comparison,
+    ControlScore,
+    Inversion,
+    Measurement,
+    Metric,
+    NotMeasured,
+    Pair,
+)
+from forensics.embedding import Embedder
+from forensics.errors import WeightsError
+from forensics.events import Emit, Event
+from forensics.images import to_tensor
+from forensics.inversion.base import Attempt
+from forensics.retrieval.base import Hit
+from forensics.similarity.base import Similarity
+from forensics.stages.ladder import Ladder, Rung
+from forensics.stages.search import Found
+from forensics.stages.works import ControlGroup, Work, read
+from forensics.statistics.ranks import clopper_pearson, extreme, holm, rank_p
+
+PERCEPTUAL = "lpips"
+"""The measure by which the outputs of a rung are ordered; pre-declared in the protocol."""
+
+
+@dataclass(frozen=True, slots=True)
+class Instruments:
+    """The measures at hand, and the reasons for those that are not."""
+
+    at_hand: dict[str, Similarity]
+    absent: dict[str, Absent]
+
+    @classmethod
+    def prepare(cls, embedder: Embedder | None) -> Instruments:
+        """Load every measure of the table; one that cannot be had is recorded, with its remedy."""
+        at_hand: dict[str, Similarity] = {}
+        absent: dict[str, Absent] = {}
+        for name in similarity.METRICS:
+            try:
+                at_hand[name] = similarity.load(name, embedder=embedder)
+            except WeightsError as exc:
+                absent[name] = Absent(f"measure {name}", exc.message, exc.hint)
+        return cls(at_hand, absent)
+
+    @property
+    def facts(self) -> tuple[Metric, ...]:
+        """The protocol of every measure at hand."""
+        return tuple(measure.facts for measure in self.at_hand.values())
+
+    def value(self, name: str, a: Tensor, b: Tensor) -> float:
+        """One measure on one pair of pictures (1, 3, H, W)."""
+        return float(self.at_hand[name](a, b)[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """All numbers of the case."""
+
+    metrics: tuple[Metric, ...]
+    measurements: tuple[Measurement | NotMeasured, ...]
+    comparisons: tuple[Comparison, ...]
+    inversions: tuple[Inversion, ...]
+    """The rungs, with best and median output named."""
+    absences: tuple[Absent, ...]
+
+    def of(self, a: str, b: str) -> dict[str, Measurement]:
+        """The measurements of one pair of exhibits by measure."""
+        return {m.metric: m for m in self.measurements if isinstance(m, Measurement) and (m.a, m.b) == (a, b)}
+
+
+def measure(
+    disputed: Work, originals: Sequence[Work], found: Found, ladder: Ladder, controls: ControlGroup,
+    instruments: Instruments, emit: Emit,
+) -> Measured:  # fmt: skip
+    """Measure the disputed image against originals, neighbours and reconstructions, then rank it among the controls."""
+    others = [(work.id, work.pixels) for work in originals]
+    others += list(found.pictures.items())
+    for rung in ladder.rungs:
+        others += list(zip(rung.inversion.outputs, rung.outputs, strict=True))
+    rows: list[Measurement | NotMeasured] = []
+    total = len(others) * len(list(similarity.METRICS))
+    for name in similarity.METRICS:
+        for other, pixels in others:
+            emit(Event("compare", len(rows), total, f"{name}: {disputed.id} and {other}"))
+            row_id = f"M{len(rows) + 1}"
+            if name in instruments.at_hand:
+                value = instruments.value(name, disputed.pixels, pixels)
+                rows.append(Measurement(row_id, name, disputed.id, other, value))
+            else:
+                reason = instruments.absent[name]
+                rows.append(NotMeasured(row_id, name, disputed.id, other, reason.reason, reason.remedy))
+    emit(Event("compare", total, total, f"{total} measurements"))
+    inversions = tuple(_ordered(rung.inversion, rows) for rung in ladder.rungs)
+    comparisons, absences = _compare(disputed, originals, found, ladder, controls, instruments, rows, emit)
+    absences = [*instruments.absent.values(), *absences]
+    measured_names = {m.metric for m in rows}
+    metrics = tuple(m.facts for n, m in instruments.at_hand.items() if n in measured_names)
+    metrics += tuple(_facts_without_weights(n) for n in instruments.absent if n in measured_names)
+    return Measured(metrics, tuple(rows), comparisons, inversions, tuple(absences))
+
+
+def _facts_without_weights(name: str) -> Metric:
+    """The protocol of a measure that could not be loaded, so that its absence can be named properly."""
+    return similarity.METRICS.load(name).facts  # type: ignore[attr-defined,no-any-return]
+
+
+def _ordered(inversion: Inversion, rows: Sequence[Measurement | NotMeasured]) -> Inversion:
+    """Name the best and the median output by the pre-declared measure; ties go to the earlier seed."""
+    values = {m.b: m.value for m in rows if isinstance(m, Measurement) and m.metric == PERCEPTUAL}
+    order = sorted((i for i in inversion.outputs if i in values), key=lambda i: values[i])
+    if not order:
+        return inversion
+    return replace(inversion, best=order[0], median=order[(len(order) - 1) // 2])
+
+
+def _compare(
+    disputed: Work, originals: Sequence[Work], found: Found, ladder: Ladder, controls: ControlGroup,
+    instruments: Instruments, rows: Sequence[Measurement | NotMeasured], emit: Emit,
+) -> tuple[tuple[Comparison, ...], list[Absent]]:  # fmt: skip
+    """Every statistic of the disputed image beside the same statistic of every control."""
+    if isinstance(controls.facts, Absent):
+        return (), [controls.facts]
+    bench = _Bench(disputed, controls.works, instruments, rows, emit)
+    if PERCEPTUAL in instruments.at_hand:
+        if (rung := ladder.rung("regeneration")) and rung.controls:
+            bench.retention(rung)
+        bench.derivation(originals, found.neighbours[0].exhibit if found.neighbours else None, found.control_top)
+        for method in ("ode", "autoencoder"):
+            if (rung := ladder.rung(method)) and rung.controls:
+                bench.round_trip(method, rung)
+    if found.neighbours and found.control_top:
+        bench.nearest(found.neighbours[0].similarity, found.control_top)
+    return bench.finish(), bench.absences(ladder)
+
+
+class _Bench:
+    """Collects comparisons; each is computed for the disputed image and for the controls by one function."""
+
+    def __init__(
+        self, disputed: Work, controls: Sequence[Work], instruments: Instruments,
+        rows: Sequence[Measurement | NotMeasured], emit: Emit,
+    ) -> None:  # fmt: skip
+        self.disputed, self.controls, self.instruments, self.rows, self.emit = (
+            disputed,
+            controls,
+            instruments,
+            rows,
+            emit,
+        )
+        self.collected: list[Comparison] = []
+
+    def retention(self, rung: Rung) -> None:
+        """Pictures generated from the prompt against their target: the median is primary, the best is shown beside."""
+        seeds = len(rung.inversion.seeds)
+        for name, primary in ((PERCEPTUAL, True), ("ssim", False)):
+            own = self._own(name, rung.inversion.outputs)
+            per_control = self._attempts(name, rung.controls)
+            title = self.instruments.at_hand[name].facts.name.upper()
+            self._add(
+                f"Generated from the prompt, median {title}",
+                f"Median over {seeds} seeds of the {title} between the picture generated and its target.",
+                Pair.RETENTION if primary else None, name, statistics.median(own),
+                [statistics.median(values) for values in per_control],
+            )  # fmt: skip
+            if primary:
+                self._add(
+                    f"Generated from the prompt, best {title}",
+                    f"Smallest of {seeds} seeds of the {title} between the picture generated and its target.",
+                    None, name, min(own), [min(values) for values in per_control],
+                )  # fmt: skip
+
+    def derivation(self, originals: Sequence[Work], nearest: str | None, control_top: Sequence[Hit]) -> None:
+        """The disputed image against the work it is said to derive from, or against its nearest neighbour."""
+        if originals:
+            work = originals[0]
+            values = [self.instruments.value(PERCEPTUAL, c.pixels, work.pixels) for c in self.controls]
+            self._add(
+                f"LPIPS to {work.id}",
+                f"LPIPS between the picture and {work.id}; for a control, between the control and {work.id}.",
+                Pair.DERIVATION, PERCEPTUAL, self._own(PERCEPTUAL, (work.id,))[0], values,
+            )  # fmt: skip
+        elif nearest is not None and all(hit.row.picture for hit in control_top):
+            values = [
+                self.instruments.value(PERCEPTUAL, c.pixels, to_tensor(read(hit.row.picture)))
+                for c, hit in zip(self.controls, control_top, strict=True)
+                if hit.row.picture is not None
+            ]
+            self._add(
+                "LPIPS to the nearest training image",
+                "LPIPS between the picture and the first neighbour of that same picture in the training index.",
+                Pair.DERIVATION, PERCEPTUAL, self._own(PERCEPTUAL, (nearest,))[0], values,
+            )  # fmt: skip
+
+    def round_trip(self, method: str, rung: Rung) -> None:
+        """Inversion and back: shown because controls succeed as well."""
+        title = {"ode": "Latent inversion and back", "autoencoder": "Autoencoder and back"}[method]
+        self._add(
+            f"{title}, LPIPS", f"LPIPS between the picture and itself after the rung '{rung.inversion.title}'.",
+            None, PERCEPTUAL, self._own(PERCEPTUAL, rung.inversion.outputs)[0],
+            [values[0] for values in self._attempts(PERCEPTUAL, rung.controls)],
+        )  # fmt: skip
+
+    def nearest(self, similarity_of_first: float, control_top: Sequence[Hit]) -> None:
+        """Look-elsewhere: the first hit ranked among the first hits of the controls in the same index."""
+        self._add(
+            "Cosine to the nearest training image",
+            "Cosine of the embedding of the picture and that of its first neighbour in the training index.",
+            None, "clip", similarity_of_first, [hit.similarity for hit in control_top],
+        )  # fmt: skip
+
+    def finish(self) -> tuple[Comparison, ...]:
+        """All comparisons, the secondary ones with Holm's correction."""
+        secondary = [c for c in self.collected if c.primary_for is None]
+        corrected = dict(zip((c.id for c in secondary), holm([c.p for c in secondary]), strict=True))
+        return tuple(replace(c, p_holm=corrected.get(c.id)) for c in self.collected)
+
+    def absences(self, ladder: Ladder) -> list[Absent]:
+        """The primary measurements that could not be made."""
+        made = {c.primary_for for c in self.collected}
+        rows: list[Absent] = []
+        if Pair.RETENTION not in made:
+            rung = ladder.rung("regeneration")
+            reason = (
+                "Some control works carry no caption, so the same search could not be run on them."
+                if rung
+                else "There was no prompt to generate from."
+            )
+            rows.append(
+                Absent("primary measurement of retention", reason, "Supply captions, for the controls as well.")
+            )
+        if Pair.DERIVATION not in made:
+            rows.append(
+                Absent(
+                    "primary measurement of derivation",
+                    "There was neither an original nor a training index that ships its pictures.",
+                    "Pass --original, or an index with pictures.",
+                )
+            )
+        return rows
+
+    def _own(self, name: str, outputs: Sequence[str]) -> list[float]:
+        values = {m.b: m.value for m in self.rows if isinstance(m, Measurement) and m.metric == name}
+        return [values[i] for i in outputs]
+
+    def _attempts(self, name: str, attempts: Sequence[Attempt]) -> list[list[float]]:
+        values = []
+        for number, (work, attempt) in enumerate(zip(self.controls, attempts, strict=True), 1):
+            self.emit(Event("controls", number, len(attempts), f"{name}: {attempt.method}"))
+            target = work.pixels.expand(len(attempt.pictures), -1, -1, -1)
+            values.append([float(v) for v in self.instruments.at_hand[name](target, attempt.pictures)])
+        return values
+
+    def _add(
+        self, title: str, statistic: str, pair: Pair | None, metric: str, value: float, values: Sequence[float]
+    ) -> None:
+        better = self.instruments.at_hand[metric].facts.better if metric in self.instruments.at_hand else Better.HIGHER
+        k, n = extreme(value, values, better), len(values)
+        scores = tuple(ControlScore(w.id, v) for w, v in zip(self.controls, values, strict=True))
+        self.collected.append(
+            Comparison(
+                f"K{len(self.collected) + 1}", title, statistic, pair, better, value, scores, k, n, rank_p(k, n),
+                clopper_pearson(k, n),
+            )
+        )  # fmt: skip

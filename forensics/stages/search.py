@@ -1,0 +1,113 @@
+"""Training neighbours of the disputed image and, in the same index with the same transforms, of every control."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from torch import Tensor
+
+from forensics import embedding, retrieval
+from forensics.case import Absent, Checkpoint, IndexFacts, Neighbour
+from forensics.casefile import Ledger
+from forensics.device import Device
+from forensics.embedding import Embedder
+from forensics.errors import WeightsError
+from forensics.events import Emit, Event
+from forensics.images import to_tensor
+from forensics.protocol import Protocol
+from forensics.resources import samples
+from forensics.retrieval.base import Hit, Index
+from forensics.settings import Settings
+from forensics.stages.works import ControlGroup, Work, read
+
+_NO_INDEX = Absent(
+    "training index",
+    "No training index was given for this checkpoint.",
+    "Build one with `forensics index build` and pass it with --index.",
+)
+_NO_EMBEDDER = Absent(
+    "CLIP embedder",
+    "No open_clip model was named; the embedded demonstration model is not used for another checkpoint.",
+    "Pass --clip with a local open_clip folder or a name such as ViT-L-14/openai.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What the search has at hand."""
+
+    index: Index | Absent
+    embedder: Embedder | Absent
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the search gave."""
+
+    facts: IndexFacts | Absent
+    neighbours: tuple[Neighbour, ...] = ()
+    pictures: dict[str, Tensor] = field(default_factory=dict)
+    """Exhibit id -> (1, 3, H, W), for the neighbours whose picture the index ships."""
+    control_top: tuple[Hit, ...] = ()
+    """The best hit of every control, in the order of the controls."""
+
+
+def open_sources(settings: Settings, checkpoint: Checkpoint, device: Device) -> Sources:
+    """Open the index and the embedder, or say why there is none.
+
+    Raises:
+        IndexError_: an index was named and cannot be used.
+        WeightsError: an open_clip model was named and is not to be had.
+    """
+    reference = samples() / "reference"
+    location = Path(settings.index) if settings.index else reference / "index" if checkpoint.demonstration else None
+    embedder = open_embedder(
+        settings.clip or (str(reference / "openclip") if checkpoint.demonstration else None), device
+    )
+    index: Index | Absent = retrieval.open(location) if location else _NO_INDEX
+    if not isinstance(index, Absent) and isinstance(embedder, Absent):
+        raise WeightsError(
+            "The index cannot be searched without the open_clip model that made its vectors.",
+            hint=f"Pass --clip with {index.facts.embedder}.",
+        )
+    return Sources(index, embedder)
+
+
+def open_embedder(spec: str | None, device: Device) -> Embedder | Absent:
+    """The open_clip model named, or the statement that none was. Raises WeightsError if it is not to be had."""
+    return embedding.open(spec, device) if spec else _NO_EMBEDDER
+
+
+def search(
+    disputed: Work, controls: ControlGroup, sources: Sources, protocol: Protocol, ledger: Ledger, emit: Emit
+) -> Found:
+    """Exact search for the disputed image and the controls; the neighbours' pictures become exhibits.
+
+    Raises:
+        IndexError_: the index was made with another embedder than the one at hand.
+    """
+    index, embedder = sources.index, sources.embedder
+    if isinstance(index, Absent) or isinstance(embedder, Absent):
+        return Found(index if isinstance(index, Absent) else _NO_EMBEDDER)
+    retrieval.check_embedder(index, embedder.digest)
+    emit(Event("search", 0, 2, f"{index.facts.count} training images"))
+    queries = embedder.images([disputed.pixels, *(work.pixels for work in controls.works)])
+    emit(Event("search", 1, 2, f"{index.facts.count} training images"))
+    hits = index.search(queries, protocol.neighbours)
+    neighbours, pictures = [], {}
+    for rank, hit in enumerate(hits[0], 1):
+        exhibit = None
+        if hit.row.picture is not None:
+            picture = read(hit.row.picture)
+            title = f"Training image {hit.row.training_id}"
+            exhibit = ledger.put(picture, f"N{rank}", title, f"index {index.facts.name}").id
+            pictures[exhibit] = to_tensor(picture)
+        neighbours.append(
+            Neighbour(
+                rank, hit.row.training_id, hit.row.caption, hit.row.creator, hit.row.sha256, hit.similarity,
+                index.backend, exhibit,
+            )
+        )  # fmt: skip
+    emit(Event("search", 2, 2, f"{index.facts.count} training images"))
+    return Found(index.facts, tuple(neighbours), pictures, tuple(h[0] for h in hits[1:]))

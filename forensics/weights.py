@@ -1,0 +1,216 @@
+"""Auxiliary weights: a visible table of what is needed, where it comes from and the one digest that is accepted.
+
+Nothing is downloaded while a case is examined. `resolve` looks at the files shipped with the package, then at the
+user's cache, and verifies the digest every time; `fetch` is the only function that opens a connection, and only to an
+address of the table.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from forensics import resources
+from forensics.errors import ForensicsError, WeightsError
+from forensics.events import Emit, Event, ignore
+
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """One file of auxiliary weights."""
+
+    name: str
+    purpose: str
+    licence: str
+    file: str
+    """Path below `samples/weights` or below the cache, with forward slashes."""
+    sha256: str
+    size_bytes: int
+    url: str
+    """Official address that serves exactly these bytes; empty where the file only ships with the package."""
+    sources: tuple[str, ...]
+    """Where the weights come from, for a reader who wants to obtain them independently."""
+
+
+TABLE: dict[str, Weights] = {
+    row.name: row
+    for row in (
+        Weights(
+            name="lpips-alexnet",
+            purpose="LPIPS: AlexNet trunk, convolutions only, float16; the linear heads ship in the lpips wheel.",
+            licence="BSD-3-Clause (torchvision)",
+            file="lpips-alexnet-trunk.safetensors",
+            sha256="c49b5447c70d1595c9d371abfa06ea3163cc87721d6be1a1af9af61e58503bfa",
+            size_bytes=4_940_336,
+            url="",
+            sources=(
+                "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth (torchvision's file, a pickle; only its "
+                "`features` were converted, by `python -m forensics.reference lpips-trunk`)",
+            ),
+        ),
+        Weights(
+            name="open_clip/ViT-B-32/openai",
+            purpose="CLIP: OpenAI's ViT-B/32 (QuickGELU) for `ViT-B-32/openai`, subject and idea only.",
+            licence="MIT (OpenAI CLIP)",
+            file="open_clip/timm--vit_base_patch32_clip_224.openai/open_clip_model.safetensors",
+            sha256="e6d1bd7789aa45192b3bf90570a789b478bae1b74ebcce7eddd908e83a2b7c31",
+            size_bytes=605_143_284,
+            url="https://huggingface.co/timm/vit_base_patch32_clip_224.openai/resolve/"
+            "a6f597a30f7b82c51704746581f9a4e41421e878/open_clip_model.safetensors",
+            sources=("hub id timm/vit_base_patch32_clip_224.openai", "https://github.com/openai/CLIP"),
+        ),
+    )
+}
+"""Every file the tool may ask for. Other open_clip models work too: see `forensics.embedding`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One row of the table and what was found of it on this machine."""
+
+    weights: Weights
+    state: str
+    """`embedded`, `cached` or `absent`; `embedded, damaged` or `cached, damaged` where the digest differs."""
+    path: Path | None
+
+
+def sha256_file(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file, read in blocks."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def cache_dir() -> Path:
+    """Folder for fetched weights: `$XDG_CACHE_HOME/forensics/weights`, else `~/.cache/forensics/weights`."""
+    root = os.environ.get("XDG_CACHE_HOME", "")
+    # The XDG specification says that a relative path is to be ignored.
+    return (Path(root) if Path(root).is_absolute() else Path.home() / ".cache") / "forensics" / "weights"
+
+
+def find(file: str) -> tuple[str, Path] | None:
+    """Where a file of this relative path lies: ("embedded" | "cached", path), unverified; none where it does not."""
+    try:
+        embedded = resources.samples() / "weights" / file
+    except ForensicsError:  # a source tree without its samples: the cache may still have the file
+        embedded = None
+    for state, path in (("embedded", embedded), ("cached", cache_dir() / file)):
+        if path is not None and path.is_file():
+            return state, path
+    return None
+
+
+def resolve(name: str) -> Path:
+    """Path of the named weights, digest verified.
+
+    Raises:
+        WeightsError: no such row, absent, or the file differs from its pinned digest.
+    """
+    row = _row(name)
+    found = find(row.file)
+    if found is None:
+        raise WeightsError(f"The weights {name!r} are not on this machine.", hint=_remedy(row))
+    state, path = found
+    if (actual := sha256_file(path)) != row.sha256:
+        raise WeightsError(
+            f"The {state} weights {name!r} differ from their pinned digest: {path} has sha256 {actual}, "
+            f"expected {row.sha256}.",
+            hint=f"Remove the file. {_remedy(row)}",
+        )
+    return path
+
+
+def verify() -> tuple[Status, ...]:
+    """Every row with its state, digests read; raises nothing."""
+    rows = []
+    for row in TABLE.values():
+        found = find(row.file)
+        if found is None:
+            rows.append(Status(row, "absent", None))
+            continue
+        state, path = found
+        rows.append(Status(row, state if sha256_file(path) == row.sha256 else f"{state}, damaged", path))
+    return tuple(rows)
+
+
+def listing() -> tuple[Status, ...]:
+    """Every row with its state by presence and size alone; `verify` reads the digests."""
+    rows = []
+    for row in TABLE.values():
+        state, path = find(row.file) or ("absent", None)
+        damaged = path is not None and path.stat().st_size != row.size_bytes
+        rows.append(Status(row, f"{state}, damaged" if damaged else state, path))
+    return tuple(rows)
+
+
+def _https(url: str) -> BinaryIO:
+    response = urllib.request.urlopen(url, timeout=30)
+    if not response.geturl().startswith("https://"):  # a redirect must not leave the encrypted connection
+        response.close()
+        raise urllib.error.URLError("redirected away from https")
+    return response
+
+
+def fetch(name: str, emit: Emit = ignore, *, opener: Callable[[str], BinaryIO] = _https) -> Path:
+    """Bring the named weights into the cache; the digest is verified before the file gets its name.
+
+    Args:
+        name: a row of the table.
+        emit: told the bytes received.
+        opener: address -> stream of bytes.
+
+    Raises:
+        WeightsError: no such row, no address serves it, no connection, or other bytes arrived.
+    """
+    row = _row(name)
+    if find(row.file) is not None:
+        return resolve(name)
+    if not row.url:
+        raise WeightsError(f"The weights {name!r} ship with the package and are missing.", hint=_remedy(row))
+    target = cache_dir() / row.file
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=target.name, suffix=".partial")
+    partial = Path(temporary)
+    try:
+        digest, done = hashlib.sha256(), 0
+        with closing(opener(row.url)) as stream, os.fdopen(handle, "wb") as file:
+            while block := stream.read(_CHUNK):
+                digest.update(block)
+                done += file.write(block)
+                emit(Event("weights", min(done, row.size_bytes), row.size_bytes, name))
+        if digest.hexdigest() != row.sha256:
+            raise WeightsError(
+                f"{row.url} served other bytes than pinned for {name!r}: sha256 {digest.hexdigest()}, "
+                f"expected {row.sha256}. They were discarded.",
+                hint="Try again; if it persists, the publisher changed the file and a new release must pin it.",
+            )
+        partial.replace(target)
+    except OSError as exc:
+        raise WeightsError(f"The weights {name!r} could not be fetched: {exc}.", hint=_remedy(row)) from exc
+    finally:
+        partial.unlink(missing_ok=True)
+    return target
+
+
+def _row(name: str) -> Weights:
+    if name not in TABLE:
+        raise WeightsError(f"There are no weights called {name!r}.", hint=f"Known: {', '.join(TABLE)}.")
+    return TABLE[name]
+
+
+def _remedy(row: Weights) -> str:
+    if not row.url:
+        return "Install the package again: it ships this file."
+    return (
+        f"Run `forensics weights fetch {row.name}` with a network connection, or download {row.url} elsewhere "
+        f"({row.size_bytes:,} bytes, sha256 {row.sha256}) and place it at {cache_dir() / row.file}."
+    )
