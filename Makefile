@@ -1,0 +1,40 @@
+# Two commands are enough for a visitor: `make demo` and `make test`. Each makes the environment it needs.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.PHONY: demo test lint format lock clean
+
+demo: $(STAMP)  ## a report on the memorised sample; the last line is the path of the PDF
+	@$(BIN)/forensics analyze samples/disputed/memorised.png --case samples/case.toml -o out/demo --force
+
+test: $(STAMP)  ## the whole test suite
+	@$(BIN)/python -m pytest
+
+lint: $(STAMP)  ## style, types and the layers of the imports
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(STAMP)
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+# The lock holds every package, for every platform, with the digests of its files, and no address of an index.
+lock:
+	uv pip compile pyproject.toml --group dev --extra reference --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.lock
+
+clean:
+	rm -rf $(VENV) out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+# WeasyPrint's system libraries are looked for first: a missing one is said before gigabytes are fetched.
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -m forensics.doctor
+	@$(PYTHON) -m venv $(VENV) || { echo "On Debian: apt-get install --no-install-recommends python3-venv" >&2; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(STAMP)
