@@ -20,7 +20,7 @@ from PIL import Image
 
 from forensics import intake
 from forensics.case import SCHEMA, Case, CustodyEntry, Exhibit, FileDigest, Item
-from forensics.errors import CaseError, ImageError, VerificationError
+from forensics.errors import CaseError, VerificationError
 from forensics.pictures import pixel_sha256, png_bytes
 from forensics.schema import canonical, decode
 
@@ -114,10 +114,7 @@ class Ledger:
         Raises:
             ImageError: the file cannot be read or decoded; its bytes, if any, are kept and logged.
         """
-        try:
-            data = path.read_bytes()
-        except OSError as exc:
-            raise ImageError(f"{path} cannot be read: {exc.strerror}.", hint="Check the path and permissions.") from exc
+        data = intake.read_bytes(path)
         digest = sha256(data)  # before decoding: what is examined is what was received
         self.log(f"received as {role}", path.name, digest)
         decoded = intake.decode(data, path.name)

@@ -12,6 +12,7 @@ import re
 import struct
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
 
 from PIL import ExifTags, Image, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
 
@@ -39,6 +40,19 @@ class Decoded:
     decoding: tuple[str, ...]
     metadata: tuple[Fact, ...]
     generator: tuple[Fact, ...]
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of an image file as they are on disk. Raises ImageError if they cannot be had."""
+    try:
+        return path.read_bytes()
+    except OSError as exc:
+        raise ImageError(f"{path} cannot be read: {exc.strerror}.", hint="Check the path and permissions.") from exc
+
+
+def read(path: Path) -> Decoded:
+    """Read and decode an image file. Raises ImageError as `decode` does."""
+    return decode(read_bytes(path), path.name)
 
 
 def decode(data: bytes, name: str) -> Decoded:
