@@ -1,0 +1,34 @@
+"""The command line: the only part that knows a terminal, and the only importer of click.
+
+One file a command, loaded when it is used; what is heavy is imported inside the command.
+"""
+
+from __future__ import annotations
+
+import click
+
+from forensics import __version__
+from forensics.cli.group import Commands
+
+main = Commands(
+    name="forensics",
+    rows={
+        "analyze": "forensics.cli.analyze:analyze",
+        "compare": "forensics.cli.compare:compare",
+        "report": "forensics.cli.report:report",
+        "verify": "forensics.cli.verify:verify",
+        "doctor": "forensics.cli.doctor:doctor",
+        "schema": "forensics.cli.schema:schema",
+        "index": "forensics.cli.index:index",
+        "weights": "forensics.cli.weights:weights",
+    },
+    help=(
+        "Evidence about whether a generative image model reproduces a work.\n\n"
+        "Start with `forensics analyze IMAGE`: the path of the report is written to standard output, everything else "
+        "to standard error."
+    ),
+    epilog="Exit codes and shell completion are described in the README.",
+)
+click.version_option(__version__, prog_name="forensics")(main)
+
+__all__ = ["main"]

@@ -1,0 +1,63 @@
+"""`forensics analyze`: the whole examination, from a disputed image to the report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from forensics.cli import options
+from forensics.cli.console import Console
+from forensics.errors import SettingsError
+from forensics.settings import resolve
+
+
+@click.command(short_help="Examine an image against a checkpoint and write the report.")
+@click.argument("image", type=options.PATH)
+@click.option("--checkpoint", metavar="PATH_OR_ID", help="Generator: diffusers folder, .safetensors file or hub id.")
+@click.option("--original", "originals", multiple=True, metavar="FILE", help="A work the claimant puts forward.")
+@click.option("--caption", "captions", multiple=True, metavar="TEXT", help="A caption of the work, tried as a prompt.")
+@click.option("--index", metavar="DIR", help="Training index of the checkpoint.")
+@click.option("--controls", metavar="DIR", help="Works known not to be in the training set, with controls.csv.")
+@click.option("--control-checkpoint", metavar="PATH_OR_ID", help="A checkpoint that cannot have seen the work.")
+@options.clip
+@options.profile
+@options.case_file
+@options.output
+@options.device
+@options.seed
+@options.paper
+@options.reporting
+@click.pass_obj
+def analyze(
+    console: Console, /, image: Path, case_file: Path | None, out: Path | None, force: bool, **flags: Any
+) -> None:
+    """Examine IMAGE and write a case folder with its report.
+
+    Without a checkpoint, in the flags or in the case file, the embedded demonstration checkpoint is examined, with the
+    index and the controls that belong to it. The path of the PDF is written to standard output.
+    """
+    resolved = resolve(flags, case_file)
+    folder = case_folder(image, out)
+    if resolved.settings.checkpoint is None:
+        console.note(
+            "Demonstration checkpoint: no checkpoint was named, so the small one that ships with forensics is "
+            "examined. The report says so on every page."
+        )
+    console.folder = folder
+    with console.working():
+        from forensics import pipeline
+
+        pdf = pipeline.analyze(image, folder, resolved, force=force, emit=console.emit)
+    console.result(pdf)
+
+
+def case_folder(image: Path, out: Path | None) -> Path:
+    """Where the case goes. Raises SettingsError if that would move or enclose the input."""
+    folder = out if out is not None else Path(f"{image.stem}-case")
+    if image.resolve().is_relative_to(folder.resolve()):
+        raise SettingsError(
+            f"{image} lies inside the case folder {folder}.", hint="Choose a folder with -o that does not hold it."
+        )
+    return folder

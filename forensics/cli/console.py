@@ -1,0 +1,131 @@
+"""What the user sees on standard error, and the protection of standard output.
+
+Standard output carries the result and nothing else: a library that prints, even from C, is sent to standard error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from forensics.cli.progress import Bars, Lines, Listener, Silent
+from forensics.errors import ExitCode
+from forensics.events import Event
+
+PROGRESS = ("auto", "json", "none")
+
+
+class Console:
+    """Standard error of one run. The options that steer it are set by `forensics.cli.options.reporting`."""
+
+    def __init__(self) -> None:
+        self.progress = "auto"
+        self.verbosity = 0
+        """-1 quiet, 0 as usual, 1 verbose."""
+        self.folder: Path | None = None
+        """Case folder being written, for the message after an interruption."""
+        self._listener: Listener | None = None
+
+    @property
+    def json(self) -> bool:
+        return self.progress == "json"
+
+    def write(self, text: str) -> None:
+        """A line on standard error, below a bar if one stands there."""
+        self._listening().pause()
+        click.echo(text, err=True)
+
+    def note(self, text: str) -> None:
+        """Something the user should know; -q silences it."""
+        if self.json:
+            self._object("note", message=text)
+        elif self.verbosity >= 0:
+            self.write(text)
+
+    def failed(self, message: str, hint: str, code: ExitCode) -> None:
+        """Why the run ended, and what to do about it."""
+        self.close()
+        if self.json:
+            self._object("error", code=int(code), name=code.name.lower(), message=message, hint=hint)
+            return
+        click.echo(click.style("Error: ", fg="red", bold=True) + message, err=True)
+        if hint:
+            click.echo(f"       {hint}", err=True)
+
+    def emit(self, event: Event) -> None:
+        """Progress of a stage."""
+        if self.json:
+            self._object("progress", stage=event.stage, done=event.done, total=event.total, note=event.note)
+        else:
+            self._listening()(event)
+
+    def close(self) -> None:
+        """End the bar that may be standing."""
+        if self._listener is not None:
+            self._listener.close()
+
+    def result(self, path: Path) -> None:
+        """The one line of standard output."""
+        self.close()
+        if self.json:
+            self._object("report", path=str(path))
+        click.echo(str(path))
+
+    @contextlib.contextmanager
+    def working(self) -> Iterator[None]:
+        """While stages run: standard output is closed to everyone, and libraries speak only with -v."""
+        quieten(self.verbosity)
+        with _protected():
+            try:
+                yield
+            finally:
+                self.close()
+
+    def _listening(self) -> Listener:
+        if self._listener is None:
+            if self.progress != "auto" or self.verbosity < 0:
+                self._listener = Silent()
+            else:
+                self._listener = Bars() if sys.stderr.isatty() else Lines()
+        return self._listener
+
+    def _object(self, kind: str, **fields: Any) -> None:
+        click.echo(json.dumps({"event": kind, **fields}, ensure_ascii=False), err=True)
+
+
+def quieten(verbosity: int) -> None:
+    """Warnings and log lines of libraries: with -v all of them, otherwise none."""
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO if verbosity > 0 else logging.CRITICAL, format="%(name)s: %(message)s"
+    )
+    logging.captureWarnings(True)
+    if verbosity <= 0:
+        # Read when these libraries are imported, which is later; none of them changes a result.
+        for name in ("TRANSFORMERS_VERBOSITY", "DIFFUSERS_VERBOSITY"):
+            os.environ.setdefault(name, "error")
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+        os.environ.setdefault("TQDM_DISABLE", "1")
+
+
+@contextlib.contextmanager
+def _protected() -> Iterator[None]:
+    with contextlib.redirect_stdout(sys.stderr):  # what Python prints
+        try:
+            saved = os.dup(1)
+        except OSError:  # started without a standard output: nothing to protect
+            yield
+            return
+        try:
+            os.dup2(2, 1)  # what C libraries print
+            yield
+        finally:
+            os.dup2(saved, 1)
+            os.close(saved)

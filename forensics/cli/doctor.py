@@ -1,0 +1,34 @@
+"""`forensics doctor`: is this machine fit for an examination?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from forensics.cli import options
+from forensics.cli.console import Console, quieten
+from forensics.errors import ExitCode
+
+
+@click.command(short_help="Check this machine: libraries, device, memory, weights.")
+@options.verbosity
+@click.pass_obj
+def doctor(console: Console) -> None:
+    """Check this machine and say for everything missing what to do.
+
+    Ends with 0 if an examination can run, otherwise with the exit code that the first missing row would cause.
+    """
+    from forensics.doctor import examine
+
+    quieten(console.verbosity)
+    code = ExitCode.OK
+    for check in examine(Path()):
+        mark = click.style("ok     ", fg="green") if check.ok else click.style("missing", fg="red", bold=True)
+        click.echo(f"{mark}  {check.name}: {check.found}")
+        if check.remedy:
+            click.echo(f"         {check.remedy}")
+        if not check.ok and code is ExitCode.OK:
+            code = check.exit_code
+    if code is not ExitCode.OK:
+        raise click.exceptions.Exit(int(code))

@@ -1,0 +1,94 @@
+"""Options that several commands share, so that each is worded and checked in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from forensics.cli.console import PROGRESS, Console
+from forensics.protocol import PROFILES
+from forensics.settings import PAPERS, PRECISIONS
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+PATH = click.Path(path_type=Path)
+FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+def together(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """Several options as one decorator, listed in the order given."""
+
+    def decorate(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+def _set_progress(ctx: click.Context, _: click.Parameter, value: str) -> None:
+    ctx.ensure_object(Console).progress = value
+
+
+def _set_verbosity(amount: int) -> Callable[[click.Context, click.Parameter, bool], None]:
+    def callback(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+        if not value:
+            return
+        console = ctx.ensure_object(Console)
+        if console.verbosity == -amount:
+            raise click.UsageError("-v and -q exclude each other.", ctx)
+        console.verbosity = amount
+
+    return callback
+
+
+verbosity: Callable[[F], F] = together(
+    click.option(
+        "-v", "--verbose", is_flag=True, expose_value=False, is_eager=True, callback=_set_verbosity(1),
+        help="Say more, and show where an unexpected error arose.",
+    ),
+    click.option(
+        "-q", "--quiet", is_flag=True, expose_value=False, is_eager=True, callback=_set_verbosity(-1),
+        help="Say nothing but errors.",
+    ),
+)  # fmt: skip
+
+reporting: Callable[[F], F] = together(
+    click.option(
+        "--progress", type=click.Choice(PROGRESS), default="auto", expose_value=False, is_eager=True,
+        callback=_set_progress,
+        help="auto: a bar per stage on a terminal, plain lines elsewhere. json: one event a line. none: no progress.",
+    ),
+    verbosity,
+)  # fmt: skip
+
+device: Callable[[F], F] = together(
+    click.option(
+        "--device", metavar="auto|cpu|cuda[:n]", help="Where the networks run.  [default: auto, a graphics card if any]"
+    ),
+    click.option("--precision", type=click.Choice(PRECISIONS), help="Number format of the networks.  [default: auto]"),
+)
+
+profile: Callable[[F], F] = click.option(
+    "--profile", type=click.Choice(tuple(PROFILES)), help="How much is searched.  [default: standard]"
+)
+
+clip: Callable[[F], F] = click.option(
+    "--clip", metavar="FOLDER_OR_NAME", help="open_clip model: a folder or MODEL/PRETRAINED."
+)
+
+seed: Callable[[F], F] = click.option("--seed", type=int, metavar="N", help="Seed of every random draw.  [default: 0]")
+
+paper: Callable[[F], F] = click.option("--paper", type=click.Choice(PAPERS), help="Size of the pages.  [default: A4]")
+
+case_file: Callable[[F], F] = click.option(
+    "--case", "case_file", type=PATH, metavar="case.toml", help="Matter and settings; flags take precedence over it."
+)
+
+output: Callable[[F], F] = together(
+    click.option("-o", "--out", type=PATH, metavar="DIR", help="Case folder.  [default: <image stem>-case]"),
+    click.option("--force", is_flag=True, help="Keep an existing case folder aside and start anew."),
+)

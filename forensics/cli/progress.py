@@ -1,0 +1,107 @@
+"""Events made visible: a bar per stage on a terminal, plain lines in a log, or nothing."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from typing import Any, Protocol
+
+import click
+
+from forensics.events import Event
+
+LINE_SECONDS = 10.0
+"""A long stage says where it stands about this often when standard error is not a terminal."""
+
+
+class Listener(Protocol):
+    """Takes events; `pause` makes room for another line, `close` ends what is standing."""
+
+    def __call__(self, event: Event) -> None: ...
+    def pause(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class Silent:
+    """Nothing at all."""
+
+    def __call__(self, event: Event) -> None:
+        return
+
+    def pause(self) -> None:
+        return
+
+    def close(self) -> None:
+        return
+
+
+class Bars:
+    """A bar per stage with the time left, drawn by click."""
+
+    def __init__(self) -> None:
+        self._stage: str | None = None
+        self._bar: Any = None
+
+    def __call__(self, event: Event) -> None:
+        if event.stage != self._stage:
+            self.close()
+            self._stage = event.stage
+        if not event.total:  # the amount of work is not known: say what is being done
+            if event.note:
+                click.echo(f"{event.stage:<12} {event.note}", err=True)
+            return
+        if self._bar is None:
+            width = max(10, min(30, shutil.get_terminal_size().columns - 60))
+            self._bar = click.progressbar(
+                length=event.total, label=f"{event.stage:<12}", show_eta=True, show_pos=True, width=width,
+                item_show_func=_note, file=sys.stderr,
+            )  # fmt: skip
+            self._bar.__enter__()
+        self._bar.length = event.total
+        self._bar.update(event.done - self._bar.pos, event.note)
+
+    def pause(self) -> None:
+        self._finish()
+
+    def close(self) -> None:
+        self._finish()
+        self._stage = None
+
+    def _finish(self) -> None:
+        if self._bar is not None:
+            self._bar.render_progress()
+            self._bar.render_finish()
+            self._bar = None
+
+
+def _note(note: str | None) -> str:
+    return (note or "")[:40]
+
+
+class Lines:
+    """One line when a stage begins, one when it ends, and now and then one between."""
+
+    def __init__(self) -> None:
+        self._last: Event | None = None
+        self._began = self._said = 0.0
+
+    def __call__(self, event: Event) -> None:
+        now = time.monotonic()
+        if self._last is None or event.stage != self._last.stage:
+            self.close()
+            self._began = self._said = now
+            click.echo(f"{event.stage}: {event.note or 'started'}", err=True)
+        elif now - self._said >= LINE_SECONDS and 0 < event.done < event.total:
+            self._said = now
+            left = (now - self._began) / event.done * (event.total - event.done)
+            click.echo(f"{event.stage}: {event.done} of {event.total}, about {left:.0f} s left", err=True)
+        self._last = event
+
+    def pause(self) -> None:
+        return
+
+    def close(self) -> None:
+        if self._last is not None:
+            click.echo(f"{self._last.stage}: finished after {time.monotonic() - self._began:.1f} s", err=True)
+            self._last = None
