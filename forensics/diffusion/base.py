@@ -1,15 +1,18 @@
 """One interface for every diffusion family, so that no inversion asks which model it has.
 
 The sampler's state and time variable are the adapter's own; what callers may rely on is that
-`d state / d time = velocity`, that `encode` gives the state at `times(n)[0]` (data) and that `times(n)[-1]` is noise
-(Karras et al. 2022, section 2; Song et al. 2021, DDIM as Euler steps of this ODE).
+`d state / d time = velocity`, that `encode` gives the state at `times(n)[0]` (data), that `times(n)[-1]` is noise, and
+that the path is linear in data and noise, so that x̂0(t) = state − time · velocity (Karras et al. 2022, section 2;
+Song et al. 2021, DDIM as Euler steps of this ODE; Lipman et al. 2023 for flows).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from forensics.case import Checkpoint
@@ -24,9 +27,32 @@ class Condition:
     tokens: int
     """Tokens of the prompt, without start and end marks: what a ledger of supplied bits charges for."""
     positive: Tensor
-    """(1, L, D) hidden states of the prompt."""
+    """(1, L, D) hidden states of the prompt; (B, L, D) where `stack` has put one prompt a row."""
     negative: Tensor | None
     """(1, L, D) hidden states of the empty prompt; none when guidance is 1."""
+    dropped: int = 0
+    """Tokens beyond the text encoder's window: the network never saw them, and the report says so."""
+
+
+def stack(conditions: Sequence[Condition]) -> Condition:
+    """One condition with a row for each of the given ones, in their order; they must share one guidance.
+
+    Raises:
+        ValueError: nothing to stack, or different guidance.
+    """
+    if not conditions:
+        raise ValueError("no conditions to stack")
+    first = conditions[0]
+    if any(c.guidance != first.guidance for c in conditions):
+        raise ValueError("conditions of different guidance cannot share a batch")
+    return Condition(
+        prompt="\n".join(c.prompt for c in conditions),
+        guidance=first.guidance,
+        tokens=sum(c.tokens for c in conditions),
+        positive=torch.cat([c.positive for c in conditions]),  # (B, L, D)
+        negative=first.negative,
+        dropped=sum(c.dropped for c in conditions),
+    )
 
 
 class DiffusionModel(Protocol):
@@ -42,6 +68,14 @@ class DiffusionModel(Protocol):
     evaluations: int
     """Forward passes of the denoising network so far, per picture (a batch of 8 counts 8; guidance doubles)."""
 
+    def capacity(self, height: int, width: int) -> int:
+        """Pictures of height × width pixels that go through the networks at once, >= 1."""
+        ...
+
+    def latent_shape(self, height: int, width: int) -> tuple[int, int, int]:
+        """(C, h, w) of the state of a picture of height × width pixels, both multiples of `stride`."""
+        ...
+
     def encode(self, image: Tensor) -> Tensor:
         """(B, 3, H, W) in [0, 1] -> state at times[0], float32 (B, C, h, w). Deterministic: the posterior mode."""
         ...
@@ -55,11 +89,11 @@ class DiffusionModel(Protocol):
         ...
 
     def times(self, steps: int) -> Tensor:
-        """(steps + 1,) float64 values of the time variable, from data to noise."""
+        """(steps + 1,) float64 values of the time variable, from data to noise; times[0] does not depend on steps."""
         ...
 
     def velocity(self, state: Tensor, time: Tensor, condition: Condition) -> Tensor:
-        """d state / d time, float32 (B, C, h, w), at one time for the whole batch."""
+        """d state / d time, float32 (B, C, h, w), at one time () for the whole batch or at one time a row (B,)."""
         ...
 
     def start(self, noise: Tensor, steps: int) -> Tensor:

@@ -1,0 +1,59 @@
+"""What a checkpoint is, from headers alone: no torch, no weights loaded, no code of the checkpoint's run.
+
+Three layouts: a diffusers folder, one `.safetensors` file, a hub id. Pickle files are refused: opening one runs
+whatever its author put into it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from forensics.case import Checkpoint
+from forensics.diffusion import folder, hub, single_file
+from forensics.diffusion.headers import PICKLES
+from forensics.errors import CheckpointError
+
+
+def identify(location: str, *, demonstration: bool = False) -> Checkpoint:
+    """The checkpoint at a path or hub id: family, prediction, size, digest of every file that takes part.
+
+    Args:
+        location: a diffusers folder, a `.safetensors` file, or a hub id `owner/name`.
+        demonstration: whether it is the embedded reference checkpoint; said on every page of the report.
+
+    Raises:
+        CheckpointError: missing, a pickle, damaged, or of a family not supported yet.
+    """
+    path = resolve(location)
+    if path.is_dir():
+        return folder.identify(path, location, demonstration)
+    if path.suffix.lower() in PICKLES:
+        raise CheckpointError(
+            f"{path.name} is a pickle file and was not opened: loading it would run code from it.",
+            hint="Get the publisher's .safetensors file, or convert it on a machine you can afford to lose: "
+            "scripts/convert_original_stable_diffusion_to_diffusers.py of diffusers with --to_safetensors.",
+        )
+    if path.suffix.lower() != ".safetensors":
+        raise CheckpointError(
+            f"{path.name} is neither a folder nor a .safetensors file.",
+            hint="Give a diffusers folder, a .safetensors file or a hub id (owner/name).",
+        )
+    return single_file.identify(path, location, demonstration)
+
+
+def resolve(location: str) -> Path:
+    """The path behind a location as the user gave it; a hub id becomes its snapshot folder.
+
+    Raises:
+        CheckpointError: there is no such path, and no such hub checkpoint at hand.
+    """
+    path = Path(location).expanduser()
+    if path.exists():
+        return path
+    looks_like_file = path.suffix.lower() in (*PICKLES, ".safetensors")
+    if hub.is_hub_id(location) and not looks_like_file and not path.parent.is_dir():
+        return hub.snapshot(location)
+    raise CheckpointError(
+        f"There is no checkpoint at {location}.",
+        hint="Give a diffusers folder, a .safetensors file or a hub id (owner/name).",
+    )

@@ -1,0 +1,214 @@
+"""Identify a diffusers folder: `model_index.json`, one sub-folder a component, safetensors weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from forensics.case import Checkpoint, Fact, FileDigest
+from forensics.diffusion.families import pipeline_name, unsupported
+from forensics.diffusion.headers import PICKLES, Header, combined_digest, file_digest, read_header, read_json
+from forensics.errors import CheckpointError
+
+_COMPONENTS = {"unet": "UNet2DConditionModel", "vae": "AutoencoderKL", "text_encoder": "CLIPTextModel"}
+_STEM = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
+_TOKENIZER_FILES = (
+    "vocab.json",
+    "merges.txt",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """The weight files of one component, as they will be loaded."""
+
+    variant: str | None
+    """`fp16` for files named `….fp16.safetensors`; none for the plain names, which are preferred."""
+    files: tuple[Path, ...]
+    headers: tuple[Header, ...]
+
+    @property
+    def parameters(self) -> int:
+        return sum(h.parameters() for h in self.headers)
+
+
+def identify(root: Path, location: str, demonstration: bool) -> Checkpoint:
+    """See `forensics.diffusion.identify`."""
+    index = _pipeline(root)
+    configs: dict[str, dict[str, Any]] = {name: read_json(root / name / "config.json") for name in _COMPONENTS}
+    schedule: dict[str, Any] = read_json(root / "scheduler" / "scheduler_config.json")
+    prediction, source = _prediction(schedule)
+    _refuse_variations(root.name, configs)
+    weights = {name: component_weights(root, name) for name in _COMPONENTS}
+    files = _files(root, weights)
+    vae, unet, text = configs["vae"], configs["unet"], configs["text_encoder"]
+    cell = 2 ** (len(vae.get("block_out_channels", (0,))) - 1)
+    native = _side(unet.get("sample_size") or 64) * cell
+    facts = (
+        Fact("pipeline class", str(index.get("_class_name"))),
+        Fact("prediction", source),
+        Fact("latent", f"{vae.get('latent_channels', 4)} channels, one cell for {cell} × {cell} pixels"),
+        Fact("latent scaling factor", str(vae.get("scaling_factor", 0.18215))),
+        Fact("noise schedule", _schedule(schedule)),
+        Fact(
+            "text encoder",
+            f"width {text.get('hidden_size')}, {text.get('num_hidden_layers')} layers, {text.get('vocab_size')} tokens",
+        ),
+        Fact("parameters of the autoencoder", str(weights["vae"].parameters)),
+        Fact("parameters of the text encoder", str(weights["text_encoder"].parameters)),
+        *_left_aside(root, index),
+    )
+    return Checkpoint(
+        name=root.resolve().name if Path(location).expanduser().exists() else location,
+        location=location,
+        family="sd",
+        layout="diffusers folder",
+        prediction=prediction,
+        native_px=native,
+        parameters=weights["unet"].parameters,
+        digest=combined_digest(files),
+        files=files,
+        facts=facts,
+        demonstration=demonstration,
+    )
+
+
+def component_weights(root: Path, component: str) -> Weights:
+    """The safetensors files of a component: the plain ones, a sharded set, or the one variant there is.
+
+    Raises:
+        CheckpointError: only pickles, nothing at all, a missing shard, or a choice that is not ours to make.
+    """
+    folder, stem = root / component, _STEM[component]
+    index = folder / f"{stem}.safetensors.index.json"
+    variant = None
+    if (plain := folder / f"{stem}.safetensors").is_file():
+        files = [plain]
+    elif index.is_file():
+        shards = read_json(index).get("weight_map")
+        if not isinstance(shards, dict) or not shards:
+            raise CheckpointError(f"{component}/{index.name} lists no shards.", hint="Fetch the checkpoint again.")
+        files = [folder / name for name in sorted({str(v) for v in shards.values()})]
+    else:
+        found = sorted(folder.glob(f"{stem}.*.safetensors"))
+        if len(found) != 1:
+            raise _no_weights(folder, component, found)
+        files, variant = found, found[0].name.removeprefix(f"{stem}.").removesuffix(".safetensors")
+    for file in files:
+        # A shard name with a separator could lead out of the folder.
+        if file.parent != folder:
+            raise CheckpointError(f"{component} names a shard outside its folder: {file.name}.")
+    return Weights(variant, tuple(files), tuple(read_header(file) for file in files))
+
+
+def _no_weights(folder: Path, component: str, found: list[Path]) -> CheckpointError:
+    if found:
+        names = ", ".join(f.name for f in found)
+        return CheckpointError(
+            f"{component} has several weight files and none with the plain name: {names}.",
+            hint="Leave one of them in the folder, so that the report can say which was examined.",
+        )
+    if pickles := [f.name for f in sorted(folder.glob("*")) if f.suffix in PICKLES]:
+        return CheckpointError(
+            f"{component} has only pickle weights ({', '.join(pickles)}); they were not opened: loading one would run "
+            "code from it.",
+            hint="Get the publisher's .safetensors files, or convert the folder on a machine you can afford to lose: "
+            "`DiffusionPipeline.from_pretrained(FOLDER).save_pretrained(NEW, safe_serialization=True)`.",
+        )
+    return CheckpointError(f"{component} has no weight file.", hint="Fetch the checkpoint again, complete.")
+
+
+def _pipeline(root: Path) -> dict[str, Any]:
+    path = root / "model_index.json"
+    if not path.is_file():
+        if not any(root.iterdir()):
+            raise CheckpointError(f"{root} is an empty folder.", hint="Fetch the checkpoint again.")
+        single = sorted(f.name for f in root.glob("*.safetensors"))
+        hint = f"Did you mean the file {single[0]} inside it?" if single else "Give the folder that holds that file."
+        raise CheckpointError(f"{root} is no diffusers folder: it has no model_index.json.", hint=hint)
+    index: dict[str, Any] = read_json(path)
+    classes = {name: _class(index.get(name)) for name in _COMPONENTS}
+    if classes != _COMPONENTS or "text_encoder_2" in index:
+        raise unsupported(root.name, pipeline_name(str(index.get("_class_name", ""))))
+    return index
+
+
+def _class(entry: object) -> str | None:
+    return str(entry[1]) if isinstance(entry, list) and len(entry) == 2 else None
+
+
+def _prediction(schedule: dict[str, Any]) -> tuple[str, str]:
+    stated = schedule.get("prediction_type")
+    prediction = "epsilon" if stated is None else str(stated)
+    if prediction not in ("epsilon", "v_prediction"):
+        raise CheckpointError(
+            f"The checkpoint predicts {prediction!r}, which is not supported yet.",
+            hint="Supported: epsilon, v_prediction.",
+        )
+    if prediction == "epsilon" and schedule.get("rescale_betas_zero_snr"):
+        raise CheckpointError(
+            "The scheduler has zero terminal signal-to-noise with epsilon prediction: at pure noise the data estimate "
+            "would be a division by zero.",
+            hint="Such a checkpoint predicts v; correct prediction_type in scheduler/scheduler_config.json.",
+        )
+    source = "not stated in scheduler_config.json, epsilon by convention" if stated is None else "scheduler_config.json"
+    return prediction, f"{prediction} ({source})"
+
+
+def _refuse_variations(name: str, configs: dict[str, dict[str, Any]]) -> None:
+    unet = configs["unet"]
+    latent, channels = configs["vae"].get("latent_channels", 4), unet.get("in_channels", 4)
+    if channels != latent:
+        raise unsupported(name, f"an inpainting, depth or upscaling variant ({channels} input channels)")
+    for key, what in {
+        "addition_embed_type": "Stable Diffusion XL or a relative",
+        "class_embed_type": "a variant with class or noise-level embedding",
+        "num_class_embeds": "a variant with class or noise-level embedding",
+        "time_cond_proj_dim": "a guidance-distilled model",
+    }.items():
+        if unet.get(key) is not None:
+            raise unsupported(name, what)
+    width, context = configs["text_encoder"].get("hidden_size"), unet.get("cross_attention_dim")
+    if width is not None and context is not None and width != context:
+        raise CheckpointError(
+            f"The text encoder gives vectors of {width} numbers, the network takes {context}.",
+            hint="The folder mixes components of different checkpoints.",
+        )
+
+
+def _files(root: Path, weights: dict[str, Weights]) -> tuple[FileDigest, ...]:
+    # Everything that decides what the network computes, not the weights alone: the same weights under another
+    # schedule or tokenizer are another generator.
+    paths = [root / "model_index.json", root / "scheduler" / "scheduler_config.json"]
+    for name, found in weights.items():
+        paths += [root / name / "config.json", *found.files]
+    paths += [root / "tokenizer" / name for name in _TOKENIZER_FILES]
+    return tuple(file_digest(p, p.relative_to(root).as_posix()) for p in sorted(paths) if p.is_file())
+
+
+def _left_aside(root: Path, index: dict[str, Any]) -> tuple[Fact, ...]:
+    rows = []
+    used = {*_COMPONENTS, "scheduler", "tokenizer"}
+    if others := [k for k, v in index.items() if isinstance(v, list) and _class(v) != "None" and k not in used]:
+        rows.append(Fact("components not loaded", f"{', '.join(others)}: they take no part in making the picture"))
+    if pickles := sorted(f.relative_to(root).as_posix() for f in root.rglob("*") if f.suffix in PICKLES):
+        rows.append(Fact("pickle files present, not opened", ", ".join(pickles)))
+    return tuple(rows)
+
+
+def _schedule(schedule: dict[str, Any]) -> str:
+    text = (
+        f"{schedule.get('beta_schedule', 'linear')}, beta {schedule.get('beta_start', 0.0001)} to "
+        f"{schedule.get('beta_end', 0.02)}, {schedule.get('num_train_timesteps', 1000)} training steps, "
+        f"{schedule.get('timestep_spacing', 'leading')} spacing"
+    )
+    return text + (", zero terminal signal-to-noise" if schedule.get("rescale_betas_zero_snr") else "")
+
+
+def _side(size: Any) -> int:
+    return int(size if isinstance(size, int) else size[0])
