@@ -1,1 +1,26 @@
-"""Filled in below."""
+"""The ladder: ways of getting a target back from a checkpoint, each charged for the bits it was given.
+
+A new rung is one file with a class that has the shape of `base.Rung`, and one row here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from forensics.registry import Registry
+
+if TYPE_CHECKING:
+    from forensics.inversion.base import Rung
+
+INVERSIONS: Registry[Callable[[], Rung]] = Registry(
+    "inversion",
+    {
+        "autoencoder": "forensics.inversion.autoencoder:Autoencoder",
+        "ode": "forensics.inversion.ode:Ode",
+        "regeneration": "forensics.inversion.regeneration:Regeneration",
+    },
+)
+"""Rung -> its class, in the order of the ladder."""
+
+__all__ = ["INVERSIONS"]

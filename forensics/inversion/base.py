@@ -1,0 +1,130 @@
+"""What a rung of the ladder is: target in, pictures and their price in bits out.
+
+Rungs write no files, print nothing and choose no device. The same rung runs on the disputed image and, with the same
+plan, on every control: `many` batches them, so that controls get exactly the same search.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+
+from forensics.case import Absent, Fact, Step
+from forensics.diffusion.base import DiffusionModel
+from forensics.events import Emit, Event, ignore
+from forensics.images import Fit, fit
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a rung may use, fixed before the run."""
+
+    prompt: str
+    """Empty where none is claimed."""
+    prompt_source: str
+    """Where the prompt came from: "claimed caption", "caption of neighbour N1", "none"."""
+    guidance: float
+    """>= 1; 1 means none."""
+    steps: int
+    """Steps of the ODE, >= 1."""
+    seeds: tuple[int, ...]
+    refinements: int
+    """Fixed-point corrections of each inversion step, >= 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One rung as it was run on one target."""
+
+    method: str
+    """Row of `INVERSIONS`."""
+    title: str
+    version: str
+    supplied: str
+    """What information the method was given, as a sentence."""
+    supplied_bits: float | Absent
+    prompt: str
+    """As the network got it; empty where the method uses none, whatever the plan holds."""
+    prompt_source: str
+    guidance: float
+    steps: int
+    seeds: tuple[int, ...]
+    """In the order of `pictures`; empty where nothing was drawn."""
+    evaluations: int
+    """Forward passes of the denoising network for this target, counted."""
+    seconds: float
+    """Wall time; of a batch, this target's equal share."""
+    pictures: Tensor
+    """(N, 3, H, W) float32 in [0, 1] on the CPU, at the target's original size."""
+    fit: Fit
+    trace: tuple[Step, ...] = ()
+    facts: tuple[Fact, ...] = ()
+
+
+class Rung(Protocol):
+    """One way of getting the target back."""
+
+    name: str
+    """Row of `INVERSIONS`."""
+    title: str
+    version: str
+
+    def __call__(self, target: Tensor, model: DiffusionModel, plan: Plan, emit: Emit = ignore) -> Attempt:
+        """One target (1, 3, H, W) in [0, 1]."""
+        ...
+
+    def many(
+        self, targets: Sequence[Tensor], plans: Sequence[Plan], model: DiffusionModel, emit: Emit = ignore
+    ) -> list[Attempt]:
+        """Every target with its plan, batched where shapes and budgets agree; results in the order of the targets."""
+        ...
+
+
+def run_many(
+    rung: Rung, targets: Sequence[Tensor], plans: Sequence[Plan], model: DiffusionModel, emit: Emit = ignore
+) -> list[Attempt]:
+    """`rung.many` after checking its arguments.
+
+    Raises:
+        ValueError: as many plans as targets are needed; a target is not (1, 3, H, W).
+    """
+    if len(targets) != len(plans):
+        raise ValueError(f"{len(targets)} targets but {len(plans)} plans")
+    for target in targets:
+        if target.ndim != 4 or target.shape[:2] != (1, 3):
+            raise ValueError(f"a target must be (1, 3, H, W), got {tuple(target.shape)}")
+    return rung.many(targets, plans, model, emit)
+
+
+def fit_all(targets: Sequence[Tensor], model: DiffusionModel) -> list[tuple[Tensor, Fit]]:
+    """Each target at the model's size: (1, 3, H, W) with sides that are multiples of its stride."""
+    return [fit(target, model.native_px, model.stride) for target in targets]
+
+
+def groups(keys: Sequence[Hashable], size: Callable[[int], int]) -> list[list[int]]:
+    """Positions with equal keys together, in batches; `size(position)` says how many go at once for that key."""
+    together: dict[Hashable, list[int]] = {}
+    for position, key in enumerate(keys):
+        together.setdefault(key, []).append(position)
+    return [
+        members[start : start + size(members[0])]
+        for members in together.values()
+        for start in range(0, len(members), size(members[0]))
+    ]
+
+
+class Progress:
+    """Counts the units of one rung and tells the listener after each."""
+
+    def __init__(self, emit: Emit, total: int, note: str) -> None:
+        self._emit = emit
+        self._total = total
+        self._note = note
+        self._done = 0
+
+    def advance(self, units: int = 1) -> None:
+        self._done += units
+        self._emit(Event("invert", self._done, self._total, self._note))

@@ -1,0 +1,116 @@
+"""Regeneration: the prompt, N seeds, pure noise. Nothing of the target enters but the words and the choice of the best.
+
+The protocol of Carlini et al. 2023 (section 4.2) with every seed kept, so that best and median are both on record.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from forensics.case import Fact
+from forensics.device import noise
+from forensics.diffusion.base import Condition, DiffusionModel, stack
+from forensics.events import Emit, ignore
+from forensics.images import unfit
+from forensics.inversion.base import Attempt, Plan, Progress, fit_all, groups
+from forensics.inversion.solvers import euler, last
+
+
+class Regeneration:
+    """One picture a seed. Prompts and seeds of all targets share batches."""
+
+    name = "regeneration"
+    title = "Regeneration from the prompt"
+    version = "1"
+
+    def __call__(self, target: Tensor, model: DiffusionModel, plan: Plan, emit: Emit = ignore) -> Attempt:
+        """See `Rung`."""
+        return self.many([target], [plan], model, emit)[0]
+
+    @torch.no_grad()
+    def many(
+        self, targets: Sequence[Tensor], plans: Sequence[Plan], model: DiffusionModel, emit: Emit = ignore
+    ) -> list[Attempt]:
+        """See `Rung`. The target gives its size and nothing else.
+
+        Raises:
+            ValueError: a plan without seeds.
+        """
+        if any(not p.seeds for p in plans):
+            raise ValueError("regeneration needs at least one seed")
+        fits = [f for _, f in fit_all(targets, model)]
+        conditions = [model.condition(p.prompt, p.guidance) for p in plans]
+        rows = [(i, seed) for i, plan in enumerate(plans) for seed in plan.seeds]
+        keys = [(fits[i].fitted, plans[i].guidance, plans[i].steps) for i, _ in rows]
+        batches = groups(keys, lambda r: model.capacity(*fits[rows[r][0]].fitted))
+        progress = Progress(emit, sum(plans[rows[b[0]][0]].steps for b in batches), self.title)
+        pictures: dict[int, Tensor] = {}
+        spent = {i: [0.0, 0.0] for i in range(len(plans))}  # evaluations, seconds
+        for batch in batches:
+            began, before = time.perf_counter(), model.evaluations
+            first = rows[batch[0]][0]
+            shape = model.latent_shape(*fits[first].fitted)
+            # A seed is one draw on the CPU: the same on every device and in every batch.
+            draws = torch.stack([noise(shape, rows[r][1], self.name) for r in batch])  # (B, C, h, w)
+            made = generate(draws, model, stack([conditions[rows[r][0]] for r in batch]), plans[first].steps, progress)
+            for position, r in enumerate(batch):
+                pictures[r] = made[position : position + 1]
+                spent[rows[r][0]][0] += (model.evaluations - before) / len(batch)
+                spent[rows[r][0]][1] += (time.perf_counter() - began) / len(batch)
+        done = []
+        for i, plan in enumerate(plans):
+            mine = torch.cat([unfit(pictures[r], fits[i]) for r, (owner, _) in enumerate(rows) if owner == i])
+            tokens, seeds = conditions[i].tokens, len(plan.seeds)
+            done.append(
+                Attempt(
+                    method=self.name,
+                    title=self.title,
+                    version=self.version,
+                    supplied=_supplied(tokens, seeds, model.vocabulary),
+                    supplied_bits=tokens * math.log2(model.vocabulary) + math.log2(seeds),
+                    prompt=plan.prompt,
+                    prompt_source=plan.prompt_source,
+                    guidance=plan.guidance,
+                    steps=plan.steps,
+                    seeds=plan.seeds,
+                    evaluations=round(spent[i][0]),
+                    seconds=spent[i][1],
+                    pictures=mine,
+                    fit=fits[i],
+                    facts=_facts(conditions[i], fits[i].fitted),
+                )
+            )
+        return done
+
+
+def generate(
+    draws: Tensor, model: DiffusionModel, condition: Condition, steps: int, progress: Progress | None = None
+) -> Tensor:
+    """(B, C, h, w) unit-variance noise -> (B, 3, H, W) pictures on the CPU, by DDIM with eta = 0."""
+    times = model.times(steps).flip(0)
+    points = euler(lambda state, at: model.velocity(state, at, condition), model.start(draws, steps), times)
+    end = last(points, lambda p: progress.advance() if progress is not None and p.time < times[0] else None)
+    return model.decode(end.state).cpu()
+
+
+def _supplied(tokens: int, seeds: int, vocabulary: int) -> str:
+    words = f"{tokens} prompt tokens of {vocabulary} each" if tokens else "No prompt"
+    choice = f"the choice of the best among {seeds} seeds" if seeds > 1 else "one seed, not chosen"
+    return f"{words}, and {choice}."
+
+
+def _facts(condition: Condition, fitted: tuple[int, int]) -> tuple[Fact, ...]:
+    rows = [
+        Fact("sampler", "DDIM, eta 0, from pure noise"),
+        Fact("noise", "standard normal, drawn on the CPU from each seed by itself"),
+        Fact("size generated", f"{fitted[1]} × {fitted[0]} pixels"),
+        Fact("prompt tokens", str(condition.tokens)),
+    ]
+    if condition.dropped:
+        rows.append(Fact("prompt tokens cut off", f"{condition.dropped}: beyond the text encoder's window"))
+    return tuple(rows)
