@@ -1,0 +1,136 @@
+"""Findings are a pure function of the measurements: grades, ranks, refusals and the words used for them."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from forensics.case import (
+    Absent,
+    Better,
+    Checkpoint,
+    Comparison,
+    ControlScore,
+    Exhibit,
+    Grade,
+    Inversion,
+    Item,
+    Measurement,
+    Neighbour,
+    Pair,
+)
+from forensics.findings import Evidence, conclude
+from forensics.protocol import PROFILES
+from forensics.statistics.ranks import clopper_pearson, extreme, rank_p
+
+PROTOCOL = PROFILES["standard"]
+
+
+def _exhibit(tag: str, pixels: str = "") -> Exhibit:
+    return Exhibit(tag, "a" * 64, pixels or tag, f"exhibits/{tag}.png", "image/png", 64, 64, tag, "received")
+
+
+ITEM = Item("Q1", "disputed", "q.png", "b" * 64, 10, "image/png", 64, 64, "exhibits/q.png", "Q1", (), (), ())
+
+
+def _values(**values: float) -> tuple[Measurement, ...]:
+    return tuple(Measurement(f"M{i}", name, "Q1", "N1", v) for i, (name, v) in enumerate(values.items(), 1))
+
+
+def _rank(value: float, controls: list[float], pair: Pair | None, better: Better, title: str, key: str) -> Comparison:
+    k, n = extreme(value, controls, better), len(controls)
+    scores = tuple(ControlScore(f"c{i}", v) for i, v in enumerate(controls))
+    return Comparison(key, title, "", pair, better, value, scores, k, n, rank_p(k, n), clopper_pearson(k, n))
+
+
+CHECKPOINT = Checkpoint(
+    "a model", "models/a", "sd", "diffusers folder", "epsilon", 64, 1000, "c" * 64, (), (), demonstration=False
+)
+CONTROLS = [0.4 + 0.01 * i for i in range(19)]
+COSINES = [0.5 + 0.01 * i for i in range(19)]
+
+
+def _evidence(pixels: str = "", **values: float) -> Evidence:
+    lpips = values.get("lpips", 0.5)
+    return Evidence(
+        disputed=ITEM,
+        exhibits=(_exhibit("Q1"), _exhibit("N1", pixels)),
+        works=("N1",),
+        measurements=_values(**values),
+        protocol=PROTOCOL,
+        comparisons=(
+            _rank(lpips, CONTROLS, Pair.DERIVATION, Better.LOWER, "LPIPS to the nearest training image", "K1"),
+            _rank(0.9, COSINES, None, Better.HIGHER, "Cosine to the nearest training image", "K2"),
+        ),
+        neighbours=(Neighbour(1, "t1", "a bull", "someone", "", 0.9, "exact", "N1"),),
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "grade"),
+    [
+        ({"ssim": 0.95, "lpips": 0.02, "clip": 0.99}, Grade.THROUGHOUT),
+        ({"ssim": 0.60, "lpips": 0.30, "clip": 0.99}, Grade.IN_PART),
+        ({"ssim": 0.60, "lpips": 0.50, "clip": 0.99}, Grade.SUBJECT),
+        ({"ssim": 0.60, "lpips": 0.50, "clip": 0.10}, Grade.NONE),
+        ({"ssim": 0.60}, Grade.INSUFFICIENT),
+    ],
+)
+def test_grade_follows_from_the_numbers(values: dict[str, float], grade: Grade) -> None:
+    assert conclude(_evidence(**values)).assessments[0].grade is grade
+
+
+def test_equal_pixels_outrank_every_measure() -> None:
+    assessment = conclude(_evidence(pixels="Q1", ssim=1.0, lpips=0.0)).assessments[0]
+    assert assessment.grade is Grade.SAME_PIXELS
+    assert "SHA-256" in assessment.basis
+
+
+def test_without_controls_near_agreement_is_graded_and_nothing_less_is() -> None:
+    bare = dataclasses.replace(_evidence(ssim=0.6, lpips=0.3), comparisons=())
+    assert conclude(bare).assessments[0].grade is Grade.INSUFFICIENT
+    near = dataclasses.replace(_evidence(ssim=0.95, lpips=0.02), comparisons=())
+    assert conclude(near).assessments[0].grade is Grade.THROUGHOUT
+
+
+def test_every_grade_below_the_top_names_what_differs() -> None:
+    for lpips in (0.02, 0.3, 0.5):
+        assessment = conclude(_evidence(ssim=0.7, lpips=lpips, tiled=0.4)).assessments[0]
+        assert any("differs most" in row for row in assessment.differs)
+
+
+def test_three_questions_are_answered_separately_and_no_likelihood_ratio_is_invented() -> None:
+    findings = conclude(_evidence(ssim=0.95, lpips=0.02)).findings
+    assert [f.pair for f in findings] == [Pair.DERIVATION, Pair.RETENTION, Pair.ORIGIN]
+    assert all(isinstance(f.likelihood_ratio, Absent) for f in findings)
+    assert all(f.contrary for f in findings)
+
+
+def _run(value: float) -> Evidence:
+    run = Inversion(
+        "L1", "regeneration", "Regeneration", "1", "", Absent("bits", "none"), "a bull", "caption of neighbour N1",
+        3.0, 20, (0, 1), 80, 1.0, (), None, None,
+    )  # fmt: skip
+    rank = _rank(value, CONTROLS, Pair.RETENTION, Better.LOWER, "Generated from the prompt, median LPIPS", "K3")
+    back = _rank(0.1, [0.1] * 19, None, Better.LOWER, "Latent inversion and back, LPIPS", "K4")
+    evidence = _evidence(ssim=0.9, lpips=0.1)
+    return dataclasses.replace(
+        evidence, comparisons=(*evidence.comparisons, rank, back), inversions=(run,), checkpoint=CHECKPOINT
+    )
+
+
+def test_retention_is_said_only_outside_the_range_of_the_controls() -> None:
+    outside = conclude(_run(0.1)).findings[1]
+    inside = conclude(_run(0.5)).findings[1]
+    assert "0 of 19" in outside.answer
+    assert "outside the range of the controls" in outside.answer
+    assert "does not distinguish" in inside.answer
+
+
+def test_that_controls_come_back_as_well_is_always_among_the_contrary_findings() -> None:
+    assert any("succeeds on unseen works too" in row for row in conclude(_run(0.1)).findings[1].contrary)
+
+
+def test_the_same_evidence_gives_the_same_words() -> None:
+    assert conclude(_run(0.1)) == conclude(_run(0.1))
