@@ -12,7 +12,7 @@ import getpass
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,11 @@ class Ledger:
                     f"{folder} exists already and was left as it is.",
                     hint="Choose another folder with -o, or pass --force to keep the old one aside and start anew.",
                 )
+            if not (folder / CUSTODY).is_file():
+                raise CaseError(
+                    f"{folder} holds other files than a case and was left as it is.",
+                    hint="--force keeps an old case folder aside, and nothing else. Choose another folder with -o.",
+                )
             folder.rename(_aside(folder))
         try:
             (folder / EXHIBITS).mkdir(parents=True, exist_ok=True)
@@ -112,17 +117,18 @@ class Ledger:
         """Take a file into evidence: read once, hash, store the bytes, then decode a copy.
 
         Raises:
-            ImageError: the file cannot be read or decoded; its bytes, if any, are kept and logged.
+            ImageError: the file cannot be read or decoded; the digest of what was read is in the custody log.
         """
         data = intake.read_bytes(path)
+        name = os.fsencode(path.name).decode("utf-8", "backslashreplace")  # a name need not be text
         digest = sha256(data)  # before decoding: what is examined is what was received
-        self.log(f"received as {role}", path.name, digest)
-        decoded = intake.decode(data, path.name)
+        self.log(f"received as {role}", name, digest)
+        decoded = intake.decode(data, name)
         stored = f"{EXHIBITS}/{digest}{_SUFFIX.get(decoded.media_type, '.bin')}"
         self._write(stored, data)
         exhibit = self.put(decoded.picture, item_id, f"{role.capitalize()} image, working copy", "received")
         item = Item(
-            id=item_id, role=role, file_name=path.name, sha256=digest, size_bytes=len(data),
+            id=item_id, role=role, file_name=name, sha256=digest, size_bytes=len(data),
             media_type=decoded.media_type, width=decoded.width, height=decoded.height, stored=stored,
             exhibit=exhibit.id, decoding=decoded.decoding, metadata=decoded.metadata, generator=decoded.generator,
         )  # fmt: skip
@@ -228,13 +234,22 @@ def read_custody(folder: Path) -> Iterator[CustodyEntry]:
     for number, line in enumerate(lines, 1):
         try:
             fields: Any = json.loads(line)
-            yield CustodyEntry(**fields)
+            entry = CustodyEntry(**fields)
         except (ValueError, TypeError) as exc:
-            raise VerificationError(f"{CUSTODY}, line {number} is not a custody entry.") from exc
+            raise VerificationError(f"{CUSTODY}, line {number} is not a custody entry.", hint=_RESTORE) from exc
+        if _line(entry) != line:
+            raise VerificationError(f"{CUSTODY}, line {number} is not in the form it was written in.", hint=_RESTORE)
+        yield entry
 
 
 def save_report(folder: Path, pdf: bytes) -> Path:
-    """Write the report beside its case; log it if it differs from the one there; renew the manifest."""
+    """Write the report beside its case; log it if it differs from the one there; renew the manifest.
+
+    Raises:
+        VerificationError: something else in the folder was changed; a new manifest must not make that look right.
+    """
+    if (folder / MANIFEST).exists():
+        _check(folder, but=(REPORT,))
     path = folder / REPORT
     if not path.exists() or path.read_bytes() != pdf:
         temporary = path.with_name(path.name + ".part")
@@ -247,8 +262,12 @@ def save_report(folder: Path, pdf: bytes) -> Path:
 
 def write_manifest(folder: Path) -> None:
     """`manifest-sha256.txt` over every file of the folder but itself, in the format of GNU coreutils."""
-    rows = [f"{file_sha256(folder / name)}  {name}\n" for name in _files(folder)]
-    (folder / MANIFEST).write_text("".join(rows), encoding="utf-8")
+    stated = {name: file_sha256(folder / name) for name in _files(folder)}
+    (folder / MANIFEST).write_bytes(_manifest(stated))
+
+
+def _manifest(stated: Mapping[str, str]) -> bytes:
+    return "".join(f"{digest}  {name}\n" for name, digest in stated.items()).encode()
 
 
 def _files(folder: Path) -> list[str]:
@@ -262,19 +281,35 @@ def verify(folder: Path) -> int:
     Raises:
         VerificationError: naming the first file, entry or exhibit that differs.
     """
+    stated = _check(folder)
+    # (5) The report on disk is the last one that was logged.
+    if REPORT not in stated:
+        raise VerificationError(f"{REPORT} is not in the manifest.", hint=_RESTORE)
+    reports = [e.sha256 for e in read_custody(folder) if e.action == "report rendered"]
+    if not reports or reports[-1] != stated[REPORT]:
+        raise VerificationError(f"{REPORT} differs from the digest in the custody log.", hint=_RESTORE)
+    return len(stated)
+
+
+def _check(folder: Path, but: tuple[str, ...] = ()) -> dict[str, str]:
+    """Steps 1 to 4 of `verify`, for every file `but` those; the digests that the manifest states."""
     # (1) Every file of the manifest is there and has the stated digest.
     stated = _read_manifest(folder)
+    unlisted = [name for name in _files(folder) if name not in stated and name not in but]
     for name, digest in stated.items():
-        path = folder / name
-        if not path.is_file():
+        if name in but:
+            continue
+        if not (folder / name).is_file():
+            if digest in (file_sha256(folder / other) for other in unlisted):
+                raise VerificationError(f"{MANIFEST} was changed: {name} stands under another name.", hint=_RESTORE)
             raise VerificationError(f"{name} is missing.", hint=_RESTORE)
-        actual = file_sha256(path)
+        actual = file_sha256(folder / name)
         if actual != digest:
             raise VerificationError(_blame(folder, name, actual), hint=_RESTORE)
     # (2) Nothing stands in the folder that the manifest does not know.
-    if strange := [name for name in _files(folder) if name not in stated]:
-        raise VerificationError(f"{strange[0]} is not in the manifest.", hint="Find out who added it, or restore.")
-    if missing := [name for name in (CASE, CUSTODY, REPORT) if name not in stated]:
+    if unlisted:
+        raise VerificationError(f"{unlisted[0]} is not in the manifest.", hint="Find out who added it, or restore.")
+    if missing := [name for name in (CASE, CUSTODY) if name not in stated]:
         raise VerificationError(f"{missing[0]} is not in the manifest.", hint=_RESTORE)
     # (3) The custody chain is unbroken.
     entries = list(read_custody(folder))
@@ -285,24 +320,20 @@ def verify(folder: Path) -> int:
                 f"{CUSTODY}, entry {number} breaks the chain.", hint="An entry was changed or removed."
             )
         previous = entry_digest(entry)
-    # (4) The case on disk is the one that was frozen, and its exhibits carry the digests it states.
+    # (4) The case on disk is the one that was frozen, and every file it names carries the digest it states.
     case = load(folder)
     frozen = [e.sha256 for e in entries if e.action == "case frozen"]
     if frozen != [stated[CASE]]:
-        raise VerificationError(f"{CASE} differs from the digest in the custody log.")
+        raise VerificationError(f"{CASE} differs from the digest in the custody log.", hint=_RESTORE)
     if case.custody != tuple(entries[: len(case.custody)]):
-        raise VerificationError(f"{CUSTODY} does not begin with the entries recorded in {CASE}.")
-    for exhibit in case.exhibits:
-        if stated.get(exhibit.path) != exhibit.sha256:
-            raise VerificationError(f"Exhibit {exhibit.id} ({exhibit.path}) differs from the digest in {CASE}.")
-    for item in case.items:
-        if stated.get(item.stored) != item.sha256:
-            raise VerificationError(f"Item {item.id} ({item.stored}) differs from the digest in {CASE}.")
-    # (5) The report on disk is the last one that was logged.
-    reports = [e.sha256 for e in entries if e.action == "report rendered"]
-    if not reports or reports[-1] != stated[REPORT]:
-        raise VerificationError(f"{REPORT} differs from the digest in the custody log.")
-    return len(stated)
+        raise VerificationError(f"{CUSTODY} does not begin with the entries recorded in {CASE}.", hint=_RESTORE)
+    named = [(f"Exhibit {e.id}", e.path, e.sha256) for e in case.exhibits]
+    named += [(f"Item {i.id}", i.stored, i.sha256) for i in case.items]
+    named.append(("The protocol", case.protocol.path, case.protocol.sha256))
+    for what, path, digest in named:
+        if stated.get(path) != digest:
+            raise VerificationError(f"{what} ({path}) differs from the digest in {CASE}.", hint=_RESTORE)
+    return stated
 
 
 def _blame(folder: Path, name: str, actual: str) -> str:
@@ -319,15 +350,17 @@ def _blame(folder: Path, name: str, actual: str) -> str:
 
 
 def _read_manifest(folder: Path) -> dict[str, str]:
-    path = folder / MANIFEST
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        data = (folder / MANIFEST).read_bytes()
+        lines = data.decode().splitlines()
     except (OSError, UnicodeDecodeError) as exc:
         raise VerificationError(f"{MANIFEST} cannot be read.", hint="Name a folder that forensics made.") from exc
     stated: dict[str, str] = {}
     for number, line in enumerate(lines, 1):
         digest, separator, name = line.partition("  ")
         if not separator or len(digest) != 64 or name.startswith("/") or ".." in Path(name).parts:
-            raise VerificationError(f"{MANIFEST}, line {number} is not a digest and a name.")
+            raise VerificationError(f"{MANIFEST}, line {number} is not a digest and a name.", hint=_RESTORE)
         stated[name] = digest
+    if _manifest(stated) != data:  # repeated names, foreign line ends
+        raise VerificationError(f"{MANIFEST} is not in the form it was written in.", hint=_RESTORE)
     return stated

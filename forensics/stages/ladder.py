@@ -15,7 +15,7 @@ from forensics.events import Emit
 from forensics.images import to_picture
 from forensics.intake import prompt_stated
 from forensics.inversion import INVERSIONS
-from forensics.inversion.base import Attempt, Plan
+from forensics.inversion.base import Attempt, Plan, run_many
 from forensics.protocol import Protocol
 from forensics.settings import Settings
 from forensics.stages.search import Found
@@ -128,9 +128,9 @@ class _Climber:
     def run(
         self, method: str, plan: Plan, model: diffusion.DiffusionModel, works: Sequence[Work], plans: Sequence[Plan]
     ) -> Rung:
-        rung = INVERSIONS.load(method)
+        rung = INVERSIONS.load(method)()
         attempt = rung(self.disputed.pixels, model, plan, self.emit)
-        on_controls = rung.run_many([w.pixels for w in works], plans, model, self.emit) if works else []
+        on_controls = run_many(rung, [w.pixels for w in works], plans, model, self.emit) if works else []
         self.rungs += 1
         inversion, outputs = self._enter(method, attempt)
         return Rung(inversion, outputs, tuple(on_controls))

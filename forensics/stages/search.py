@@ -90,11 +90,9 @@ def search(
     index, embedder = sources.index, sources.embedder
     if isinstance(index, Absent) or isinstance(embedder, Absent):
         return Found(index if isinstance(index, Absent) else _NO_EMBEDDER)
-    retrieval.check_embedder(index, embedder.digest)
-    emit(Event("search", 0, 2, f"{index.facts.count} training images"))
-    queries = embedder.images([disputed.pixels, *(work.pixels for work in controls.works)])
-    emit(Event("search", 1, 2, f"{index.facts.count} training images"))
-    hits = index.search(queries, protocol.neighbours)
+    emit(Event("search", 0, 1, f"{index.facts.count} training images"))
+    queries = [disputed.pixels, *(work.pixels for work in controls.works)]
+    hits = retrieval.search(index, embedder, queries, protocol.neighbours)
     neighbours, pictures = [], {}
     for rank, hit in enumerate(hits[0], 1):
         exhibit = None
@@ -109,5 +107,5 @@ def search(
                 index.backend, exhibit,
             )
         )  # fmt: skip
-    emit(Event("search", 2, 2, f"{index.facts.count} training images"))
+    emit(Event("search", 1, 1, f"{index.facts.count} training images"))
     return Found(index.facts, tuple(neighbours), pictures, tuple(h[0] for h in hits[1:]))
