@@ -1,0 +1,181 @@
+"""The whole examination on the embedded checkpoint: real weights, real search, real pages."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from forensics import casefile, pipeline
+from forensics.case import Absent, Case, Grade, Measurement, Pair
+from forensics.errors import CaseError, ImageError, VerificationError
+from forensics.events import Event
+from forensics.protocol import PROFILES
+from forensics.resources import samples
+from forensics.settings import resolve
+
+pytestmark = pytest.mark.slow
+
+DISPUTED = samples() / "disputed"
+TRUTH = {row["file"]: row for row in csv.DictReader((DISPUTED / "truth.csv").read_text("utf-8").splitlines())}
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """One quick examination of every disputed sample."""
+    base = tmp_path_factory.mktemp("cases")
+    for name in TRUTH:
+        pipeline.analyze(DISPUTED / name, base / name, resolve({"profile": "quick"}))
+    return {name: base / name for name in TRUTH}
+
+
+@pytest.fixture(scope="module")
+def cases(folders: dict[str, Path]) -> dict[str, Case]:
+    return {name: casefile.load(folder) for name, folder in folders.items()}
+
+
+def test_every_folder_verifies(folders: dict[str, Path]) -> None:
+    for folder in folders.values():
+        assert casefile.verify(folder) > 10
+
+
+@pytest.mark.parametrize("name", ["memorised.png", "edited.jpg"])
+def test_the_nearest_neighbour_of_a_training_work_is_that_work(cases: dict[str, Case], name: str) -> None:
+    assert cases[name].neighbours[0].training_id == TRUTH[name]["work"]
+
+
+@pytest.mark.parametrize("name", ["control.png", "manner.png"])
+def test_a_work_outside_the_index_corresponds_to_nothing_in_it(cases: dict[str, Case], name: str) -> None:
+    grades = {a.grade for a in cases[name].assessments}
+    assert grades <= {Grade.SUBJECT, Grade.NONE}
+
+
+def test_only_the_repeated_work_comes_back_from_its_prompt(cases: dict[str, Case]) -> None:
+    ranks = {n: next(c for c in case.comparisons if c.primary_for is Pair.RETENTION) for n, case in cases.items()}
+    assert ranks["memorised.png"].k == 0
+    assert ranks["memorised.png"].value < min(r.value for n, r in ranks.items() if n != "memorised.png")
+
+
+def test_the_four_samples_give_four_different_summaries(cases: dict[str, Case]) -> None:
+    assert len({tuple(f.answer for f in case.findings) for case in cases.values()}) == 4
+
+
+def test_controls_had_the_same_budget_and_are_never_the_disputed_image(cases: dict[str, Case]) -> None:
+    for case in cases.values():
+        assert not isinstance(case.controls, Absent)
+        assert case.controls.used == PROFILES["quick"].controls
+        assert all(c.n == case.controls.used for c in case.comparisons)
+        assert case.items[0].sha256 not in {w.sha256 for w in case.controls.works}
+
+
+def test_every_page_of_a_demonstration_says_so(cases: dict[str, Case]) -> None:
+    assert all(case.demonstration for case in cases.values())
+
+
+def test_the_same_command_gives_the_same_numbers(folders: dict[str, Path], tmp_path: Path) -> None:
+    pipeline.analyze(DISPUTED / "memorised.png", tmp_path / "again", resolve({"profile": "quick"}))
+    one, two = casefile.load(folders["memorised.png"]), casefile.load(tmp_path / "again")
+    assert one.id == two.id
+    assert one.measurements == two.measurements
+    assert one.comparisons == two.comparisons
+    assert [e.sha256 for e in one.exhibits] == [e.sha256 for e in two.exhibits]
+
+
+def test_the_report_renders_again_to_the_same_bytes(folders: dict[str, Path]) -> None:
+    from forensics.report_case import render
+
+    folder = folders["manner.png"]
+    before = (folder / casefile.REPORT).read_bytes()
+    assert render(folder).read_bytes() == before
+    casefile.verify(folder)
+
+
+def test_one_flipped_byte_in_any_file_is_found_and_named(folders: dict[str, Path], tmp_path: Path) -> None:
+    intact = folders["control.png"]
+    for name in sorted(p.relative_to(intact).as_posix() for p in intact.rglob("*") if p.is_file()):
+        folder = tmp_path / "tampered"
+        shutil.copytree(intact, folder)
+        data = bytearray((folder / name).read_bytes())
+        data[len(data) // 2] ^= 1
+        (folder / name).write_bytes(data)
+        with pytest.raises(VerificationError) as caught:
+            casefile.verify(folder)
+        assert Path(name).name in caught.value.message
+        shutil.rmtree(folder)
+
+
+def test_nothing_embedded_stands_in_for_another_checkpoint(tmp_path: Path) -> None:
+    own = tmp_path / "my-model"
+    shutil.copytree(samples() / "reference" / "twin-a", own, symlinks=False)
+    resolved = resolve({"profile": "quick", "checkpoint": str(own), "captions": ("bull, animal, mammal",)})
+    pipeline.analyze(DISPUTED / "memorised.png", tmp_path / "case", resolved)
+    case = casefile.load(tmp_path / "case")
+    assert not case.demonstration
+    assert isinstance(case.index, Absent)
+    assert isinstance(case.controls, Absent)
+    assert case.comparisons == ()
+    assert any(
+        "CLIP" in m.reason or "open_clip" in m.reason for m in case.measurements if not isinstance(m, Measurement)
+    )
+    assert "Not evaluated" in case.findings[1].answer
+
+
+def test_comparison_needs_no_checkpoint(tmp_path: Path) -> None:
+    original = samples() / "originals" / "edited-original.png"
+    pipeline.compare(DISPUTED / "edited.jpg", (original,), tmp_path / "case", resolve({}))
+    case = casefile.load(tmp_path / "case")
+    assert isinstance(case.checkpoint, Absent)
+    assert {m.metric for m in case.measurements if isinstance(m, Measurement)} >= {"ssim", "lpips", "tiled"}
+    casefile.verify(tmp_path / "case")
+
+
+def test_the_file_is_never_modified_and_a_folder_never_overwritten(tmp_path: Path) -> None:
+    image = tmp_path / "work.png"
+    shutil.copyfile(DISPUTED / "manner.png", image)
+    before = image.read_bytes()
+    original = (samples() / "originals" / "edited-original.png",)
+    pipeline.compare(image, original, tmp_path / "case", resolve({}))
+    assert image.read_bytes() == before
+    with pytest.raises(CaseError, match="exists already"):
+        pipeline.compare(image, original, tmp_path / "case", resolve({}))
+    pipeline.compare(image, original, tmp_path / "case", resolve({}), force=True)
+    casefile.verify(tmp_path / "case.kept-1")
+
+
+def test_what_was_gathered_before_a_failure_is_kept_and_logged(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.png"
+    broken.write_bytes((DISPUTED / "manner.png").read_bytes()[:2000])
+    with pytest.raises(ImageError, match="does not decode completely"):
+        pipeline.compare(DISPUTED / "manner.png", (broken,), tmp_path / "case", resolve({}))
+    actions = [e.action for e in casefile.read_custody(tmp_path / "case")]
+    assert actions[-1] == "examination stopped: ImageError"
+    assert "exhibit stored" in actions
+
+
+def test_progress_reaches_its_total_in_every_stage(tmp_path: Path) -> None:
+    events: list[Event] = []
+    pipeline.analyze(
+        DISPUTED / "manner.png", tmp_path / "case", resolve({"profile": "quick", "seed": 3}), emit=events.append
+    )
+    last = {event.stage: event for event in events}
+    assert {"identify", "intake", "search", "invert", "compare", "report"} <= set(last)
+    assert all(event.done == event.total for event in last.values())
+
+
+def test_case_json_is_valid_under_its_published_schema(folders: dict[str, Path]) -> None:
+    import jsonschema
+
+    from forensics.schema import json_schema
+
+    schema = json_schema(Case, "case")
+    for folder in folders.values():
+        jsonschema.validate(json.loads((folder / casefile.CASE).read_bytes()), schema)
+
+
+def test_a_dangling_citation_cannot_be_built(cases: dict[str, Case]) -> None:
+    with pytest.raises(ValueError, match="no such id"):
+        dataclasses.replace(cases["manner.png"], measurements=())
