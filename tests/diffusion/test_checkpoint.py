@@ -1,0 +1,237 @@
+"""Identification: right on what is right, and a clear error for each way of being wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from forensics.diffusion import identify
+from forensics.diffusion.headers import combined_digest, file_digest, read_header
+from forensics.errors import CheckpointError
+
+V1 = "model.diffusion_model.input_blocks."
+
+
+def write_header(path: Path, shapes: dict[str, tuple[int, ...]], metadata: dict[str, str] | None = None) -> Path:
+    """A safetensors file with these shapes and a hole for data: identification reads no further than the header."""
+    entries: dict[str, object] = {"__metadata__": metadata} if metadata else {}
+    end = 0
+    for name, shape in shapes.items():
+        size = 2
+        for n in shape:
+            size *= n
+        entries[name] = {"dtype": "F16", "shape": list(shape), "data_offsets": [end, end + size]}
+        end += size
+    text = json.dumps(entries).encode()
+    with path.open("wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        file.truncate(8 + len(text) + end)
+    return path
+
+
+def sd(version: int, **changes: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+    """The tensors that tell a generation, at small widths."""
+    text = {1: "cond_stage_model.transformer.text_model.embeddings.token_embedding.weight",
+            2: "cond_stage_model.model.token_embedding.weight"}[version]  # fmt: skip
+    shapes = {
+        f"{V1}0.0.weight": (8, 4, 3, 3),
+        f"{V1}1.1.transformer_blocks.0.attn2.to_k.weight": (8, 768 if version == 1 else 1024),
+        "first_stage_model.encoder.conv_in.weight": (8, 3, 3, 3),
+        text: (16, 8),
+    }
+    return shapes | changes
+
+
+def test_folder(folders: dict[str, Path]) -> None:
+    found = identify(str(folders["epsilon"]))
+    assert (found.family, found.layout, found.prediction, found.native_px) == ("sd", "diffusers folder", "epsilon", 32)
+    unet = folders["epsilon"] / "unet" / "diffusion_pytorch_model.safetensors"
+    assert found.parameters == read_header(unet).parameters() == 52_004
+    assert file_digest(unet, "unet/diffusion_pytorch_model.safetensors") in found.files
+    assert found.digest == combined_digest(tuple(reversed(found.files)))
+    assert not found.demonstration
+    assert identify(str(folders["epsilon"]), demonstration=True).demonstration
+
+
+def test_digest_follows_content_not_place(folders: dict[str, Path], tmp_path: Path) -> None:
+    moved = Path(shutil.copytree(folders["epsilon"], tmp_path / "elsewhere"))
+    assert identify(str(moved)).digest == identify(str(folders["epsilon"])).digest
+    assert identify(str(folders["v"])).digest != identify(str(folders["epsilon"])).digest  # the schedule alone differs
+
+
+def test_prediction_of_a_folder(folders: dict[str, Path]) -> None:
+    assert identify(str(folders["v"])).prediction == "v_prediction"
+    zero = identify(str(folders["v-zero-snr"]))
+    assert any("zero terminal" in fact.value for fact in zero.facts)
+
+
+@pytest.mark.parametrize(("version", "prediction", "native"), [(1, "epsilon", 512), (2, "v_prediction", 768)])
+def test_single_file(tmp_path: Path, version: int, prediction: str, native: int) -> None:
+    found = identify(str(write_header(tmp_path / "model.safetensors", sd(version))))
+    assert (found.layout, found.prediction, found.native_px) == ("single file", prediction, native)
+    assert found.parameters == 8 * 4 * 9 + 8 * (768 if version == 1 else 1024)
+
+
+def test_assumed_prediction_is_said_and_can_be_overridden(tmp_path: Path) -> None:
+    path = write_header(tmp_path / "two.safetensors", sd(2))
+    assert any("ASSUMED" in f.value and "two.yaml" in f.value for f in identify(str(path)).facts)
+    (tmp_path / "two.yaml").write_text('model:\n  params:\n    parameterization: "eps"\n')
+    overridden = identify(str(path))
+    assert (overridden.prediction, overridden.native_px) == ("epsilon", 512)
+
+
+def test_file_metadata_wins(tmp_path: Path) -> None:
+    metadata = {"modelspec.prediction_type": "epsilon", "modelspec.resolution": "640x640"}
+    found = identify(str(write_header(tmp_path / "two.safetensors", sd(2), metadata)))
+    assert (found.prediction, found.native_px) == ("epsilon", 640)
+
+
+@pytest.mark.parametrize(
+    ("tensor", "told"),
+    [
+        ("conditioner.embedders.1.model.ln_final.weight", "Stable Diffusion XL"),
+        ("model.diffusion_model.joint_blocks.0.x_block.attn.proj.weight", "Stable Diffusion 3"),
+        ("double_blocks.0.img_attn.proj.weight", "Flux"),
+        ("lora_unet_down_blocks_0.alpha", "LoRA"),
+        ("control_model.time_embed.0.weight", "ControlNet"),
+        ("input_blocks.0.0.weight", "pixel-space"),
+        ("something.else", "no family known"),
+    ],
+)
+def test_other_families_are_named(tmp_path: Path, tensor: str, told: str) -> None:
+    path = write_header(tmp_path / "other.safetensors", {tensor: (2, 2)})
+    with pytest.raises(CheckpointError, match=told) as caught:
+        identify(str(path))
+    assert "Supported now" in caught.value.hint
+
+
+def test_inpainting_is_named(tmp_path: Path) -> None:
+    path = write_header(tmp_path / "inpaint.safetensors", sd(1) | {f"{V1}0.0.weight": (8, 9, 3, 3)})
+    with pytest.raises(CheckpointError, match="9 input channels"):
+        identify(str(path))
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "told"),
+    [("StableDiffusionXLPipeline", "Stable Diffusion XL"), ("StableDiffusion3Pipeline", "Stable Diffusion 3"),
+     ("FluxPipeline", "Flux"), ("DDPMPipeline", "pixel-space")],
+)  # fmt: skip
+def test_other_pipelines_are_named(tmp_path: Path, pipeline: str, told: str) -> None:
+    (tmp_path / "model_index.json").write_text(json.dumps({"_class_name": pipeline, "unet": ["diffusers", "Other"]}))
+    with pytest.raises(CheckpointError, match=told):
+        identify(str(tmp_path))
+
+
+@pytest.mark.parametrize("suffix", [".ckpt", ".bin", ".pt", ".pth"])
+def test_pickle_is_refused(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"model{suffix}"
+    path.write_bytes(b"\x80\x04.")
+    with pytest.raises(CheckpointError, match="pickle file and was not opened") as caught:
+        identify(str(path))
+    assert "safetensors" in caught.value.hint
+
+
+def test_folder_with_pickles_alone_is_refused(folders: dict[str, Path], tmp_path: Path) -> None:
+    root = Path(shutil.copytree(folders["epsilon"], tmp_path / "pickled"))
+    weights = root / "unet" / "diffusion_pytorch_model.safetensors"
+    weights.rename(weights.with_suffix(".bin"))
+    with pytest.raises(CheckpointError, match="only pickle weights"):
+        identify(str(root))
+
+
+def test_truncated_weights(folders: dict[str, Path], tmp_path: Path) -> None:
+    root = Path(shutil.copytree(folders["epsilon"], tmp_path / "cut"))
+    weights = root / "unet" / "diffusion_pytorch_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(CheckpointError, match="truncated"):
+        identify(str(root))
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "not a complete safetensors file"),
+        (b"\xff" * 64, "not a complete safetensors file"),
+        (struct.pack("<Q", 8) + b"not json", "no readable safetensors header"),
+        (struct.pack("<Q", 12) + b'{"a": [1,2]}', "no readable safetensors header"),
+    ],
+)
+def test_broken_safetensors(tmp_path: Path, content: bytes, told: str) -> None:
+    path = tmp_path / "broken.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=told):
+        identify(str(path))
+
+
+def test_broken_folder(folders: dict[str, Path], tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(CheckpointError, match="empty folder"):
+        identify(str(empty))
+    root = Path(shutil.copytree(folders["epsilon"], tmp_path / "json"))
+    (root / "unet" / "config.json").write_text("{")
+    with pytest.raises(CheckpointError, match="not valid JSON"):
+        identify(str(root))
+    (root / "unet" / "config.json").unlink()
+    with pytest.raises(CheckpointError, match="missing"):
+        identify(str(root))
+
+
+def test_zero_signal_with_epsilon_is_refused(folders: dict[str, Path], tmp_path: Path) -> None:
+    root = Path(shutil.copytree(folders["v-zero-snr"], tmp_path / "impossible"))
+    path = root / "scheduler" / "scheduler_config.json"
+    path.write_text(path.read_text().replace("v_prediction", "epsilon"))
+    with pytest.raises(CheckpointError, match="zero terminal"):
+        identify(str(root))
+
+
+def test_nothing_there(tmp_path: Path) -> None:
+    for location in (str(tmp_path / "absent"), "no/such/path/at/all", "models/absent.safetensors"):
+        with pytest.raises(CheckpointError, match="no checkpoint at"):
+            identify(location)
+
+
+def _python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    root = Path(__file__).parents[2]
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=root, env=os.environ | environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_hub_id_offline_says_how_to_get_it(tmp_path: Path) -> None:
+    code = (
+        "from forensics.diffusion import identify\n"
+        "from forensics.errors import CheckpointError\n"
+        "try:\n    identify('example-owner/example-model')\n"
+        "except CheckpointError as e:\n    print(e.message, e.hint)\n"
+    )
+    done = _python(code, HF_HUB_OFFLINE="1", HF_HOME=str(tmp_path))
+    assert "hf download example-owner/example-model" in done.stdout, done.stderr
+    assert "--checkpoint FOLDER" in done.stdout
+
+
+def test_hub_id_from_the_local_cache(folders: dict[str, Path], tmp_path: Path) -> None:
+    repo = tmp_path / "hub" / "models--example-owner--example-model"
+    shutil.copytree(folders["epsilon"], repo / "snapshots" / ("0" * 40))
+    (repo / "refs").mkdir()
+    (repo / "refs" / "main").write_text("0" * 40)
+    code = (
+        "from forensics.diffusion import identify\n"
+        "c = identify('example-owner/example-model')\nprint(c.name, c.location, c.digest)\n"
+    )
+    done = _python(code, HF_HUB_OFFLINE="1", HF_HOME=str(tmp_path))
+    expected = identify(str(folders["epsilon"])).digest
+    assert done.stdout.split() == ["example-owner/example-model"] * 2 + [expected], done.stderr
+
+
+def test_identification_needs_no_torch(folders: dict[str, Path]) -> None:
+    code = f"import sys\nfrom forensics.diffusion import identify\nidentify({str(folders['v'])!r})\n"
+    done = _python(code + "print([m for m in ('torch', 'diffusers', 'transformers') if m in sys.modules])")
+    assert done.stdout.strip() == "[]", done.stderr
