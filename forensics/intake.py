@@ -14,7 +14,7 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import ExifTags, Image, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, ImageFile, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from forensics.case import Fact
 from forensics.errors import ImageError
@@ -23,8 +23,11 @@ MAX_PIXELS = 100_000_000
 """Pictures above this are refused: a 200-byte file can claim to be larger than memory."""
 MIN_SIDE = 16
 """Below this side no measure is meaningful."""
-_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "MPO")
+_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "AVIF")
+"""MPO, several JPEG pictures in one file, is opened by the JPEG reader."""
 _METADATA_CHARS = 4000
+_DECODER_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, RuntimeError, TypeError, LookupError)
+"""What Pillow's decoders raise for damaged files, found by feeding them such files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +78,11 @@ def decode(data: bytes, name: str) -> Decoded:
             return _decode(data, name)
     except UnidentifiedImageError as exc:
         raise ImageError(
-            f"{name} is not an image in a supported format.", hint=f"Supported: {', '.join(_FORMATS[:-1])}."
+            f"{name} is not an image in a supported format.", hint=f"Supported: {', '.join(_FORMATS)}."
         ) from exc
     except Image.DecompressionBombError as exc:
         raise _too_large(name) from exc
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error) as exc:
+    except _DECODER_ERRORS as exc:
         raise ImageError(
             f"{name} does not decode completely: {exc}.",
             hint="The file is damaged or truncated. Obtain it again; the part that does decode is not examined.",
@@ -111,8 +114,19 @@ def _decode(data: bytes, name: str) -> Decoded:
         if getattr(image, "n_frames", 1) > 1:
             steps.append(f"The file holds {getattr(image, 'n_frames', 1)} frames; the first was taken.")
         image.load()
+        if _sample_bits(image, data) > 8 and image.mode in ("RGB", "RGBA", "LA"):
+            steps.append(f"Samples of {_sample_bits(image, data)} bits were reduced to 8 bits by the decoder.")
         picture = _to_srgb(_upright(image, steps), steps)
     return Decoded(picture, media_type, width, height, tuple(steps), metadata, _generator(metadata))
+
+
+def _sample_bits(image: Image.Image, data: bytes) -> int:
+    """Bits per colour sample as stored; Pillow opens several kinds of 16-bit file as 8-bit without a word."""
+    if image.format == "PNG":
+        return data[24]  # IHDR is the first chunk by the standard
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        return int(max(image.tag_v2.get(258, (8,))))
+    return 8
 
 
 def _upright(image: Image.Image, steps: list[str]) -> Image.Image:
@@ -128,7 +142,10 @@ def _to_srgb(image: Image.Image, steps: list[str]) -> Image.Image:
     profile = image.info.get("icc_profile")
     if image.mode in ("I;16", "I;16B", "I;16L", "I", "F"):
         low, high = image.getextrema()
-        top = 65535.0 if image.mode.startswith("I") and float(str(high)) > 255 else 255.0 if image.mode != "F" else 1.0
+        if image.mode == "F":
+            top = 1.0
+        else:
+            top = 65535.0 if image.mode != "I" or float(str(high)) > 255 else 255.0
         steps.append(f"Sample values from {low} to {high} were scaled to 8 bits with {top:g} as white.")
         image = image.convert("F").point(lambda v: v * (255.0 / top)).convert("L")
         profile = None
