@@ -151,12 +151,14 @@ class Embedder:
         """
         batches = [batch] if isinstance(batch, Tensor) else list(batch)
         if not batches:
-            return np.zeros((0, self.dimension), dtype=np.float32)
+            return _unit([], self.dimension, self.name)
         return self.encode(torch.cat([self.prepare(b) for b in batches]))
 
     @torch.inference_mode()
     def encode(self, prepared: Tensor) -> Vectors:
         """(N, 3, h, w) as `prepare` gives -> (N, D) float32 unit vectors."""
+        if not len(prepared):
+            return _unit([], self.dimension, self.name)
         size = batch_size(self._device, mib_per_item=32, ceiling=_CEILING)
         # cuDNN would round the inputs of the patch convolution to TF32.
         with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):

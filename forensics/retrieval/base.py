@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,4 +47,29 @@ class Index(Protocol):
 
     def search(self, queries: Vectors, k: int) -> list[list[Hit]]:
         """(Q, D) unit vectors -> for each query its k best rows. Raises IndexError_ on a wrong dimension."""
+        ...
+
+
+class Store(Protocol):
+    """Where vectors and rows lie; a backend searches a store without knowing its layout."""
+
+    facts: IndexFacts
+    embedder_digest: str
+    dimension: int
+    count: int
+
+    def blocks(self, rows: int) -> Iterator[tuple[int, NDArray[Any]]]:
+        """(number of the first row, (n, D) vectors as stored, n <= rows), in order, covering every row once."""
+        ...
+
+    def vectors(self, numbers: Sequence[int]) -> NDArray[np.float64]:
+        """(n, D) vectors of these rows, widened without rounding."""
+        ...
+
+    def training_ids(self, numbers: Sequence[int]) -> list[str]:
+        """Training ids of these rows."""
+        ...
+
+    def row(self, number: int) -> Row:
+        """One row. Raises IndexError_ where its picture differs from the digest the index records."""
         ...

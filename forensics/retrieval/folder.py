@@ -1,0 +1,199 @@
+"""Reading an index folder: digests first, vectors memory-mapped, rows as Parquet.
+
+A folder without our manifest opens as well (that is what clip-retrieval writes), but the facts then say that nothing
+could be verified and that the embedder is what the user stated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from forensics.case import Fact, IndexFacts
+from forensics.errors import IndexError_
+from forensics.retrieval.base import Row
+from forensics.retrieval.checks import REBUILD, check_files, check_unit, listed_shards
+from forensics.retrieval.layout import MANIFEST, UNIT_TOLERANCE, Shard, pair_shards, read_manifest
+from forensics.weights import sha256_file
+
+QUICK_BYTES = 512 << 20
+"""Up to this size every digest and norm is checked on opening; above it only sizes and a sample of norms."""
+_SAMPLE = 1000
+
+
+class Folder:
+    """A store over an index folder, checked on opening."""
+
+    def __init__(self, location: Path, *, embedder: str = "", embedder_digest: str = "") -> None:
+        """Open a folder.
+
+        Args:
+            location: the folder.
+            embedder: for folders without a manifest: what made the vectors, as the user states it.
+            embedder_digest: likewise; with a manifest, the manifest's own is used and these are ignored.
+
+        Raises:
+            IndexError_: missing, damaged, misaligned, empty, or not unit vectors.
+        """
+        if not location.is_dir():
+            raise IndexError_(f"There is no index folder {location}.", hint="Make one with `forensics index build`.")
+        self.location = location
+        self.manifest = read_manifest(location)
+        self.shards = pair_shards(location) if self.manifest is None else listed_shards(location, self.manifest)
+        self.quick = _total_bytes(location, self.shards) <= QUICK_BYTES
+        if self.manifest is not None:
+            check_files(location, self.manifest, digests=self.quick)
+        self._maps = [_map(location / s.vectors) for s in self.shards]
+        self._rows = [_metadata(location, s) for s in self.shards]
+        self._starts = np.cumsum([0, *(len(m) for m in self._maps)])
+        self.count, self.dimension = int(self._starts[-1]), int(self._maps[0].shape[1])
+        self.dtype = str(self._maps[0].dtype)
+        self._check_shape()
+        self.embedder_digest = self.manifest.embedder_digest if self.manifest else embedder_digest
+        base = location / (self.manifest.pictures if self.manifest else ".")
+        self._pictures = base.resolve()
+        self.facts = self._facts(embedder)
+        check_unit(self, None if self.quick else _SAMPLE)
+
+    def blocks(self, rows: int) -> Iterator[tuple[int, NDArray[Any]]]:
+        """(number of the first row, (n, D) vectors as stored, n <= rows), in order."""
+        for start, mapped in zip(self._starts, self._maps, strict=False):
+            for i in range(0, len(mapped), rows):
+                yield int(start) + i, mapped[i : i + rows]
+
+    def vectors(self, numbers: Sequence[int]) -> NDArray[np.float64]:
+        """(n, D) float64; float16 and float32 widen without rounding."""
+        rows = [self._maps[s][i] for s, i in map(self._place, numbers)]
+        return np.asarray(rows, dtype=np.float64).reshape(len(rows), self.dimension)
+
+    def training_ids(self, numbers: Sequence[int]) -> list[str]:
+        """Training ids; where the metadata has none, the picture's path, else shard and row."""
+        return [self._training_id(*self._place(n)) for n in numbers]
+
+    def row(self, number: int) -> Row:
+        """One row; its picture where it lies below the stated base folder.
+
+        Raises:
+            IndexError_: the picture on disk differs from the digest recorded by the manifest's own build.
+        """
+        shard, i = self._place(number)
+        path = self._cell(shard, "image_path", i)
+        picture = (self._pictures / path).resolve() if path else None
+        # A row must not name files outside the pictures' folder, by `..` or by an absolute path.
+        if picture is not None and not (picture.is_relative_to(self._pictures) and picture.is_file()):
+            picture = None
+        digest = self._cell(shard, "sha256", i)
+        # Without our manifest `sha256` may be img2dataset's, of the bytes as downloaded and not as stored.
+        if self.manifest is not None and picture is not None and digest and sha256_file(picture) != digest:
+            raise IndexError_(f"{picture} differs from the digest that the index records for it.", hint=REBUILD)
+        return Row(
+            training_id=self._training_id(shard, i),
+            caption=self._cell(shard, "caption", i),
+            creator=self._cell(shard, "creator", i),
+            sha256=digest,
+            picture=picture,
+        )
+
+    def _place(self, number: int) -> tuple[int, int]:
+        shard = int(np.searchsorted(self._starts, number, side="right")) - 1
+        return shard, number - int(self._starts[shard])
+
+    def _cell(self, shard: int, column: str, i: int) -> str:
+        table = self._rows[shard]
+        value = table[column][i].as_py() if column in table.column_names else None
+        return "" if value is None else str(value)
+
+    def _training_id(self, shard: int, i: int) -> str:
+        names = (self._cell(shard, column, i) for column in ("training_id", "key", "image_path"))
+        return next((name for name in names if name), f"{shard}:{i}")
+
+    def _check_shape(self) -> None:
+        if self.count == 0:
+            raise IndexError_(f"The index {self.location} has no rows.", hint="Build it from a source with pictures.")
+        for shard, mapped, rows in zip(self.shards, self._maps, self._rows, strict=True):
+            if mapped.shape[1] != self.dimension or mapped.dtype != self._maps[0].dtype:
+                raise IndexError_(
+                    f"{shard.vectors} holds {mapped.dtype} vectors of {mapped.shape[1]} components, the first shard "
+                    f"{self.dtype} of {self.dimension}.",
+                    hint="Shards of two models were mixed; build the index again.",
+                )
+            if len(mapped) != rows.num_rows:
+                raise IndexError_(
+                    f"{shard.vectors} has {len(mapped)} vectors and {shard.metadata} has {rows.num_rows} rows.",
+                    hint="Captions would be attributed to the wrong pictures. " + REBUILD,
+                )
+        m = self.manifest
+        if m is not None and (m.count, m.dimension, m.dtype) != (self.count, self.dimension, self.dtype):
+            raise IndexError_(
+                f"{self.location / MANIFEST} states {m.count} {m.dtype} vectors of {m.dimension} components; the "
+                f"files hold {self.count} {self.dtype} of {self.dimension}.",
+                hint=REBUILD,
+            )
+
+    def _facts(self, embedder: str) -> IndexFacts:
+        m = self.manifest
+        shared = (Fact("dimension", str(self.dimension)), Fact("storage", self.dtype))
+        if m is None:
+            return IndexFacts(
+                name=self.location.resolve().name,
+                count=self.count,
+                embedder=f"as stated by the user: {embedder or 'nothing stated'} {self.embedder_digest}".strip(),
+                digest="none: the folder has no manifest",
+                built="not recorded",
+                coverage="The folder does not state what it covers.",
+                source="not recorded",
+                facts=(*shared, Fact("verification", "unverified: the folder records no digests")),
+            )
+        how = "digests of all files read" if self.quick else "sizes only: `forensics index verify` reads all digests"
+        return IndexFacts(
+            name=m.name,
+            count=m.count,
+            embedder=f"{m.embedder} {m.embedder_digest}",
+            digest=sha256_file(self.location / MANIFEST),
+            built=m.built,
+            coverage=m.coverage,
+            source=m.source,
+            facts=(
+                *shared,
+                Fact("preprocessing", m.preprocessing),
+                Fact("excluded from the source", str(len(m.excluded))),
+                Fact("verification on opening", how),
+                Fact("made with", m.tool),
+            ),
+        )
+
+
+def _total_bytes(location: Path, shards: Sequence[Shard]) -> int:
+    return sum((location / name).stat().st_size for s in shards for name in (s.vectors, s.metadata))
+
+
+def _map(path: Path) -> NDArray[Any]:
+    try:
+        mapped: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as exc:
+        raise IndexError_(f"{path} is not a readable .npy file: {exc}.", hint=REBUILD) from exc
+    if mapped.ndim != 2 or mapped.dtype.name not in UNIT_TOLERANCE or mapped.shape[1] == 0:
+        raise IndexError_(
+            f"{path} holds {mapped.dtype} of shape {mapped.shape}; expected (N, D) float16, float32 or float64.",
+            hint=REBUILD,
+        )
+    return mapped
+
+
+def _metadata(location: Path, shard: Shard) -> pa.Table:
+    wanted = ("training_id", "key", "image_path", "caption", "creator", "sha256")
+    path = location / shard.metadata
+    try:
+        columns = [name for name in pq.read_schema(path).names if name in wanted]
+        if columns:
+            return pq.read_table(path, columns=columns)
+        # Without any of our columns the row count is all the file can tell.
+        return pa.table({"row": list(range(pq.read_metadata(path).num_rows))})
+    except (OSError, pa.ArrowException) as exc:
+        raise IndexError_(f"{path} is not a readable Parquet file: {exc}.", hint=REBUILD) from exc

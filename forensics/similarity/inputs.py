@@ -1,0 +1,49 @@
+"""What every measure of likeness accepts, checked in one place.
+
+LPIPS and most image libraries take 8-bit values without complaint and answer with a wrong number; here a value outside
+[0, 1] is an error, never a silent rescaling.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from forensics.images import resize
+
+SIDE = 256
+"""Common side in pixels for pictures compared without alignment."""
+MIN_SIDE = 11
+"""Shorter side below which the 11 x 11 window of SSIM does not fit."""
+SIZE_SENTENCE = (
+    f"Both pictures are brought to {SIDE} × {SIDE} pixels (bicubic, antialiased, whole picture, proportions not kept)"
+)
+
+
+def check(a: Tensor, b: Tensor) -> None:
+    """Raises ValueError unless both are (B, 3, H, W) floating tensors of one B, finite and within [0, 1]."""
+    for name, t in (("first", a), ("second", b)):
+        if t.ndim != 4 or t.shape[1] != 3:
+            raise ValueError(f"the {name} batch has shape {tuple(t.shape)}; expected (B, 3, H, W)")
+        if not t.is_floating_point():
+            raise ValueError(f"the {name} batch has dtype {t.dtype}; expected floating point in [0, 1]")
+        if min(t.shape[-2:]) < MIN_SIDE:
+            raise ValueError(f"the {name} batch is {tuple(t.shape[-2:])}; at least {MIN_SIDE} pixels a side are needed")
+        if not t.isfinite().all():
+            raise ValueError(f"the {name} batch has values that are not finite")
+        if t.numel() and (t.min() < 0 or t.max() > 1):
+            raise ValueError(f"the {name} batch reaches from {t.min():g} to {t.max():g}; expected values in [0, 1]")
+    if a.shape[0] != b.shape[0]:
+        raise ValueError(f"batches of {a.shape[0]} and {b.shape[0]} pictures cannot be paired")
+
+
+def same_size(a: Tensor, b: Tensor) -> None:
+    """`check`, and the two batches have one size. Raises ValueError."""
+    check(a, b)
+    if a.shape[-2:] != b.shape[-2:]:
+        raise ValueError(f"sizes differ: {tuple(a.shape[-2:])} and {tuple(b.shape[-2:])}")
+
+
+def common(a: Tensor, b: Tensor, side: int = SIDE) -> tuple[Tensor, Tensor]:
+    """Both batches checked, on the CPU and at side x side pixels. Raises ValueError as `check` does."""
+    check(a, b)
+    return resize(a.cpu().float(), side, side), resize(b.cpu().float(), side, side)

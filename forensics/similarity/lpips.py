@@ -1,0 +1,107 @@
+"""Learned perceptual distance (LPIPS) with its pinned AlexNet trunk; no download, no output, CPU only.
+
+R. Zhang, P. Isola, A. A. Efros, E. Shechtman, O. Wang, "The Unreasonable Effectiveness of Deep Features as a Perceptual
+Metric", CVPR 2018. The package `lpips` holds the linear heads; the trunk comes from `forensics.weights`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import warnings
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from forensics import weights
+from forensics.case import Better, Metric
+from forensics.errors import WeightsError
+from forensics.similarity.inputs import SIZE_SENTENCE, common, same_size
+
+HEADS_SHA256 = "df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0"
+"""Of `weights/v0.1/alex.pth` in the lpips wheel."""
+MIN_FULL_SIDE = 32
+"""Shorter side below which AlexNet's last feature map is empty."""
+_log = logging.getLogger(__name__)
+
+
+def _network() -> Any:
+    """The network with verified heads and trunk. Raises WeightsError where either is missing or differs."""
+    from safetensors.torch import load_file
+
+    trunk = weights.resolve("lpips-alexnet")
+    with warnings.catch_warnings():
+        # lpips 0.1.4 calls torchvision's constructor with a deprecated argument.
+        warnings.simplefilter("ignore")
+        import lpips
+
+        heads = Path(lpips.__file__).parent / "weights" / "v0.1" / "alex.pth"
+        actual = hashlib.sha256(heads.read_bytes()).hexdigest() if heads.is_file() else "no file"
+        if actual != HEADS_SHA256:
+            raise WeightsError(
+                f"The LPIPS heads in the lpips package differ from their pinned digest: {actual}.",
+                hint="Install lpips 0.1.4 again; values measured with other heads are not comparable.",
+            )
+        # `pnet_rand` keeps lpips from downloading; the random trunk is replaced at once, the caller's stream kept.
+        with torch.random.fork_rng(devices=[]):
+            net = lpips.LPIPS(net="alex", version="0.1", pnet_rand=True, verbose=False)
+    stored = load_file(trunk)
+    own = net.net.state_dict()  # slice{k}.{N}.weight keeps torchvision's number N of features.{N}.weight
+    net.net.load_state_dict({key: stored[f"features.{key.split('.', 1)[1]}"].float() for key in own})
+    _log.debug("LPIPS trunk %s", trunk)
+    return net.eval().requires_grad_(False)
+
+
+class Lpips:
+    """Weighted distance of AlexNet features, averaged over the picture."""
+
+    needs: ClassVar[tuple[str, ...]] = ()
+    facts: Metric = Metric(
+        name="lpips",
+        title="Learned perceptual distance (LPIPS), without alignment",
+        version="alex-v0.1/1",
+        better=Better.LOWER,
+        low=0.0,
+        high=2.0,
+        answers="Would small patches at the same places of the two pictures look alike to an observer?",
+        silent=(
+            "It was fitted to human judgements of 64-pixel patches and is weakest for changes of colour and for blur. "
+            "It does not find parts that were moved, mirrored or cropped, and it does not say how a likeness arose."
+        ),
+        protocol=(
+            f"{SIZE_SENTENCE}; no alignment. RGB scaled to [-1, 1] for the network. Package lpips, network alex, "
+            "version 0.1, linear heads and AlexNet trunk by pinned digest, trunk stored in float16; "
+            "each pair computed alone, float32 on the CPU. The scale has no upper end; "
+            "random black and white dots against plain grey reach 1.5, and 2 is the end of the scale stated here."
+        ),
+        reference=(
+            "R. Zhang, P. Isola, A. A. Efros, E. Shechtman, O. Wang, The Unreasonable Effectiveness of Deep Features "
+            "as a Perceptual Metric, CVPR 2018."
+        ),
+    )
+
+    def __init__(self) -> None:
+        """Load the network once. Raises WeightsError."""
+        self._net = _network()
+
+    def __call__(self, a: Tensor, b: Tensor) -> Tensor:
+        """(B,) float64, 0 for equal pixels, lower is more alike. Raises ValueError on wrong shape or range."""
+        return self._distances(*common(a, b))
+
+    def full_size(self, a: Tensor, b: Tensor) -> Tensor:
+        """The same at the pictures' own common size, as published golden values are stated.
+
+        Values at different sizes are not comparable. Raises ValueError on wrong shape, range or different sizes.
+        """
+        same_size(a, b)
+        if min(a.shape[-2:]) < MIN_FULL_SIDE:
+            raise ValueError(f"{tuple(a.shape[-2:])} pixels: at least {MIN_FULL_SIDE} a side are needed")
+        return self._distances(a.cpu().float(), b.cpu().float())
+
+    @torch.inference_mode()
+    def _distances(self, a: Tensor, b: Tensor) -> Tensor:
+        # One pair at a time: the value of a pair must not depend on which others share its batch.
+        values = [self._net(2 * x - 1, 2 * y - 1) for x, y in zip(a.split(1), b.split(1), strict=True)]
+        return torch.cat(values).flatten().double() if values else torch.zeros(0, dtype=torch.float64)
