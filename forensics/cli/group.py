@@ -24,7 +24,9 @@ class Commands(click.Group):
         return list(self._rows)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        return self._rows.load(cmd_name) if cmd_name in self._rows else None
+        if ctx.resilient_parsing and cmd_name not in self._rows:
+            return None  # completion of a word that is not finished
+        return self._rows.load(cmd_name)
 
     def invoke(self, ctx: click.Context) -> Any:
         console = ctx.ensure_object(Console)

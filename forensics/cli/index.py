@@ -10,15 +10,12 @@ import click
 
 from forensics.cli import options
 from forensics.cli.console import Console
-from forensics.errors import IndexError_
 
 if TYPE_CHECKING:
     from forensics.embedding import Embedder
 
-_UNSTATED = "What part of the training set this collection holds is not stated."
 
-
-@click.group(short_help="Training indexes: build, info, search.")
+@click.group(short_help="Training indexes: build, info, search, verify.")
 def index() -> None:
     """Training indexes: searchable collections of training images with captions and digests."""
 
@@ -26,14 +23,14 @@ def index() -> None:
 @index.command(short_help="Make an index from a collection of images.")
 @click.argument("source", type=options.PATH)
 @click.option("-o", "--out", type=options.PATH, metavar="DIR", required=True, help="Folder of the index, made anew.")
-@click.option("--name", help="What the report calls the index.  [default: name of the folder]")
-@click.option("--coverage", metavar="TEXT", help="What part of the training set it holds, as a sentence.")
+@click.option("--name", default="", help="What the report calls the index.  [default: name of SOURCE]")
+@click.option("--coverage", default="", metavar="TEXT", help="What part of the training set it holds, as a sentence.")
 @options.clip
 @options.device
 @options.reporting
 @click.pass_obj
 def build(
-    console: Console, source: Path, out: Path, name: str | None, coverage: str | None,
+    console: Console, source: Path, out: Path, name: str, coverage: str,
     clip: str | None, device: str | None, precision: str | None,
 ) -> None:  # fmt: skip
     """Embed every image of SOURCE and write a searchable index.
@@ -41,17 +38,12 @@ def build(
     SOURCE is a folder of images with captions in side files (`picture.txt` beside `picture.png`), a CSV or Parquet
     table, or the output of img2dataset. The path of the index is written to standard output.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise IndexError_(f"{out} exists already and was left as it is.", hint="Choose another folder with -o.")
     with console.working():
-        from forensics.casefile import utc_now
         from forensics.retrieval.build import build as build_index
 
         embedder = _embedder(console, clip, device, precision)
-        build_index(
-            source, out, embedder,
-            name=name or source.resolve().name, coverage=coverage or _UNSTATED, emit=console.emit, built=utc_now(),
-        )  # fmt: skip
+        made = build_index(source, out, embedder, name=name, coverage=coverage, emit=console.emit).manifest
+    console.note(f"{made.count} images; {len(made.excluded)} left out, each with its reason in manifest.json.")
     console.result(out)
 
 
@@ -100,8 +92,7 @@ def search(
         picture = intake.read(image).picture
         found = retrieval.open(folder)
         embedder = _embedder(console, clip, device, precision)
-        retrieval.check_embedder(found, embedder.digest)
-        hits = found.search(embedder.images(to_tensor(picture)), count)[0]
+        hits = retrieval.search(found, embedder, to_tensor(picture), count)[0]
     for rank, hit in enumerate(hits, 1):
         row = hit.row
         if as_json:
@@ -113,12 +104,21 @@ def search(
             click.echo(f"{rank:>3}  {hit.similarity:+.4f}  {row.training_id}  {row.caption}")
 
 
+@index.command(short_help="Check every digest and every vector of an index.")
+@click.argument("folder", metavar="DIR", type=options.FOLDER)
+def verify(folder: Path) -> None:
+    """Read the index DIR completely: every file against its digest, every vector against unit length."""
+    from forensics import retrieval
+
+    click.echo(f"{folder}: {retrieval.verify(folder)} files agree with the manifest of the index.")
+
+
 def _embedder(console: Console, clip: str | None, device: str | None, precision: str | None) -> Embedder:
-    from forensics import embedding
     from forensics.device import choose
+    from forensics.embedding import Embedder
     from forensics.resources import samples
 
     if clip is None:
         console.note("Demonstration CLIP: no model was named with --clip, so the small embedded one is used.")
     spec = clip or str(samples() / "reference" / "openclip")
-    return embedding.open(spec, choose(device or "auto", precision or "auto"))
+    return Embedder.open(spec, choose(device or "auto", precision or "auto"))
