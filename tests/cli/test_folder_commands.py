@@ -1,0 +1,58 @@
+"""`verify`, `report` and `schema` as commands."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from forensics.casefile import CASE, REPORT
+from forensics.errors import ExitCode
+from tests.cli.support import run, spawn
+from tests.test_casefile import flip, small_case
+
+
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_case(tmp_path_factory.mktemp("case") / "pristine")
+
+
+@pytest.fixture
+def folder(pristine: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(pristine, tmp_path / "case"))
+
+
+def test_verify_accepts_an_untouched_folder(pristine: Path) -> None:
+    done = run("verify", pristine)
+    assert done.exit_code == 0
+    assert "files agree" in done.stdout
+
+
+def test_verify_names_what_differs(folder: Path) -> None:
+    flip(folder / REPORT, 9)
+    done = spawn("verify", folder)
+    assert done.returncode == ExitCode.VERIFICATION
+    assert REPORT in done.stderr
+    assert done.stdout == ""
+
+
+def test_report_renders_again_and_the_folder_still_verifies(folder: Path) -> None:
+    done = run("report", folder)
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout == f"{folder / REPORT}\n"
+    assert (folder / REPORT).read_bytes().startswith(b"%PDF-")
+    assert run("verify", folder).exit_code == 0
+
+
+def test_report_refuses_a_changed_case(folder: Path) -> None:
+    text = (folder / CASE).read_text(encoding="utf-8")
+    (folder / CASE).write_text(text.replace("Mirrored copy", "Mirrored cope"), encoding="utf-8")
+    assert run("report", folder).exit_code == ExitCode.VERIFICATION
+
+
+def test_schema_describes_a_case_file(pristine: Path) -> None:
+    published = json.loads(run("schema").stdout)
+    jsonschema.validate(json.loads((pristine / CASE).read_bytes()), published)

@@ -1,0 +1,59 @@
+"""What is heavy is imported only where it is used, and the layers hold."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.test_casefile import small_case
+
+HEAVY = {"torch", "torchvision", "diffusers", "transformers", "open_clip", "lpips", "numpy", "scipy", "PIL", "skimage"}
+NETWORKS = {"torch", "torchvision", "diffusers", "transformers", "open_clip", "lpips"}
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def imported(*arguments: str) -> set[str]:
+    """Top-level modules in memory after the program ran with these arguments."""
+    program = (
+        "import json, sys\n"
+        "from forensics.cli import main\n"
+        f"main({list(arguments)!r}, standalone_mode=False)\n"
+        "print('\\n' + json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+LIGHT = [["--help"], ["analyze", "--help"], ["index", "build", "--help"], ["schema"]]
+
+
+@pytest.mark.parametrize("arguments", LIGHT, ids=" ".join)
+def test_nothing_heavy_for_help(arguments: list[str]) -> None:
+    assert not imported(*arguments) & HEAVY
+
+
+def test_verify_and_report_start_without_networks(tmp_path: Path) -> None:
+    folder = small_case(tmp_path / "case")
+    for command in ("verify", "report", "verify"):
+        assert not imported(command, str(folder)) & NETWORKS
+
+
+def test_help_is_there_at_once() -> None:
+    def seconds() -> float:
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "forensics", "--help"], capture_output=True, check=True)
+        return time.perf_counter() - began
+
+    assert min(seconds() for _ in range(5)) <= 0.4  # the best of five: other programs may be running
+
+
+def test_layers_hold() -> None:
+    command = [Path(sys.executable).parent / "lint-imports", "--no-cache"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
+    assert done.returncode == 0, done.stdout
