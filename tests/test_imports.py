@@ -22,7 +22,7 @@ def imported(*arguments: str) -> set[str]:
     program = (
         "import json, sys\n"
         "from forensics.cli import main\n"
-        f"main({list(arguments)!r}, standalone_mode=False)\n"
+        f"assert not main({list(arguments)!r}, standalone_mode=False)\n"  # the exit code, if it is not 0
         "print('\\n' + json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)

@@ -1,0 +1,127 @@
+"""What is shipped: the wheel is complete and works, the lock is closed and names no address."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+SAMPLES_LIMIT = 50_000_000
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+def shipped(folder: str) -> set[str]:
+    """Files below a folder of the checkout as they should lie in the wheel; links count as what they point to."""
+    found: set[str] = set()
+    for here, folders, files in os.walk(ROOT / folder, followlinks=True):
+        folders[:] = [name for name in folders if name != "__pycache__"]
+        found |= {f"forensics/{(Path(here) / name).relative_to(ROOT).as_posix()}" for name in files}
+    return found
+
+
+@pytest.mark.slow
+def test_wheel_carries_code_templates_samples_and_licence(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    code = {p.relative_to(ROOT).as_posix() for p in (ROOT / "forensics").rglob("*.py")}
+    assert code <= names
+    assert shipped("templates") <= names
+    assert shipped("samples") <= names
+    assert "forensics/py.typed" in names
+    assert any(re.fullmatch(r"forensics-[^/]+\.dist-info/licenses/LICENSE", name) for name in names)
+    tops = {name.split("/")[0] for name in names}
+    assert all(top == "forensics" or top.endswith(".dist-info") for top in tops), tops
+
+
+@pytest.mark.slow
+def test_installed_wheel_finds_its_files_and_starts(wheel: Path, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site)
+    program = (
+        "from forensics import resources\n"
+        "from forensics.cli import main\n"
+        "print(resources.templates())\n"
+        "print(resources.samples())\n"
+        "main(['--version'])\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(site)}
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    templates, samples, version = done.stdout.splitlines()
+    assert templates == str(site / "forensics" / "templates")
+    assert samples == str(site / "forensics" / "samples")
+    assert version.endswith(PROJECT["project"]["version"])
+
+
+def test_checkout_finds_its_files() -> None:
+    from forensics import resources
+
+    assert resources.templates() == ROOT / "templates"
+    assert resources.samples() == ROOT / "samples"
+
+
+def test_samples_stay_small_enough_to_travel() -> None:
+    files = (p for p in (ROOT / "samples").rglob("*") if p.is_file() and not p.is_symlink())
+    assert sum(p.stat().st_size for p in files) <= SAMPLES_LIMIT
+
+
+def locked() -> dict[str, set[str]]:
+    """Name -> locked versions; a few packages have one version for each release of Python."""
+    versions: dict[str, set[str]] = {}
+    for name, version in re.findall(r"^([a-z0-9._-]+)==([^ ;\\]+)", LOCK, flags=re.MULTILINE):
+        versions.setdefault(canonicalize_name(name), set()).add(version)
+    return versions
+
+
+def test_lock_names_no_address() -> None:
+    assert "://" not in LOCK
+    assert not re.search(r"^\s*(-|--)\w", LOCK.replace("    --hash=", ""), flags=re.MULTILINE)
+
+
+def test_every_locked_package_has_digests() -> None:
+    blocks = re.split(r"\n(?=[a-z0-9])", LOCK.strip())
+    assert len(blocks) > 50
+    for block in blocks:
+        assert re.search(r"--hash=sha256:[0-9a-f]{64}", block), block.splitlines()[0]
+
+
+def test_lock_covers_what_the_project_asks_for() -> None:
+    project = PROJECT["project"]
+    asked = [
+        *project["dependencies"], *PROJECT["build-system"]["requires"], *PROJECT["dependency-groups"]["dev"],
+        *(row for rows in project["optional-dependencies"].values() for row in rows),
+    ]  # fmt: skip
+    versions = locked()
+    for requirement in map(Requirement, asked):
+        found = versions.get(canonicalize_name(requirement.name), set())
+        assert found, f"{requirement.name} is not locked: run `make lock`"
+        assert all(requirement.specifier.contains(version) for version in found), requirement
+
+
+def test_version_of_the_package_and_of_the_project_agree() -> None:
+    from forensics import __version__
+
+    assert PROJECT["project"]["version"] == __version__
