@@ -52,12 +52,11 @@ def heun(velocity: Velocity, start: Tensor, times: Tensor) -> Iterator[Point]:
 def backward_euler(velocity: Velocity, start: Tensor, times: Tensor, refinements: int) -> Iterator[Point]:
     """Backward Euler by fixed-point iteration: the step that Euler, run the other way, undoes exactly.
 
-    Each step solves y = here + h · v(y, there) (Pan et al. 2023, AIDI, eq. 8; Garibi et al. 2024, ReNoise, section 4).
-    The first guess is Euler's, with the last slope of the step before, which costs nothing; a row whose corrections
-    have begun to grow keeps its state, since the iteration contracts only where the network is smooth enough.
+    Each step solves y = here + h · v(y, there) (Pan et al. 2023, AIDI, section 3; Garibi et al. 2024, ReNoise). The
+    first guess is Euler's, with the last slope of the step before, which costs nothing.
 
     Args:
-        refinements: corrections a step, >= 0; 0 is plain Euler. One evaluation each.
+        refinements: evaluations spent on each step's equation, >= 0; 0 is plain Euler.
     """
     state = start
     yield Point(times[0], state, torch.zeros_like(state))
@@ -66,18 +65,54 @@ def backward_euler(velocity: Velocity, start: Tensor, times: Tensor, refinements
         span = _span(here, there)
         if slope is None or not refinements:
             slope = velocity(state, here)
-        origin, state = state, state + span * slope
-        correction = torch.zeros_like(state)
-        size = torch.full((len(state),), torch.inf, device=state.device)
+        origin, guess = state, state + span * slope
+        state, correction = guess, torch.zeros_like(guess)
+        iteration = _FixedPoint(guess)
         for _ in range(refinements):
             slope = velocity(state, there)
-            change = origin + span * slope - state
-            now = change.flatten(1).norm(dim=1)  # (B,)
-            keep = (now < size).reshape(-1, 1, 1, 1)
-            size = torch.where(now < size, now, size)
-            correction = torch.where(keep, change, correction)
-            state = torch.where(keep, state + change, state)
+            correction = origin + span * slope - state
+            state = iteration.next(state, correction)
         yield Point(there, state, correction)
+
+
+class _FixedPoint:
+    """Anderson's acceleration with one past iterate, each row of the batch by itself (AIDI's accelerated form).
+
+    A row whose correction has grown goes back to its best iterate and takes a shorter and shorter part of that one's
+    correction: near the data the plain iteration does not always contract.
+    """
+
+    def __init__(self, guess: Tensor) -> None:
+        rows = (len(guess), *[1] * (guess.ndim - 1))
+        self._best = guess
+        self._best_correction = torch.zeros_like(guess)
+        self._best_size = torch.full(rows, torch.inf, device=guess.device, dtype=guess.dtype)
+        self._part = torch.ones_like(self._best_size)
+        self._past: tuple[Tensor, Tensor] | None = None
+
+    def next(self, state: Tensor, correction: Tensor) -> Tensor:
+        """The next iterate from this one and its correction g(state) − state, both (B, ...)."""
+        size = correction.flatten(1).norm(dim=1).reshape(self._best_size.shape)
+        shrank = size < self._best_size
+        self._part = torch.where(shrank, 1.0, self._part / 2)
+        self._best = torch.where(shrank, state, self._best)
+        self._best_correction = torch.where(shrank, correction, self._best_correction)
+        self._best_size = torch.minimum(size, self._best_size)
+        image = state + correction  # g(state)
+        proposal = image
+        if self._past is not None:
+            past_image, past_correction = self._past
+            change = correction - past_correction
+            weight = _dot(correction, change) / _dot(change, change).clamp_min(1e-30)
+            # Limits on the extrapolation: rounding decides the weight once the corrections are all but equal.
+            proposal = image - weight.clamp(-2, 0.9) * (image - past_image)
+        self._past = image, correction
+        return torch.where(shrank, proposal, self._best + self._part * self._best_correction)
+
+
+def _dot(a: Tensor, b: Tensor) -> Tensor:
+    """Inner product of each row, (B, 1, ...)."""
+    return (a * b).flatten(1).sum(dim=1).reshape(-1, *[1] * (a.ndim - 1))
 
 
 def last(points: Iterator[Point], each: Callable[[Point], None] = lambda _: None) -> Point:

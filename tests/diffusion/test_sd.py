@@ -141,7 +141,11 @@ def test_a_file_changed_after_identification_is_refused(folders: dict[str, Path]
 def test_missing_tensors_are_never_left_at_random(folders: dict[str, Path], tmp_path: Path) -> None:
     from safetensors.torch import load_file, save_file
 
-    for part, stem in (("unet", "diffusion_pytorch_model"), ("vae", "diffusion_pytorch_model"), ("text_encoder", "model")):
+    for part, stem in (
+        ("unet", "diffusion_pytorch_model"),
+        ("vae", "diffusion_pytorch_model"),
+        ("text_encoder", "model"),
+    ):
         root = Path(shutil.copytree(folders["v"], tmp_path / part))
         path = root / part / f"{stem}.safetensors"
         tensors = load_file(path)
