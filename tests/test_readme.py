@@ -1,0 +1,77 @@
+"""The README is true: every command shown exists, the tables agree with the code, the set-up is two commands."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+
+from forensics.cli import main
+from forensics.errors import ExitCode
+from forensics.settings import resolve
+from tests.cli.support import run
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = [
+    (kind, re.sub(r"^ {2,}", "", body, flags=re.MULTILINE) if kind == "sh" else body)
+    for kind, body in re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
+]
+SHOWN = [line for kind, body in BLOCKS if kind == "sh" for line in body.splitlines() if line.startswith("forensics ")]
+SHOWN += [f"forensics {rest}" for rest in re.findall(r"`(?:/usr/bin/time -v )?forensics ([^`]+)`", README)]
+
+
+def test_set_up_is_two_commands_of_one_line_each() -> None:
+    section = README.split("## Set up")[1].split("\n## ")[0]
+    commands = re.findall(r"```sh\n(.*?)```", section, flags=re.DOTALL)
+    assert commands == ["make demo\n", "make test\n"]
+    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert {"demo", "test"} <= set(targets)
+
+
+@pytest.mark.parametrize("line", sorted(set(SHOWN)))
+def test_every_command_shown_exists_with_its_options(line: str) -> None:
+    words = shlex.split(line)[1:]
+    command: click.Command = main
+    context = click.Context(main)
+    while isinstance(command, click.Group) and words and not words[0].startswith("-") and words[0] != "COMMAND":
+        found = command.get_command(context, words.pop(0))
+        assert found is not None, line
+        command = found
+    known = {flag for parameter in command.params for flag in parameter.opts} | {"--help"}
+    assert {word for word in words if re.fullmatch(r"-\w|--[\w-]+", word)} <= known
+
+
+def test_every_command_is_shown() -> None:
+    assert {line.split()[1] for line in SHOWN} >= set(main.list_commands(click.Context(main)))
+
+
+def test_help_block_is_what_the_program_prints() -> None:
+    block = README.split("<!-- help")[1].split("```text\n")[1].split("```")[0]
+    assert block == run("--help").stdout
+
+
+def test_exit_codes_are_those_of_the_program() -> None:
+    rows = re.findall(r"^\| (\d+) \| `([A-Z]+)` \| \S", README, flags=re.MULTILINE)
+    assert [(int(code), name) for code, name in rows] == [(int(code), code.name) for code in ExitCode]
+
+
+def test_case_file_shown_is_accepted(tmp_path: Path) -> None:
+    (body,) = (body for kind, body in BLOCKS if kind == "toml")
+    path = tmp_path / "case.toml"
+    path.write_text(body, encoding="utf-8")
+    assert resolve({}, path).matter.reference
+
+
+def test_links_lead_somewhere() -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target
+
+
+def test_demo_examines_a_file_that_ships() -> None:
+    recipe = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for path in re.findall(r"samples/\S+", recipe):
+        assert (ROOT / path).exists(), path
