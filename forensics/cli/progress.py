@@ -51,6 +51,8 @@ class Bars:
             if event.note:
                 click.echo(f"{event.stage:<12} {event.note}", err=True)
             return
+        if self._bar is not None and event.done < self._bar.pos:
+            self._finish()  # the stage counts anew, for its next measure
         if self._bar is None:
             width = max(10, min(30, shutil.get_terminal_size().columns - 60))
             self._bar = click.progressbar(
