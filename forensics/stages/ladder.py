@@ -11,6 +11,7 @@ from forensics import diffusion
 from forensics.case import Absent, Checkpoint, Fact, Inversion, Item
 from forensics.casefile import Ledger
 from forensics.device import Device
+from forensics.diffusion.base import DiffusionModel
 from forensics.events import Emit
 from forensics.images import to_picture
 from forensics.intake import prompt_stated
@@ -125,9 +126,7 @@ class _Climber:
     rungs: int = 0
     pictures: dict[str, int] = field(default_factory=dict)
 
-    def run(
-        self, method: str, plan: Plan, model: diffusion.DiffusionModel, works: Sequence[Work], plans: Sequence[Plan]
-    ) -> Rung:
+    def run(self, method: str, plan: Plan, model: DiffusionModel, works: Sequence[Work], plans: Sequence[Plan]) -> Rung:
         rung = INVERSIONS.load(method)()
         attempt = rung(self.disputed.pixels, model, plan, self.emit)
         on_controls = run_many(rung, [w.pixels for w in works], plans, model, self.emit) if works else []

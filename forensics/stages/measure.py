@@ -108,13 +108,17 @@ def measure(
     absences = [*instruments.absent.values(), *absences]
     measured_names = {m.metric for m in rows}
     metrics = tuple(m.facts for n, m in instruments.at_hand.items() if n in measured_names)
-    metrics += tuple(_facts_without_weights(n) for n in instruments.absent if n in measured_names)
+    metrics += tuple(_not_loaded(n, why) for n, why in instruments.absent.items() if n in measured_names)
     return Measured(metrics, tuple(rows), comparisons, inversions, tuple(absences))
 
 
-def _facts_without_weights(name: str) -> Metric:
-    """The protocol of a measure that could not be loaded, so that its absence can be named properly."""
-    return similarity.METRICS.load(name).facts  # type: ignore[attr-defined,no-any-return]
+def _not_loaded(name: str, reason: Absent) -> Metric:
+    """What is known of a measure that could not be loaded, so that its absence can be named properly."""
+    facts = getattr(similarity.METRICS.load(name), "facts", None)
+    if isinstance(facts, Metric):
+        return facts
+    # A measure whose protocol depends on the model it was never given can only be described by what it lacks.
+    return Metric(name, name.upper(), "not loaded", Better.HIGHER, -1.0, 1.0, "", "", reason.reason, "")
 
 
 def _ordered(inversion: Inversion, rows: Sequence[Measurement | NotMeasured]) -> Inversion:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from forensics import embedding, retrieval
+from forensics import retrieval
 from forensics.case import Absent, Checkpoint, IndexFacts, Neighbour
 from forensics.casefile import Ledger
 from forensics.device import Device
@@ -76,7 +76,7 @@ def open_sources(settings: Settings, checkpoint: Checkpoint, device: Device) -> 
 
 def open_embedder(spec: str | None, device: Device) -> Embedder | Absent:
     """The open_clip model named, or the statement that none was. Raises WeightsError if it is not to be had."""
-    return embedding.open(spec, device) if spec else _NO_EMBEDDER
+    return Embedder.open(spec, device) if spec else _NO_EMBEDDER
 
 
 def search(
