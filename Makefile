@@ -33,6 +33,8 @@ clean:
 
 # WeasyPrint's system libraries are looked for first: a missing one is said before gigabytes are fetched.
 $(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@$(PYTHON) -m forensics.doctor
 	@$(PYTHON) -m venv $(VENV) || { echo "On Debian: apt-get install --no-install-recommends python3-venv" >&2; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
