@@ -164,7 +164,8 @@ def _table(source: Path, where: Mapping[str, frozenset[str]], *, downloaded: boo
         )
     given = [_pick(row, "path") for row in rows]
     absolute = [os.path.abspath(source.parent / path) for path in given]  # noqa: PTH100 - keeps symbolic links as named
-    base = Path(os.path.commonpath([str(Path(p).parent) for p in absolute]))
+    folders = [str(Path(full).parent) for full, path in zip(absolute, given, strict=True) if path]
+    base = Path(os.path.commonpath(folders)) if folders else source.parent
 
     def entries() -> Iterator[Entry | Excluded]:
         for number, (row, path, full) in enumerate(zip(rows, given, absolute, strict=True), 1):

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
 
 from forensics import device
 from forensics.embedding import Embedder
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "contracts"))
-from tiny_open_clip import save_tiny_open_clip
+from tests.contracts.tiny_open_clip import save_tiny_open_clip
 
 
 @pytest.fixture(scope="session")
