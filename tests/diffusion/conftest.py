@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import tiny
 import torch
 
 from forensics import diffusion
 from forensics.device import choose
 from forensics.diffusion.sd import StableDiffusion
+from tests.diffusion import tiny
 
 
 @pytest.fixture(scope="package", autouse=True)

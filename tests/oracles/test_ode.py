@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import pytest
-import tiny
 import torch
 from diffusers import DDIMInverseScheduler
 from torch import Tensor
@@ -13,6 +12,7 @@ from torch import Tensor
 from forensics.device import noise
 from forensics.diffusion.sd import StableDiffusion
 from forensics.inversion.solvers import backward_euler, euler, heun, last
+from tests.diffusion import tiny
 
 MU, V = 0.7, 0.25
 
