@@ -151,12 +151,12 @@ def typefaces() -> Check:
 
 
 def embedded() -> Check:
-    """The embedded reference files, each against the digest that the release states."""
-    folder, again = samples(), "Install the package again."
-    manifest = folder / "manifest-sha256.txt"
-    if not manifest.is_file():
-        return Check("embedded samples", False, f"{manifest.name} is missing", again, ExitCode.WEIGHTS)
-    rows = [line.partition("  ") for line in manifest.read_text(encoding="utf-8").splitlines()]
+    """The embedded reference models and tables, each against the digest that the release states."""
+    folder, again = samples() / "reference", "Install the package again."
+    stated = folder / "digests.txt"
+    if not stated.is_file():
+        return Check("embedded samples", False, f"{stated.name} is missing", again, ExitCode.WEIGHTS)
+    rows = [line.partition("  ") for line in stated.read_text(encoding="utf-8").splitlines()]
     for digest, _, name in rows:
         path = folder / name
         if not path.is_file():
