@@ -140,7 +140,7 @@ def text_config(header: Header, version: int) -> dict[str, Any]:
 def write_tokenizer(folder: Path, pad: str) -> None:
     """CLIP's tokenizer files from the byte-pair table that open_clip ships (Radford et al. 2021, section 2.3).
 
-    2.x pads with "!", token 0. As in diffusers' own folders of 2.x, an exclamation mark in a prompt then reads as 0 too.
+    2.x pads with "!", token 0; as in diffusers' own folders of 2.x, an exclamation mark in a prompt reads as 0 too.
     """
     table = resources.files("open_clip") / "bpe_simple_vocab_16e6.txt.gz"
     lines = gzip.decompress(table.read_bytes()).decode("utf-8").split("\n")[1 : _MERGES + 1]
