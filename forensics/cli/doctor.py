@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from forensics.cli import options
 from forensics.cli.console import Console, quieten
 from forensics.errors import ExitCode
+
+if TYPE_CHECKING:
+    from forensics.doctor import Check
 
 
 @click.command(short_help="Check this machine: libraries, device, memory, weights.")
@@ -24,11 +28,18 @@ def doctor(console: Console) -> None:
     quieten(console.verbosity)
     code = ExitCode.OK
     for check in examine(Path()):
-        mark = click.style("ok     ", fg="green") if check.ok else click.style("missing", fg="red", bold=True)
-        click.echo(f"{mark}  {check.name}: {check.found}")
+        click.echo(f"{_mark(check)}  {check.name}: {check.found}")
         if check.remedy:
             click.echo(f"         {check.remedy}")
         if not check.ok and code is ExitCode.OK:
             code = check.exit_code
     if code is not ExitCode.OK:
         raise click.exceptions.Exit(int(code))
+
+
+def _mark(check: Check) -> str:
+    if check.ok:
+        return click.style("ok     ", fg="green")
+    if check.exit_code is ExitCode.OK:
+        return click.style("note   ", fg="yellow")
+    return click.style("missing", fg="red", bold=True)
