@@ -1,0 +1,1 @@
+"""Recipe of the reference models: data, training, packing, evaluation. Not needed at run time."""

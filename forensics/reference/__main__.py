@@ -1,0 +1,42 @@
+"""`python -m forensics.reference COMMAND ...`: make the reference models, step by step."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import sys
+
+COMMANDS = {
+    "lpips-trunk": ("lpips_trunk", "convert the AlexNet trunk of LPIPS"),
+    "data": ("data", "verify and render the works, split them, write the manifest"),
+    "tokenizer": ("tokenizer", "train the tokenizer"),
+    "autoencoder": ("autoencoder", "train the shared autoencoder"),
+    "clip": ("clip", "train the open_clip model and convert its text tower"),
+    "twin": ("twin", "train twin a or b"),
+    "pack": ("pack", "write the models in the formats that diffusers and open_clip load"),
+    "evaluate": ("evaluate", "measure what the model card states"),
+}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Parse, then import the module of the command only."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    parser = argparse.ArgumentParser(
+        prog="python -m forensics.reference",
+        description="Train, pack and evaluate the reference models.",
+        epilog="\n".join(f"  {name:12s} {help_text}" for name, (_, help_text) in COMMANDS.items()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("command", choices=sorted(COMMANDS), metavar="COMMAND")
+    command = parser.parse_args(arguments[:1]).command
+    name, help_text = COMMANDS[command]
+    logging.getLogger("diffusers").setLevel(logging.ERROR)
+    module = importlib.import_module(f"forensics.reference.{name}")
+    sub = argparse.ArgumentParser(prog=f"python -m forensics.reference {command}", description=help_text)
+    module.add_arguments(sub)
+    module.run(sub.parse_args(arguments[1:]))
+
+
+if __name__ == "__main__":
+    main()

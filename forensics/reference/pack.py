@@ -1,0 +1,137 @@
+"""Write the trained parts in the formats that diffusers and open_clip load, float16, shared parts once."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import torch
+from diffusers import AutoencoderKL
+
+from forensics.reference import tokenizer as bpe
+from forensics.reference import training
+from forensics.reference.twin import build_scheduler, trained_unet
+
+SHARED = ("vae", "text_encoder", "tokenizer", "scheduler")
+COMPONENTS = {
+    "scheduler": ["diffusers", "DDIMScheduler"],
+    "text_encoder": ["transformers", "CLIPTextModel"],
+    "tokenizer": ["transformers", "CLIPTokenizer"],
+    "unet": ["diffusers", "UNet2DConditionModel"],
+    "vae": ["diffusers", "AutoencoderKL"],
+}
+
+
+def link(path: Path, target: str) -> None:
+    """A relative link, replacing what stood there."""
+    if path.is_symlink() or path.is_file():
+        path.unlink()
+    elif path.is_dir():
+        shutil.rmtree(path)
+    path.symlink_to(target)
+
+
+def fresh(folder: Path) -> Path:
+    """An empty folder."""
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def pack_shared(work: Path, samples: Path) -> None:
+    """Autoencoder, text encoder, tokenizer and scheduler, once for both twins."""
+    shared = samples / "shared"
+    vae = AutoencoderKL.from_pretrained(work / "autoencoder" / "vae")
+    vae.half().save_pretrained(fresh(shared / "vae"))
+    bpe.load(work).save_pretrained(fresh(shared / "tokenizer"))
+    for name in ("vocab.json", "merges.txt"):
+        shutil.copyfile(work / "tokenizer" / name, shared / "tokenizer" / name)
+    shutil.copytree(work / "clip" / "text_encoder", fresh(shared / "text_encoder"), dirs_exist_ok=True)
+    # float16 on disk, but a plain from_pretrained() is to give one precision for all parts
+    config = shared / "text_encoder" / "config.json"
+    fields: dict[str, Any] = json.loads(config.read_text(encoding="utf-8"))
+    fields["dtype"] = "float32"
+    config.write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")
+    build_scheduler().save_pretrained(fresh(shared / "scheduler"))
+
+
+def pack_clip(work: Path, samples: Path) -> None:
+    """The open_clip folder; its tokenizer files are links to the shared ones."""
+    folder = fresh(samples / "openclip")
+    for name in ("open_clip_config.json", "open_clip_model.safetensors"):
+        shutil.copyfile(work / "clip" / "openclip" / name, folder / name)
+    for path in sorted((samples / "shared" / "tokenizer").iterdir()):
+        link(folder / path.name, f"../shared/tokenizer/{path.name}")
+
+
+def pack_twin(work: Path, samples: Path, twin: str) -> None:
+    """A `StableDiffusionPipeline` folder: its own UNet, links to the shared parts, the run manifest."""
+    folder = samples / f"twin-{twin}"
+    folder.mkdir(parents=True, exist_ok=True)
+    unet, manifest = trained_unet(work, twin)
+    unet.half().save_pretrained(fresh(folder / "unet"))
+    for name in SHARED:
+        link(folder / name, f"../shared/{name}")
+    index: dict[str, Any] = {
+        "_class_name": "StableDiffusionPipeline",
+        "_diffusers_version": diffusers.__version__,
+        "feature_extractor": [None, None],
+        "image_encoder": [None, None],
+        "requires_safety_checker": False,
+        "safety_checker": [None, None],
+        **COMPONENTS,
+    }
+    (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
+    manifest["digests"]["unet"] = training.digest(folder / "unet" / "diffusion_pytorch_model.safetensors")
+    (folder / "run.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+
+
+def pack_runs(work: Path, samples: Path) -> None:
+    """Run manifests and training curves."""
+    runs = fresh(samples / "runs")
+    shutil.copyfile(work / "data.json", runs / "data.json")
+    for name in ("autoencoder", "clip", "twin-a", "twin-b"):
+        for kind in ("run.json", "log.jsonl"):
+            if (source := work / name / kind).exists() and (kind, name[:4]) != ("run.json", "twin"):
+                shutil.copyfile(source, runs / f"{name}.{kind}")
+
+
+def write_digests(samples: Path) -> None:
+    """`digests.txt`: SHA-256 and size of every file but pictures, in the format of sha256sum."""
+    lines = []
+    for path in sorted(samples.rglob("*")):
+        own = path.is_file() and not path.is_symlink() and path.suffix != ".webp"
+        if own and path.name not in ("digests.txt", "README.md"):
+            relative = path.relative_to(samples)
+            if not any(parent.is_symlink() for parent in path.parents):
+                lines.append(f"{training.digest(path)}  {relative.as_posix()}\n")
+    (samples / "digests.txt").write_text("".join(lines), encoding="utf-8")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `pack`."""
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--samples", type=Path, default=Path("samples/reference"))
+    parser.add_argument("--twin", choices=("a", "b"), action="append", help="default: every twin that has a checkpoint")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Pack what is trained."""
+    twins = args.twin or [t for t in "ab" if (args.work / f"twin-{t}" / "last.pt").exists()]
+    with torch.no_grad():
+        pack_shared(args.work, args.samples)
+        pack_clip(args.work, args.samples)
+        for twin in twins:
+            pack_twin(args.work, args.samples, twin)
+    pack_runs(args.work, args.samples)
+    write_digests(args.samples)
+    for path in args.samples.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            path.chmod(0o644)
+    total = sum(p.stat().st_size for p in args.samples.rglob("*") if p.is_file() and not p.is_symlink())
+    print(f"{args.samples}: {total / 1e6:.1f} MB")
