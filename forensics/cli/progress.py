@@ -86,7 +86,7 @@ class Lines:
 
     def __init__(self) -> None:
         self._last: Event | None = None
-        self._began = self._said = 0.0
+        self._began = self._said = self._heard = 0.0
 
     def __call__(self, event: Event) -> None:
         now = time.monotonic()
@@ -98,12 +98,13 @@ class Lines:
             self._said = now
             left = (now - self._began) / event.done * (event.total - event.done)
             click.echo(f"{event.stage}: {event.done} of {event.total}, about {left:.0f} s left", err=True)
-        self._last = event
+        self._last, self._heard = event, now
 
     def pause(self) -> None:
         return
 
     def close(self) -> None:
         if self._last is not None:
-            click.echo(f"{self._last.stage}: finished after {time.monotonic() - self._began:.1f} s", err=True)
+            # Up to its last event: what comes before the next stage, such as loading a model, is not its own time.
+            click.echo(f"{self._last.stage}: finished after {self._heard - self._began:.1f} s", err=True)
             self._last = None
