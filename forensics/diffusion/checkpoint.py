@@ -25,6 +25,19 @@ def identify(location: str, *, demonstration: bool = False) -> Checkpoint:
         CheckpointError: missing, a pickle, damaged, or of a family not supported yet.
     """
     path = resolve(location)
+    try:
+        return _identify(path, location, demonstration)
+    except OSError as exc:
+        raise CheckpointError(f"{exc.filename} cannot be read: {exc.strerror}.", hint="Check its permissions.") from exc
+    except (TypeError, ValueError, KeyError, AttributeError, IndexError) as exc:
+        # Configurations come from strangers: a list where a number belongs ends up here, whichever key it was.
+        raise CheckpointError(
+            f"A configuration file of {location} holds a value of an unexpected kind ({exc}).",
+            hint="Fetch the checkpoint again, complete and unedited.",
+        ) from exc
+
+
+def _identify(path: Path, location: str, demonstration: bool) -> Checkpoint:
     if path.is_dir():
         return folder.identify(path, location, demonstration)
     if path.suffix.lower() in PICKLES:

@@ -98,7 +98,7 @@ def complete(name: str, missing: list[str]) -> None:
 
 def _unchanged(checkpoint: Checkpoint, root: Path) -> None:
     for file in checkpoint.files:
-        path = root / file.path if root.is_dir() else root
+        path = (root if root.is_dir() else root.parent) / file.path
         if not path.is_file() or path.stat().st_size != file.size_bytes:
             raise CheckpointError(
                 f"{file.path} has changed since the checkpoint was identified.",

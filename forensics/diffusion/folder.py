@@ -13,6 +13,8 @@ from forensics.errors import CheckpointError
 
 _COMPONENTS = {"unet": "UNet2DConditionModel", "vae": "AutoencoderKL", "text_encoder": "CLIPTextModel"}
 _STEM = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
+_BYSTANDERS = ("safety_checker", "feature_extractor", "image_encoder")
+"""Components that take no part in making a picture from a prompt."""
 _TOKENIZER_FILES = (
     "vocab.json",
     "merges.txt",
@@ -132,13 +134,17 @@ def _pipeline(root: Path) -> dict[str, Any]:
         hint = f"Did you mean the file {single[0]} inside it?" if single else "Give the folder that holds that file."
         raise CheckpointError(f"{root} is no diffusers folder: it has no model_index.json.", hint=hint)
     index: dict[str, Any] = read_json(path)
-    classes = {name: _class(index.get(name)) for name in _COMPONENTS}
-    if classes != _COMPONENTS or "text_encoder_2" in index:
-        raise unsupported(root.name, pipeline_name(str(index.get("_class_name", ""))))
+    classes = {name: cls for name, entry in index.items() if (cls := _class(entry)) not in (None, "None")}
+    other = next((n for n in _COMPONENTS if classes.get(n) != _COMPONENTS[n]), None)
+    extra = next((n for n in classes if n not in (*_COMPONENTS, "tokenizer", "scheduler", *_BYSTANDERS)), None)
+    if other or extra:
+        told = f"a pipeline whose {other} is {classes.get(other) or 'absent'}" if other else f"a pipeline with {extra}"
+        raise unsupported(root.name, pipeline_name(str(index.get("_class_name", ""))) or told)
     return index
 
 
 def _class(entry: object) -> str | None:
+    # [library, class]; [null, null] for a component that was left out when the pipeline was saved.
     return str(entry[1]) if isinstance(entry, list) and len(entry) == 2 else None
 
 
@@ -165,6 +171,8 @@ def _refuse_variations(name: str, configs: dict[str, dict[str, Any]]) -> None:
     latent, channels = configs["vae"].get("latent_channels", 4), unet.get("in_channels", 4)
     if channels != latent:
         raise unsupported(name, f"an inpainting, depth or upscaling variant ({channels} input channels)")
+    if configs["vae"].get("latents_mean") is not None:
+        raise unsupported(name, "a model with its own latent statistics")
     for key, what in {
         "addition_embed_type": "Stable Diffusion XL or a relative",
         "class_embed_type": "a variant with class or noise-level embedding",
@@ -188,13 +196,14 @@ def _files(root: Path, weights: dict[str, Weights]) -> tuple[FileDigest, ...]:
     for name, found in weights.items():
         paths += [root / name / "config.json", *found.files]
     paths += [root / "tokenizer" / name for name in _TOKENIZER_FILES]
+    if not any((root / "tokenizer" / name).is_file() for name in ("vocab.json", "tokenizer.json")):
+        raise CheckpointError(f"{root.name} has no tokenizer.", hint="Fetch the checkpoint again, complete.")
     return tuple(file_digest(p, p.relative_to(root).as_posix()) for p in sorted(paths) if p.is_file())
 
 
 def _left_aside(root: Path, index: dict[str, Any]) -> tuple[Fact, ...]:
     rows = []
-    used = {*_COMPONENTS, "scheduler", "tokenizer"}
-    if others := [k for k, v in index.items() if isinstance(v, list) and _class(v) != "None" and k not in used]:
+    if others := [k for k in _BYSTANDERS if _class(index.get(k)) not in (None, "None")]:
         rows.append(Fact("components not loaded", f"{', '.join(others)}: they take no part in making the picture"))
     if pickles := sorted(f.relative_to(root).as_posix() for f in root.rglob("*") if f.suffix in PICKLES):
         rows.append(Fact("pickle files present, not opened", ", ".join(pickles)))

@@ -58,7 +58,7 @@ def read_header(path: Path) -> Header:
         metadata = {str(k): str(v) for k, v in (entries.pop("__metadata__", None) or {}).items()}
         shapes = {name: tuple(int(n) for n in entry["shape"]) for name, entry in entries.items()}
         end = max((int(entry["data_offsets"][1]) for entry in entries.values()), default=0)
-    except (ValueError, TypeError, KeyError, AttributeError, IndexError) as exc:
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as exc:
         raise CheckpointError(f"{path.name} has no readable safetensors header.", hint=damaged) from exc
     if 8 + length + end != size:
         raise CheckpointError(
@@ -88,7 +88,7 @@ def read_json(path: Path) -> dict[str, object]:
         value = json.loads(path.read_text("utf-8"))
     except OSError as exc:
         raise CheckpointError(f"{path} is missing or cannot be read.", hint="Fetch the checkpoint again.") from exc
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise CheckpointError(f"{path} is not valid JSON: {exc}.", hint="Fetch the checkpoint again.") from exc
     if not isinstance(value, dict):
         raise CheckpointError(f"{path} does not hold a JSON object.", hint="Fetch the checkpoint again.")

@@ -28,7 +28,9 @@ def identify(path: Path, location: str, demonstration: bool) -> Checkpoint:
     version = generation(header, path.name)
     prediction, source = _prediction(path, header, version)
     native, size_source = _native(header, version, prediction)
-    file = file_digest(path, path.name)
+    # A YAML that decides what the weights mean belongs to the checkpoint.
+    sidecar = path.with_suffix(".yaml")
+    files = tuple(file_digest(p, p.name) for p in (path, sidecar) if p.is_file())
     facts = (
         Fact(
             "generation",
@@ -39,7 +41,11 @@ def identify(path: Path, location: str, demonstration: bool) -> Checkpoint:
         Fact("latent scaling factor", f"{SCALING}, by convention: the file does not state it"),
         Fact("noise schedule", "scaled_linear, beta 0.00085 to 0.012, 1000 training steps, by convention"),
         Fact("tokenizer", "CLIP byte pairs (49408 tokens), as shipped with open_clip: the file carries none"),
-        *(Fact(f"file metadata: {k}", v) for k, v in sorted(header.metadata.items()) if len(v) <= 200),
+        *(
+            Fact(f"file metadata: {k}", v)
+            for k, v in sorted(header.metadata.items())
+            if len(v) <= 200 and v.isprintable()
+        ),
     )
     return Checkpoint(
         name=path.stem,
@@ -49,8 +55,8 @@ def identify(path: Path, location: str, demonstration: bool) -> Checkpoint:
         prediction=prediction,
         native_px=native,
         parameters=header.parameters(UNET),
-        digest=combined_digest((file,)),
-        files=(file,),
+        digest=combined_digest(files),
+        files=files,
         facts=facts,
         demonstration=demonstration,
     )

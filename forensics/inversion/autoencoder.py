@@ -36,7 +36,7 @@ class Autoencoder:
         """See `Rung`. The plans are not used: there is nothing to choose."""
         fitted = fit_all(targets, model)
         done: dict[int, Attempt] = {}
-        progress = Progress(emit, len(targets), self.title)
+        progress = Progress(emit, len(targets), self.title, len(targets))
         for batch in groups([f.fitted for _, f in fitted], lambda i: model.capacity(*fitted[i][1].fitted)):
             began = time.perf_counter()
             state = model.encode(torch.cat([fitted[i][0] for i in batch]))  # (B, C, h, w)

@@ -119,10 +119,10 @@ def groups(keys: Sequence[Hashable], size: Callable[[int], int]) -> list[list[in
 class Progress:
     """Counts the units of one rung and tells the listener after each."""
 
-    def __init__(self, emit: Emit, total: int, note: str) -> None:
+    def __init__(self, emit: Emit, total: int, title: str, targets: int) -> None:
         self._emit = emit
         self._total = total
-        self._note = note
+        self._note = title if targets == 1 else f"{title}, {targets} pictures"
         self._done = 0
 
     def advance(self, units: int = 1) -> None:

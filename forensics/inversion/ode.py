@@ -41,7 +41,7 @@ class Ode:
         fitted = fit_all(targets, model)
         keys = [(f.fitted, p.steps, p.refinements) for (_, f), p in zip(fitted, plans, strict=True)]
         batches = groups(keys, lambda i: model.capacity(*fitted[i][1].fitted))
-        progress = Progress(emit, sum(2 * plans[b[0]].steps for b in batches), self.title)
+        progress = Progress(emit, sum(2 * plans[b[0]].steps for b in batches), self.title, len(targets))
         done: dict[int, Attempt] = {}
         for batch in batches:
             plan = plans[batch[0]]

@@ -48,7 +48,7 @@ class Regeneration:
         rows = [(i, seed) for i, plan in enumerate(plans) for seed in plan.seeds]
         keys = [(fits[i].fitted, plans[i].guidance, plans[i].steps) for i, _ in rows]
         batches = groups(keys, lambda r: model.capacity(*fits[rows[r][0]].fitted))
-        progress = Progress(emit, sum(plans[rows[b[0]][0]].steps for b in batches), self.title)
+        progress = Progress(emit, sum(plans[rows[b[0]][0]].steps for b in batches), self.title, len(targets))
         pictures: dict[int, Tensor] = {}
         spent = {i: [0.0, 0.0] for i in range(len(plans))}  # evaluations, seconds
         for batch in batches:
@@ -99,7 +99,7 @@ def generate(
 
 
 def _supplied(tokens: int, seeds: int, vocabulary: int) -> str:
-    words = f"{tokens} prompt tokens of {vocabulary} each" if tokens else "No prompt"
+    words = f"A prompt of {tokens} tokens, each one of {vocabulary}" if tokens else "No prompt"
     choice = f"the choice of the best among {seeds} seeds" if seeds > 1 else "one seed, not chosen"
     return f"{words}, and {choice}."
 

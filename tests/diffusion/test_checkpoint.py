@@ -85,6 +85,7 @@ def test_assumed_prediction_is_said_and_can_be_overridden(tmp_path: Path) -> Non
     (tmp_path / "two.yaml").write_text('model:\n  params:\n    parameterization: "eps"\n')
     overridden = identify(str(path))
     assert (overridden.prediction, overridden.native_px) == ("epsilon", 512)
+    assert [f.path for f in overridden.files] == ["two.safetensors", "two.yaml"]  # what decides is in the digest
 
 
 def test_file_metadata_wins(tmp_path: Path) -> None:
@@ -161,6 +162,7 @@ def test_truncated_weights(folders: dict[str, Path], tmp_path: Path) -> None:
         (b"\xff" * 64, "not a complete safetensors file"),
         (struct.pack("<Q", 8) + b"not json", "no readable safetensors header"),
         (struct.pack("<Q", 12) + b'{"a": [1,2]}', "no readable safetensors header"),
+        (struct.pack("<Q", 200_000) + b"[" * 200_000, "no readable safetensors header"),
     ],
 )
 def test_broken_safetensors(tmp_path: Path, content: bytes, told: str) -> None:
@@ -181,6 +183,64 @@ def test_broken_folder(folders: dict[str, Path], tmp_path: Path) -> None:
         identify(str(root))
     (root / "unet" / "config.json").unlink()
     with pytest.raises(CheckpointError, match="missing"):
+        identify(str(root))
+
+
+@pytest.mark.parametrize(
+    ("file", "key", "value", "told"),
+    [
+        ("vae/config.json", "block_out_channels", 7, "unexpected kind"),
+        ("unet/config.json", "sample_size", "large", "unexpected kind"),
+        ("unet/config.json", "in_channels", 9, "9 input channels"),
+        ("unet/config.json", "addition_embed_type", "text_time", "Stable Diffusion XL"),
+        ("unet/config.json", "time_cond_proj_dim", 256, "guidance-distilled"),
+        ("unet/config.json", "cross_attention_dim", 32, "vectors of 16 numbers, the network takes 32"),
+        ("vae/config.json", "latents_mean", [0.0], "latent statistics"),
+        ("scheduler/scheduler_config.json", "prediction_type", "sample", "predicts 'sample'"),
+        ("model_index.json", "controlnet", ["diffusers", "ControlNetModel"], "a pipeline with controlnet"),
+        ("model_index.json", "vae", ["diffusers", "AutoencoderTiny"], "vae is AutoencoderTiny"),
+        ("model_index.json", "unet", None, "unet is absent"),
+    ],
+)
+def test_what_does_not_fit_is_named(
+    folders: dict[str, Path], tmp_path: Path, file: str, key: str, value: object, told: str
+) -> None:
+    root = Path(shutil.copytree(folders["v"], tmp_path / "edited"))
+    config = json.loads((root / file).read_text())
+    (root / file).write_text(json.dumps(config | {key: value}))
+    with pytest.raises(CheckpointError, match=told):
+        identify(str(root))
+
+
+def test_a_safety_checker_is_left_aside_and_said(folders: dict[str, Path], tmp_path: Path) -> None:
+    root = Path(shutil.copytree(folders["v"], tmp_path / "checked"))
+    index = json.loads((root / "model_index.json").read_text())
+    index["safety_checker"] = ["stable_diffusion", "StableDiffusionSafetyChecker"]
+    (root / "model_index.json").write_text(json.dumps(index))
+    assert any(f.name == "components not loaded" and "safety_checker" in f.value for f in identify(str(root)).facts)
+
+
+def test_no_tokenizer(folders: dict[str, Path], tmp_path: Path) -> None:
+    root = Path(shutil.copytree(folders["v"], tmp_path / "mute"))
+    shutil.rmtree(root / "tokenizer")
+    with pytest.raises(CheckpointError, match="no tokenizer"):
+        identify(str(root))
+
+
+def test_shards_and_variants(folders: dict[str, Path], tmp_path: Path) -> None:
+    root = Path(shutil.copytree(folders["v"], tmp_path / "variant"))
+    plain = root / "unet" / "diffusion_pytorch_model.safetensors"
+    half = plain.with_name("diffusion_pytorch_model.fp16.safetensors")
+    plain.rename(half)
+    found = identify(str(root))
+    assert f"unet/{half.name}" in [f.path for f in found.files]
+    shutil.copy(half, plain.with_name("diffusion_pytorch_model.ema.safetensors"))
+    with pytest.raises(CheckpointError, match="several weight files"):
+        identify(str(root))
+    plain.with_name(f"{plain.name}.index.json").write_text(json.dumps({"weight_map": {"a": half.name}}))
+    assert identify(str(root)).parameters == found.parameters
+    plain.with_name(f"{plain.name}.index.json").write_text(json.dumps({"weight_map": {"a": "../../x.safetensors"}}))
+    with pytest.raises(CheckpointError, match="outside its folder"):
         identify(str(root))
 
 

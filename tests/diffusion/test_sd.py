@@ -153,3 +153,19 @@ def test_missing_tensors_are_never_left_at_random(folders: dict[str, Path], tmp_
         save_file(tensors, path)
         with pytest.raises(CheckpointError, match=f"{part}.* (lacks|do not fit)"):
             diffusion.load(diffusion.identify(str(root)), choose("cpu"))
+
+
+def test_half_precision_variant_and_shards_load(
+    folders: dict[str, Path], models: dict[str, StableDiffusion], tmp_path: Path
+) -> None:
+    root = Path(shutil.copytree(folders["v"], tmp_path / "variant"))
+    for part, stem in (("vae", "diffusion_pytorch_model"), ("text_encoder", "model")):
+        (root / part / f"{stem}.safetensors").rename(root / part / f"{stem}.fp16.safetensors")
+    (root / "unet" / "diffusion_pytorch_model.safetensors").unlink()
+    models["v"].unet.save_pretrained(root / "unet", max_shard_size="100KB")
+    found = diffusion.identify(str(root))
+    assert len([f for f in found.files if f.path.startswith("unet/diffusion")]) > 1
+    model = diffusion.load(found, choose("cpu"))
+    state, time = noise((4, 8, 8), 1)[None], model.times(5)[3]
+    expected = models["v"].velocity(state, time, models["v"].condition("cat", 2.0))
+    assert torch.equal(model.velocity(state, time, model.condition("cat", 2.0)), expected)
