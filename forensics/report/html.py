@@ -1,0 +1,25 @@
+"""The view through the templates: HTML that refers to nothing but the exhibits, the stylesheet and the typefaces."""
+
+from __future__ import annotations
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from forensics import resources
+from forensics.report import glyphs
+from forensics.report.view import Report
+
+
+def render(report: Report) -> str:
+    """Deterministic HTML of a report. A template that asks for what the view does not hold raises UndefinedError."""
+    folder = resources.templates()
+    environment = Environment(
+        loader=FileSystemLoader(folder),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        auto_reload=False,
+    )
+    text = environment.get_template("report.html.j2").render(r=report)
+    return glyphs.escape(text, folder / "fonts")

@@ -1,0 +1,176 @@
+"""How numbers, digests and moments are written in the report: the only place that rounds and adds units."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+
+from forensics.case import Absent, Better, Comparison, Grade, Metric, Pair
+
+NARROW = "\u202f"
+"""Narrow no-break space, between groups of three digits and before units."""
+
+PAIRS: dict[Pair, tuple[str, str, str]] = {
+    Pair.DERIVATION: (
+        "Derivation",
+        "the disputed image derives from the work compared",
+        "the disputed image was made independently of it, with the same subject and in the same manner",
+    ),
+    Pair.RETENTION: (
+        "Retention",
+        "the checkpoint reconstructs the work because it learned that work or a near-duplicate of it",
+        "the checkpoint reconstructs the work as it does any comparable image it has not seen",
+    ),
+    Pair.ORIGIN: (
+        "Origin",
+        "the disputed image was made by this checkpoint or its family",
+        "the disputed image was made in another way",
+    ),
+}
+"""Name, first and second proposition of each pair. They are never merged."""
+
+GRADES: dict[Grade, str] = {
+    Grade.SAME_PIXELS: "The decoded pixels of both pictures are equal, byte for byte.",
+    Grade.THROUGHOUT: "The measures of place and detail agree over the picture as a whole.",
+    Grade.IN_PART: "The measures of place and detail agree for a part of the picture.",
+    Grade.SUBJECT: "The measure of subject and manner agrees; the measures of place and detail do not.",
+    Grade.NONE: "No measure agrees beyond what unrelated pictures show.",
+    Grade.INSUFFICIENT: "The measurements needed for a grade are not at hand.",
+}
+"""What each graded word says, and no more."""
+
+BANDS = (
+    (2.0, "no"),
+    (10.0, "weak"),
+    (100.0, "moderate"),
+    (1e3, "moderately strong"),
+    (1e4, "strong"),
+    (1e6, "very strong"),
+    (math.inf, "extremely strong"),
+)
+"""Upper ends of the likelihood ratio and the words printed for it (ENFSI 2015, table reproduced in the report)."""
+
+
+def count(n: int) -> str:
+    """12345 -> "12 345"."""
+    return f"{n:,}".replace(",", NARROW)
+
+
+def number(value: float, decimals: int = 3) -> str:
+    """Fixed decimals, true minus sign, no negative zero."""
+    text = f"{value:.{decimals}f}"
+    if not text.strip("-0."):
+        text = text.lstrip("-")
+    return text.replace("-", "−")
+
+
+def measured(value: float, metric: Metric) -> str:
+    """A measurement: three decimals on a unit range, fewer where the range is wider."""
+    span = abs(metric.high - metric.low)
+    return number(value, max(0, 3 - max(0, math.ceil(math.log10(span / 2)))) if span > 2 else 3)
+
+
+def plain(value: float) -> str:
+    """A bound or parameter as short as it is exact: "−1", "7.5"."""
+    return f"{value:g}".replace("-", "−")
+
+
+def direction(better: Better) -> str:
+    """The words beside every number of a measure."""
+    return f"{better.value} means more alike"
+
+
+def as_extreme(better: Better) -> str:
+    """How a control is counted against the disputed image."""
+    return "as high or higher" if better is Better.HIGHER else "as low or lower"
+
+
+def tally(comparison: Comparison) -> str:
+    """k of n: printed beside every p."""
+    return f"{comparison.k} of {comparison.n} controls scored {as_extreme(comparison.better)}"
+
+
+def p_value(comparison: Comparison) -> str:
+    """p with the digits n supports, and the fraction it is."""
+    return f"{significant(comparison.p)} (that is, {comparison.k + 1}/{comparison.n + 1})"
+
+
+def significant(value: float, digits: int = 2) -> str:
+    """Two significant digits, never in scientific notation: 0.04, 0.28, 113 -> "110"."""
+    if value == 0:
+        return "0"
+    decimals = digits - 1 - math.floor(math.log10(abs(value)))
+    return number(value, decimals) if decimals >= 0 else count(round(value, decimals).__trunc__())
+
+
+def bits(value: float | Absent) -> str:
+    """Supplied information."""
+    if isinstance(value, Absent):
+        return f"not evaluated: {value.reason}"
+    return f"{count(round(value))} bits" if value >= 10 else f"{value:.1f} bits"
+
+
+def file_size(size: int) -> str:
+    """Bytes exactly, with a rounded figure where that helps the reader."""
+    exact = f"{count(size)} bytes"
+    for unit, scale in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if size >= scale:
+            return f"{size / scale:.1f}{NARROW}{unit} ({exact})"
+    return exact
+
+
+def pixels(width: int, height: int) -> str:
+    """Width before height."""
+    return f"{width} × {height} px"
+
+
+def groups(digest: str) -> str:
+    """A digest in groups of eight, so that it can be read aloud and breaks only between groups."""
+    return " ".join(digest[i : i + 8] for i in range(0, len(digest), 8))
+
+
+def short(digest: str) -> str:
+    """The first group, for captions; the full digest is in the table of items."""
+    return f"{digest[:8]}…" if digest else "none recorded"
+
+
+def moment(utc: str) -> str:
+    """ISO 8601 -> "22 November 2026, 09:12:44 UTC"; anything else is printed as it stands."""
+    try:
+        t = datetime.fromisoformat(utc)
+    except ValueError:
+        return utc
+    month = (
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
+        "December",
+    )[t.month - 1]
+    return f"{t.day} {month} {t.year}, {t:%H:%M:%S} UTC"
+
+
+def ratio(value: float | Absent, pair: Pair) -> str:
+    """The likelihood ratio with its propositions and band, or why there is none."""
+    if isinstance(value, Absent):
+        return f"not evaluated: {value.reason}"
+    _, first, second = PAIRS[pair]
+    if value < 1:
+        first, second = second, first
+    strength = max(value, 1 / value) if value > 0 else math.inf
+    band = next(word for limit, word in BANDS if strength < limit or limit == math.inf)
+    if band == "no":
+        return f"about {significant(value)}: no support either way"
+    return f"about {significant(value)}: {band} support for the proposition that {first}, rather than that {second}"
+
+
+def sentence(text: str) -> str:
+    """The text closed by a full stop, so that sentences from a case can stand in a paragraph."""
+    return text if not text or text[-1] in ".?!…”" else f"{text}."

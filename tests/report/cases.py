@@ -1,0 +1,678 @@
+"""Whole cases for the report's tests: real `Case` objects whose exhibits are real pictures in a folder.
+
+The numbers are invented but coherent; nothing here runs a model. `Builder` keeps ids and digests in step.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from PIL import Image
+
+from forensics.case import (
+    Absent,
+    Assessment,
+    Better,
+    Case,
+    Checkpoint,
+    Comparison,
+    ControlFacts,
+    ControlScore,
+    CustodyEntry,
+    Exhibit,
+    Fact,
+    FileDigest,
+    Finding,
+    Grade,
+    IndexFacts,
+    Inversion,
+    Item,
+    Matter,
+    Measurement,
+    Metric,
+    Neighbour,
+    NotMeasured,
+    Pair,
+    Setting,
+    Step,
+)
+from tests.report.pictures import png, scene
+
+NO_VALIDATION = Absent(
+    "likelihood ratio",
+    "No validation record exists for this checkpoint and protocol version.",
+    "Run the validation study for this checkpoint; the ratio is then bounded by the number of its works.",
+)
+
+SSIM = Metric(
+    "ssim",
+    "Structural similarity (SSIM)",
+    "1",
+    Better.HIGHER,
+    -1.0,
+    1.0,
+    "Do the two pictures agree in local brightness, contrast and structure at the same places?",
+    "Whether two pictures that are shifted, cropped or mirrored against each other correspond.",
+    "Luma, range [0, 1], Gaussian window 11 px, sigma 1.5, K1 0.01, K2 0.03; both pictures fitted to 256 x 256 px; "
+    "no alignment.",
+    "Wang et al. 2004",
+)
+LPIPS = Metric(
+    "lpips",
+    "Perceptual distance (LPIPS)",
+    "0.1",
+    Better.LOWER,
+    0.0,
+    1.0,
+    "How far apart are the two pictures in the feature space of a network calibrated on human judgements?",
+    "What an ordinary observer would say about the two works.",
+    "AlexNet trunk, v0.1 heads, range [-1, 1], 256 x 256 px; values above 1 are possible and have not been seen.",
+    "Zhang et al. 2018",
+)
+CLIP = Metric(
+    "clip",
+    "Subject agreement (CLIP)",
+    "1",
+    Better.HIGHER,
+    -1.0,
+    1.0,
+    "Do the two pictures show the same kind of subject in the same manner?",
+    "Anything about expression: two different drawings of a hare score high.",
+    "Cosine of unit vectors, demonstration embedder, 64 x 64 px, bicubic.",
+    "Radford et al. 2021",
+)
+METRICS = (SSIM, LPIPS, CLIP)
+
+
+def sha(data: bytes) -> str:
+    """SHA-256 in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+class Builder:
+    """Writes exhibits into a case folder and numbers what is measured on them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.exhibits: list[Exhibit] = []
+        self.measurements: list[Measurement | NotMeasured] = []
+        (folder / "exhibits").mkdir(parents=True, exist_ok=True)
+
+    def put(self, tag: str, picture: Image.Image, title: str, made_by: str, seed: int | None = None) -> str:
+        data = png(picture)
+        path = f"exhibits/{sha(data)}.png"
+        (self.folder / path).write_bytes(data)
+        self.exhibits.append(
+            Exhibit(tag, sha(data), sha(picture.tobytes()), path, "image/png", *picture.size, title, made_by, seed)
+        )
+        return tag
+
+    def item(self, tag: str, role: str, name: str, seed: int, **facts: tuple[Fact, ...]) -> Item:
+        exhibit = next(e for e in self.exhibits if e.id == tag)
+        received = png(scene(seed, grain=1))
+        return Item(
+            tag,
+            role,
+            name,
+            sha(received),
+            len(received),
+            "image/jpeg",
+            exhibit.width,
+            exhibit.height,
+            f"exhibits/{sha(received)}.jpg",
+            tag,
+            ("EXIF orientation 1: no rotation.", "No ICC profile embedded: sRGB assumed.", "No alpha channel."),
+            facts.get("metadata", ()),
+            facts.get("generator", ()),
+        )
+
+    def measure(self, a: str, b: str, ssim: float, lpips: float | None, clip: float | None) -> None:
+        for name, value in (("ssim", ssim), ("lpips", lpips), ("clip", clip)):
+            number = f"M{len(self.measurements) + 1}"
+            if value is None:
+                self.measurements.append(
+                    NotMeasured(
+                        number,
+                        name,
+                        a,
+                        b,
+                        f"The {name.upper()} weights were not at hand.",
+                        "Supply them with `forensics weights fetch`.",
+                    )
+                )
+            else:
+                self.measurements.append(Measurement(number, name, a, b, value))
+
+    def cites(self, b: str) -> tuple[str, ...]:
+        return tuple(m.id for m in self.measurements if m.b == b)
+
+
+MATTER = Matter(
+    reference="EX-2026-00042",
+    court="Court of Example, Northern Division",
+    title="Ledger Arts v. Example Imaging",
+    claimant="Ledger Arts",
+    respondent="Example Imaging",
+    instructed_by="Placeholder Chambers, for the claimant",
+    questions=(
+        "How far does the disputed image Q1 correspond to the work R1?",
+        "Does the checkpoint give back R1 more readily than comparable works it has not seen?",
+        "Which works of the training index come closest to Q1?",
+    ),
+)
+
+
+def custody(rows: list[tuple[str, str, str]]) -> tuple[CustodyEntry, ...]:
+    """A chain of entries from (action, item, digest)."""
+    entries, previous = [], "0" * 64
+    for seq, (action, item, digest) in enumerate(rows, start=1):
+        utc = f"2026-11-22T09:{10 + seq // 60:02d}:{seq % 60:02d}Z"
+        entries.append(CustodyEntry(seq, utc, "forensics 0.1.0", action, item, digest, previous))
+        previous = sha(f"{previous}{seq}{action}{item}".encode())
+    return tuple(entries)
+
+
+def full(folder: Path) -> Case:
+    """`analyze` with a checkpoint, an index, controls and one original."""
+    b = Builder(folder)
+    b.put("Q1", scene(5, grain=2), "Disputed image", "received")
+    b.put("R1", scene(5), "Work “Evening over the ridge”, as put forward", "received")
+    q1 = b.item(
+        "Q1",
+        "disputed",
+        "downloaded — 夕方 (final)(2).jpg",
+        5,
+        generator=(
+            Fact(
+                "parameters", "evening over the ridge, flat colours\nSteps: 30, Sampler: DDIM, CFG scale: 7, Seed: 4412"
+            ),
+        ),
+        metadata=(Fact("EXIF Software", "Example Editor 11.2"), Fact("XMP dc:title", "Вечер над хребтом / 夕方")),
+    )
+    r1 = b.item("R1", "original", "ledger-arts_evening-over-the-ridge.png", 6)
+    neighbours = []
+    for rank in range(1, 11):
+        tag = b.put(
+            f"N{rank}", scene(5 if rank == 1 else 20 + rank, soften=0.4), f"Training neighbour {rank}", "index picture"
+        )
+        caption = "evening over the ridge, flat colours, by Ada Ledger"
+        if rank == 3:
+            caption = "a very long caption that goes on: " + "rolling hills under a pale sky with one bird, " * 5
+        neighbours.append(
+            Neighbour(
+                rank,
+                f"openclipart/landscape/{rank:04d}_ridge.svg",
+                caption,
+                "Ada Ledger",
+                sha(f"t{rank}".encode()),
+                0.991 - 0.021 * rank * rank / 3,
+                "exact",
+                tag,
+            )
+        )
+    b.put("A1", scene(5, grain=2, soften=1.1), "Autoencoder round trip of Q1", "inversion.autoencoder@1")
+    b.put("I1", scene(5, grain=2, soften=1.3), "ODE inversion of Q1 and back", "inversion.ode@1")
+    seeds = tuple(range(1000, 1016))
+    outs = tuple(
+        b.put(
+            f"G{i}",
+            scene(5 if i % 3 == 1 else 60 + i, soften=0.8),
+            f"Regeneration, seed {s}",
+            "inversion.regeneration@1",
+            s,
+        )
+        for i, s in enumerate(seeds, start=1)
+    )
+    b.measure("Q1", "R1", 0.9412, 0.0321, 0.9871)
+    for n, row in enumerate(neighbours, start=1):
+        b.measure(
+            "Q1", f"N{n}", 0.93 if n == 1 else 0.41 - 0.01 * n, 0.041 if n == 1 else 0.55 + 0.01 * n, row.similarity
+        )
+    b.measure("Q1", "A1", 0.8731, 0.0811, 0.9702)
+    b.measure("Q1", "I1", 0.8412, 0.0932, 0.9634)
+    for i in range(1, 17):
+        near = i % 3 == 1
+        b.measure(
+            "Q1",
+            f"G{i}",
+            0.79 - 0.004 * i if near else 0.36 + 0.003 * i,
+            None if i == 16 else (0.13 + 0.003 * i if near else 0.58 + 0.004 * i),
+            0.92 if near else 0.71,
+        )
+    inversions = (
+        Inversion(
+            "V1",
+            "autoencoder",
+            "Autoencoder round trip",
+            "1",
+            "The method is given the whole disputed image.",
+            32768.0,
+            "",
+            "none",
+            1.0,
+            0,
+            (),
+            0,
+            0.41,
+            ("A1",),
+            "A1",
+            None,
+        ),
+        Inversion(
+            "V2",
+            "ode",
+            "Deterministic ODE inversion",
+            "1",
+            "The method is given the whole disputed image, as a starting point in latent space.",
+            Absent("supplied bits of the starting point", "Quantisation of the starting point was not run."),
+            "evening over the ridge, flat colours",
+            "claimed caption",
+            1.0,
+            40,
+            (),
+            240,
+            21.3,
+            ("I1",),
+            "I1",
+            None,
+            tuple(Step(25.0 * i, 0.02 / (1 + i / 8), 0.42 + 0.58 * (1 - 0.9**i)) for i in range(41)),
+            (Fact("fixed-point iterations per step", "5"), Fact("solver", "DDIM, eta 0")),
+        ),
+        Inversion(
+            "V3",
+            "regeneration",
+            "Regeneration from the caption",
+            "1",
+            "The method is given 8 tokens of text and the choice among 16 seeds.",
+            113.2,
+            "evening over the ridge, flat colours",
+            "claimed caption",
+            7.5,
+            30,
+            seeds,
+            960,
+            48.8,
+            outs,
+            "G1",
+            "G8",
+            (),
+            (Fact("tokens", "8"), Fact("vocabulary", "49408")),
+        ),
+    )
+    names = tuple(
+        f"control-{i:02d}_{w}.png"
+        for i, w in enumerate(
+            ("harbour", "orchard", "mill", "dune", "lighthouse", "barn", "ferry", "quarry") * 3, start=1
+        )
+    )
+    generous = tuple(ControlScore(n, round(0.44 + 0.011 * (i * 7 % 24), 4)) for i, n in enumerate(names))
+    ssims = tuple(ControlScore(n, round(0.31 + 0.013 * (i * 11 % 24), 4)) for i, n in enumerate(names))
+    tops = tuple(ControlScore(n, round(0.71 + 0.011 * (i * 5 % 24), 4)) for i, n in enumerate(names))
+    comparisons = (
+        Comparison(
+            "K1",
+            "Regeneration from the caption: closest of 16 seeds",
+            "Lowest LPIPS distance between the target and the pictures generated from its caption with 16 seeds.",
+            Pair.RETENTION,
+            Better.LOWER,
+            0.133,
+            generous,
+            0,
+            24,
+            0.04,
+            (0.0, 0.1425),
+        ),
+        Comparison(
+            "K2",
+            "Structural similarity to the closest compared work",
+            "Largest SSIM between the target and the works put forward or found in the index.",
+            Pair.DERIVATION,
+            Better.HIGHER,
+            0.9412,
+            ssims,
+            0,
+            24,
+            0.04,
+            (0.0, 0.1425),
+        ),
+        Comparison(
+            "K3",
+            "Similarity to the nearest work of the training index",
+            "Cosine between the target and its nearest row of the same index.",
+            None,
+            Better.HIGHER,
+            0.894,
+            tops,
+            6,
+            24,
+            0.28,
+            (0.0977, 0.4671),
+            0.28,
+        ),
+    )
+    assessments = (
+        Assessment(
+            "S1",
+            "R1",
+            Grade.THROUGHOUT,
+            "SSIM 0.941 and LPIPS 0.032 against R1, without alignment, lie beyond every control.",
+            ("Ridge lines, disc and bird lie at the same places.", "Colour fields have the same order."),
+            ("Fine grain is present in Q1 and absent in R1.", "Edges differ by up to two grey levels."),
+            ("An evening landscape with hills and one bird.", "Flat colour fields."),
+            b.cites("R1"),
+        ),
+        Assessment(
+            "S2",
+            "N2",
+            Grade.SUBJECT,
+            "CLIP 0.96 with SSIM 0.390: subject and manner agree, places do not.",
+            (),
+            ("Ridge lines, disc and bird lie at other places.",),
+            ("Hills, a disc, a bird.",),
+            b.cites("N2"),
+        ),
+    )
+    limits = ("The controls are clip art; the disputed image is of the same kind but by another hand.",)
+    findings = (
+        Finding(
+            "F1",
+            Pair.DERIVATION,
+            "Does Q1 correspond to R1 beyond what comparable works show?",
+            "SSIM between Q1 and R1 is higher than for each of the 24 controls.",
+            NO_VALIDATION,
+            ("K2", "M1", "M2"),
+            ("The nearest work of the index, N1, corresponds to Q1 as closely as R1 does.",),
+            limits,
+        ),
+        Finding(
+            "F2",
+            Pair.RETENTION,
+            "Does the checkpoint give back the target more readily than works it has not seen?",
+            "The closest of 16 seeds is nearer to the target than for each of the 24 controls.",
+            NO_VALIDATION,
+            ("K1",),
+            ("The median seed is not near the target (LPIPS 0.612).",),
+            ("16 seeds of one prompt were drawn; other prompts were not tested.",),
+        ),
+        Finding(
+            "F3",
+            Pair.ORIGIN,
+            "Was Q1 made by this checkpoint?",
+            "Not evaluated.",
+            Absent("likelihood ratio", "The origin test is not part of this protocol version."),
+            (),
+            (),
+            (),
+        ),
+    )
+    checkpoint = Checkpoint(
+        "reference twin A",
+        "samples/reference/twin-a",
+        "sd",
+        "diffusers folder",
+        "epsilon",
+        128,
+        21_437_316,
+        sha(b"checkpoint"),
+        tuple(
+            FileDigest(p, sha(p.encode()), s)
+            for p, s in (
+                ("model_index.json", 541),
+                ("text_encoder/model.safetensors", 8_213_344),
+                ("unet/diffusion_pytorch_model.safetensors", 42_881_120),
+                ("vae/diffusion_pytorch_model.safetensors", 6_120_000),
+            )
+        ),
+        (Fact("training steps", "40000"), Fact("scheduler", "DDIM, scaled linear, 1000 steps")),
+        True,
+    )
+    index = IndexFacts(
+        "works of reference twin A",
+        1800,
+        "demonstration CLIP (sha256 3f1c…)",
+        sha(b"index"),
+        "2026-11-21T10:00:00Z",
+        "The index holds every work the checkpoint was trained on.",
+        "Open Clip Art Library, public domain",
+        (Fact("rows with a picture", "1800 of 1800"),),
+    )
+    controls = ControlFacts(
+        "clip art set aside",
+        60,
+        24,
+        "The works were set aside before training and share no family with it.",
+        "The first 24 by SHA-256 of the file.",
+        sha(b"controls"),
+        tuple(FileDigest(n, sha(n.encode()), 20_000 + 37 * i) for i, n in enumerate(names)),
+    )
+    absences = (
+        Absent(
+            "origin test",
+            "The origin test is not part of this protocol version.",
+            "A later release adds the autoencoder double-reconstruction ratio.",
+        ),
+        Absent("hard prompt search", "This rung of the ladder is not built yet."),
+        Absent(
+            "LPIPS of Q1 and G16", "The LPIPS weights were not at hand.", "Supply them with `forensics weights fetch`."
+        ),
+    )
+    return _case(
+        b,
+        "analyze",
+        MATTER,
+        (q1, r1),
+        checkpoint,
+        index,
+        controls,
+        tuple(neighbours),
+        inversions,
+        comparisons,
+        assessments,
+        findings,
+        absences,
+    )
+
+
+def bare(folder: Path) -> Case:
+    """`analyze` of one image with a checkpoint of the user's own and nothing else at hand."""
+    b = Builder(folder)
+    b.put("Q1", scene(9, 180, 240), "Disputed image", "received")
+    q1 = b.item("Q1", "disputed", "x" * 90 + ".png", 9)
+    b.put("A1", scene(9, 180, 240, soften=1.2), "Autoencoder round trip of Q1", "inversion.autoencoder@1")
+    b.measure("Q1", "A1", 0.9012, None, None)
+    inversions = (
+        Inversion(
+            "V1",
+            "autoencoder",
+            "Autoencoder round trip",
+            "1",
+            "The method is given the whole disputed image.",
+            32768.0,
+            "",
+            "none",
+            1.0,
+            0,
+            (),
+            0,
+            0.41,
+            ("A1",),
+            "A1",
+            None,
+        ),
+    )
+    checkpoint = Checkpoint(
+        "studio-model",
+        "models/studio-model.safetensors",
+        "sd",
+        "single file",
+        "v_prediction",
+        512,
+        865_910_724,
+        sha(b"studio"),
+        (FileDigest("studio-model.safetensors", sha(b"s"), 4_265_146_304),),
+        (),
+        False,
+    )
+    index = Absent(
+        "training index",
+        "No index was given for this checkpoint.",
+        "Build one with `forensics index build` and pass it with --index.",
+    )
+    controls = Absent("control works", "No folder of control works was given.", "Pass one with --controls.")
+    absences = (
+        index,
+        controls,
+        Absent("regeneration", "No caption was given and no neighbour supplies one.", "Pass one with --caption."),
+        Absent(
+            "CLIP",
+            "The open_clip weights ViT-B-32 are not on this machine.",
+            "Fetch them with `forensics weights fetch clip`.",
+        ),
+    )
+    findings = (
+        Finding(
+            "F1",
+            Pair.RETENTION,
+            "Does the checkpoint give back the target more readily than works it has not seen?",
+            "Not evaluated: there are no control works.",
+            Absent("likelihood ratio", "There are no control works."),
+            (),
+            (),
+            (),
+        ),
+    )
+    return _case(b, "analyze", Matter(), (q1,), checkpoint, index, controls, (), inversions, (), (), findings, absences)
+
+
+def compare(folder: Path) -> Case:
+    """`compare`: two originals beside the disputed image, no checkpoint at all."""
+    b = Builder(folder)
+    b.put("Q1", scene(5, 320, 200), "Disputed image", "received")
+    b.put("R1", scene(5, 320, 200), "Work put forward", "received")
+    b.put("R2", scene(31, 200, 300), "Second work put forward", "received")
+    items = (
+        b.item("Q1", "disputed", "q.png", 5),
+        b.item("R1", "original", "r.png", 5),
+        b.item("R2", "original", "ledger portrait.png", 31),
+    )
+    b.measure("Q1", "R1", 1.0, 0.0, 1.0)
+    b.measure("Q1", "R2", 0.3121, 0.6123, 0.8012)
+    missing = Absent(
+        "checkpoint", "The command `compare` examines pictures only.", "Run `forensics analyze` with --checkpoint."
+    )
+    index = Absent(
+        "training index", "The command `compare` searches no index.", "Run `forensics analyze` with --index."
+    )
+    controls = Absent("control works", "No folder of control works was given.", "Pass one with --controls.")
+    assessments = (
+        Assessment(
+            "S1",
+            "R1",
+            Grade.SAME_PIXELS,
+            "The decoded pixels of Q1 and R1 have the same SHA-256.",
+            ("Every pixel.",),
+            (),
+            (),
+            b.cites("R1"),
+        ),
+        Assessment(
+            "S2",
+            "R2",
+            Grade.NONE,
+            "SSIM 0.312 and LPIPS 0.612 are in the range of unrelated pictures.",
+            (),
+            ("Format, layout and colours differ.",),
+            ("Both show hills.",),
+            b.cites("R2"),
+        ),
+    )
+    findings = (
+        Finding(
+            "F1",
+            Pair.DERIVATION,
+            "Does Q1 correspond to R1 beyond what comparable works show?",
+            "The decoded pixels are equal; no controls were at hand to say how often that happens.",
+            Absent("likelihood ratio", "There are no control works."),
+            ("M1",),
+            (),
+            ("Equal pixels say nothing about which file came first.",),
+        ),
+    )
+    return _case(
+        b,
+        "compare",
+        Matter(reference="C-7"),
+        items,
+        missing,
+        index,
+        controls,
+        (),
+        (),
+        (),
+        assessments,
+        findings,
+        (missing, index, controls),
+    )
+
+
+def _case(
+    b: Builder,
+    command: str,
+    matter: Matter,
+    items: tuple[Item, ...],
+    checkpoint: Checkpoint | Absent,
+    index: IndexFacts | Absent,
+    controls: ControlFacts | Absent,
+    neighbours: tuple[Neighbour, ...],
+    inversions: tuple[Inversion, ...],
+    comparisons: tuple[Comparison, ...],
+    assessments: tuple[Assessment, ...],
+    findings: tuple[Finding, ...],
+    absences: tuple[Absent, ...],
+) -> Case:
+    rows = [("received", i.id, i.sha256) for i in items]
+    rows += [("stored", e.id, e.sha256) for e in b.exhibits]
+    return Case(
+        1,
+        "0b6c2f7e-8d57-5d0c-9a55-2f6f6d9f3a10",
+        "2026-11-22T09:12:44Z",
+        Fact("forensics", "0.1.0"),
+        command,
+        FileDigest("protocol.toml", sha(b"protocol"), 1874),
+        matter,
+        "Q1",
+        items,
+        checkpoint,
+        index,
+        controls,
+        tuple(b.exhibits),
+        neighbours,
+        inversions,
+        METRICS,
+        tuple(b.measurements),
+        comparisons,
+        assessments,
+        findings,
+        absences,
+        (
+            Setting("profile", "standard", "default"),
+            Setting("regeneration.seeds", "16", "default"),
+            Setting("regeneration.guidance", "7.5", "default"),
+            Setting("seed", "1000", "command line"),
+            Setting("caption", "evening over the ridge, flat colours", "command line"),
+        ),
+        (
+            Fact("python", "3.11.7"),
+            Fact("torch", "2.8.0+cpu"),
+            Fact("device", "cpu, 2 threads"),
+            Fact("platform", "Linux x86_64"),
+            Fact("precision", "float32"),
+            Fact("diffusers", "0.35.1"),
+        ),
+        custody(rows),
+    )
+
+
+CASES = {"full": full, "bare": bare, "compare": compare}
+"""Name -> builder."""

@@ -1,0 +1,53 @@
+"""Reading a rendered report back: the words of the HTML, the words of each page of the PDF."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from functools import lru_cache
+from html.parser import HTMLParser
+
+import pypdf
+from pypdf.generic import StreamObject
+
+
+class _Words(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts: list[str] = []
+
+    def handle_data(self, data: str) -> None:
+        self.parts.append(data)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.parts += [value for name, value in attrs if name in ("alt", "content", "title") and value]
+
+
+def words(html: str) -> str:
+    """Text, alternative texts and metadata of the HTML."""
+    parser = _Words()
+    parser.feed(html)
+    return " ".join(parser.parts)
+
+
+def reader(pdf: bytes) -> pypdf.PdfReader:
+    """The PDF, opened strictly."""
+    return pypdf.PdfReader(io.BytesIO(pdf), strict=True)
+
+
+@lru_cache(maxsize=8)
+def page_texts(pdf: bytes) -> tuple[str, ...]:
+    """The words of each page."""
+    return tuple(page.extract_text() for page in reader(pdf).pages)
+
+
+def images(pdf: bytes) -> list[StreamObject]:
+    """Every raster image of the document, once; soft masks are not among them."""
+    resources = reader(pdf).pages[0]["/Resources"]  # WeasyPrint shares one dictionary among all pages
+    objects = (x.get_object() for x in resources["/XObject"].values())
+    return [x for x in objects if x["/Subtype"] == "/Image"]
+
+
+def pixel_digest(image: StreamObject) -> str:
+    """SHA-256 of the decoded 8-bit RGB pixels, row by row."""
+    return hashlib.sha256(image.decode_as_image().convert("RGB").tobytes()).hexdigest()

@@ -1,0 +1,164 @@
+"""The rendered report: complete, searchable, the same bytes every time, and strict about what it was handed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from forensics import report, schema
+from forensics.case import Case
+from forensics.errors import RenderingError, VerificationError
+from forensics.report import pdf
+from tests.report import golden, pages
+from tests.report.conftest import Rendered
+from tests.report.wording import quotations, violations
+
+FOOTER = "This document reports measurements. Whether works are substantially similar, or a right is infringed, is for"
+
+ANEW = """
+import hashlib, sys
+from pathlib import Path
+from forensics import report
+from tests.report.cases import compare
+folder = Path(sys.argv[1])
+print(hashlib.sha256(report.render(compare(folder), folder)).hexdigest())
+"""
+
+
+def test_html_equals_its_golden(rendered: Rendered) -> None:
+    path = golden.path(rendered.name)
+    assert path.is_file(), f"{path.name} is missing; write it with `python -m tests.report.golden` and read it"
+    assert rendered.html == path.read_text(encoding="utf-8"), (
+        "read the difference, then `python -m tests.report.golden`"
+    )
+
+
+def test_wording(rendered: Rendered) -> None:
+    quoted = quotations(rendered.case)
+    assert violations(pages.words(rendered.html), quoted) == []
+    assert violations("\n".join(pages.page_texts(rendered.pdf)), quoted) == []
+
+
+def test_every_page_bears_its_marks(rendered: Rendered) -> None:
+    texts = pages.page_texts(rendered.pdf)
+    digest = hashlib.sha256(schema.canonical(rendered.case)).hexdigest()
+    for number, text in enumerate(texts, start=1):
+        assert "DRAFT – NOT SIGNED" in text
+        assert ("Demonstration checkpoint" in text) == rendered.case.demonstration
+        assert FOOTER in " ".join(text.split())
+        assert f"Page {number} of {len(texts)}" in text
+        assert digest[:8] in text
+        assert digest[-8:] in text
+
+
+def test_text_can_be_searched(rendered: Rendered) -> None:
+    text = "\n".join(pages.page_texts(rendered.pdf))
+    for exhibit in rendered.case.exhibits:
+        assert exhibit.id in text
+        assert exhibit.sha256[:8] in text
+    for comparison in rendered.case.comparisons:
+        assert f"{comparison.k} of {comparison.n} controls" in text
+    for absence in rendered.case.absences:
+        assert absence.what in " ".join(text.split())
+    assert "[U+" not in text.replace("[U+202E]", "") or rendered.name == "full"
+
+
+def test_no_page_is_without_content(rendered: Rendered) -> None:
+    for text in pages.page_texts(rendered.pdf):
+        assert len(text) > 350, "a page that bears only its header and footer"
+
+
+def test_pdf_is_tagged_archival_and_carries_the_case(rendered: Rendered) -> None:
+    document = pages.reader(rendered.pdf)
+    root = document.trailer["/Root"]
+    assert root["/MarkInfo"]["/Marked"]
+    assert root["/Lang"] == "en"
+    metadata = root["/Metadata"].get_data().decode()
+    assert 'part="3"' in metadata
+    assert 'conformance="A"' in metadata
+    assert document.attachments["case.json"] == [schema.canonical(rendered.case)]
+    assert document.metadata is not None
+    assert document.metadata.creation_date_raw == "D:20261122091244Z"
+    assert [bookmark["/Title"] for bookmark in document.outline if isinstance(bookmark, dict)]
+
+
+def test_only_the_bundled_typefaces_are_embedded(rendered: Rendered) -> None:
+    names = {
+        str(font.get_object()["/BaseFont"]).split("+")[1]
+        for page in pages.reader(rendered.pdf).pages
+        for font in page["/Resources"]["/Font"].values()
+    }
+    assert names
+    assert all(name.startswith("Source") for name in names)
+
+
+def test_pictures_are_drawn_pixel_for_pixel(rendered: Rendered) -> None:
+    known = {e.pixel_sha256 for e in rendered.case.exhibits}
+    drawn = {pages.pixel_digest(image) for image in pages.images(rendered.pdf)}
+    assert drawn == known
+    assert b"/Interpolate true" not in rendered.pdf
+
+
+@pytest.mark.parametrize("rendered", ["compare"], indirect=True)
+def test_same_case_same_bytes_in_another_folder_process_and_time_zone(rendered: Rendered, tmp_path: Path) -> None:
+    folder = tmp_path / "elsewhere" / "deeper"
+    folder.mkdir(parents=True)
+    done = subprocess.run(
+        [sys.executable, "-c", ANEW, str(folder)],
+        env=os.environ | {"PYTHONHASHSEED": "2", "TZ": "Asia/Tokyo", "SOURCE_DATE_EPOCH": "1"},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == hashlib.sha256(rendered.pdf).hexdigest()
+
+
+@pytest.mark.parametrize(("paper", "points"), [("A4", (595, 842)), ("Letter", (612, 792))])
+def test_paper(paper: Literal["A4", "Letter"], points: tuple[int, int]) -> None:
+    html = '<html lang="en"><title>x</title><link rel="stylesheet" href="report.css"><p>x</html>'
+    data = pdf.write(html, {}, record=b"{}", created="2026-11-22T09:12:44Z", paper=paper)
+    box = pages.reader(data).pages[0].mediabox
+    assert (round(box.width), round(box.height)) == points
+
+
+def test_missing_exhibit_is_named(bare: tuple[Case, Path]) -> None:
+    case, folder = bare
+    (folder / case.exhibit("A1").path).unlink()
+    with pytest.raises(VerificationError, match="Exhibit A1"):
+        report.render(case, folder)
+
+
+def test_flipped_byte_is_named(bare: tuple[Case, Path]) -> None:
+    case, folder = bare
+    path = folder / case.exhibit("A1").path
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(VerificationError, match=r"Exhibit A1.*differs from its digest"):
+        report.render_html(case, folder)
+
+
+@pytest.mark.parametrize("address", ["exhibits/other.png", "https://example.org/x.png", "file:///etc/hostname"])
+def test_nothing_is_loaded_that_was_not_handed_over(address: str) -> None:
+    html = f'<html lang="en"><title>x</title><img src="{address}" alt="x"></html>'
+    with pytest.raises(RenderingError, match="was not handed"):
+        pdf.write(html, {}, record=b"{}", created="2026-11-22T09:12:44Z")
+
+
+def test_any_warning_fails_the_rendering() -> None:
+    html = '<html lang="en"><title>x</title><p style="colour: red">x</p></html>'
+    with pytest.raises(RenderingError, match="not drawn completely"):
+        pdf.write(html, {}, record=b"{}", created="2026-11-22T09:12:44Z")
+
+
+def test_foreign_typeface_fails_the_rendering() -> None:
+    html = '<html lang="en"><title>x</title><p style="font-family: DejaVu Sans">x</p></html>'
+    with pytest.raises(RenderingError, match="typeface"):
+        pdf.write(html, {}, record=b"{}", created="2026-11-22T09:12:44Z")

@@ -1,0 +1,117 @@
+"""Rounding, units, escapes and charts: the places where a number could be misread."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from forensics import resources
+from forensics.case import Absent, Better, Comparison, ControlScore, Pair
+from forensics.report import charts, glyphs, svg, words
+from tests.report.cases import CASES, CLIP, LPIPS, SSIM
+from tests.report.wording import violations
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0.9412, "0.941"), (-0.0004, "0.000"), (-0.5, "−0.500"), (1.0, "1.000")],
+)
+def test_measured(value: float, shown: str) -> None:
+    assert words.measured(value, SSIM) == shown
+
+
+@pytest.mark.parametrize(("value", "shown"), [(0.04, "0.040"), (0.28, "0.28"), (1.0, "1.0"), (113.2, "110"), (0, "0")])
+def test_two_significant_digits(value: float, shown: str) -> None:
+    assert words.significant(value) == shown
+
+
+def test_digest_in_groups_of_eight() -> None:
+    grouped = words.groups("0123456789abcdef" * 4)
+    assert [len(g) for g in grouped.split()] == [8] * 8
+    assert grouped.replace(" ", "") == "0123456789abcdef" * 4
+
+
+def test_likelihood_ratio_keeps_its_propositions_and_is_symmetric() -> None:
+    _, first, second = words.PAIRS[Pair.RETENTION]
+    assert words.ratio(40.0, Pair.RETENTION).startswith(f"about 40: moderate support for the proposition that {first}")
+    assert words.ratio(1 / 40, Pair.RETENTION).startswith(
+        f"about 0.025: moderate support for the proposition that {second}"
+    )
+    assert "no support either way" in words.ratio(1.3, Pair.RETENTION)
+    assert words.ratio(Absent("x", "No record exists."), Pair.ORIGIN) == "not evaluated: No record exists."
+
+
+def test_moment_is_read_by_people() -> None:
+    assert words.moment("2026-11-22T09:12:44Z") == "22 November 2026, 09:12:44 UTC"
+    assert words.moment("spring 2019") == "spring 2019"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Вечер über Ωμέγα", "Вечер über Ωμέγα"),
+        ("夕方", "[U+5915][U+65B9]"),
+        ("gpj.\u202eexe", "gpj.[U+202E]exe"),
+        ("nul\x00", "nul[U+0000]"),
+        ("🦊", "[U+1F98A]"),
+    ],
+)
+def test_what_cannot_be_printed_is_named(text: str, shown: str) -> None:
+    assert glyphs.escape(text, resources.templates() / "fonts") == shown
+
+
+def test_templates_need_no_escape() -> None:
+    fonts = resources.templates() / "fonts"
+    for path in sorted(resources.templates().rglob("*.j2")):
+        text = path.read_text(encoding="utf-8")
+        assert glyphs.escape(text, fonts) == text, path.name
+
+
+def test_templates_keep_the_wording_rules() -> None:
+    for path in sorted(resources.templates().rglob("*.j2")):
+        assert violations(path.read_text(encoding="utf-8")) == [], path.name
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "The images match.",
+        "This proves it.",
+        "The picture was copied.",
+        "It is identical.",
+        "Overall score: 0.9",
+        "The work is stored in the model.",
+        "We are certain.",
+    ],
+)
+def test_lint_finds(sentence: str) -> None:
+    assert violations(sentence)
+    assert violations(sentence, [sentence]) == []
+
+
+def test_more_alike_lies_to_the_right() -> None:
+    def place(better: Better) -> float:
+        c = Comparison(
+            "K", "t", "s", None, better, 0.1, (ControlScore("a", 0.5), ControlScore("b", 0.9)), 0, 2, 1 / 3, (0, 0.8)
+        )
+        drawing = str(charts.strip(c))
+        return float(drawing.split('<polygon points="')[1].split(",")[0])
+
+    assert place(Better.LOWER) > charts.WIDTH / 2 > place(Better.HIGHER)
+
+
+def test_charts_state_their_numbers(tmp_path: Path) -> None:
+    case = CASES["full"](tmp_path)
+    for comparison in case.comparisons:
+        drawing = str(charts.strip(comparison))
+        assert f"{comparison.k} of {comparison.n} controls" in drawing.split("</title>")[0]
+        assert drawing.count("<circle") == comparison.n
+    lanes = [charts.Lane("R1", "work", (0.5, None, 0.9))]
+    assert "LPIPS not measured" in str(charts.lattice((SSIM, LPIPS, CLIP), lanes))
+
+
+def test_ticks_are_round_and_inside() -> None:
+    assert svg.ticks(0.0, 1.0) == [0.0, 0.2, 0.4, 0.6000000000000001, 0.8, 1.0]
+    assert all(0.13 <= t <= 0.72 for t in svg.ticks(0.13, 0.72))
+    assert svg.ticks(1.0, 1.0) == [1.0]
