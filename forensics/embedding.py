@@ -257,11 +257,12 @@ def _named(model: str, pretrained: str) -> _Source:
     hub = str(tag.get("hf_hub", "")).rsplit("/", 1)[0]
     file = f"open_clip/{hub.replace('/', '--')}/{_WEIGHTS[0]}"
     pinned = next((row for row in weights.TABLE.values() if row.file == file), None)
-    if pinned is not None and weights.find(file) is not None:
-        path: Path | None = weights.resolve(pinned.name)
+    if found := weights.find(file):
+        path: Path | None = weights.resolve(pinned.name) if pinned else found[1]
     else:
-        found = weights.find(file)
-        path = found[1] if found else _hub_cache(hub)
+        path = _hub_cache(hub)
+        if pinned and path and weights.sha256_file(path) != pinned.sha256:
+            path = None  # the hub client's copy is of another revision
     if path is None:
         how = f"run `forensics weights fetch {pinned.name}`, or " if pinned else ""
         raise WeightsError(
@@ -320,10 +321,16 @@ def _tokenizer(source: _Source) -> Any:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """open_clip logs on the root logger, which would install a handler on stderr as a side effect."""
+    """Keep open_clip off the root logger, where it installs a handler and warns of weights that are loaded next."""
     root, handler = logging.getLogger(), logging.NullHandler()
     root.addHandler(handler)
+    root.addFilter(_errors_only)
     try:
         yield
     finally:
+        root.removeFilter(_errors_only)
         root.removeHandler(handler)
+
+
+def _errors_only(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.ERROR

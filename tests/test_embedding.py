@@ -122,6 +122,19 @@ def test_named_weights_that_are_absent_name_what_to_fetch(tmp_path: Path, monkey
     assert str(tmp_path) in free.value.hint
 
 
+def test_the_hub_clients_copy_is_used_but_not_another_revision_of_a_pinned_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    copy = tmp_path / "open_clip_model.safetensors"
+    copy.write_bytes(b"another revision")
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *_: str(copy))
+    with pytest.raises(WeightsError, match="not on this machine"):
+        Embedder.open("ViT-B-32/openai", CPU)
+    with pytest.raises(WeightsError, match="could not be loaded"):
+        Embedder.open("RN50-quickgelu/cc12m", CPU)
+
+
 @pytest.mark.parametrize("spec", ["ViT-B-32/nobody", "ViT-Z-99/openai", "./nowhere/at-all", "ViT-B-32"])
 def test_unknown_models(spec: str) -> None:
     with pytest.raises(WeightsError) as error:
@@ -166,6 +179,9 @@ def test_weights_that_give_no_direction_are_refused(tmp_path: Path) -> None:
         Embedder.open(str(folder), CPU).images(pictures(1))
 
 
-def test_loading_prints_nothing(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_loading_prints_and_logs_nothing(
+    folder: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
     Embedder.open(str(folder), CPU).images(to_tensor(Image.new("RGB", (20, 20), "red")))
     assert capfd.readouterr() == ("", "")
+    assert caplog.records == []

@@ -66,9 +66,7 @@ class Source:
     entries: Iterator[Entry | Excluded]
 
 
-def open_source(
-    source: Path, where: Mapping[str, frozenset[str]] | None = None, *, digests: str = "file"
-) -> Source:
+def open_source(source: Path, where: Mapping[str, frozenset[str]] | None = None, *, digests: str = "file") -> Source:
     """The source at this path.
 
     Args:
@@ -175,7 +173,8 @@ def _table(source: Path, where: Mapping[str, frozenset[str]], *, downloaded: boo
             else:
                 yield Excluded(f"row {number}", "the row names no picture")
 
-    return Source(f"table {source.name}", base, len(rows), entries())
+    chosen = "".join(f", rows with {c} {' or '.join(sorted(values))}" for c, values in sorted(where.items()))
+    return Source(f"table {source.name}{chosen}", base, len(rows), entries())
 
 
 def _read_table(source: Path) -> list[dict[str, Any]]:
