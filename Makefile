@@ -31,12 +31,12 @@ lock:
 clean:
 	rm -rf $(VENV) out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-# WeasyPrint's system libraries are looked for first: a missing one is said before gigabytes are fetched.
+# What only the system's own package manager can supply is looked for first, before gigabytes are fetched.
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@$(PYTHON) -m forensics.doctor
-	@$(PYTHON) -m venv $(VENV) || { echo "On Debian: apt-get install --no-install-recommends python3-venv" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)

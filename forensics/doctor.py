@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import importlib.util
 import os
 import shutil
 import sys
@@ -182,8 +183,18 @@ def weights() -> Iterator[Check]:
             yield Check(name, False, status.state, "Install the package again.", ExitCode.WEIGHTS)
 
 
+def main() -> None:
+    """What must be there before the environment can be made: system libraries, and Python's own venv and pip."""
+    check = libraries()
+    without_pip = importlib.util.find_spec("ensurepip") is None  # Debian keeps it in a package of its own
+    if check.ok and not without_pip:
+        return
+    lacking = [] if check.ok else [f"the system libraries of the PDF pages ({check.found})"]
+    lacking += ["Python's venv with pip"] if without_pip else []
+    packages = f"{APT} python3-venv" if without_pip else APT
+    print(f"Missing: {' and '.join(lacking)}.\nOn Debian or Ubuntu run: {packages}", file=sys.stderr)
+    raise SystemExit(int(ExitCode.RENDERING))
+
+
 if __name__ == "__main__":
-    found = libraries()
-    if not found.ok:
-        print(f"WeasyPrint needs system libraries ({found.found}). {found.remedy}", file=sys.stderr)
-        raise SystemExit(int(found.exit_code))
+    main()
