@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from forensics.case import Checkpoint
-from forensics.diffusion import folder, schedule
+from forensics.diffusion import schedule
 from forensics.diffusion.checkpoint import resolve
 from forensics.diffusion.headers import read_json
-from forensics.diffusion.sd import Parts
+from forensics.diffusion.schedule import Schedule
+from forensics.diffusion.weight_files import component_weights
 from forensics.errors import CheckpointError
 
 _TOKENIZERS = ("CLIPTokenizer", "CLIPTokenizerFast", "PreTrainedTokenizerFast")
@@ -21,7 +23,18 @@ _BENIGN = ("position_ids",)
 """Buffers that older files carry and newer networks compute."""
 
 
-def load(checkpoint: Checkpoint, dtype: torch.dtype) -> Parts:
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The components as diffusers and transformers give them."""
+
+    unet: Any
+    vae: Any
+    text_encoder: Any
+    tokenizer: Any
+    schedule: Schedule
+
+
+def load_parts(checkpoint: Checkpoint, dtype: torch.dtype) -> Parts:
     """The parts of a checkpoint, on the CPU: UNet and text encoder in `dtype`, the autoencoder in float32.
 
     The autoencoder always runs in float32: in float16 its activations overflow (a known fault of this decoder), and
@@ -64,7 +77,7 @@ def _network(cls: Any, root: Path, name: str, **dtype: torch.dtype) -> Any:
             str(root / name),
             use_safetensors=True,
             local_files_only=True,
-            variant=folder.component_weights(root, name).variant,
+            variant=component_weights(root, name).variant,
             output_loading_info=True,
             **dtype,
         )

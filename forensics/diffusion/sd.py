@@ -6,30 +6,17 @@ networks; the sampler is ours (`schedule`), so that inversion and generation are
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from forensics.case import Checkpoint
 from forensics.device import Device, batch_size
 from forensics.diffusion.base import Condition
-from forensics.diffusion.schedule import Schedule, column
+from forensics.diffusion.components import Parts, load_parts
+from forensics.diffusion.schedule import column
 
 _CPU_BUDGET_MIB = 1024.0
 _CEILING = {"cpu": 16, "cuda": 64}
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """The components as diffusers and transformers give them."""
-
-    unet: Any
-    vae: Any
-    text_encoder: Any
-    tokenizer: Any
-    schedule: Schedule
 
 
 class StableDiffusion:
@@ -148,6 +135,4 @@ def load(checkpoint: Checkpoint, device: Device) -> StableDiffusion:
     Raises:
         CheckpointError: a file is gone or has changed size since it was hashed, or weights do not fit the networks.
     """
-    from forensics.diffusion import components
-
-    return StableDiffusion(checkpoint, device, components.load(checkpoint, device.dtype))
+    return StableDiffusion(checkpoint, device, load_parts(checkpoint, device.dtype))

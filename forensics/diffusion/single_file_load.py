@@ -17,8 +17,8 @@ import torch
 
 from forensics.case import Checkpoint
 from forensics.diffusion import components, schedule
+from forensics.diffusion.components import Parts
 from forensics.diffusion.headers import Header, read_header
-from forensics.diffusion.sd import Parts
 from forensics.diffusion.single_file import CONTEXT, SCALING, TEXT_1, TEXT_2, UNET, VAE, generation
 from forensics.errors import CheckpointError
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from forensics.diffusion import identify
+from forensics.diffusion import ARCHITECTURES, identify
 from forensics.diffusion.headers import combined_digest, file_digest, read_header
 from forensics.errors import CheckpointError
 
@@ -47,6 +47,11 @@ def sd(version: int, **changes: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
         text: (16, 8),
     }
     return shapes | changes
+
+
+@pytest.mark.parametrize("family", list(ARCHITECTURES))
+def test_every_row_of_the_table_is_there(family: str) -> None:
+    assert callable(ARCHITECTURES.load(family))
 
 
 def test_folder(folders: dict[str, Path]) -> None:

@@ -18,7 +18,7 @@ MU, V = 0.7, 0.25
 
 
 def gaussian_velocity(state: Tensor, time: Tensor) -> Tensor:
-    """dx/dσ = (x − E[x0 | x]) / σ for x0 ~ N(MU, V): the exact denoiser is known (Karras et al. 2022, eq. 4)."""
+    """dx/dσ = (x − E[x0 | x]) / σ for x0 ~ N(MU, V): the exact denoiser is known (Karras et al. 2022, eq. 1 and 3)."""
     return (state - MU) * time.to(state.dtype) / (V + time.to(state.dtype) ** 2)
 
 
