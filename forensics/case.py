@@ -358,7 +358,8 @@ class Finding:
     cites: tuple[str, ...]
     """Ids of comparisons and measurements."""
     contrary: tuple[str, ...]
-    """Sentences that tell against the answer; a finding without any says so explicitly."""
+    """Sentences that tell against the answer. An answer that was given carries at least one, if only to say that no
+    contrary measurement was made; one that was not evaluated has none."""
     limits: tuple[str, ...]
 
 

@@ -34,7 +34,7 @@ NO_CHECKPOINT = Absent(
 )
 NO_RECORD = Absent(
     "likelihood ratio",
-    "Not evaluated: no validation record exists for this checkpoint and this version of the protocol.",
+    "No validation record exists for this checkpoint and this version of the protocol.",
     "The rank among the control works is offered instead.",
 )
 NO_ORIGIN = Absent(
@@ -198,7 +198,7 @@ def _derivation(evidence: Evidence, assessments: Sequence[Assessment]) -> Findin
     question = "Does the disputed image correspond to the works put forward, or to the nearest training image?"
     if not evidence.works:
         answer = "Not evaluated: there was no work to compare the disputed image with."
-        return Finding("F1", Pair.DERIVATION, question, answer, NO_RECORD, (), (_nothing_contrary(),), (_UNALIGNED,))
+        return Finding("F1", Pair.DERIVATION, question, answer, NO_RECORD, (), (), (_UNALIGNED,))
     first = assessments[0]
     answer = f"{first.work}: {first.grade.value}. {first.basis}"
     cites = list(first.cites)
@@ -221,7 +221,7 @@ def _retention(evidence: Evidence) -> Finding:
     question = "Does the checkpoint reproduce the disputed image otherwise than it reproduces works it has not seen?"
     if isinstance(evidence.checkpoint, Absent):
         answer = f"Not evaluated: {_lower(evidence.checkpoint.reason)}"
-        return Finding("F2", Pair.RETENTION, question, answer, NO_RECORD, (), (_nothing_contrary(),), ())
+        return Finding("F2", Pair.RETENTION, question, answer, NO_RECORD, (), (), ())
     rank = evidence.primary(Pair.RETENTION)
     run = next((i for i in evidence.inversions if i.method == "regeneration"), None)
     if rank is None or run is None:
@@ -250,7 +250,7 @@ def _origin(evidence: Evidence) -> Finding:
     stated = [f.value for f in evidence.disputed.generator if f.name == "prompt"]
     contrary = tuple(f"The file states a prompt: “{value}”. Metadata can be forged." for value in stated)
     answer = f"Not evaluated: {_lower(NO_ORIGIN.reason)}"
-    return Finding("F3", Pair.ORIGIN, question, answer, NO_ORIGIN, (), contrary or (_nothing_contrary(),), ())
+    return Finding("F3", Pair.ORIGIN, question, answer, NO_ORIGIN, (), contrary, ())
 
 
 def _ranked(rank: Comparison, protocol: Protocol) -> str:

@@ -104,7 +104,7 @@ def test_three_questions_are_answered_separately_and_no_likelihood_ratio_is_inve
     findings = conclude(_evidence(ssim=0.95, lpips=0.02)).findings
     assert [f.pair for f in findings] == [Pair.DERIVATION, Pair.RETENTION, Pair.ORIGIN]
     assert all(isinstance(f.likelihood_ratio, Absent) for f in findings)
-    assert all(f.contrary for f in findings)
+    assert all(f.contrary for f in findings if not f.answer.startswith("Not evaluated"))
 
 
 def _run(value: float) -> Evidence:
