@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
 import sys
 import tomllib
 import zipfile
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -119,6 +121,28 @@ def test_lock_covers_what_the_project_asks_for() -> None:
         found = versions.get(canonicalize_name(requirement.name), set())
         assert found, f"{requirement.name} is not locked: run `make lock`"
         assert all(requirement.specifier.contains(version) for version in found), requirement
+
+
+def test_every_import_is_of_a_declared_package() -> None:
+    project, providers = PROJECT["project"], metadata.packages_distributions()
+    needed = {canonicalize_name(Requirement(row).name) for row in project["dependencies"]}
+    recipe = {canonicalize_name(Requirement(row).name) for row in project["optional-dependencies"]["reference"]}
+    for path in (ROOT / "forensics").rglob("*.py"):
+        allowed = needed | (recipe if "reference" in path.parts else set())
+        for name in imports(path) - sys.stdlib_module_names - {"forensics"}:
+            found = {canonicalize_name(d) for d in providers.get(name, [name])}
+            assert found & allowed, f"{path}: {name} is not declared in pyproject.toml"
+
+
+def imports(path: Path) -> set[str]:
+    """Top-level names of all absolute imports of a file, wherever they stand."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.partition(".")[0])
+    return names
 
 
 def test_version_of_the_package_and_of_the_project_agree() -> None:

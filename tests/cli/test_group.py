@@ -159,3 +159,8 @@ def test_image_inside_the_case_folder_is_refused_before_anything_moves(tmp_path:
     done = run("analyze", image, "-o", image.parent, "--force")
     assert done.exit_code == ExitCode.USAGE
     assert image.exists()
+
+
+def test_shell_completion_offers_commands() -> None:
+    words = {"_FORENSICS_COMPLETE": "bash_complete", "COMP_WORDS": "forensics an", "COMP_CWORD": "1"}
+    assert CliRunner().invoke(main, [], prog_name="forensics", env=words).stdout == "plain,analyze\n"
