@@ -40,6 +40,9 @@ class Commands(click.Group):
         except (KeyboardInterrupt, click.Abort):
             code = ExitCode.INTERRUPTED
             console.failed("Interrupted.", _kept(console), code)
+        except MemoryError:
+            code = ExitCode.MEMORY
+            console.failed("This machine ran out of memory.", "Close other programs, or use --profile quick.", code)
         except Exception as exc:
             code = ExitCode.INTERNAL
             hint = "Run the command again with -v and send what it prints to the maintainers."

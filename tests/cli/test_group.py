@@ -98,6 +98,10 @@ def test_interruption_ends_with_130() -> None:
     assert raising(KeyboardInterrupt()).exit_code == ExitCode.INTERRUPTED == 130
 
 
+def test_exhausted_memory_has_its_code() -> None:
+    assert raising(MemoryError()).exit_code == ExitCode.MEMORY
+
+
 def test_interruption_says_which_folder_keeps_what_was_gathered(tmp_path: Path) -> None:
     @click.command()
     @click.pass_obj
