@@ -65,6 +65,8 @@ class DiffusionModel(Protocol):
     """Pixels per cell of the coarsest grid: sides of pictures must be multiples of it."""
     vocabulary: int
     """Number of tokens: log2 of it is the price of one prompt token in bits."""
+    noise_range: tuple[float, float]
+    """Least and greatest noise over signal, sqrt(1 - abar) / sqrt(abar), of the training; may be infinite."""
     evaluations: int
     """Forward passes of the denoising network so far, per picture (a batch of 8 counts 8; guidance doubles)."""
 
@@ -102,4 +104,15 @@ class DiffusionModel(Protocol):
 
     def unit(self, state: Tensor, time: Tensor) -> Tensor:
         """The state scaled to unit-variance convention (sqrt(abar) x0 + sqrt(1 - abar) eps), for statistics of z_T."""
+        ...
+
+    def at_noise_level(self, sigma: Tensor) -> Tensor:
+        """The time at which noise over signal is `sigma`; float64."""
+        ...
+
+    def diffuse(self, data: Tensor, noise: Tensor, time: Tensor) -> Tensor:
+        """Unit-variance latents and noise (B, C, h, w) -> states of the forward process at times () or (B,).
+
+        `state - time * velocity` is the model's estimate of the data.
+        """
         ...

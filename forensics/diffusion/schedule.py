@@ -59,6 +59,11 @@ class Schedule:
         norm = torch.hypot(c, s)
         return c / norm, s / norm
 
+    def at_noise_level(self, sigma: Tensor) -> Tensor:
+        """The time at which s / c is `sigma`, float64: σ itself, or τ = σ / (1 + σ)."""
+        level = sigma.double()
+        return level if self.prediction == "epsilon" else level / (1 + level)
+
     def scale(self, time: Tensor) -> Tensor:
         """state / x: 1/c for epsilon models, 1/(c + s) for v models. Finite at every time of the schedule."""
         c, s = self.mix(time)

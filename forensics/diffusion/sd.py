@@ -37,6 +37,9 @@ class StableDiffusion:
         self.vocabulary = int(self.text_encoder.config.vocab_size)
         self.window = min(int(self.tokenizer.model_max_length), int(self.text_encoder.config.max_position_embeddings))
         """Tokens the text encoder takes, with start and end marks."""
+        signal, noise = self.schedule.mix(self.schedule.grid[[0, -1]])
+        low, high = (noise / signal).tolist()
+        self.noise_range = (low, high)
         self.evaluations = 0
         self._shift = float(getattr(self.vae.config, "shift_factor", None) or 0.0)
         self._scaling = float(self.vae.config.scaling_factor)
@@ -109,6 +112,16 @@ class StableDiffusion:
     def unit(self, state: Tensor, time: Tensor) -> Tensor:
         """See `DiffusionModel`."""
         return state / column(self.schedule.scale(time), state)
+
+    def at_noise_level(self, sigma: Tensor) -> Tensor:
+        """See `DiffusionModel`."""
+        return self.schedule.at_noise_level(sigma)
+
+    def diffuse(self, data: Tensor, noise: Tensor, time: Tensor) -> Tensor:
+        """See `DiffusionModel`."""
+        x, eps = (t.to(self.device.device, torch.float32) for t in (data, noise))
+        signal, level = (column(m, x) for m in self.schedule.mix(time))
+        return (signal * x + level * eps) * column(self.schedule.scale(time), x)
 
     def _first(self) -> Tensor:
         return torch.tensor(self.schedule.first, dtype=torch.float64)

@@ -1,0 +1,119 @@
+"""Codelength: how many bits the checkpoint needs to be told, on top of its weights, to arrive at a picture.
+
+A diffusion model is a code (Ho et al. 2020, section 4.3; Theis et al. 2022; Vonderfecht & Liu 2025, DiffC): from one
+noise level to the next less noisy one, KL(q(z_s | z_t, x0) || p(z_s | z_t, c)) bits are sent. Both are Gaussian with
+one variance, so that with SNR = abar / (1 - abar) and the model's estimate x̂0 (Kingma et al. 2021, eq. 14)
+
+    bits(t -> s) = (SNR(s) - SNR(t)) · ‖x0 - x̂0(z_t, c)‖² / (2 ln 2)
+
+z_t depends on the target and the draw of noise alone: all levels and all draws are one batch, nothing is sequential.
+The grid of levels is coarse, so the sum is an upper bound of the code with every training step.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from forensics.device import noise
+from forensics.diffusion.base import Condition, DiffusionModel
+from forensics.events import Emit, Event, ignore
+from forensics.inversion.base import fit_all
+
+VERSION = "1"
+MAX_SIGMA = 150.0
+"""Noise over signal above which nothing of the picture is left; bounds schedules with zero terminal SNR."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Levels and draws, fixed by the protocol."""
+
+    levels: int
+    """Intervals between pure noise and the cut, equal in log noise level."""
+    cut: float
+    """Noise over signal at which the sum stops: detail finer than that is not charged."""
+    draws: int
+
+    def sigmas(self, highest: float) -> Tensor:
+        """(levels + 1,) float64 noise levels, falling from `highest` to the cut. Raises ValueError if not above it."""
+        if highest <= self.cut:
+            raise ValueError(f"the model's noisiest level {highest:.3g} does not lie above the cut {self.cut:.3g}")
+        return torch.logspace(math.log10(highest), math.log10(self.cut), self.levels + 1, dtype=torch.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class Codelength:
+    """Bits of one target under one condition."""
+
+    bits: Tensor
+    """(draws, levels) float64: bits sent from each level to the next."""
+    sigmas: Tensor
+    """(levels + 1,) float64, falling."""
+    evaluations: int
+
+    @property
+    def total(self) -> float:
+        """Bits down to the cut, mean over the draws."""
+        return float(self.bits.sum(1).mean())
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of the total between draws; 0 for a single draw."""
+        return float(self.bits.sum(1).std()) if len(self.bits) > 1 else 0.0
+
+
+@torch.no_grad()
+def codelengths(
+    targets: Sequence[Tensor], conditions: Sequence[Condition], model: DiffusionModel, grid: Grid, emit: Emit = ignore
+) -> list[Codelength]:
+    """The codelength of every target (1, 3, H, W) under its condition, with the same draws of noise for all.
+
+    Raises:
+        ValueError: guidance other than 1, which is no probability model, or unequal numbers of targets and conditions.
+    """
+    if len(targets) != len(conditions):
+        raise ValueError(f"{len(targets)} targets but {len(conditions)} conditions")
+    if any(c.guidance != 1 for c in conditions):
+        raise ValueError("codelength is defined without guidance")
+    first = model.times(1)[0]
+    sigmas = grid.sigmas(min(MAX_SIGMA, model.noise_range[1]))
+    done = []
+    fitted = [f for f, _ in fit_all(targets, model)]
+    for number, (picture, condition) in enumerate(zip(fitted, conditions, strict=True)):
+        emit(Event("codelength", number, len(targets), "bits per noise level"))
+        before = model.evaluations
+        data = model.unit(model.encode(picture), first).cpu()  # (1, C, h, w)
+        errors = _squared_errors(data, condition, model, sigmas[:-1], grid.draws, model.capacity(*picture.shape[-2:]))
+        snr = sigmas**-2
+        bits = (snr[1:] - snr[:-1]) * errors / (2 * math.log(2))  # (draws, levels)
+        done.append(Codelength(bits, sigmas, model.evaluations - before))
+    emit(Event("codelength", len(targets), len(targets), "bits per noise level"))
+    return done
+
+
+def _squared_errors(
+    data: Tensor, condition: Condition, model: DiffusionModel, sigmas: Tensor, draws: int, batch: int
+) -> Tensor:
+    """(draws, levels) float64: ‖x0 - x̂0‖² at every level, for every draw."""
+    levels = len(sigmas)
+    shape = tuple(data.shape[1:])
+    rows = [(k, level) for k in range(draws) for level in range(levels)]
+    found = torch.empty(draws, levels, dtype=torch.float64)
+    # Twice the capacity of a guided picture: there is no second pass and nothing is decoded.
+    for start in range(0, len(rows), 2 * batch):
+        part = rows[start : start + 2 * batch]
+        time = model.at_noise_level(torch.stack([sigmas[level] for _, level in part]))  # (B,)
+        # Independent at every level: only marginals enter, and the errors of the levels then average out.
+        draw = torch.stack([noise(shape, k, "codelength", level) for k, level in part])  # (B, C, h, w)
+        state = model.diffuse(data.expand(len(part), -1, -1, -1), draw, time)
+        velocity = model.velocity(state, time, condition)
+        estimate = state - time.to(velocity.device, velocity.dtype).reshape(-1, 1, 1, 1) * velocity  # x̂0
+        error = (estimate.cpu().double() - data.double()).square().flatten(1).sum(1)
+        for (k, level), value in zip(part, error, strict=True):
+            found[k, level] = value
+    return found
