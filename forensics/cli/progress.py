@@ -86,17 +86,19 @@ class Lines:
 
     def __init__(self) -> None:
         self._last: Event | None = None
-        self._began = self._said = self._heard = 0.0
+        self._began = self._counting = self._said = self._heard = 0.0
 
     def __call__(self, event: Event) -> None:
         now = time.monotonic()
         if self._last is None or event.stage != self._last.stage:
             self.close()
-            self._began = self._said = now
+            self._began = self._counting = self._said = now
             click.echo(f"{event.stage}: {event.note or 'started'}", err=True)
+        elif event.done < self._last.done:
+            self._counting = now  # the stage counts anew, for its next measure
         elif now - self._said >= LINE_SECONDS and 0 < event.done < event.total:
             self._said = now
-            left = (now - self._began) / event.done * (event.total - event.done)
+            left = (now - self._counting) / event.done * (event.total - event.done)
             click.echo(f"{event.stage}: {event.done} of {event.total}, about {left:.0f} s left", err=True)
         self._last, self._heard = event, now
 
