@@ -45,6 +45,7 @@ def shipped(folder: str) -> set[str]:
 def test_wheel_carries_code_templates_samples_and_licence(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
+        assert len(names) == len(archive.namelist()), "a file is packed twice under one name"
     code = {p.relative_to(ROOT).as_posix() for p in (ROOT / "forensics").rglob("*.py")}
     assert code <= names
     assert shipped("templates") <= names
