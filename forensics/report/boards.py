@@ -14,6 +14,8 @@ from forensics.report import words
 from forensics.report.measures import Measures
 
 MM_PER_INCH = 25.4
+LABELS_MM, UNBROKEN_MM = 10.0, 175.0
+"""Height of the labels of a row; a figure up to this height is kept on one page."""
 PAIR_MM, TRIPLE_MM, STRIP_MM = 73.0, 48.0, 16.5
 """Printed long side of a panel by the number of panels in a row of 150 mm: two, three, eight."""
 
@@ -60,6 +62,8 @@ class Board:
     id: str
     rows: tuple[tuple[Panel, ...], ...]
     strip: tuple[tuple[Panel, ...], ...]
+    long: bool
+    """Taller than a page can hold in one piece: it may break between its rows."""
     row_class: str
     strip_class: str
     caption: str
@@ -140,6 +144,11 @@ def _regeneration(make: _Maker, disputed: str, inversion: Inversion) -> Board:
     return make.board(f"fig-{inversion.id}", [(disputed, *chosen)], strip, TRIPLE_MM, text, seeds=seeds)
 
 
+def _height_mm(exhibits: dict[str, Exhibit], rows: Sequence[tuple[str, ...]], side_mm: float) -> float:
+    shapes = [[e.height / max(e.width, e.height) for e in map(exhibits.__getitem__, row)] for row in rows]
+    return sum(max(row) * side_mm + LABELS_MM for row in shapes)
+
+
 def _chunks(tags: list[str], size: int) -> list[tuple[str, ...]]:
     return [tuple(tags[i : i + size]) for i in range(0, len(tags), size)]
 
@@ -165,6 +174,7 @@ class _Maker:
             tag,
             tuple(tuple(self._panel(t, side_mm, full=True) for t in row) for row in rows),
             tuple(tuple(self._panel(t, strip_mm, full=False, seeds=seeds) for t in row) for row in strip),
+            _height_mm(self._exhibits, rows, side_mm) + _height_mm(self._exhibits, strip, strip_mm) > UNBROKEN_MM,
             "two" if side_mm == PAIR_MM else "three",
             "five" if strip_mm > STRIP_MM else "strip",
             caption,

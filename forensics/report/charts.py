@@ -89,8 +89,8 @@ def _tally(c: Comparison) -> str:
 
 def lattice(metrics: Sequence[Metric], lanes: Sequence[Lane]) -> Markup:
     """One row a work, one column a measure; a dot with its value beside it."""
-    first, gap, pitch, top = 96.0, 22.0, 13.0, 24.0
-    width = (WIDTH - first - gap * (len(metrics) - 1)) / len(metrics) - 22
+    first, gap, pitch, top = 96.0, 12.0, 13.0, 14.0
+    width = (WIDTH - first - gap * (len(metrics) - 1)) / len(metrics) - 24
     foot = top + pitch * len(lanes)
     parts = []
     for row, lane in enumerate(lanes):
@@ -101,12 +101,11 @@ def lattice(metrics: Sequence[Metric], lanes: Sequence[Lane]) -> Markup:
             svg.text(24, y + 2.6, lane.note),
         ]
     for column, metric in enumerate(metrics):
-        left = first + column * (width + 22 + gap)
+        left = first + column * (width + 24 + gap)
         seen = [lane.values[column] for lane in lanes]
         known = [v for v in seen if v is not None]
-        low, high = min([0.0, *known]), max([metric.high if metric.high <= 1 else 0.0, *known])
+        low, high = min([0.0, *known]), max([min(metric.high, 1.0), *known])
         parts.append(svg.text(left, 8, metric.name.upper(), fill=svg.INK, weight=600, size=7.8))
-        parts.append(svg.text(left, 17, words.direction(metric.better)))
         for end, value, anchor in ((0.0, low, "start"), (1.0, high, "end")):
             shown = value if metric.better is Better.HIGHER else low + high - value
             parts.append(svg.text(left + end * width, foot + 9, words.plain(round(shown, 3)), anchor=anchor))
@@ -114,7 +113,7 @@ def lattice(metrics: Sequence[Metric], lanes: Sequence[Lane]) -> Markup:
         for row, score in enumerate(seen):
             y = top + pitch * (row + 0.5)
             if score is None:
-                parts.append(svg.text(left, y + 2.6, "not measured"))
+                parts.append(svg.text(left, y + 2.6, "not measured", size=6.8))
                 continue
             share = (score - low) / (high - low or 1)
             cx = left + width * (share if metric.better is Better.HIGHER else 1 - share)

@@ -10,6 +10,9 @@ from forensics.case import Absent, Case, Comparison, Finding, IndexFacts, Item, 
 from forensics.report import charts, words
 from forensics.report.boards import Picture, picture
 
+ACROSS = 3
+"""Controls in one row of the table of scores."""
+
 
 @dataclass(frozen=True, slots=True)
 class Thumb:
@@ -29,6 +32,8 @@ class FindingView:
     id: str
     question: str
     answer: str
+    """Its first sentence, set as a heading."""
+    detail: str
     ratio: str
     tallies: tuple[str, ...]
     cites: str
@@ -73,8 +78,8 @@ class ComparisonView:
     share: str
     holm: str
     chart: Markup
-    columns: tuple[tuple[tuple[str, str], ...], ...]
-    """Control and value, sorted by value, in three columns."""
+    rows: tuple[tuple[tuple[str, str], ...], ...]
+    """Control and value in order of value, three to a row; the last row is filled up with empty cells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +120,7 @@ def _finding(case: Case, f: Finding) -> FindingView:
     return FindingView(
         f.id,
         f.question,
-        words.sentence(f.answer),
+        *words.first_sentence(words.sentence(f.answer)),
         words.ratio(f.likelihood_ratio, f.pair),
         tuple(f"{words.tally(c)}; p = {words.p_value(c)}" for c in cited),
         ", ".join(f.cites),
@@ -141,8 +146,8 @@ def _comparison(c: Comparison) -> ComparisonView:
         role = f"Primary measurement for {words.PAIRS[c.primary_for][0].lower()}, declared before the run"
     low, high = c.k_interval
     scores = sorted(c.controls, key=lambda s: (-s.value if c.better.value == "higher" else s.value, s.control))
-    rows = [(s.control, words.number(s.value)) for s in scores]
-    height = -(-len(rows) // 3)
+    cells = [(s.control, words.number(s.value)) for s in scores]
+    cells += [("", "")] * (-len(cells) % ACROSS)
     return ComparisonView(
         c.id,
         c.title,
@@ -155,7 +160,7 @@ def _comparison(c: Comparison) -> ComparisonView:
         f"{words.number(low, 2)} to {words.number(high, 2)}",
         words.significant(c.p_holm) if c.p_holm is not None else "",
         charts.strip(c),
-        tuple(tuple(rows[i : i + height]) for i in range(0, len(rows), height)) if rows else (),
+        tuple(tuple(cells[i : i + ACROSS]) for i in range(0, len(cells), ACROSS)),
     )
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from forensics import resources
 from forensics.report import glyphs
@@ -21,5 +24,12 @@ def render(report: Report) -> str:
         keep_trailing_newline=True,
         auto_reload=False,
     )
+    environment.filters["commands"] = commands
     text = environment.get_template("report.html.j2").render(r=report)
     return glyphs.escape(text, folder / "fonts")
+
+
+def commands(text: str) -> Markup:
+    """Text in which a command between backticks, or a flag such as --original, is set in the typewriter face."""
+    marked = re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text)))
+    return Markup(re.sub(r"(?<![\w<>-])(--[a-z][a-z-]+)(?![^<]*</code>)", r"<code>\1</code>", marked))

@@ -140,7 +140,9 @@ class Measures:
                     said = "This measure was not due for this pair."
             return Cell("not measured", marks.setdefault(said, chr(ord("a") + len(marks))))
 
-        rows = tuple(PairRow(p[0], p[1], titles[p[1]], tuple(cell(m, p) for m in metrics)) for p in pairs)
+        rows = tuple(
+            PairRow(p[0], p[1], words.cut(titles[p[1]], 70), tuple(cell(m, p) for m in metrics)) for p in pairs
+        )
         heads = tuple(
             Column(m.name.upper(), words.direction(m.better), f"{words.plain(m.low)} to {words.plain(m.high)}")
             for m in metrics

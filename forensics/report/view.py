@@ -8,24 +8,27 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from forensics import schema
-from forensics.case import Absent, Assessment, Case, Checkpoint, ControlFacts, Fact, Grade, IndexFacts, Item
-from forensics.report import charts, words
+from forensics.case import Absent, Assessment, Case, Grade
+from forensics.report import words
 from forensics.report.boards import Boards, Picture, boards, picture
 from forensics.report.evidence import Comparing, Summary, comparing, limitations, summary
 from forensics.report.measures import Measures, Table
+from forensics.report.subjects import (
+    ItemView,
+    Line,
+    Lines,
+    Rung,
+    Subject,
+    checkpoint,
+    controls,
+    index,
+    item,
+    lines,
+    rungs,
+)
 
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A named value in a two-column table."""
-
-    name: str
-    value: str
-    style: str = ""
-    """`hash` for digests, `verbatim` for text of a file, whose line breaks are kept; empty for words of our own."""
-
-
-Lines = tuple[Line, ...]
+PICTURED = 3
+"""Assessments that repeat the two pictures; with more of them the section would be longer than its words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,42 +41,6 @@ class Cover:
     title: str
     subject: str
     facts: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ItemView:
-    """One file received."""
-
-    id: str
-    heading: str
-    facts: Lines
-    metadata: Lines
-    generator: Lines
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """The checkpoint, the index or the controls: facts and files, or the reason for their absence."""
-
-    facts: Lines
-    files: tuple[tuple[str, str, str], ...]
-    """Path, size, digest."""
-    absent: Absent | None
-
-
-@dataclass(frozen=True, slots=True)
-class Rung:
-    """One inversion as it was run."""
-
-    id: str
-    method: str
-    title: str
-    supplied: str
-    bits: str
-    prompt: str
-    facts: Lines
-    version: str
-    chart: Markup | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +57,8 @@ class AssessmentView:
     differs: tuple[str, ...]
     subject_or_manner: tuple[str, ...]
     cites: str
-    disputed: Picture
-    compared: Picture
+    pictures: tuple[Picture, ...]
+    """The disputed image and the work, for the first works; the others are shown among the exhibits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +160,7 @@ def view(case: Case) -> Report:
     digest = hashlib.sha256(schema.canonical(case)).hexdigest()
     return Report(
         title=f"Technical similarity and reconstruction report, {reference}",
-        reference=" · ".join(filter(None, (case.matter.title, reference))),
+        reference=words.cut(" · ".join(filter(None, (case.matter.title, reference))), 80),
         status=status,
         demonstration=case.demonstration,
         compare=case.command == "compare",
@@ -203,16 +170,16 @@ def view(case: Case) -> Report:
         digest=words.groups(digest),
         cover=_cover(case),
         summary=summary(case),
-        items=tuple(_item(case, item) for item in case.items),
-        checkpoint=_checkpoint(case.checkpoint),
-        index=_index(case.index),
-        controls=_controls(case.controls),
+        items=tuple(item(case, i) for i in case.items),
+        checkpoint=checkpoint(case.checkpoint),
+        index=index(case.index),
+        controls=controls(case.controls),
         boards=boards(case, measures),
-        rungs=_rungs(case),
+        rungs=rungs(case),
         chart=measures.chart(),
         tables=measures.tables(),
         comparing=comparing(case),
-        assessments=tuple(_assessment(case, a) for a in case.assessments),
+        assessments=tuple(_assessment(case, a, pictured=n < PICTURED) for n, a in enumerate(case.assessments)),
         grades=tuple((grade.value, said) for grade, said in words.GRADES.items()),
         metrics=tuple(
             MetricView(
@@ -223,7 +190,7 @@ def view(case: Case) -> Report:
                 words.sentence(m.protocol),
                 f"{words.direction(m.better)}; from {words.plain(m.low)} to {words.plain(m.high)}",
                 m.version,
-                m.reference,
+                words.sentence(m.reference),
             )
             for m in case.metrics
         ),
@@ -247,7 +214,7 @@ def view(case: Case) -> Report:
             Line("SHA-256 of the protocol", words.groups(case.protocol.sha256), "hash"),
             Line("Case identifier", case.id),
         ),
-        environment=_lines(case.environment),
+        environment=lines(case.environment),
         exhibits=tuple(
             ExhibitRow(
                 e.id,
@@ -275,10 +242,6 @@ def view(case: Case) -> Report:
     )
 
 
-def _lines(facts: tuple[Fact, ...]) -> Lines:
-    return tuple(Line(f.name, f.value, "verbatim") for f in facts)
-
-
 def _cover(case: Case) -> Cover:
     m = case.matter
     subject = (
@@ -298,113 +261,7 @@ def _cover(case: Case) -> Cover:
     return Cover(m.court, m.claimant, m.respondent, m.title, subject, facts)
 
 
-def _item(case: Case, item: Item) -> ItemView:
-    role = "Disputed image" if item.id == case.disputed else "Original, as put forward"
-    copy = case.exhibit(item.exhibit)
-    return ItemView(
-        item.id,
-        role,
-        (
-            Line("File name", item.file_name, "verbatim"),
-            Line("Size", words.file_size(item.size_bytes)),
-            Line("Format", f"{item.media_type}, {words.pixels(item.width, item.height)} as stored"),
-            Line("SHA-256 as received", words.groups(item.sha256), "hash"),
-            Line("Working copy", f"exhibit {copy.id}, {words.pixels(copy.width, copy.height)}, {copy.media_type}"),
-            Line("Steps to the working copy", " ".join(map(words.sentence, item.decoding)) or "none needed"),
-            Line("SHA-256 of its bytes", words.groups(copy.sha256), "hash"),
-            Line("SHA-256 of its pixels", words.groups(copy.pixel_sha256), "hash"),
-        ),
-        _lines(item.metadata),
-        _lines(item.generator),
-    )
-
-
-def _checkpoint(c: Checkpoint | Absent) -> Subject:
-    if isinstance(c, Absent):
-        return Subject((), (), c)
-    facts = (
-        Line("Name", c.name),
-        Line("Location as given", c.location),
-        Line("Architecture family", f"{c.family}, {c.layout}"),
-        Line("Prediction", c.prediction),
-        Line("Native picture size", words.pixels(c.native_px, c.native_px)),
-        Line("Parameters of the denoising network", words.count(c.parameters)),
-        *_lines(c.facts),
-        Line("Digest over its files", words.groups(c.digest), "hash"),
-    )
-    files = tuple((f.path, f"{words.count(f.size_bytes)}", words.groups(f.sha256)) for f in c.files)
-    return Subject(facts, files, None)
-
-
-def _index(i: IndexFacts | Absent) -> Subject:
-    if isinstance(i, Absent):
-        return Subject((), (), i)
-    facts = (
-        Line("Name", i.name),
-        Line("Rows searched", words.count(i.count)),
-        Line("Source", i.source),
-        Line("Coverage", words.sentence(i.coverage)),
-        Line("Embedder", i.embedder),
-        Line("Built, as its manifest states", words.moment(i.built)),
-        *_lines(i.facts),
-        Line("SHA-256 of the manifest", words.groups(i.digest), "hash"),
-    )
-    return Subject(facts, (), None)
-
-
-def _controls(c: ControlFacts | Absent) -> Subject:
-    if isinstance(c, Absent):
-        return Subject((), (), c)
-    facts = (
-        Line("Name", c.name),
-        Line("Works available", words.count(c.available)),
-        Line("Works used", words.count(c.used)),
-        Line("Ground for exclusion from training", words.sentence(c.ground)),
-        Line("How the works used were chosen", words.sentence(c.selection)),
-        Line("Digest of their list", words.groups(c.digest), "hash"),
-    )
-    files = tuple((w.path, words.count(w.size_bytes), words.groups(w.sha256)) for w in c.works)
-    return Subject(facts, files, None)
-
-
-def _rungs(case: Case) -> tuple[Rung, ...]:
-    made = []
-    for v in case.inversions:
-        facts = (
-            Line("guidance", words.plain(v.guidance)),
-            Line("steps", words.count(v.steps)),
-            Line("seeds", _seeds(v.seeds)),
-            Line("evaluations of the network", words.count(v.evaluations)),
-            Line("wall time", f"{words.significant(v.seconds, 3)} s"),
-            *_lines(v.facts),
-        )
-        prompt = f"“{v.prompt}” (from: {v.prompt_source})" if v.prompt else "none"
-        chart = charts.trajectory(v) if len(v.trace) > 1 else None
-        made.append(
-            Rung(
-                v.id,
-                v.method,
-                v.title,
-                words.sentence(v.supplied),
-                words.sentence(words.bits(v.supplied_bits)),
-                prompt,
-                facts,
-                f"Run {v.id}: {v.method}, version {v.version}",
-                chart,
-            )
-        )
-    return tuple(made)
-
-
-def _seeds(seeds: tuple[int, ...]) -> str:
-    if not seeds:
-        return "none drawn"
-    if len(seeds) > 2 and seeds == tuple(range(seeds[0], seeds[0] + len(seeds))):
-        return f"{seeds[0]} to {seeds[-1]}, {len(seeds)} in all"
-    return ", ".join(map(str, seeds))
-
-
-def _assessment(case: Case, a: Assessment) -> AssessmentView:
+def _assessment(case: Case, a: Assessment, *, pictured: bool) -> AssessmentView:
     disputed, work = case.exhibit(case.item(case.disputed).exhibit), case.exhibit(a.work)
     return AssessmentView(
         a.id,
@@ -417,6 +274,5 @@ def _assessment(case: Case, a: Assessment) -> AssessmentView:
         tuple(map(words.sentence, a.differs)),
         tuple(map(words.sentence, a.subject_or_manner)),
         ", ".join(a.cites),
-        picture(disputed, 26),
-        picture(work, 26),
+        (picture(disputed, 26), picture(work, 26)) if pictured else (),
     )

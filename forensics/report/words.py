@@ -31,11 +31,11 @@ PAIRS: dict[Pair, tuple[str, str, str]] = {
 
 GRADES: dict[Grade, str] = {
     Grade.SAME_PIXELS: "The decoded pixels of both pictures are equal, byte for byte.",
-    Grade.THROUGHOUT: "The measures of place and detail agree over the picture as a whole.",
-    Grade.IN_PART: "The measures of place and detail agree for a part of the picture.",
-    Grade.SUBJECT: "The measure of subject and manner agrees; the measures of place and detail do not.",
-    Grade.NONE: "No measure agrees beyond what unrelated pictures show.",
-    Grade.INSUFFICIENT: "The measurements needed for a grade are not at hand.",
+    Grade.THROUGHOUT: "The measures of place and detail lie within the bounds the protocol sets for near agreement.",
+    Grade.IN_PART: "They lie outside these bounds, but nearer than the protocol's share of the control works reaches.",
+    Grade.SUBJECT: "The measure of subject and manner is near; the measures of place and detail are not.",
+    Grade.NONE: "No measure is nearer than what control works show.",
+    Grade.INSUFFICIENT: "The measurements or controls that a grade needs are not at hand.",
 }
 """What each graded word says, and no more."""
 
@@ -174,3 +174,14 @@ def ratio(value: float | Absent, pair: Pair) -> str:
 def sentence(text: str) -> str:
     """The text closed by a full stop, so that sentences from a case can stand in a paragraph."""
     return text if not text or text[-1] in ".?!…”" else f"{text}."
+
+
+def first_sentence(text: str) -> tuple[str, str]:
+    """The first sentence, and the rest of the text; a decimal point ends no sentence."""
+    head, stop, rest = text.partition(". ")
+    return (f"{head}.", rest) if stop else (text, "")
+
+
+def cut(text: str, length: int) -> str:
+    """For running headers and labels: the text in full stands on the cover or in the table of exhibits."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"

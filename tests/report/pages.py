@@ -35,6 +35,21 @@ def reader(pdf: bytes) -> pypdf.PdfReader:
     return pypdf.PdfReader(io.BytesIO(pdf), strict=True)
 
 
+def places(pdf: bytes) -> list[tuple[int, float, float, str]]:
+    """Page number, distance from the left and from the bottom in points, and words, for every run of text."""
+    found: list[tuple[int, float, float, str]] = []
+    for number, page in enumerate(reader(pdf).pages, start=1):
+
+        def note(words: str, cm: list[float], tm: list[float], *_: object, number: int = number) -> None:
+            if words.strip():
+                x = tm[4] * cm[0] + tm[5] * cm[2] + cm[4]
+                y = tm[4] * cm[1] + tm[5] * cm[3] + cm[5]
+                found.append((number, x, y, words))
+
+        page.extract_text(visitor_text=note)
+    return found
+
+
 @lru_cache(maxsize=8)
 def page_texts(pdf: bytes) -> tuple[str, ...]:
     """The words of each page."""

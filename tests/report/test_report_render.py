@@ -17,6 +17,7 @@ from forensics.errors import RenderingError, VerificationError
 from forensics.report import pdf
 from tests.report import golden, pages
 from tests.report.conftest import Rendered
+from tests.report.heavy import heavy
 from tests.report.wording import quotations, violations
 
 FOOTER = "This document reports measurements. Whether works are substantially similar, or a right is infringed, is for"
@@ -162,3 +163,19 @@ def test_foreign_typeface_fails_the_rendering() -> None:
     html = '<html lang="en"><title>x</title><p style="font-family: DejaVu Sans">x</p></html>'
     with pytest.raises(RenderingError, match="typeface"):
         pdf.write(html, {}, record=b"{}", created="2026-11-22T09:12:44Z")
+
+
+def test_nothing_is_lost_however_long_the_material(tmp_path: Path) -> None:
+    case = heavy(tmp_path)
+    data = report.render(case, tmp_path)
+    runs = pages.places(data)
+    outside = [r for r in runs if not (r[1] < 513 and r[2] > 0)]
+    assert outside == [], "text beyond the margins"
+    flat = "".join("".join(r[3] for r in runs).split())
+    for comparison in case.comparisons:
+        for score in comparison.controls:
+            assert score.control.replace(" ", "") in flat
+    for exhibit in case.exhibits:
+        assert exhibit.sha256 in flat
+    for entry in case.custody:
+        assert entry.sha256 in flat

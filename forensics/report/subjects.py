@@ -1,0 +1,175 @@
+"""What was examined, as tables of names and values: files received, checkpoint, index, controls, and each inversion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from forensics.case import Absent, Case, Checkpoint, ControlFacts, Fact, IndexFacts, Item
+from forensics.report import charts, words
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A named value in a two-column table."""
+
+    name: str
+    value: str
+    style: str = ""
+    """`hash` for digests, `verbatim` for text of a file, whose line breaks are kept; empty for words of our own."""
+
+
+Lines = tuple[Line, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ItemView:
+    """One file received."""
+
+    id: str
+    heading: str
+    facts: Lines
+    metadata: Lines
+    generator: Lines
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The checkpoint, the index or the controls: facts and files, or the reason for their absence."""
+
+    facts: Lines
+    files: tuple[tuple[str, str, str], ...]
+    """Path, size, digest."""
+    absent: Absent | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One inversion as it was run."""
+
+    id: str
+    method: str
+    title: str
+    supplied: str
+    bits: str
+    prompt: str
+    facts: Lines
+    version: str
+    chart: Markup | None
+
+
+def lines(facts: tuple[Fact, ...]) -> Lines:
+    """Facts of the case, verbatim."""
+    return tuple(Line(f.name, f.value, "verbatim") for f in facts)
+
+
+def item(case: Case, received: Item) -> ItemView:
+    """A file received, with its digests and what it states about itself."""
+    role = "Disputed image" if received.id == case.disputed else "Original, as put forward"
+    copy = case.exhibit(received.exhibit)
+    return ItemView(
+        received.id,
+        role,
+        (
+            Line("File name", received.file_name, "verbatim"),
+            Line("Size", words.file_size(received.size_bytes)),
+            Line("Format", f"{received.media_type}, {words.pixels(received.width, received.height)} as stored"),
+            Line("SHA-256 as received", words.groups(received.sha256), "hash"),
+            Line("Working copy", f"exhibit {copy.id}, {words.pixels(copy.width, copy.height)}, {copy.media_type}"),
+            Line("Steps to the working copy", " ".join(map(words.sentence, received.decoding)) or "none needed"),
+            Line("SHA-256 of its bytes", words.groups(copy.sha256), "hash"),
+            Line("SHA-256 of its pixels", words.groups(copy.pixel_sha256), "hash"),
+        ),
+        lines(received.metadata),
+        lines(received.generator),
+    )
+
+
+def checkpoint(c: Checkpoint | Absent) -> Subject:
+    """The generator under examination."""
+    if isinstance(c, Absent):
+        return Subject((), (), c)
+    facts = (
+        Line("Name", c.name),
+        Line("Location as given", c.location),
+        Line("Architecture family", f"{c.family}, {c.layout}"),
+        Line("Prediction", c.prediction),
+        Line("Native picture size", words.pixels(c.native_px, c.native_px)),
+        Line("Parameters of the denoising network", words.count(c.parameters)),
+        *lines(c.facts),
+        Line("Digest over its files", words.groups(c.digest), "hash"),
+    )
+    files = tuple((f.path, f"{words.count(f.size_bytes)}", words.groups(f.sha256)) for f in c.files)
+    return Subject(facts, files, None)
+
+
+def index(i: IndexFacts | Absent) -> Subject:
+    """The training index searched."""
+    if isinstance(i, Absent):
+        return Subject((), (), i)
+    facts = (
+        Line("Name", i.name),
+        Line("Rows searched", words.count(i.count)),
+        Line("Source", i.source),
+        Line("Coverage", words.sentence(i.coverage)),
+        Line("Embedder", i.embedder),
+        Line("Built, as its manifest states", words.moment(i.built)),
+        *lines(i.facts),
+        Line("SHA-256 of the manifest", words.groups(i.digest), "hash"),
+    )
+    return Subject(facts, (), None)
+
+
+def controls(c: ControlFacts | Absent) -> Subject:
+    """The control works used."""
+    if isinstance(c, Absent):
+        return Subject((), (), c)
+    facts = (
+        Line("Name", c.name),
+        Line("Works available", words.count(c.available)),
+        Line("Works used", words.count(c.used)),
+        Line("Ground for exclusion from training", words.sentence(c.ground)),
+        Line("How the works used were chosen", words.sentence(c.selection)),
+        Line("Digest of their list", words.groups(c.digest), "hash"),
+    )
+    files = tuple((w.path, words.count(w.size_bytes), words.groups(w.sha256)) for w in c.works)
+    return Subject(facts, files, None)
+
+
+def rungs(case: Case) -> tuple[Rung, ...]:
+    """Every inversion in the order it was run."""
+    made = []
+    for v in case.inversions:
+        facts = (
+            Line("guidance", words.plain(v.guidance)),
+            Line("steps", words.count(v.steps)),
+            Line("seeds", _seeds(v.seeds)),
+            Line("evaluations of the network", words.count(v.evaluations)),
+            Line("wall time", f"{words.significant(v.seconds, 3)} s"),
+            *lines(v.facts),
+        )
+        prompt = f"“{v.prompt}” (from: {v.prompt_source})" if v.prompt else "none"
+        chart = charts.trajectory(v) if len(v.trace) > 1 else None
+        made.append(
+            Rung(
+                v.id,
+                v.method,
+                v.title,
+                words.sentence(v.supplied),
+                words.sentence(words.bits(v.supplied_bits)),
+                prompt,
+                facts,
+                f"Run {v.id}: {v.method}, version {v.version}",
+                chart,
+            )
+        )
+    return tuple(made)
+
+
+def _seeds(seeds: tuple[int, ...]) -> str:
+    if not seeds:
+        return "none drawn"
+    if len(seeds) > 2 and seeds == tuple(range(seeds[0], seeds[0] + len(seeds))):
+        return f"{seeds[0]} to {seeds[-1]}, {len(seeds)} in all"
+    return ", ".join(map(str, seeds))
