@@ -40,6 +40,7 @@ def analyze(
     """
     resolved = resolve(flags, case_file)
     folder = case_folder(image, out)
+    decodes(image, *map(Path, resolved.settings.originals))
     if resolved.settings.checkpoint is None:
         console.note(
             "Demonstration checkpoint: no checkpoint was named, so the small one that ships with forensics is "
@@ -51,6 +52,14 @@ def analyze(
 
         pdf = pipeline.analyze(image, folder, resolved, force=force, emit=console.emit)
     console.result(pdf)
+
+
+def decodes(*images: Path) -> None:
+    """Fail in a second, and without leaving a folder, for an image that would fail after the networks are loaded."""
+    from forensics import intake
+
+    for image in images:
+        intake.read(image)
 
 
 def case_folder(image: Path, out: Path | None) -> Path:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from forensics.cli import options
-from forensics.cli.analyze import case_folder
+from forensics.cli.analyze import case_folder, decodes
 from forensics.cli.console import Console
 from forensics.settings import resolve
 
@@ -41,6 +41,7 @@ def compare(
     """
     resolved = resolve({**flags, "originals": tuple(map(str, originals))}, case_file)
     folder = case_folder(disputed, out)
+    decodes(disputed, *originals)
     console.folder = folder
     with console.working():
         from forensics import pipeline

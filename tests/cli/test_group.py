@@ -130,15 +130,20 @@ def test_v_and_q_exclude_each_other() -> None:
 
 @pytest.mark.parametrize("name", sorted(p.name for p in ASSETS.glob("broken_*")))
 def test_broken_image_ends_with_code_3(name: str, tmp_path: Path) -> None:
-    done = run("index", "search", tmp_path, ASSETS / name)
-    assert done.exit_code == ExitCode.IMAGE
-    assert name in done.stderr
+    out = tmp_path / "case"
+    for arguments in (["analyze", ASSETS / name], ["compare", ASSETS / "plain.png", ASSETS / name]):
+        done = run(*arguments, "-o", out)
+        assert done.exit_code == ExitCode.IMAGE
+        assert name in done.stderr
+        assert done.stdout == ""
+        assert not out.exists()
 
 
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
         (["analyze"], ExitCode.USAGE),
+        (["analyze", "absent.png"], ExitCode.IMAGE),
         (["analyze", "x.png", "--profile", "slow"], ExitCode.USAGE),
         (["analyze", "x.png", "--case", "absent.toml"], ExitCode.USAGE),
         (["compare", "x.png"], ExitCode.USAGE),
