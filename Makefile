@@ -23,9 +23,10 @@ format: $(STAMP)
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-# The lock holds every package, for every platform, with the digests of its files, and no address of an index.
+# The lock holds every package, for every platform, with the digests of its files, and no address of an index. Each has
+# a ready-made wheel: a bare machine has no compiler.
 lock:
-	uv pip compile pyproject.toml --group dev --extra reference --universal --python-version 3.11 \
+	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --no-build \
 		--generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.lock
 
 clean:

@@ -112,11 +112,8 @@ def test_every_locked_package_has_digests() -> None:
 
 
 def test_lock_covers_what_the_project_asks_for() -> None:
-    project = PROJECT["project"]
-    asked = [
-        *project["dependencies"], *PROJECT["build-system"]["requires"], *PROJECT["dependency-groups"]["dev"],
-        *(row for rows in project["optional-dependencies"].values() for row in rows),
-    ]  # fmt: skip
+    project, groups = PROJECT["project"], PROJECT["dependency-groups"]
+    asked = [*project["dependencies"], *PROJECT["build-system"]["requires"], *groups["dev"]]
     versions = locked()
     for requirement in map(Requirement, asked):
         found = versions.get(canonicalize_name(requirement.name), set())
