@@ -1,6 +1,6 @@
 """Charts drawn from the numbers of a case: labelled where they are, readable in grey, the same bytes every time.
 
-In every chart "more alike" lies to the right, whichever way the measure points.
+In every chart "more alike", or the extreme end of a statistic, lies to the right, whichever way the measure points.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def strip(comparison: Comparison) -> Markup:
             weight=600,
         ),
         svg.text(at + nudge, 21.5, _tally(comparison), anchor=anchor, fill=svg.INK),
-        svg.text(right, axis + 22, "more alike →", anchor="end"),
+        svg.text(right, axis + 22, f"{comparison.toward} →", anchor="end"),
         svg.text(left, axis + 22, f"each dot is one of {comparison.n} controls"),
     ]
     alt = (

@@ -154,7 +154,7 @@ def _comparison(c: Comparison) -> ComparisonView:
         role,
         words.sentence(c.statistic),
         words.number(c.value),
-        words.direction(c.better),
+        words.pointing(c),
         words.tally(c),
         words.p_value(c),
         f"{words.number(low, 2)} to {words.number(high, 2)}",

@@ -80,6 +80,11 @@ def direction(better: Better) -> str:
     return f"{better.value} means more alike"
 
 
+def pointing(comparison: Comparison) -> str:
+    """The words beside the value of a statistic, whose extreme end need not be likeness."""
+    return f"{comparison.better.value} means {comparison.toward}"
+
+
 def as_extreme(better: Better) -> str:
     """How a control is counted against the disputed image."""
     return "as high or higher" if better is Better.HIGHER else "as low or lower"
