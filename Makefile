@@ -5,7 +5,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test lint format lock clean
+.PHONY: demo test lint format lock samples-digests clean
 
 demo: $(STAMP)  ## a report on the memorised sample; the last line is the path of the PDF
 	@$(BIN)/forensics analyze samples/disputed/memorised.png --case samples/case.toml -o out/demo --force
@@ -28,6 +28,10 @@ format: $(STAMP)
 lock:
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --no-build \
 		--generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.lock
+
+samples-digests:  ## SHA-256 of every file under samples/
+	cd samples && find . -type f ! -name digests.txt ! -name '*.pyc' -printf '%P\n' | LC_ALL=C sort \
+		| xargs -d '\n' sha256sum > digests.txt
 
 clean:
 	rm -rf $(VENV) out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,54 @@
+"""What is shipped is what it is said to be."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+from forensics.casefile import file_sha256
+from forensics.resources import samples
+
+FOLDER = samples()
+
+
+def test_every_file_has_its_stated_digest_and_none_is_unstated() -> None:
+    stated = {}
+    for line in (FOLDER / "digests.txt").read_text("utf-8").splitlines():
+        digest, _, name = line.partition("  ")
+        stated[name] = digest
+    found = {
+        path.relative_to(FOLDER).as_posix(): path
+        for path in FOLDER.rglob("*")
+        if path.is_file() and path.name != "digests.txt" and not any(p.is_symlink() for p in path.parents)
+    }
+    assert set(found) == set(stated)
+    assert [name for name, path in found.items() if file_sha256(path) != stated[name]] == []
+
+
+def test_samples_stay_small_enough_to_travel() -> None:
+    size = sum(
+        p.stat().st_size for p in FOLDER.rglob("*") if p.is_file() and not any(q.is_symlink() for q in p.parents)
+    )
+    assert size < 50_000_000
+
+
+def test_truth_agrees_with_the_manifest() -> None:
+    rows = (FOLDER / "reference" / "manifest.jsonl").read_text("utf-8").splitlines()
+    manifest = {row["id"]: row for row in map(json.loads, rows)}
+    truth = {r["file"]: r for r in csv.DictReader((FOLDER / "disputed" / "truth.csv").read_text("utf-8").splitlines())}
+    assert manifest[truth["memorised.png"]["work"]]["role"] == "planted"
+    assert manifest[truth["memorised.png"]["work"]]["repetitions"] == 256
+    assert manifest[truth["edited.jpg"]["work"]]["role"] == "training"
+    assert manifest[truth["control.png"]["work"]]["role"] == "control"
+    assert truth["manner.png"]["work"] == ""
+    assert {p.name for p in (FOLDER / "disputed").iterdir()} == {*truth, "truth.csv"}
+
+
+def test_index_holds_every_training_work_and_no_control() -> None:
+    import pyarrow.parquet as pq
+
+    rows = (FOLDER / "reference" / "manifest.jsonl").read_text("utf-8").splitlines()
+    trained = {row["id"] for row in map(json.loads, rows) if row["role"] in ("training", "planted")}
+    tables = (FOLDER / "reference" / "index" / "metadata").glob("*.parquet")
+    indexed = {i for table in tables for i in pq.read_table(table, columns=["training_id"])["training_id"].to_pylist()}
+    assert indexed == trained
