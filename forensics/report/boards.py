@@ -14,10 +14,10 @@ from forensics.report import words
 from forensics.report.measures import Measures
 
 MM_PER_INCH = 25.4
-LABELS_MM, UNBROKEN_MM = 10.0, 175.0
+LABELS_MM, UNBROKEN_MM = 10.0, 90.0
 """Height of the labels of a row; a figure up to this height is kept on one page."""
-PAIR_MM, TRIPLE_MM, STRIP_MM = 73.0, 48.0, 16.5
-"""Printed long side of a panel by the number of panels in a row of 150 mm: two, three, eight."""
+PAIR_MM, TRIPLE_MM, QUADRUPLE_MM, STRIP_MM = 73.0, 48.0, 35.0, 16.5
+"""Printed long side of a panel by the number of panels in a row of 150 mm: two, three, four, eight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +111,12 @@ def _beside(make: _Maker, disputed: str, originals: Sequence[str]) -> tuple[Boar
 def _neighbours(make: _Maker, disputed: str, pictured: Sequence[str]) -> tuple[Board, ...]:
     if not pictured:
         return ()
+    large = 3 if len(pictured) == 3 else 2  # three fit one row of four panels; a single one would be left over
     first = make.board(
         "fig-neighbours",
-        [(disputed, *pictured[:2])],
-        _chunks(list(pictured[2:]), 5),
-        TRIPLE_MM,
+        [(disputed, *pictured[:large])],
+        _chunks(list(pictured[large:]), 5),
+        TRIPLE_MM if large == 2 else QUADRUPLE_MM,
         "Disputed image and the closest items of the index searched, in order of similarity. "
         "Pictures as the index ships them.",
         strip_mm=28.4,

@@ -72,7 +72,7 @@ class Measures:
         """The numbers of a pair in one line, for the label under a panel; measures not made are left to the tables."""
         known = self.pair(a, b)
         shown = [
-            f"{name.upper()} {words.measured(m.value, self._metrics[name])}"
+            f"{name.upper()}\u00a0{words.measured(m.value, self._metrics[name])}"
             for name, m in known.items()
             if isinstance(m, Measurement)
         ]
