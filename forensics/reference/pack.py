@@ -92,8 +92,10 @@ def pack_twin(work: Path, samples: Path, twin: str) -> None:
 
 
 def pack_runs(work: Path, samples: Path) -> None:
-    """Run manifests and training curves."""
+    """Run manifests, training curves, and the figures that `evaluate` left in the work folder."""
     runs = fresh(samples / "runs")
+    for path in sorted((work / "figures").glob("*.figures.json")):
+        shutil.copyfile(path, runs / path.name)
     shutil.copyfile(work / "data.json", runs / "data.json")
     for name in ("autoencoder", "clip", "twin-a", "twin-b"):
         for kind in ("run.json", "log.jsonl"):

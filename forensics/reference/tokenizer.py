@@ -25,7 +25,7 @@ PATTERN = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[
 
 
 def train(captions: Iterable[str], size: int = VOCABULARY) -> tuple[dict[str, int], list[tuple[str, str]]]:
-    """Vocabulary and merges; deterministic for the same captions."""
+    """Vocabulary and merges; the same for the same captions but for merges of equal count."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     bpe = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
     bpe.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])

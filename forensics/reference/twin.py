@@ -115,7 +115,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--twin", choices=("a", "b"), required=True)
     parser.add_argument("--like", type=Path, help="run.json of the other twin: take its steps, schedule and seed")
     parser.add_argument("--steps", type=int, default=20000, help="stop here at the latest")
-    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--warmup", type=int, default=150)
     parser.add_argument("--decay-start", type=int, help="step at which the linear decay begins; the run ends with it")
