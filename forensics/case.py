@@ -18,9 +18,9 @@ class Better(StrEnum):
     """Which way a measure points."""
 
     HIGHER = "higher"
-    """A higher value means more alike."""
+    """A higher value means more alike (of a measure) or more extreme (of a statistic)."""
     LOWER = "lower"
-    """A lower value means more alike."""
+    """A lower value means so."""
 
 
 class Pair(StrEnum):
@@ -326,6 +326,8 @@ class Comparison:
     """Exact 95 % Clopper-Pearson interval for the share of such controls that would score as extreme."""
     p_holm: float | None = None
     """p after Holm's correction over the secondary comparisons; none for a primary one."""
+    toward: str = "more alike"
+    """What the extreme end of the statistic means, in two or three words."""
 
 
 @dataclass(frozen=True, slots=True)

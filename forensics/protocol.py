@@ -33,6 +33,12 @@ class Protocol:
     """Classifier-free guidance of regeneration."""
     refinements: int
     """Fixed-point corrections per step of the ODE inversion."""
+    codelength_levels: int
+    """Noise levels of the codelength."""
+    codelength_draws: int
+    """Draws of noise at every level."""
+    codelength_cut: float
+    """Noise over signal down to which bits are counted."""
     primary_retention: str
     """The pre-declared primary measurement of the retention pair."""
     primary_derivation: str
@@ -69,6 +75,9 @@ _STANDARD = Protocol(
     steps=20,
     guidance=3.0,
     refinements=2,
+    codelength_levels=32,
+    codelength_draws=2,
+    codelength_cut=1.0,
     primary_retention="median LPIPS over the seeds between the pictures generated from the prompt and the target",
     primary_derivation="LPIPS between the disputed image and the work compared with it",
     near_pixels_ssim=0.80,
@@ -77,7 +86,11 @@ _STANDARD = Protocol(
 )
 
 PROFILES = {
-    "quick": dataclasses.replace(_STANDARD, profile="quick", neighbours=3, controls=9, seeds=4, steps=12),
+    "quick": dataclasses.replace(
+        _STANDARD, profile="quick", neighbours=3, controls=9, seeds=4, steps=12, codelength_draws=1
+    ),
     "standard": _STANDARD,
-    "deep": dataclasses.replace(_STANDARD, profile="deep", neighbours=10, controls=99, seeds=32, steps=50),
+    "deep": dataclasses.replace(
+        _STANDARD, profile="deep", neighbours=10, controls=99, seeds=32, steps=50, codelength_draws=4
+    ),
 }

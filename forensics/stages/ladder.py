@@ -17,6 +17,7 @@ from forensics.images import to_picture
 from forensics.intake import prompt_stated
 from forensics.inversion import INVERSIONS
 from forensics.inversion.base import Attempt, Plan, run_many
+from forensics.inversion.codelength import Grid, codelengths
 from forensics.protocol import Protocol
 from forensics.settings import Settings
 from forensics.stages.search import Found
@@ -48,10 +49,24 @@ class Rung:
 
 
 @dataclass(frozen=True, slots=True)
+class Bits:
+    """Codelengths in bits, of the disputed image first and then of the controls in their order."""
+
+    prompted: tuple[float, ...]
+    """Under the checkpoint, given the prompt."""
+    plain: tuple[float, ...]
+    """Under the checkpoint, given nothing."""
+    elsewhere: tuple[float, ...]
+    """Under the control checkpoint, given the prompt; empty without one."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ladder:
     """All rungs."""
 
     rungs: tuple[Rung, ...] = ()
+    bits: Bits | None = None
+    """None where there is no prompt, or a control has none."""
     absences: tuple[Absent, ...] = field(default=())
 
     def rung(self, method: str) -> Rung | None:
@@ -88,6 +103,13 @@ def climb(
         # Further prompts are shown; the first alone is the pre-declared one that is ranked among the controls.
         same = [replace(plan, prompt=text) for text in control_prompts(prompt, controls, found)] if number == 0 else []
         rungs.append(climber.run("regeneration", plan, model, controls.works if same else (), same))
+    grid = Grid(protocol.codelength_levels, protocol.codelength_cut, protocol.codelength_draws)
+    works = (disputed, *controls.works)
+    texts = [p.text for p in prompts[:1]] + (control_prompts(prompts[0], controls, found) if prompts else [])
+    complete = bool(controls.works) and len(texts) == len(works)
+    prompted = _bits(works, texts, model, grid, emit) if complete else ()
+    plain_bits = _bits(works, [""] * len(works), model, grid, emit) if complete else ()
+    elsewhere: tuple[float, ...] = ()
     del model
     absences = []
     if not prompts:
@@ -105,7 +127,16 @@ def climb(
         title = f"{rung.inversion.title}, control checkpoint {control_checkpoint.name}"
         facts = (*rung.inversion.facts, Fact("control checkpoint digest", control_checkpoint.digest))
         rungs.append(replace(rung, inversion=replace(rung.inversion, title=title, facts=facts)))
-    return Ladder(tuple(rungs), tuple(absences))
+        elsewhere = _bits(works, texts, other, grid, emit) if complete else ()
+    bits = Bits(prompted, plain_bits, elsewhere) if complete else None
+    return Ladder(tuple(rungs), bits, tuple(absences))
+
+
+def _bits(
+    works: Sequence[Work], prompts: Sequence[str], model: DiffusionModel, grid: Grid, emit: Emit
+) -> tuple[float, ...]:
+    conditions = [model.condition(prompt, 1.0) for prompt in prompts]
+    return tuple(found.total for found in codelengths([w.pixels for w in works], conditions, model, grid, emit))
 
 
 def control_prompts(prompt: Prompt, controls: ControlGroup, found: Found) -> list[str]:

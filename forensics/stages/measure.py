@@ -27,7 +27,7 @@ from forensics.images import to_tensor
 from forensics.inversion.base import Attempt
 from forensics.retrieval.base import Hit
 from forensics.similarity.base import Similarity
-from forensics.stages.ladder import Ladder, Rung
+from forensics.stages.ladder import Bits, Ladder, Rung
 from forensics.stages.search import Found
 from forensics.stages.works import ControlGroup, Work, read
 from forensics.statistics.ranks import clopper_pearson, extreme, holm, rank_p
@@ -145,6 +145,8 @@ def _compare(
         for method in ("ode", "autoencoder"):
             if (rung := ladder.rung(method)) and rung.controls:
                 bench.round_trip(method, rung)
+    if ladder.bits is not None:
+        bench.codelength(ladder.bits)
     if found.neighbours and found.control_top:
         bench.nearest(found.neighbours[0].similarity, found.control_top)
     return bench.finish(), bench.absences(ladder)
@@ -217,6 +219,25 @@ class _Bench:
             [values[0] for values in self._attempts(PERCEPTUAL, rung.controls)],
         )  # fmt: skip
 
+    def codelength(self, bits: Bits) -> None:
+        """What the checkpoint needs to be told: corrected for the picture's own complexity, so that plain ones do not
+        stand out."""
+        saved = [1 - prompted / plain for prompted, plain in zip(bits.prompted, bits.plain, strict=True)]
+        self._rank(
+            "Codelength, share that the prompt saves",
+            "One minus the ratio of the bits the checkpoint needs for the picture with the prompt to those without it "
+            f"({bits.prompted[0]:.0f} and {bits.plain[0]:.0f} bits for the disputed image).",
+            None, Better.HIGHER, saved[0], saved[1:], "prompt tells more",
+        )  # fmt: skip
+        if bits.elsewhere:
+            excess = [1 - here / there for here, there in zip(bits.prompted, bits.elsewhere, strict=True)]
+            self._rank(
+                "Codelength, share saved against the control checkpoint",
+                "One minus the ratio of the bits under the checkpoint to those under the control checkpoint, with "
+                f"the same prompt ({bits.prompted[0]:.0f} and {bits.elsewhere[0]:.0f} bits for the disputed image).",
+                None, Better.HIGHER, excess[0], excess[1:], "checkpoint knows more",
+            )  # fmt: skip
+
     def nearest(self, similarity_of_first: float, control_top: Sequence[Hit]) -> None:
         """Look-elsewhere: the first hit ranked among the first hits of the controls in the same index."""
         self._add(
@@ -271,11 +292,17 @@ class _Bench:
         self, title: str, statistic: str, pair: Pair | None, metric: str, value: float, values: Sequence[float]
     ) -> None:
         better = self.instruments.at_hand[metric].facts.better if metric in self.instruments.at_hand else Better.HIGHER
+        self._rank(title, statistic, pair, better, value, values, "more alike")
+
+    def _rank(
+        self, title: str, statistic: str, pair: Pair | None, better: Better, value: float, values: Sequence[float],
+        toward: str,
+    ) -> None:  # fmt: skip
         k, n = extreme(value, values, better), len(values)
         scores = tuple(ControlScore(w.id, v) for w, v in zip(self.controls, values, strict=True))
         self.collected.append(
             Comparison(
                 f"K{len(self.collected) + 1}", title, statistic, pair, better, value, scores, k, n, rank_p(k, n),
-                clopper_pearson(k, n),
+                clopper_pearson(k, n), None, toward,
             )
         )  # fmt: skip
