@@ -152,8 +152,8 @@ def typefaces() -> Check:
 
 
 def embedded() -> Check:
-    """The embedded reference models and tables, each against the digest that the release states."""
-    folder, again = samples() / "reference", "Install the package again."
+    """The embedded reference files, each against the digest that the release states."""
+    folder, again = samples(), "Install the package again."
     stated = folder / "digests.txt"
     if not stated.is_file():
         return Check("embedded samples", False, f"{stated.name} is missing", again, ExitCode.WEIGHTS)

@@ -45,9 +45,8 @@ def test_first_missing_row_that_matters_decides_the_exit_code(monkeypatch: pytes
 
 
 def test_damaged_sample_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "reference").mkdir()
-    (tmp_path / "reference" / "a.bin").write_bytes(b"changed")
-    (tmp_path / "reference" / "digests.txt").write_text(f"{'0' * 64}  a.bin\n")
+    (tmp_path / "a.bin").write_bytes(b"changed")
+    (tmp_path / "digests.txt").write_text(f"{'0' * 64}  a.bin\n")
     monkeypatch.setattr(doctor, "samples", lambda: tmp_path)
     check = doctor.embedded()
     assert not check.ok
