@@ -105,7 +105,7 @@ def analyze(image: Path, out: Path, resolved: Resolved, *, force: bool = False, 
             assessments=concluded.assessments,
             findings=concluded.findings,
             absences=(*absent, *rungs.absences, *measured.absences, *concluded.absences),
-            settings=resolved.rows,
+            settings=(*resolved.rows, *protocol.rows),
             environment=facts(device),
             custody=ledger.custody,
         )
@@ -163,7 +163,7 @@ def compare(
             assessments=concluded.assessments,
             findings=concluded.findings,
             absences=(*measured.absences, *concluded.absences),
-            settings=resolved.rows,
+            settings=(*resolved.rows, *protocol.rows),
             environment=facts(device),
             custody=ledger.custody,
         )

@@ -9,7 +9,7 @@ import dataclasses
 import hashlib
 from dataclasses import dataclass
 
-from forensics.case import FileDigest
+from forensics.case import FileDigest, Setting
 from forensics.schema import canonical
 
 VERSION = "1"
@@ -59,6 +59,13 @@ class Protocol:
     def canonical(self) -> bytes:
         """The parameters as canonical JSON: the protocol file in the case folder."""
         return canonical(self)
+
+    @property
+    def rows(self) -> tuple[Setting, ...]:
+        """Every parameter as a setting, for the appendix."""
+        source = f"protocol {self.version}, profile {self.profile}"
+        named = ((f.name, getattr(self, f.name)) for f in dataclasses.fields(self))
+        return tuple(Setting(name.replace("_", " "), str(value), source) for name, value in named)
 
     @property
     def file(self) -> FileDigest:

@@ -35,7 +35,6 @@ class FindingView:
     """Its first sentence, set as a heading."""
     detail: str
     ratio: str
-    tallies: tuple[str, ...]
     cites: str
     contrary: tuple[str, ...]
     limits: tuple[str, ...]
@@ -89,6 +88,8 @@ class Comparing:
     comparisons: tuple[ComparisonView, ...]
     smallest_p: str
     """The smallest p that the number of controls allows; empty without comparisons."""
+    codelength: bool
+    """Whether codelengths are among the statistics: their method has a card of its own."""
 
 
 def summary(case: Case) -> Summary:
@@ -111,18 +112,16 @@ def _thumb(case: Case, item: Item) -> Thumb:
 
 def _pair(case: Case, pair: Pair) -> PairView:
     name, first, second = words.PAIRS[pair]
-    found = tuple(_finding(case, f) for f in case.findings if f.pair is pair)
+    found = tuple(_finding(f) for f in case.findings if f.pair is pair)
     return PairView(name, first, second, found)
 
 
-def _finding(case: Case, f: Finding) -> FindingView:
-    cited = [c for c in case.comparisons if c.id in f.cites]
+def _finding(f: Finding) -> FindingView:
     return FindingView(
         f.id,
         f.question,
         *words.first_sentence(words.sentence(f.answer)),
         words.ratio(f.likelihood_ratio, f.pair),
-        tuple(f"{words.tally(c)}; p = {words.p_value(c)}" for c in cited),
         ", ".join(f.cites),
         tuple(map(words.sentence, f.contrary)),
         tuple(map(words.sentence, f.limits)),
@@ -136,6 +135,7 @@ def comparing(case: Case) -> Comparing:
     return Comparing(
         tuple(map(_comparison, ordered)),
         f"{words.significant(1 / (fewest + 1))} (that is, 1/{fewest + 1})" if fewest else "",
+        any(c.title.startswith("Codelength") for c in case.comparisons),
     )
 
 
