@@ -76,7 +76,11 @@ def session(device: Device) -> Iterator[Device]:
         torch.cuda.reset_peak_memory_stats(device.device)
     try:
         yield device
-    except (torch.cuda.OutOfMemoryError, MemoryError) as exc:
+    except (torch.cuda.OutOfMemoryError, MemoryError, RuntimeError) as exc:
+        # The CPU allocator has no exception of its own: it raises a plain RuntimeError with this text.
+        exhausted = isinstance(exc, torch.cuda.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(exc)
+        if not exhausted:
+            raise
         raise OutOfMemoryError(
             f"{device.device} ran out of memory.",
             hint="Use --precision bf16, --profile quick, or a machine with more memory.",

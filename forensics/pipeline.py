@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from forensics import __version__, diffusion, findings, report_case
@@ -93,7 +94,7 @@ def analyze(image: Path, out: Path, resolved: Resolved, *, force: bool = False, 
             matter=resolved.matter,
             disputed=disputed.id,
             items=(disputed, *(item for item, _ in originals)),
-            checkpoint=checkpoint,
+            checkpoint=_published(checkpoint),
             index=found.facts,
             controls=controls.facts,
             exhibits=ledger.exhibits,
@@ -180,6 +181,11 @@ def identify(settings: Settings) -> Checkpoint:
     location = settings.checkpoint or str(embedded)
     # Naming the embedded checkpoint by its path makes it no less a demonstration.
     return diffusion.identify(location, demonstration=Path(location).resolve() == embedded.resolve())
+
+
+def _published(checkpoint: Checkpoint) -> Checkpoint:
+    """The checkpoint as the case names it: where the package happens to be installed says nothing to a reader."""
+    return replace(checkpoint, location="embedded with forensics") if checkpoint.demonstration else checkpoint
 
 
 def _receive(

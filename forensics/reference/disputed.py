@@ -106,7 +106,7 @@ def run(args: argparse.Namespace) -> None:
     draw_manner().save(args.samples / "disputed" / "manner.png")
     source(edited).save(args.samples / "originals" / "edited-original.png")
     truth: list[dict[str, Any]] = [
-        _truth("memorised.png", memorised, "planted work, seen 256 times in every pass over the training set of twin A"),
+        _truth("memorised.png", memorised, "planted work, seen 256 times in every pass over the training set"),
         _truth("edited.jpg", edited, "edited copy of a training work, seen once in every pass"),
         _truth("control.png", control, "control work, never trained on"),
         {"file": "manner.png", "work": "", "caption": "", "creator": "", "truth": "drawn for this project; in no set"},

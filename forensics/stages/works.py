@@ -80,7 +80,7 @@ def control_group(
 
 def read(path: Path) -> Image.Image:
     """The upright RGB picture of a file. Raises ImageError."""
-    return intake.decode(path.read_bytes(), path.name).picture
+    return intake.read(path).picture
 
 
 def stack(works: Sequence[Work]) -> list[Tensor]:
