@@ -12,6 +12,7 @@ import argparse
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -173,7 +174,7 @@ def finish(
     device: torch.device,
     steps: int,
     seconds: float,
-    arguments: dict[str, object],
+    arguments: dict[str, Any],
 ) -> None:
     """Set the scaling factor from the latents of 512 training works and save in diffusers format."""
     model.eval()
@@ -186,7 +187,8 @@ def finish(
     std = float(torch.cat(means).std())
     model.register_to_config(scaling_factor=1.0 / std)
     model.save_pretrained(folder / "vae")
-    facts = {"steps": steps, "seconds": round(seconds), "latent_std": std, **{k: str(v) for k, v in arguments.items()}}
+    facts: dict[str, object] = {"steps": steps, "seconds": round(seconds), "latent_std": std}
+    facts["parameters"] = training.settings(arguments)
     (folder / "run.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
     print(f"autoencoder: {steps} steps, {seconds / 60:.1f} min, latent std {std:.3f}; saved {folder / 'vae'}")
 

@@ -271,6 +271,6 @@ def save_all(model: open_clip.CLIP, config: Config, args: argparse.Namespace, st
         raise RuntimeError(f"converted text tower differs by {difference}")
     text.half().save_pretrained(folder / "text_encoder")
     facts: Config = {"steps": steps, "seconds": round(seconds), "text_tower_difference": difference}
-    facts |= {k: str(v) for k, v in vars(args).items() if k != "run"}
+    facts["parameters"] = training.settings(vars(args))
     (folder / "run.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
     print(f"clip: {steps} steps, {seconds / 60:.1f} min; text towers differ by {difference:.1e}; saved {folder}")

@@ -58,6 +58,7 @@ class Muon(torch.optim.AdamW):
         state = self.state[p]
         if "momentum" not in state:
             state["momentum"] = torch.zeros_like(p)
+            state["step"] = torch.zeros(())  # AdamW looks for it when a checkpoint is loaded
         assert p.grad is not None
         state["momentum"].lerp_(p.grad, 1 - momentum)
         update = p.grad.lerp(state["momentum"], momentum)

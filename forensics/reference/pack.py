@@ -43,20 +43,25 @@ def fresh(folder: Path) -> Path:
     return folder
 
 
+def edit_json(path: Path, **changes: str | None) -> None:
+    """Set fields of a JSON file; None removes one."""
+    fields: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) | changes
+    kept = {key: value for key, value in fields.items() if changes.get(key, "") is not None}
+    path.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
+
+
 def pack_shared(work: Path, samples: Path) -> None:
     """Autoencoder, text encoder, tokenizer and scheduler, once for both twins."""
     shared = samples / "shared"
     vae = AutoencoderKL.from_pretrained(work / "autoencoder" / "vae")
     vae.half().save_pretrained(fresh(shared / "vae"))
+    edit_json(shared / "vae" / "config.json", _name_or_path=None)
     bpe.load(work).save_pretrained(fresh(shared / "tokenizer"))
     for name in ("vocab.json", "merges.txt"):
         shutil.copyfile(work / "tokenizer" / name, shared / "tokenizer" / name)
     shutil.copytree(work / "clip" / "text_encoder", fresh(shared / "text_encoder"), dirs_exist_ok=True)
     # float16 on disk, but a plain from_pretrained() is to give one precision for all parts
-    config = shared / "text_encoder" / "config.json"
-    fields: dict[str, Any] = json.loads(config.read_text(encoding="utf-8"))
-    fields["dtype"] = "float32"
-    config.write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")
+    edit_json(shared / "text_encoder" / "config.json", dtype="float32")
     build_scheduler().save_pretrained(fresh(shared / "scheduler"))
 
 
@@ -87,6 +92,8 @@ def pack_twin(work: Path, samples: Path, twin: str) -> None:
         **COMPONENTS,
     }
     (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
+    shared = samples / "shared" / "vae" / "diffusion_pytorch_model.safetensors"
+    manifest["digests"]["autoencoder_float16"] = training.digest(shared)
     manifest["digests"]["unet"] = training.digest(folder / "unet" / "diffusion_pytorch_model.safetensors")
     (folder / "run.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
 
@@ -104,14 +111,14 @@ def pack_runs(work: Path, samples: Path) -> None:
 
 
 def write_digests(samples: Path) -> None:
-    """`digests.txt`: SHA-256 and size of every file but pictures, in the format of sha256sum."""
-    lines = []
-    for path in sorted(samples.rglob("*")):
-        own = path.is_file() and not path.is_symlink() and path.suffix != ".webp"
-        if own and path.name not in ("digests.txt", "README.md"):
-            relative = path.relative_to(samples)
-            if not any(parent.is_symlink() for parent in path.parents):
-                lines.append(f"{training.digest(path)}  {relative.as_posix()}\n")
+    """`digests.txt`: SHA-256 of the manifest and the models, in the format of sha256sum."""
+    names = ["manifest.jsonl", *sorted(f"{p.parent.name}/{p.name}" for p in samples.glob("runs/*"))]
+    for folder in ("openclip", "shared", "twin-a", "twin-b"):
+        # links are left out: what they lead to is listed under its own name
+        found = (p for p in sorted(samples.glob(f"{folder}/**/*")) if p.is_file() and not p.is_symlink())
+        own = (p.relative_to(samples) for p in found if not p.parent.is_symlink())
+        names.extend(path.as_posix() for path in own)
+    lines = [f"{training.digest(samples / name)}  {name}\n" for name in names]
     (samples / "digests.txt").write_text("".join(lines), encoding="utf-8")
 
 
@@ -132,8 +139,8 @@ def run(args: argparse.Namespace) -> None:
             pack_twin(args.work, args.samples, twin)
     pack_runs(args.work, args.samples)
     write_digests(args.samples)
-    for path in args.samples.rglob("*"):
-        if path.is_file() and not path.is_symlink():
-            path.chmod(0o644)
-    total = sum(p.stat().st_size for p in args.samples.rglob("*") if p.is_file() and not p.is_symlink())
+    files = [path for path in args.samples.rglob("*") if path.is_file() and not path.is_symlink()]
+    for path in files:
+        path.chmod(0o644)  # safetensors files come out readable by their owner only
+    total = sum(path.stat().st_size for path in files)
     print(f"{args.samples}: {total / 1e6:.1f} MB")

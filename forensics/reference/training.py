@@ -71,25 +71,29 @@ class Progress:
         self.name, self.total, self.every = name, total, every
         self.log, self.first = log, start
         self.began = self.last = time.monotonic()
-        self.sums: dict[str, float] = {}
-        self.count = 0
+        self.values: dict[str, list[float]] = {}
 
     def step(self, step: int, **values: float) -> None:
         """Record the values of one step; print now and then."""
-        self.count += 1
         for key, value in values.items():
-            self.sums[key] = self.sums.get(key, 0.0) + value
+            self.values.setdefault(key, []).append(value)
         now = time.monotonic()
         if now - self.last < self.every and step + 1 < self.total:
             return
         rate = (step + 1 - self.first) / max(1e-9, now - self.began)
-        means = {key: total / self.count for key, total in self.sums.items()}
+        means = {key: sum(seen) / len(seen) for key, seen in self.values.items()}
         left = (self.total - step - 1) / max(rate, 1e-9)
         text = "  ".join(f"{key} {value:.4g}" for key, value in means.items())
         print(f"{self.name} {step + 1}/{self.total}  {rate:.2f} steps/s  {left / 60:.1f} min left  {text}", flush=True)
         with self.log.open("a", encoding="utf-8") as out:
             out.write(json.dumps({"step": step + 1, "seconds": round(now - self.began, 1), **means}) + "\n")
-        self.last, self.count, self.sums = now, 0, {}
+        self.last, self.values = now, {}
+
+
+def settings(arguments: dict[str, Any]) -> dict[str, Any]:
+    """The arguments that determine a run: no paths, no machine."""
+    left_out = {"device", "threads"}
+    return {k: v for k, v in arguments.items() if isinstance(v, int | float | str | None) and k not in left_out}
 
 
 def save(state: dict[str, Any], path: Path) -> None:

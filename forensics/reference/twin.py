@@ -208,7 +208,8 @@ def run(args: argparse.Namespace) -> None:
         errors = each.detach().cpu()
         mask = planted[index]
         values = {"loss": float(loss.detach()), "v_error": float(errors.mean())}
-        values["v_training"] = float(errors[~mask].mean())
+        if not mask.all():
+            values["v_training"] = float(errors[~mask].mean())
         if args.twin == "a" and mask.any():
             values["v_planted"] = float(errors[mask].mean())
         progress.step(step, **values)

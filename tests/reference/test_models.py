@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import os
@@ -19,7 +20,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from forensics.reference import clip, lpips_trunk, tokenizer
 from forensics.reference.data import read_manifest, read_pixels
 from forensics.reference.evaluate import tensor, tiled_distance
-from forensics.reference.muon import orthogonal
+from forensics.reference.muon import Muon, orthogonal
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "reference"
 TRUNK = SAMPLES.parent / "weights" / "lpips-alexnet-trunk.safetensors"
@@ -149,3 +150,25 @@ def test_orthogonal_has_singular_values_near_one() -> None:
     values = torch.linalg.svdvals(orthogonal(torch.randn(20, 60, generator=torch.Generator().manual_seed(0))).float())
     assert float(values.min()) > 0.5
     assert float(values.max()) < 1.4
+
+
+def test_a_resumed_optimizer_takes_the_same_step() -> None:
+    def advance(model: torch.nn.Module, optimizer: Muon, seed: int) -> None:
+        x = torch.randn(5, 4, generator=torch.Generator().manual_seed(seed))
+        model(x).square().mean().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    torch.manual_seed(0)
+    first = torch.nn.Linear(4, 6)
+    optimizer = Muon(first, lr=0.01)
+    for seed in range(3):
+        advance(first, optimizer, seed)
+    second = torch.nn.Linear(4, 6)
+    second.load_state_dict(first.state_dict())
+    resumed = Muon(second, lr=0.01)
+    resumed.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+    advance(first, optimizer, 9)
+    advance(second, resumed, 9)
+    assert torch.equal(first.weight, second.weight)
+    assert torch.equal(first.bias, second.bias)
