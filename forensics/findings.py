@@ -231,7 +231,7 @@ def _retention(evidence: Evidence) -> Finding:
         )
     answer = (
         f"From the prompt alone ({run.prompt_source}), {len(run.seeds)} seeds gave pictures whose median LPIPS to the "
-        f"disputed image is {rank.value:.3f}. {_ranked(rank, evidence.protocol)}"
+        f"disputed image is {rank.value:.3f}. {_supplied(run)}{_ranked(rank, evidence.protocol)}"
     )
     contrary = list(_reconstruction(evidence))
     for other in evidence.comparisons:
@@ -251,6 +251,12 @@ def _origin(evidence: Evidence) -> Finding:
     contrary = tuple(f"The file states a prompt: “{value}”. Metadata can be forged." for value in stated)
     answer = f"Not evaluated: {_lower(NO_ORIGIN.reason)}"
     return Finding("F3", Pair.ORIGIN, question, answer, NO_ORIGIN, (), contrary, ())
+
+
+def _supplied(run: Inversion) -> str:
+    if isinstance(run.supplied_bits, Absent):
+        return ""
+    return f"Prompt and choice of the seed amount to {run.supplied_bits:.0f} bits of supplied information. "
 
 
 def _ranked(rank: Comparison, protocol: Protocol) -> str:
