@@ -27,6 +27,8 @@ from forensics.case import (
 )
 from forensics.protocol import Protocol
 
+NEAREST = "LPIPS to the nearest training image"
+"""Title of the comparison that neighbours are ranked by; a work put forward is ranked by "LPIPS to" its own id."""
 NO_CHECKPOINT = Absent(
     "checkpoint",
     "No checkpoint was examined: this is a comparison of pictures.",
@@ -71,6 +73,11 @@ class Evidence:
     def primary(self, pair: Pair) -> Comparison | None:
         """The pre-declared primary comparison of a pair, if it was made."""
         return next((c for c in self.comparisons if c.primary_for is pair), None)
+
+    def rank_of(self, work: str) -> Comparison | None:
+        """The comparison by which this work is ranked among the controls, if it was made."""
+        title = NEAREST if any(n.exhibit == work for n in self.neighbours) else f"LPIPS to {work}"
+        return next((c for c in self.comparisons if c.title == title), None)
 
     def same_pixels(self, work: str) -> bool:
         """Whether the decoded pixels of the disputed image and of the work are equal."""
@@ -123,7 +130,7 @@ def _grade(work: str, values: dict[str, Measurement], evidence: Evidence) -> tup
     if ssim.value >= protocol.near_pixels_ssim and lpips.value <= protocol.near_pixels_lpips:
         bounds = f"SSIM at least {protocol.near_pixels_ssim:.2f} and LPIPS at most {protocol.near_pixels_lpips:.2f}"
         return Grade.THROUGHOUT, f"{stated} lie within the bounds of the protocol for this grade ({bounds})."
-    rank = evidence.primary(Pair.DERIVATION)
+    rank = evidence.rank_of(work)
     if rank is None:
         return (
             Grade.INSUFFICIENT,
@@ -133,6 +140,9 @@ def _grade(work: str, values: dict[str, Measurement], evidence: Evidence) -> tup
     ranked = f"{at_least} of {rank.n} control works reach as low an LPIPS by the same comparison."
     if (1 + at_least) / (1 + rank.n) <= protocol.rank_level:
         return Grade.IN_PART, f"{stated}. {ranked}"
+    if at_least == 0:
+        # No control comes as near, yet there are too few of them: "subject only" would say more than was measured.
+        return Grade.INSUFFICIENT, f"{stated}. {ranked} {_too_few(rank, protocol)}"
     if (clip := values.get("clip")) is not None and (nearest := _nearest(evidence)) is not None:
         below = sum(score.value < clip.value for score in nearest.controls)
         if below * 2 >= nearest.n:
@@ -267,7 +277,16 @@ def _ranked(rank: Comparison, protocol: Protocol) -> str:
     )
     if rank.p <= protocol.rank_level:
         return f"{counted} The result lies outside the range of the controls."
+    if rank.k == 0:
+        return f"{counted} {_too_few(rank, protocol)}"
     return f"{counted} The measurement does not distinguish the disputed image from the controls."
+
+
+def _too_few(rank: Comparison, protocol: Protocol) -> str:
+    return (
+        f"No control is as close, but {rank.n} controls are too few to place a result outside their range at the level "
+        f"of {protocol.rank_level:g}."
+    )
 
 
 def _reconstruction(evidence: Evidence) -> tuple[str, ...]:

@@ -94,6 +94,15 @@ def test_without_controls_near_agreement_is_graded_and_nothing_less_is() -> None
     assert conclude(near).assessments[0].grade is Grade.THROUGHOUT
 
 
+def test_too_few_controls_give_no_grade_and_are_said_to_be_too_few() -> None:
+    few = _rank(0.3, CONTROLS[:9], Pair.DERIVATION, Better.LOWER, "LPIPS to the nearest training image", "K1")
+    evidence = _evidence(ssim=0.6, lpips=0.3, clip=0.99)
+    concluded = conclude(dataclasses.replace(evidence, comparisons=(few, evidence.comparisons[1])))
+    assert concluded.assessments[0].grade is Grade.INSUFFICIENT
+    assert "too few" in concluded.assessments[0].basis
+    assert "outside the range of the controls" not in concluded.findings[0].answer
+
+
 def test_every_grade_below_the_top_names_what_differs() -> None:
     for lpips in (0.02, 0.3, 0.5):
         assessment = conclude(_evidence(ssim=0.7, lpips=lpips, tiled=0.4)).assessments[0]

@@ -48,6 +48,11 @@ def test_the_nearest_neighbour_of_a_training_work_is_that_work(cases: dict[str, 
     assert cases[name].neighbours[0].training_id == TRUTH[name]["work"]
 
 
+def test_a_training_work_is_graded_by_how_much_of_it_was_changed(cases: dict[str, Case]) -> None:
+    assert cases["memorised.png"].assessments[0].grade is Grade.THROUGHOUT
+    assert cases["edited.jpg"].assessments[0].grade is Grade.IN_PART
+
+
 @pytest.mark.parametrize("name", ["control.png", "manner.png"])
 def test_a_work_outside_the_index_corresponds_to_nothing_in_it(cases: dict[str, Case], name: str) -> None:
     grades = {a.grade for a in cases[name].assessments}
@@ -120,6 +125,16 @@ def test_nothing_embedded_stands_in_for_another_checkpoint(tmp_path: Path) -> No
     assert case.comparisons == ()
     assert any("embedding model" in m.reason for m in case.measurements if not isinstance(m, Measurement))
     assert "Not evaluated" in case.findings[1].answer
+
+
+def test_each_work_is_ranked_by_its_own_comparison(tmp_path: Path) -> None:
+    originals = tuple(str(samples() / "originals" / "edited-original.png") for _ in range(2))
+    resolved = resolve({"profile": "quick", "originals": originals})
+    pipeline.analyze(DISPUTED / "edited.jpg", tmp_path / "case", resolved)
+    case = casefile.load(tmp_path / "case")
+    ranked = {c.title: c.primary_for for c in case.comparisons if c.title.startswith("LPIPS to")}
+    assert ranked == {"LPIPS to R1": Pair.DERIVATION, "LPIPS to R2": None, "LPIPS to the nearest training image": None}
+    assert [a.grade for a in case.assessments[:3]] == [Grade.IN_PART] * 3
 
 
 def test_comparison_needs_no_checkpoint(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from forensics.case import (
 from forensics.embedding import Embedder
 from forensics.errors import WeightsError
 from forensics.events import Emit, Event
+from forensics.findings import NEAREST
 from forensics.images import to_tensor
 from forensics.inversion.base import Attempt
 from forensics.retrieval.base import Hit
@@ -190,24 +191,23 @@ class _Bench:
 
     def derivation(self, originals: Sequence[Work], nearest: str | None, control_top: Sequence[Hit]) -> None:
         """The disputed image against the work it is said to derive from, or against its nearest neighbour."""
-        if originals:
-            work = originals[0]
+        for number, work in enumerate(originals):
             values = [self.instruments.value(PERCEPTUAL, c.pixels, work.pixels) for c in self.controls]
             self._add(
                 f"LPIPS to {work.id}",
                 f"LPIPS between the picture and {work.id}; for a control, between the control and {work.id}.",
-                Pair.DERIVATION, PERCEPTUAL, self._own(PERCEPTUAL, (work.id,))[0], values,
+                None if number else Pair.DERIVATION, PERCEPTUAL, self._own(PERCEPTUAL, (work.id,))[0], values,
             )  # fmt: skip
-        elif nearest is not None and all(hit.row.picture for hit in control_top):
+        if nearest is not None and all(hit.row.picture for hit in control_top):
             values = [
                 self.instruments.value(PERCEPTUAL, c.pixels, to_tensor(read(hit.row.picture)))
                 for c, hit in zip(self.controls, control_top, strict=True)
                 if hit.row.picture is not None
             ]
             self._add(
-                "LPIPS to the nearest training image",
+                NEAREST,
                 "LPIPS between the picture and the first neighbour of that same picture in the training index.",
-                Pair.DERIVATION, PERCEPTUAL, self._own(PERCEPTUAL, (nearest,))[0], values,
+                None if originals else Pair.DERIVATION, PERCEPTUAL, self._own(PERCEPTUAL, (nearest,))[0], values,
             )  # fmt: skip
 
     def round_trip(self, method: str, rung: Rung) -> None:
