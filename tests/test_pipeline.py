@@ -17,6 +17,8 @@ from forensics.events import Event
 from forensics.protocol import PROFILES
 from forensics.resources import samples
 from forensics.settings import resolve
+from tests.report.pages import page_texts
+from tests.report.wording import quotations, violations
 
 pytestmark = pytest.mark.slow
 
@@ -79,6 +81,13 @@ def test_controls_had_the_same_budget_and_are_never_the_disputed_image(cases: di
 
 def test_every_page_of_a_demonstration_says_so(cases: dict[str, Case]) -> None:
     assert all(case.demonstration for case in cases.values())
+
+
+def test_the_words_of_every_sample_report_keep_to_the_rules(folders: dict[str, Path], cases: dict[str, Case]) -> None:
+    for name, folder in folders.items():
+        pages = page_texts((folder / casefile.REPORT).read_bytes())
+        assert violations("\n".join(pages), quotations(cases[name])) == []
+        assert all("Demonstration checkpoint" in page and "DRAFT" in page for page in pages)
 
 
 def test_the_same_command_gives_the_same_numbers(folders: dict[str, Path], tmp_path: Path) -> None:
