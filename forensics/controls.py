@@ -58,11 +58,11 @@ class Controls:
             counts[work.ground] = counts.get(work.ground, 0) + 1
         return " ".join(f"{ground} ({count} works)" for ground, count in counts.items())
 
-    def choose(self, count: int, seed: int, exclude: frozenset[str]) -> tuple[ControlWork, ...]:
-        """`count` works drawn with a fixed seed from those whose file digest is not in `exclude`, in file order."""
+    def shuffled(self, seed: int, exclude: frozenset[str]) -> tuple[ControlWork, ...]:
+        """All works whose file digest is not in `exclude`, in an order that depends on the seed alone."""
         eligible = [work for work in self.works if work.digest().sha256 not in exclude]
-        drawn = random.Random(f"controls/{seed}").sample(range(len(eligible)), min(count, len(eligible)))
-        return tuple(eligible[i] for i in sorted(drawn))
+        random.Random(f"controls/{seed}").shuffle(eligible)
+        return tuple(eligible)
 
 
 def load(folder: Path) -> Controls:
@@ -112,7 +112,8 @@ def embedded(reference: Path) -> Controls:
     works = tuple(
         ControlWork(row["path"], reference / row["path"], row["caption"], _EMBEDDED_GROUND)
         for row in rows
-        if row["role"] == "control"
+        # Half "none" marks works of the fine-tune's creator: drawn by a rule of their own, so not exchangeable.
+        if row["role"] == "control" and row["half"] != "none"
     )
     if not works:
         raise ControlsError("The embedded manifest lists no control work.", hint="Install the package again.")

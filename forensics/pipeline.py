@@ -62,7 +62,8 @@ def analyze(image: Path, out: Path, resolved: Resolved, *, force: bool = False, 
         # (3) Hash the bytes as received, then decode copies; choose the controls.
         (disputed, target), originals = _receive(ledger, image, settings.originals, emit)
         examined = frozenset(item.sha256 for item in (disputed, *(item for item, _ in originals)))
-        controls = works.control_group(settings, checkpoint, protocol, examined)
+        pictures = [target, *(work for _, work in originals)]
+        controls = works.control_group(settings, checkpoint, protocol, pictures, examined)
         with session(device):
             # (4) Nearest training images, of the disputed image and of every control, in the same index.
             found = search.search(target, controls, sources, protocol, ledger, emit)

@@ -24,14 +24,14 @@ _GOOD = "file,ground,caption\na.png,Dated 2026.,a red square\nb.png,Dated 2026.,
 def test_grounds_are_counted_and_the_draw_is_repeatable(tmp_path: Path) -> None:
     found = controls.load(_folder(tmp_path, _GOOD))
     assert found.grounds == "Dated 2026. (2 works) Made for the case. (1 works)"
-    assert found.choose(2, 7, frozenset()) == found.choose(2, 7, frozenset())
-    assert len(found.choose(99, 7, frozenset())) == 3
+    assert found.shuffled(7, frozenset()) == found.shuffled(7, frozenset())
+    assert {w.name for w in found.shuffled(7, frozenset())} == {"a.png", "b.png", "c.png"}
 
 
 def test_a_file_under_examination_is_not_its_own_control(tmp_path: Path) -> None:
     found = controls.load(_folder(tmp_path, _GOOD))
     own = found.works[0].digest().sha256
-    assert "a.png" not in {w.name for w in found.choose(3, 0, frozenset({own}))}
+    assert "a.png" not in {w.name for w in found.shuffled(0, frozenset({own}))}
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,15 @@ from torch import Tensor
 from forensics import controls as control_works
 from forensics import intake
 from forensics.case import Absent, Checkpoint, ControlFacts
-from forensics.controls import Controls
-from forensics.images import to_tensor
+from forensics.controls import Controls, ControlWork
+from forensics.images import resize, to_tensor
 from forensics.protocol import Protocol
 from forensics.resources import samples
 from forensics.settings import Settings
+
+_THUMBNAIL = 32
+_SAME = 0.06
+"""Root mean square difference, of values in [0, 1], up to which two thumbnails show one picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +49,13 @@ class ControlGroup:
 
 
 def control_group(
-    settings: Settings, checkpoint: Checkpoint, protocol: Protocol, exclude: frozenset[str]
+    settings: Settings, checkpoint: Checkpoint, protocol: Protocol, examined: Sequence[Work], digests: frozenset[str]
 ) -> ControlGroup:
     """Choose the controls before anything is measured.
 
     Args:
-        exclude: SHA-256 of files under examination, which cannot be their own controls.
+        examined: the works under examination, which cannot be their own controls in any rendering.
+        digests: SHA-256 of their files.
 
     Raises:
         ControlsError: the folder given cannot be used.
@@ -59,8 +64,17 @@ def control_group(
     source = _source(settings, checkpoint)
     if isinstance(source, Absent):
         return ControlGroup(source)
-    drawn = source.choose(protocol.controls, settings.seed, exclude)
-    works = tuple(Work.of(work.name, read(work.path), work.caption) for work in drawn)
+    drawn: list[tuple[ControlWork, Work]] = []
+    left_out = 0
+    for candidate in source.shuffled(settings.seed, digests):
+        if len(drawn) == protocol.controls:
+            break
+        work = Work.of(candidate.name, read(candidate.path), candidate.caption)
+        if any(same_picture(work.pixels, other.pixels) for other in examined):
+            left_out += 1
+        else:
+            drawn.append((candidate, work))
+    drawn.sort(key=lambda pair: pair[0].name)
     return ControlGroup(
         ControlFacts(
             name=source.name,
@@ -69,23 +83,26 @@ def control_group(
             ground=source.grounds,
             selection=(
                 f"{len(drawn)} works were drawn with seed {settings.seed} from the {len(source.works)} available, "
-                "before anything was measured; files under examination were left out."
+                f"before anything was measured. {left_out} drawn works were passed over because they show a picture "
+                "under examination."
             ),
             digest=source.digest,
-            works=tuple(work.digest() for work in drawn),
+            works=tuple(candidate.digest() for candidate, _ in drawn),
         ),
-        works,
+        tuple(work for _, work in drawn),
     )
+
+
+def same_picture(a: Tensor, b: Tensor) -> bool:
+    """Whether two pictures (1, 3, H, W) are renderings of one: equal as thumbnails of 32 pixels but for resampling."""
+    small = (resize(t, _THUMBNAIL, _THUMBNAIL) for t in (a, b))
+    difference = next(small) - next(small)
+    return float(difference.square().mean().sqrt()) <= _SAME
 
 
 def read(path: Path) -> Image.Image:
     """The upright RGB picture of a file. Raises ImageError."""
     return intake.read(path).picture
-
-
-def stack(works: Sequence[Work]) -> list[Tensor]:
-    """The pixels of the works, in order."""
-    return [work.pixels for work in works]
 
 
 def _source(settings: Settings, checkpoint: Checkpoint) -> Controls | Absent:
