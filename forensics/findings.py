@@ -50,6 +50,9 @@ _UNALIGNED = (
 _HIT = "A hit in the index is not training, and the absence of a hit is not absence from the training set."
 
 
+_MAY_BE_EDITED = "Without alignment a cropped, shifted or mirrored rendering of the work can receive this grade too."
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """What the findings are drawn from; empty collections where a stage was not run."""
@@ -148,9 +151,9 @@ def _grade(work: str, values: dict[str, Measurement], evidence: Evidence) -> tup
         if below * 2 >= nearest.n:
             return Grade.SUBJECT, (
                 f"{stated}. {ranked} The embedding is as close (cosine {clip.value:.3f}) as the first neighbour of at "
-                f"least half of the controls ({below} of {nearest.n} lie below)."
+                f"least half of the controls ({below} of {nearest.n} lie below). {_MAY_BE_EDITED}"
             )
-    return Grade.NONE, f"{stated}. {ranked}"
+    return Grade.NONE, f"{stated}. {ranked} {_MAY_BE_EDITED}"
 
 
 def _nearest(evidence: Evidence) -> Comparison | None:
