@@ -50,7 +50,7 @@ _UNALIGNED = (
 _HIT = "A hit in the index is not training, and the absence of a hit is not absence from the training set."
 
 
-_MAY_BE_EDITED = "Without alignment a cropped, shifted or mirrored rendering of the work can receive this grade too."
+_MAY_BE_EDITED = "Unaligned, an edited rendering of the work can receive this grade too."
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +150,8 @@ def _grade(work: str, values: dict[str, Measurement], evidence: Evidence) -> tup
         below = sum(score.value < clip.value for score in nearest.controls)
         if below * 2 >= nearest.n:
             return Grade.SUBJECT, (
-                f"{stated}. {ranked} The embedding is as close (cosine {clip.value:.3f}) as the first neighbour of at "
-                f"least half of the controls ({below} of {nearest.n} lie below). {_MAY_BE_EDITED}"
+                f"{stated}. {ranked} The embedding (cosine {clip.value:.3f}) is closer than those of {below} of "
+                f"{nearest.n} controls to their first neighbour. {_MAY_BE_EDITED}"
             )
     return Grade.NONE, f"{stated}. {ranked} {_MAY_BE_EDITED}"
 
@@ -213,7 +213,8 @@ def _derivation(evidence: Evidence, assessments: Sequence[Assessment]) -> Findin
         answer = "Not evaluated: there was no work to compare the disputed image with."
         return Finding("F1", Pair.DERIVATION, question, answer, NO_RECORD, (), (), (_UNALIGNED,))
     first = assessments[0]
-    answer = f"{first.work}: {first.grade.value}. {first.basis}"
+    # The caution about alignment stands among the limits of the finding and need not be said twice on one page.
+    answer = f"{first.work}: {first.grade.value}. {first.basis.removesuffix(' ' + _MAY_BE_EDITED)}"
     cites = list(first.cites)
     contrary = [f"{first.work}: {row}" for row in first.differs if first.grade is not Grade.SAME_PIXELS]
     rank = evidence.primary(Pair.DERIVATION)

@@ -57,7 +57,7 @@ def test_the_grade_of_a_training_work_follows_its_rank(cases: dict[str, Case]) -
     rank = next(c for c in edited.comparisons if c.primary_for is Pair.DERIVATION)
     outside = rank.p <= PROFILES["quick"].rank_level
     assert edited.assessments[0].grade is (Grade.IN_PART if outside else Grade.SUBJECT)
-    assert ("Without alignment" in edited.assessments[0].basis) == (not outside)
+    assert ("Unaligned" in edited.assessments[0].basis) == (not outside)
 
 
 @pytest.mark.parametrize("name", ["control.png", "manner.png"])
@@ -92,6 +92,9 @@ def test_the_words_of_every_sample_report_keep_to_the_rules(folders: dict[str, P
     for name, folder in folders.items():
         pages = page_texts((folder / casefile.REPORT).read_bytes())
         assert violations("\n".join(pages), quotations(cases[name])) == []
+        assert (
+            sum("What was not tested" in p or "WHAT WAS NOT TESTED" in p for p in pages[2:3]) == 1
+        )  # one-page summary
         assert all("Demonstration checkpoint" in page and "DRAFT" in page for page in pages)
 
 
