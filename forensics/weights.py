@@ -69,6 +69,16 @@ TABLE: dict[str, Weights] = {
             "a6f597a30f7b82c51704746581f9a4e41421e878/open_clip_model.safetensors",
             sources=("hub id timm/vit_base_patch32_clip_224.openai", "https://github.com/openai/CLIP"),
         ),
+        Weights(
+            name="sscd/disc_mixup",
+            purpose="Copy descriptor: SSCD disc_mixup, ResNet-50, 512 numbers; a TorchScript archive.",
+            licence="MIT (Meta, sscd-copy-detection)",
+            file="sscd/sscd_disc_mixup.torchscript.pt",
+            sha256="9f26bd4c848cc19b73d2ae92eea6e04886f61a7b764ceb7a13aeee62e6a6db56",
+            size_bytes=98_791_638,
+            url="https://dl.fbaipublicfiles.com/sscd-copy-detection/sscd_disc_mixup.torchscript.pt",
+            sources=("https://github.com/facebookresearch/sscd-copy-detection",),
+        ),
     )
 }
 """Every file the tool may ask for. Other open_clip models work too: see `forensics.embedding`."""

@@ -1,0 +1,147 @@
+"""Copy descriptors: unit vectors, absences with a remedy, score normalisation, and the shipped one on real works."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+from torch.nn import functional as F
+
+from forensics import descriptor, resources, weights
+from forensics.case import Absent
+from forensics.descriptor import Embedded, Network, NetworkConfig, Sscd, normalised, open_descriptor
+from forensics.device import Device, choose
+from forensics.errors import ForensicsError, WeightsError
+
+CONFIG = NetworkConfig("tiny", "1", 32, 8, (4, 8), (1, 1), 4, 3.0)
+
+
+@pytest.fixture(scope="module")
+def cpu() -> Device:
+    return choose("cpu")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    network = Network(CONFIG)
+    save_file({key: value.half() for key, value in network.state_dict().items()}, tmp_path / descriptor.WEIGHTS)
+    (tmp_path / descriptor.CONFIG).write_text(json.dumps(asdict(CONFIG)), encoding="utf-8")
+    return tmp_path
+
+
+def pictures(n: int, height: int = 40, width: int = 30) -> torch.Tensor:
+    return torch.rand(n, 3, height, width, generator=torch.Generator().manual_seed(n))
+
+
+def test_vectors_have_unit_length_and_do_not_depend_on_the_batch(folder: Path, cpu: Device) -> None:
+    model = open_descriptor(str(folder), cpu)
+    assert isinstance(model, Embedded)
+    batch = pictures(5)
+    vectors = model.embed(batch)
+    assert vectors.shape == (5, CONFIG.dims)
+    assert vectors.dtype == torch.float32
+    assert torch.allclose(vectors.norm(dim=1), torch.ones(5), atol=1e-6)
+    assert torch.allclose(model.embed(batch[3:4])[0], vectors[3], atol=1e-5)
+    assert torch.equal(model.embed(batch), vectors)
+    assert len(model.digest) == 64
+
+
+def test_the_digest_follows_weights_and_configuration(folder: Path, cpu: Device) -> None:
+    first = Embedded(folder, cpu).digest
+    assert Embedded(folder, cpu).digest == first
+    changed = asdict(CONFIG) | {"power": 2.0}
+    (folder / descriptor.CONFIG).write_text(json.dumps(changed), encoding="utf-8")
+    assert Embedded(folder, cpu).digest != first
+
+
+@pytest.mark.parametrize("value", [torch.zeros(3, 8, 8), torch.full((1, 3, 8, 8), 1.5), torch.zeros(1, 1, 8, 8)])
+def test_wrong_input_is_refused(folder: Path, cpu: Device, value: torch.Tensor) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        Embedded(folder, cpu).embed(value)
+
+
+def test_bad_folders_and_unknown_names_are_clear_errors(folder: Path, cpu: Device) -> None:
+    with pytest.raises(WeightsError, match="not known"):
+        open_descriptor("no/such", cpu)
+    (folder / descriptor.WEIGHTS).write_bytes(b"no weights")
+    with pytest.raises(WeightsError, match="could not be loaded"):
+        open_descriptor(str(folder), cpu)
+    (folder / descriptor.CONFIG).write_text("[]", encoding="utf-8")
+    with pytest.raises(WeightsError, match="not readable"):
+        open_descriptor(str(folder), cpu)
+
+
+def test_what_is_not_at_hand_is_an_absence_with_a_remedy(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cpu: Device
+) -> None:
+    monkeypatch.setattr(resources, "samples", lambda: tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for location in (None, descriptor.SSCD):
+        found = open_descriptor(location, cpu)
+        assert isinstance(found, Absent)
+        assert "forensics weights fetch sscd/disc_mixup" in found.remedy
+
+    def gone() -> Path:
+        raise ForensicsError("no samples")
+
+    monkeypatch.setattr(resources, "samples", gone)
+    assert isinstance(open_descriptor(None, cpu), Absent)
+
+
+class _Program(nn.Module):
+    """A network of SSCD's interface: normalised pixels of any size to a vector of unit length."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Conv2d(3, 512, 8, 8)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.normalize(self.layer(x).mean(dim=(2, 3)), dim=1)
+
+
+def test_sscd_runs_from_its_pinned_archive_and_from_no_other(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cpu: Device
+) -> None:
+    row = weights.TABLE[descriptor.SSCD]
+    path = tmp_path / "forensics" / "weights" / row.file
+    path.parent.mkdir(parents=True)
+    torch.manual_seed(1)
+    program = _Program().eval()
+    torch.jit.script(program).save(str(path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with pytest.raises(WeightsError, match="differ from their pinned digest"):
+        open_descriptor(descriptor.SSCD, cpu)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    pinned = {name: getattr(row, name) for name in row.__slots__} | {"sha256": digest}
+    monkeypatch.setitem(weights.TABLE, descriptor.SSCD, weights.Weights(**pinned))
+    model = open_descriptor(descriptor.SSCD, cpu)
+    assert isinstance(model, Sscd)
+    picture = pictures(2, 144, 200)
+    size = (288, 400)
+    fitted = F.interpolate(picture, size=size, mode="bilinear", antialias=True, align_corners=False)
+    mean = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
+    std = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
+    with torch.no_grad():
+        assert torch.allclose(model.embed(picture), program((fitted - mean) / std), atol=1e-5)
+
+
+def test_normalisation_takes_away_what_unrelated_pictures_reach() -> None:
+    background = F.normalize(torch.randn(50, 16, generator=torch.Generator().manual_seed(2)), dim=1)
+    plain = F.normalize(torch.randn(1, 16, generator=torch.Generator().manual_seed(3)), dim=1)
+    common = background[:1]  # a picture that has its like among the unrelated ones
+    similarity = torch.tensor([0.9])
+    assert float(normalised(similarity, common, background)) < float(normalised(similarity, plain, background))
+    top = (plain @ background.T).sort(descending=True).values[0, :3].mean()
+    assert float(normalised(similarity, plain, background)) == pytest.approx(0.9 - float(top), abs=1e-6)
+    both = normalised(torch.tensor([[0.9, 0.1]]), plain, background)
+    assert both.shape == (1, 2)
+    assert float(both[0, 0] - both[0, 1]) == pytest.approx(0.8, abs=1e-6)
+    with pytest.raises(ValueError, match="background pictures"):
+        normalised(similarity, plain, background[:2])
