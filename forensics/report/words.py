@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from datetime import datetime
 
+from forensics import verbal
 from forensics.case import Absent, Better, Comparison, Grade, Metric, Pair
 
 NARROW = "\u202f"
@@ -38,17 +39,6 @@ GRADES: dict[Grade, str] = {
     Grade.INSUFFICIENT: "The measurements or controls that a grade needs are not at hand.",
 }
 """What each graded word says, and no more."""
-
-BANDS = (
-    (2.0, "no"),
-    (10.0, "weak"),
-    (100.0, "moderate"),
-    (1e3, "moderately strong"),
-    (1e4, "strong"),
-    (1e6, "very strong"),
-    (math.inf, "extremely strong"),
-)
-"""Upper ends of the likelihood ratio and the words printed for it (ENFSI 2015, table reproduced in the report)."""
 
 
 def count(n: int) -> str:
@@ -169,8 +159,7 @@ def ratio(value: float | Absent, pair: Pair) -> str:
     _, first, second = PAIRS[pair]
     if value < 1:
         first, second = second, first
-    strength = max(value, 1 / value) if value > 0 else math.inf
-    band = next(word for limit, word in BANDS if strength < limit or limit == math.inf)
+    band = verbal.band(math.log10(value) if value > 0 else -math.inf)
     if band == "no":
         return f"about {significant(value)}: no support either way"
     return f"about {significant(value)}: {band} support for the proposition that {first}, rather than that {second}"

@@ -1,0 +1,108 @@
+"""Scores to likelihood ratios by regularised logistic regression on at most four features.
+
+Both propositions weigh the same in the fit, so that the logit is the logarithm of the likelihood ratio (Morrison 2013).
+Fitting needs scikit-learn, which is imported when it is asked for; applying a fitted calibrator needs arithmetic only.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from forensics.statistics.validity import Values
+
+MOST = 4
+"""Features at most: with a few dozen sources more would fit their accidents."""
+STRENGTH = 1.0
+"""Inverse strength of the L2 penalty on standardised features; fixed, never tuned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrator:
+    """Linear in the features: log10 LR = intercept + sum of weight · (value - centre) / scale."""
+
+    features: tuple[str, ...]
+    directions: tuple[int, ...]
+    """1 where a higher value speaks for the first proposition, -1 where a lower one does."""
+    centres: tuple[float, ...]
+    scales: tuple[float, ...]
+    weights: tuple[float, ...]
+    """log10 per standard deviation. Never against the direction of the feature; 0 for a feature left out for that."""
+    intercept: float
+
+    def log10_lr(self, values: Sequence[float]) -> float:
+        """log10 of the likelihood ratio, not yet bounded. Raises ValueError on a missing or non-finite value."""
+        if len(values) != len(self.features) or not all(map(math.isfinite, values)):
+            raise ValueError(f"expected finite values of {', '.join(self.features)}, got {list(values)}")
+        terms = zip(self.weights, values, self.centres, self.scales, strict=True)
+        return self.intercept + sum(w * (v - c) / s for w, v, c, s in terms)
+
+    def many(self, rows: Sequence[Sequence[float]]) -> Values:
+        """One log10 ratio a row."""
+        return np.array([self.log10_lr(row) for row in rows], dtype=np.float64)
+
+
+def fit(
+    features: Sequence[str], directions: Sequence[int], first: Sequence[Sequence[float]],
+    second: Sequence[Sequence[float]],
+) -> Calibrator:  # fmt: skip
+    """Fit on sources of known status, one row of feature values each.
+
+    A feature that the fit would count against its own direction is left out and the fit repeated, so that no
+    measurement can speak for a proposition by pointing to the other one.
+
+    Raises:
+        ValueError: no or more than four features, a proposition without a row, a value that is not finite.
+    """
+    if not 0 < len(features) <= MOST or len(directions) != len(features):
+        raise ValueError(f"between 1 and {MOST} features with a direction each are needed, got {list(features)}")
+    x = np.array([*first, *second], dtype=np.float64).reshape(-1, len(features))
+    if not len(first) or not len(second) or not np.isfinite(x).all():
+        raise ValueError("both propositions need at least one row of finite values")
+    y = np.array([1] * len(first) + [0] * len(second))
+    centre, spread = x.mean(0), x.std(0)
+    scale = np.where(spread > 0, spread, 1.0)
+    kept = list(range(len(features)))
+    while kept:
+        slopes, intercept = logistic((x[:, kept] - centre[kept]) / scale[kept], y)
+        wrong = [i for i, slope in zip(kept, slopes, strict=True) if slope * directions[i] < 0]
+        if not wrong:
+            break
+        # The one that goes furthest against its direction leaves first: the others may turn with it gone.
+        worst = min(wrong, key=lambda i: slopes[kept.index(i)] * directions[i])
+        kept.remove(worst)
+    else:
+        slopes, intercept = np.zeros(0), 0.0
+    weights = dict(zip(kept, slopes, strict=True))
+    return Calibrator(
+        tuple(features), tuple(directions), tuple(map(float, centre)), tuple(map(float, scale)),
+        tuple(float(weights.get(i, 0.0)) / math.log(10) for i in range(len(features))),
+        float(intercept) / math.log(10),
+    )  # fmt: skip
+
+
+def logistic(x: Values, y: ArrayLike) -> tuple[Values, float]:
+    """Slopes and intercept in natural units. Run to convergence: the same data give the same ratios everywhere."""
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression(C=STRENGTH, class_weight="balanced", tol=1e-10, max_iter=10_000).fit(x, y)
+    return np.asarray(model.coef_[0], dtype=np.float64), float(model.intercept_[0])
+
+
+def density(values: ArrayLike, at: ArrayLike) -> Values:
+    """Gaussian kernel density with Silverman's bandwidth, for plots alone.
+
+    Raises:
+        ValueError: no values.
+    """
+    x, points = (np.asarray(v, dtype=np.float64).ravel() for v in (values, at))
+    if not len(x):
+        raise ValueError("no values to draw a density from")
+    spread = float(x.std()) or 1.0
+    width = spread * (4 / (3 * len(x))) ** 0.2
+    z = (points[:, None] - x[None, :]) / width
+    return np.asarray(np.exp(-0.5 * z**2).mean(1) / (width * math.sqrt(2 * math.pi)), dtype=np.float64)

@@ -1,0 +1,30 @@
+"""Words for likelihood ratios: one table, with its source, used wherever a ratio is put into words.
+
+ENFSI Guideline for Evaluative Reporting in Forensic Science (2015), the numerical scale given there as an example.
+Scales of other bodies set some limits elsewhere; that is why the table is printed with every report that uses it.
+"""
+
+from __future__ import annotations
+
+import math
+
+SOURCE = "ENFSI Guideline for Evaluative Reporting in Forensic Science, 2015"
+BANDS = (
+    (2.0, "no"),
+    (10.0, "weak"),
+    (100.0, "moderate"),
+    (1e3, "moderately strong"),
+    (1e4, "strong"),
+    (1e6, "very strong"),
+    (math.inf, "extremely strong"),
+)
+"""Upper end of the likelihood ratio (exclusive) and the word for the support it gives; the reciprocals support the
+other proposition in the same words."""
+
+
+def band(log10_lr: float) -> str:
+    """The word for a likelihood ratio, whichever proposition it supports. Raises ValueError if it is not a number."""
+    if math.isnan(log10_lr):
+        raise ValueError("a likelihood ratio that is not a number has no word")
+    strength = abs(log10_lr)
+    return next(word for limit, word in BANDS if limit == math.inf or strength < math.log10(limit))
