@@ -349,6 +349,108 @@ class Assessment:
 
 
 @dataclass(frozen=True, slots=True)
+class FeatureValue:
+    """A number that entered a likelihood ratio."""
+
+    name: str
+    """As the validation record names it."""
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class LikelihoodRatio:
+    """How many times more probable the measurements are under the first proposition of a pair than under the second.
+
+    All ratios are log10, so that support for either proposition is written alike: positive for the first.
+    """
+
+    log10: float
+    """As reported: within the bounds."""
+    low: float
+    """Lower end of the 95 % interval from resampling the sources of the calibration; within the bounds."""
+    high: float
+    unbounded: float
+    """Before the bounds were applied."""
+    lower: float
+    """Bound below which the validation data do not carry a ratio, <= 0."""
+    upper: float
+    """Bound above which they do not, >= 0."""
+    band: str
+    """Word of the scale in `forensics.verbal`."""
+    n_first: int
+    """Sources known to be of the first proposition, in the half the ratio was calibrated and bounded on."""
+    n_second: int
+    features: tuple[FeatureValue, ...]
+    record: str
+    """SHA-256 of the validation record."""
+
+    @property
+    def value(self) -> float:
+        """The ratio itself."""
+        return float(10.0**self.log10)
+
+    @property
+    def bounded(self) -> bool:
+        """Whether the ratio is as far from 1 as the validation data allow: the measurements themselves go further."""
+        return self.log10 != self.unbounded
+
+
+@dataclass(frozen=True, slots=True)
+class ValidatedPair:
+    """What the validation record says about one proposition pair. Ratios and bounds are log10."""
+
+    pair: Pair
+    features: tuple[str, ...]
+    """The measurements that enter the likelihood ratio, in words."""
+    first: str
+    """The works of known status that stand for the first proposition, as a noun phrase."""
+    second: str
+    n_first: int
+    """Sources in the half that was tested, untouched by calibration."""
+    n_second: int
+    cllr: float
+    """Cost of the likelihood ratios in bits on that half: 0 is perfect, 1 says nothing."""
+    cllr_min: float
+    """What of it is lack of discrimination."""
+    auc: float
+    auc_interval: tuple[float, float]
+    lower: float
+    upper: float
+    ratios_first: tuple[float, ...]
+    """The bounded ratios of the half that was tested: what Tippett plots are drawn from."""
+    ratios_second: tuple[float, ...]
+    false_05: tuple[int, int]
+    """Controls of that half with p at or below 0.05, and their number."""
+    false_01: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationFacts:
+    """The validation record that fits this checkpoint and this version of the protocol."""
+
+    name: str
+    digest: str
+    """SHA-256 of the record."""
+    path: str
+    """Inside the case folder."""
+    checkpoint: str
+    """Digest of the checkpoint it was made with."""
+    protocol: str
+    """Version of the protocol it was made with."""
+    pairs: tuple[ValidatedPair, ...]
+    refused: tuple[Absent, ...] = ()
+    """Pairs without calibrated statements, with the reasons."""
+    facts: tuple[Fact, ...] = ()
+
+
+NO_VALIDATION = Absent(
+    "validation record",
+    "No validation record exists for this checkpoint and this version of the protocol.",
+    "Make one with `forensics validate`, on works known to be in and not in the training set.",
+)
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """An answer to one question, from a fixed template, with what it cites and where it ends."""
 
@@ -356,7 +458,7 @@ class Finding:
     pair: Pair
     question: str
     answer: str
-    likelihood_ratio: float | Absent
+    likelihood_ratio: LikelihoodRatio | Absent
     cites: tuple[str, ...]
     """Ids of comparisons and measurements."""
     contrary: tuple[str, ...]
@@ -440,6 +542,8 @@ class Case:
     environment: tuple[Fact, ...]
     custody: tuple[CustodyEntry, ...]
     """The chain up to the moment the case was frozen; `custody.jsonl` goes on from there."""
+    validation: ValidationFacts | Absent = NO_VALIDATION
+    """The known error rates that the findings rest on."""
 
     def __post_init__(self) -> None:
         exhibits = _unique([e.id for e in self.exhibits], "exhibit")

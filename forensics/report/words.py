@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from datetime import datetime
 
-from forensics import verbal
-from forensics.case import Absent, Better, Comparison, Grade, Metric, Pair
+from forensics.case import Absent, Better, Comparison, Grade, LikelihoodRatio, Metric, Pair
 
 NARROW = "\u202f"
 """Narrow no-break space, between groups of three digits and before units."""
@@ -152,17 +151,26 @@ def moment(utc: str) -> str:
     return f"{t.day} {month} {t.year}, {t:%H:%M:%S} UTC"
 
 
-def ratio(value: float | Absent, pair: Pair) -> str:
-    """The likelihood ratio with its propositions and band, or why there is none."""
+def ratio(value: LikelihoodRatio | Absent, pair: Pair) -> str:
+    """The likelihood ratio with its propositions, interval, bound and band, or why there is none."""
     if isinstance(value, Absent):
         return f"not evaluated: {value.reason}"
     _, first, second = PAIRS[pair]
-    if value < 1:
+    if value.log10 < 0:
         first, second = second, first
-    band = verbal.band(math.log10(value) if value > 0 else -math.inf)
-    if band == "no":
-        return f"about {significant(value)}: no support either way"
-    return f"about {significant(value)}: {band} support for the proposition that {first}, rather than that {second}"
+    shown = f"about {significant(value.value)}"
+    if value.bounded:
+        shown = f"{significant(value.value)}, the bound that the validation data allow"
+    else:
+        low, high = (significant(10.0**v) for v in (value.low, value.high))
+        shown += f" (95{NARROW}% interval {low} to {high})"
+    sources = f"{value.n_first} and {value.n_second} works of known status"
+    if value.band == "no":
+        return f"{shown}: no support either way; calibrated on {sources}"
+    return (
+        f"{shown}: {value.band} support for the proposition that {first}, rather than that {second}; calibrated on "
+        f"{sources}"
+    )
 
 
 def sentence(text: str) -> str:

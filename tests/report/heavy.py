@@ -3,15 +3,38 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from pathlib import Path
 
-from forensics.case import Absent, Better, Case, ControlScore, Fact, Grade, Metric, NotMeasured, Pair
+from forensics import verbal
+from forensics.case import (
+    Absent,
+    Better,
+    Case,
+    ControlScore,
+    Fact,
+    FeatureValue,
+    Grade,
+    LikelihoodRatio,
+    Metric,
+    NotMeasured,
+    Pair,
+)
 from tests.report import cases
 from tests.report.pictures import scene
 
 LONG = "a_file_name_without_any_break_" * 4
 WORDS = "words that go on for longer than anyone expects them to, " * 3
 FOREIGN = "Ελληνικά · русский · עברית · 日本語 · العربية · 🦊"
+
+
+def _ratio(value: float) -> LikelihoodRatio:
+    """A ratio as an evaluation gives it."""
+    found = math.log10(value)
+    return LikelihoodRatio(
+        found, found - 0.2, found + 0.1, found, -1.7, 2.4, verbal.band(found), 52, 320, (FeatureValue(WORDS, 0.4),),
+        "c" * 64,
+    )  # fmt: skip
 
 
 def heavy(folder: Path) -> Case:
@@ -62,8 +85,10 @@ def heavy(folder: Path) -> Case:
         for i, e in enumerate((e for e in case.exhibits if e.id[0] == "N"), start=3)
     )
     findings = (
-        dataclasses.replace(case.findings[0], likelihood_ratio=24.0, contrary=tuple(WORDS + str(i) for i in range(4))),
-        dataclasses.replace(case.findings[1], likelihood_ratio=0.02, answer=f"{WORDS}. {WORDS}"),
+        dataclasses.replace(
+            case.findings[0], likelihood_ratio=_ratio(24.0), contrary=tuple(WORDS + str(i) for i in range(4))
+        ),
+        dataclasses.replace(case.findings[1], likelihood_ratio=_ratio(0.02), answer=f"{WORDS}. {WORDS}"),
         dataclasses.replace(case.findings[1], id="F9", pair=Pair.ORIGIN, question=WORDS),
     )
     return dataclasses.replace(

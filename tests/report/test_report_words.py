@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
 
-from forensics import resources
-from forensics.case import Absent, Better, Comparison, ControlScore, Pair
+from forensics import resources, verbal
+from forensics.case import Absent, Better, Comparison, ControlScore, LikelihoodRatio, Pair
 from forensics.report import charts, glyphs, svg, words
 from tests.report.cases import CASES, CLIP, LPIPS, SSIM
 from tests.report.wording import violations
@@ -32,13 +33,25 @@ def test_digest_in_groups_of_eight() -> None:
     assert grouped.replace(" ", "") == "0123456789abcdef" * 4
 
 
-def test_likelihood_ratio_keeps_its_propositions_and_is_symmetric() -> None:
+def _ratio(value: float, unbounded: float | None = None) -> LikelihoodRatio:
+    at = math.log10(value)
+    before = at if unbounded is None else math.log10(unbounded)
+    return LikelihoodRatio(at, at - 0.3, at + 0.3, before, -1.6, 2.0, verbal.band(at), 40, 100, (), "c" * 64)
+
+
+def test_likelihood_ratio_keeps_its_propositions_interval_and_bound_and_is_symmetric() -> None:
     _, first, second = words.PAIRS[Pair.RETENTION]
-    assert words.ratio(40.0, Pair.RETENTION).startswith(f"about 40: moderate support for the proposition that {first}")
-    assert words.ratio(1 / 40, Pair.RETENTION).startswith(
-        f"about 0.025: moderate support for the proposition that {second}"
-    )
-    assert "no support either way" in words.ratio(1.3, Pair.RETENTION)
+    shown = words.ratio(_ratio(40.0), Pair.RETENTION)
+    assert shown.startswith("about 40 (95")
+    assert "interval 20 to 80): moderate support for the proposition that " + first in shown
+    assert "calibrated on 40 and 100 works" in shown
+    other = words.ratio(_ratio(1 / 40), Pair.RETENTION)
+    assert other.startswith("about 0.025 (95")
+    assert f"moderate support for the proposition that {second}, rather than that {first}" in other
+    bound = words.ratio(_ratio(100.0, 5000.0), Pair.RETENTION)
+    assert bound.startswith("100, the bound that the validation data allow: moderately strong support")
+    assert "5" not in bound.split(":")[0]
+    assert "no support either way" in words.ratio(_ratio(1.3), Pair.RETENTION)
     assert words.ratio(Absent("x", "No record exists."), Pair.ORIGIN) == "not evaluated: No record exists."
 
 
