@@ -171,6 +171,17 @@ class IndexFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Complexity:
+    """How much there is to the disputed image and to each control, whatever a checkpoint knows: controls of like
+    complexity are chosen, and the report shows how like they are."""
+
+    measure: str
+    """How it is counted, as a noun phrase: "bits per pixel of WebP at quality 75, container removed"."""
+    disputed: float
+    controls: tuple[ControlScore, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ControlFacts:
     """The control works used: known not to be in the checkpoint's training set."""
 
@@ -183,6 +194,8 @@ class ControlFacts:
     """How the works used were chosen among those available, fixed before the run."""
     digest: str
     works: tuple[FileDigest, ...]
+    complexity: Complexity | None = None
+    """None where the works used were not chosen by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,6 +341,87 @@ class Comparison:
     """p after Holm's correction over the secondary comparisons; none for a primary one."""
     toward: str = "more alike"
     """What the extreme end of the statistic means, in two or three words."""
+
+
+class CurveKind(StrEnum):
+    """What a rate-distortion curve belongs to."""
+
+    PROMPTED = "checkpoint, given the prompt"
+    PLAIN = "checkpoint, given nothing"
+    CONTROL_CHECKPOINT = "control checkpoint, given the prompt"
+    CONTROLS = "control works"
+    CODEC = "image codec"
+
+
+@dataclass(frozen=True, slots=True)
+class RatePoint:
+    """One point of a rate-distortion curve. Low and high are the extremes over draws of noise; for control works the
+    5th and 95th percentile over the works. They equal the value where there is one draw or none."""
+
+    bits: float
+    """Information told to the checkpoint, or held by the file of a codec, so far."""
+    bits_low: float
+    bits_high: float
+    distance: float
+    """LPIPS between the picture that these bits give and the target; 0 for equal pictures."""
+    distance_low: float
+    distance_high: float
+    setting: str
+    """Where on the curve: "noise over signal 3.2", "quality 30 at half size"."""
+
+
+@dataclass(frozen=True, slots=True)
+class RateCurve:
+    """How near the target one comes for how many bits: supplied to a checkpoint, or spent by a codec."""
+
+    name: str
+    """For the legend: "twin-a, given the prompt", "WebP"."""
+    kind: CurveKind
+    points: tuple[RatePoint, ...]
+    """By rising bits."""
+    draws: int
+    """Draws of noise at every level; for controls the number of works; 1 for a codec."""
+    overhead: str
+    """What was left out of the bits, as a sentence: the container of a codec; empty where nothing was."""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    """One rung in the ledger of side information: what was supplied, what came back, and what came back of works that
+    the checkpoint never saw, by the same search with the same budget."""
+
+    rung: str
+    """Title of the rung."""
+    inversion: str
+    """Id of the inversion; empty where the rung left no picture."""
+    supplied: str
+    """What information the rung was given, as a sentence."""
+    bits: float | Absent
+    """That information in bits."""
+    best: float
+    """LPIPS of the output nearest to the disputed image."""
+    median: float
+    """Of its outputs; ranked among the same of the controls."""
+    control_median: float
+    """Median over the controls of the same median."""
+    control_extreme: float
+    """Smallest over the controls."""
+    reach: float
+    """LPIPS at or below which a picture has come back: what the autoencoder alone does to 95 % of the controls."""
+    reached: bool
+    """Whether the disputed image came back."""
+    controls_reached: int
+    """How many controls came back."""
+    k: int
+    n: int
+    p: float
+    controls_succeed: bool
+    """Whether controls come back too, or as near as the disputed image: here the claim stops."""
+
+
+def stops_at(ledger: tuple[LedgerRow, ...]) -> LedgerRow | None:
+    """The first rung at which controls succeed too; none where they succeed at no rung. Rows by rising bits."""
+    return next((row for row in ledger if row.controls_succeed), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -544,6 +638,10 @@ class Case:
     """The chain up to the moment the case was frozen; `custody.jsonl` goes on from there."""
     validation: ValidationFacts | Absent = NO_VALIDATION
     """The known error rates that the findings rest on."""
+    curves: tuple[RateCurve, ...] = ()
+    """Bits against nearness: of the checkpoint, of the control checkpoint, of the controls, of codecs."""
+    ledger: tuple[LedgerRow, ...] = ()
+    """One row a rung that was run on the controls too, by rising supplied bits."""
 
     def __post_init__(self) -> None:
         exhibits = _unique([e.id for e in self.exhibits], "exhibit")
@@ -567,6 +665,8 @@ class Case:
             _require(set(a.cites), measured, f"citation of assessment {a.id}")
         for f in self.findings:
             _require(set(f.cites), measured | compared, f"citation of finding {f.id}")
+        climbed = {i.id for i in self.inversions}
+        _require({row.inversion for row in self.ledger if row.inversion}, climbed, "inversion of the ledger")
 
     def exhibit(self, exhibit_id: str) -> Exhibit:
         """The exhibit with this tag. Raises KeyError."""

@@ -20,10 +20,12 @@ from forensics.case import (
     Grade,
     Inversion,
     Item,
+    LedgerRow,
     Measurement,
     Neighbour,
     NotMeasured,
     Pair,
+    stops_at,
 )
 from forensics.protocol import Protocol
 
@@ -67,6 +69,7 @@ class Evidence:
     neighbours: tuple[Neighbour, ...] = ()
     inversions: tuple[Inversion, ...] = ()
     checkpoint: Checkpoint | Absent = NO_CHECKPOINT
+    ledger: tuple[LedgerRow, ...] = ()
 
     def of(self, work: str) -> dict[str, Measurement]:
         """The measurements between the disputed image and a work, by measure."""
@@ -247,6 +250,8 @@ def _retention(evidence: Evidence) -> Finding:
         f"From the prompt alone ({run.prompt_source}), {len(run.seeds)} seeds gave pictures whose median LPIPS to the "
         f"disputed image is {rank.value:.3f}. {_supplied(run)}{_ranked(rank, evidence.protocol)}"
     )
+    if evidence.ledger:
+        answer += f" {claim(evidence.ledger)}"
     contrary = list(_reconstruction(evidence))
     for other in evidence.comparisons:
         if other.primary_for is None and other.p > evidence.protocol.rank_level >= rank.p and "enerated" in other.title:
@@ -265,6 +270,37 @@ def _origin(evidence: Evidence) -> Finding:
     contrary = tuple(f"The file states a prompt: “{value}”. Metadata can be forged." for value in stated)
     answer = f"Not evaluated: {_lower(NO_ORIGIN.reason)}"
     return Finding("F3", Pair.ORIGIN, question, answer, NO_ORIGIN, (), contrary, ())
+
+
+def claim(ledger: tuple[LedgerRow, ...]) -> str:
+    """How far the ladder carries, in one sentence: up to the first rung where control works succeed too."""
+    stop = stops_at(ledger)
+    if stop is None:
+        return (
+            f"At none of the {len(ledger)} rungs run did control works succeed too; the last is “{ledger[-1].rung}”"
+            f"{_bits(ledger[-1])}."
+        )
+    before = ledger[: ledger.index(stop)]
+    came = [row for row in before if row.reached]
+    if came:
+        return (
+            f"The image comes back, and control works do not, up to the rung “{came[-1].rung}”{_bits(came[-1])}. At "
+            f"the rung “{stop.rung}”{_bits(stop)} control works succeed too, and from there on a reconstruction says "
+            "nothing about this image."
+        )
+    if before:
+        return (
+            f"Below the rung “{stop.rung}”{_bits(stop)}, where control works succeed too, the image comes nearer than "
+            "they do but does not come back within the reach of the autoencoder."
+        )
+    return (
+        f"Already at the rung with the fewest supplied bits, “{stop.rung}”{_bits(stop)}, control works come as near: "
+        "no rung tells the image from works the checkpoint has not seen."
+    )
+
+
+def _bits(row: LedgerRow) -> str:
+    return "" if isinstance(row.bits, Absent) else f" ({row.bits:,.0f} bits supplied)"
 
 
 def _supplied(run: Inversion) -> str:

@@ -16,11 +16,13 @@ from forensics.case import (
     Grade,
     Inversion,
     Item,
+    LedgerRow,
     Measurement,
     Neighbour,
     Pair,
+    stops_at,
 )
-from forensics.findings import Evidence, conclude
+from forensics.findings import Evidence, claim, conclude
 from forensics.protocol import PROFILES
 from forensics.statistics.ranks import clopper_pearson, extreme, rank_p
 
@@ -143,3 +145,27 @@ def test_that_controls_come_back_as_well_is_always_among_the_contrary_findings()
 
 def test_the_same_evidence_gives_the_same_words() -> None:
     assert conclude(_run(0.1)) == conclude(_run(0.1))
+
+
+def _row(rung: str, bits: float, *, reached: bool, controls_succeed: bool) -> LedgerRow:
+    return LedgerRow(rung, "", "", bits, 0.1, 0.2, 0.5, 0.4, 0.25, reached, 0, 0, 19, 0.05, controls_succeed)
+
+
+def test_the_claim_ends_at_the_first_rung_where_controls_succeed_too() -> None:
+    prompt = _row("Regeneration", 90.0, reached=True, controls_succeed=False)
+    words = _row("Hard prompt", 180.0, reached=True, controls_succeed=False)
+    latent = _row("Latent", 32768.0, reached=True, controls_succeed=True)
+    assert stops_at((prompt, words, latent)) is latent
+    said = claim((prompt, words, latent))
+    assert "up to the rung “Hard prompt” (180 bits supplied)" in said
+    assert "“Latent” (32,768 bits supplied) control works succeed too" in said
+
+
+def test_the_claim_says_so_where_no_rung_or_every_rung_tells_the_image_apart() -> None:
+    open_ = _row("Regeneration", 90.0, reached=False, controls_succeed=True)
+    assert "Already at the rung" in claim((open_,))
+    assert "Already at the rung" in claim((open_, _row("Latent", 9.0, reached=True, controls_succeed=False)))
+    nearer = _row("Regeneration", 90.0, reached=False, controls_succeed=False)
+    assert "does not come back" in claim((nearer, _row("Latent", 32768.0, reached=True, controls_succeed=True)))
+    assert stops_at((nearer,)) is None
+    assert "At none of the 1 rungs" in claim((nearer,))

@@ -13,7 +13,7 @@ The grid of levels is coarse, so the sum is an upper bound of the code with ever
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -100,11 +100,29 @@ def _squared_errors(
     data: Tensor, condition: Condition, model: DiffusionModel, sigmas: Tensor, draws: int, batch: int
 ) -> Tensor:
     """(draws, levels) float64: ‖x0 - x̂0‖² at every level, for every draw."""
-    levels = len(sigmas)
+    found = torch.empty(draws, len(sigmas), dtype=torch.float64)
+    for places, estimate in estimates(data, condition, model, sigmas, draws, batch):
+        errors = (estimate.double() - data.double()).square().flatten(1).sum(1)
+        for place, value in zip(places, errors, strict=True):
+            found[place] = value
+    return found
+
+
+@torch.no_grad()
+def estimates(
+    data: Tensor, condition: Condition, model: DiffusionModel, sigmas: Tensor, draws: int, batch: int
+) -> Iterator[tuple[list[tuple[int, int]], Tensor]]:
+    """The model's estimates x̂0 of the data (1, C, h, w) at every level and draw, in batches.
+
+    Args:
+        sigmas: (levels,) noise over signal.
+        batch: the capacity of a guided picture; twice as many go at once, since there is no second pass.
+
+    Yields:
+        The (draw, level) of each row, and the estimates (B, C, h, w) float32 on the CPU.
+    """
     shape = tuple(data.shape[1:])
-    rows = [(k, level) for k in range(draws) for level in range(levels)]
-    found = torch.empty(draws, levels, dtype=torch.float64)
-    # Twice the capacity of a guided picture: there is no second pass and nothing is decoded.
+    rows = [(k, level) for k in range(draws) for level in range(len(sigmas))]
     for start in range(0, len(rows), 2 * batch):
         part = rows[start : start + 2 * batch]
         time = model.at_noise_level(torch.stack([sigmas[level] for _, level in part]))  # (B,)
@@ -112,8 +130,4 @@ def _squared_errors(
         draw = torch.stack([noise(shape, k, "codelength", level) for k, level in part])  # (B, C, h, w)
         state = model.diffuse(data.expand(len(part), -1, -1, -1), draw, time)
         velocity = model.velocity(state, time, condition)
-        estimate = state - time.to(velocity.device, velocity.dtype).reshape(-1, 1, 1, 1) * velocity  # x̂0
-        error = (estimate.cpu().double() - data.double()).square().flatten(1).sum(1)
-        for (k, level), value in zip(part, error, strict=True):
-            found[k, level] = value
-    return found
+        yield part, (state - time.to(velocity.device, velocity.dtype).reshape(-1, 1, 1, 1) * velocity).cpu()
