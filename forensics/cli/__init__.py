@@ -20,6 +20,7 @@ main = Commands(
         "doctor": "forensics.cli.doctor:doctor",
         "schema": "forensics.cli.schema:schema",
         "index": "forensics.cli.index:index",
+        "controls": "forensics.cli.controls:controls",
         "weights": "forensics.cli.weights:weights",
     },
     help=(

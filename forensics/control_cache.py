@@ -1,0 +1,275 @@
+"""What a control work scored, kept from case to case: the same search on the same work gives the same numbers.
+
+An entry is a pure function of its key: the checkpoint, the control, the method with its version and every parameter,
+the prompt, the seeds and the arithmetic. Nothing of the disputed image enters, so an entry serves every case. It is
+one JSON object that carries its key and the SHA-256 of key and values; an entry that does not agree with itself, or
+with the key asked for, is passed over with a note and computed again. The cache can only save time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from forensics.errors import ControlsError
+
+Values = dict[str, tuple[float, ...]]
+"""Name of a number -> its values, for instance one a seed."""
+
+FORMAT = "forensics control cache 1"
+_DIGITS = 9
+"""Significant digits kept, of fresh values and stored ones alike, so that both are the same numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What the numbers of an entry are a function of."""
+
+    method: str
+    version: str
+    """Of the method."""
+    protocol: str
+    """Version of the protocol: what the parameters mean."""
+    checkpoint: str
+    """SHA-256 of the checkpoint."""
+    control: str
+    """SHA-256 of the file of the control work."""
+    prompt: str
+    parameters: tuple[tuple[str, str], ...]
+    """Every other parameter by name, sorted: steps, guidance, seeds, versions of the measures."""
+    arithmetic: str
+    """Device and precision: "cpu fp32". Results of another kind of device differ by rounding and are kept apart."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the canonical JSON of the key: the name of its entry."""
+        return _sha256(dataclasses.asdict(self))
+
+
+@dataclass(slots=True)
+class Cache:
+    """Entries in a folder of the user's, and those shipped with a checkpoint, which are read only."""
+
+    folder: Path | None
+    """None keeps nothing."""
+    shipped: tuple[Path, ...] = ()
+    """Files made by `export_to`."""
+    notes: list[str] = field(default_factory=list)
+    """Entries that were passed over, one sentence each."""
+    hits: int = 0
+    misses: int = 0
+    _packed: dict[str, str] | None = None
+
+    def get(self, key: Key) -> Values | None:
+        """The values of an entry that agrees with its digest and with this key; None where there is none."""
+        for text in self._candidates(key):
+            try:
+                found = _read(text)
+            except ValueError as exc:
+                self.notes.append(f"An entry of the control cache was damaged ({exc}) and was computed again.")
+                continue
+            if found.key != key:
+                self.notes.append("An entry of the control cache belongs to another key and was computed again.")
+                continue
+            return found.values
+        return None
+
+    def put(self, key: Key, values: Values) -> None:
+        """Store an entry; whoever reads it sees all of it or none. A folder that cannot be written to keeps nothing."""
+        if self.folder is None:
+            return
+        path = self.folder / key.digest[:2] / f"{key.digest}.json"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+                stream.write(_written(key, values))
+            Path(name).replace(path)
+        except OSError as exc:
+            self.notes.append(f"The control cache cannot be written: {exc.strerror}.")
+            self.folder = None
+
+    def values(self, key: Key, compute: Callable[[], Mapping[str, Iterable[float]]]) -> Values:
+        """The stored values, or those computed now, rounded alike and stored."""
+        if (found := self.get(key)) is not None:
+            self.hits += 1
+            return found
+        self.misses += 1
+        fresh = {name: tuple(map(rounded, numbers)) for name, numbers in compute().items()}
+        self.put(key, fresh)
+        return fresh
+
+    def _candidates(self, key: Key) -> Iterator[str]:
+        if self._packed is None:
+            self._packed = {}
+            for path in self.shipped:
+                self._packed |= {json.loads(line)["name"]: line for line in _lines(path)}
+        if (line := self._packed.get(key.digest)) is not None:
+            yield line
+        if self.folder is not None:
+            try:
+                yield (self.folder / key.digest[:2] / f"{key.digest}.json").read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError):
+                return
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry, read and verified."""
+
+    key: Key
+    values: Values
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a cache or an export holds."""
+
+    entries: int
+    size_bytes: int
+    checkpoints: tuple[tuple[str, int], ...]
+    """Digest of a checkpoint and its number of entries."""
+    damaged: tuple[str, ...]
+    """Files, or lines of an export, that do not agree with their digest."""
+
+
+def folder() -> Path:
+    """Where the entries lie: `$XDG_CACHE_HOME/forensics/controls`, else `~/.cache/forensics/controls`."""
+    root = os.environ.get("XDG_CACHE_HOME", "")
+    # The XDG specification says that a relative path is to be ignored.
+    return (Path(root) if Path(root).is_absolute() else Path.home() / ".cache") / "forensics" / "controls"
+
+
+def summary(place: Path) -> Summary:
+    """Read every entry of a cache folder and say what it holds."""
+    counts: dict[str, int] = {}
+    damaged, size = [], 0
+    for path in _files(place):
+        text = path.read_text(encoding="utf-8", errors="replace")
+        size += path.stat().st_size
+        try:
+            entry = _read(text)
+            if entry.key.digest != path.stem:
+                raise ValueError("named for another key")
+        except ValueError:
+            damaged.append(path.relative_to(place).as_posix())
+            continue
+        counts[entry.key.checkpoint] = counts.get(entry.key.checkpoint, 0) + 1
+    return Summary(sum(counts.values()), size, tuple(sorted(counts.items())), tuple(damaged))
+
+
+def export_to(place: Path, out: Path, checkpoint: str = "") -> int:
+    """Write the sound entries of a cache into one file; the first line states their number and digest.
+
+    Args:
+        checkpoint: beginning of the digest of the checkpoint to which entries must belong; empty takes all.
+
+    Raises:
+        ControlsError: the file cannot be written, or there is nothing to write.
+    """
+    lines = []
+    for path in _files(place):
+        text = path.read_text(encoding="utf-8", errors="replace")
+        try:
+            entry = _read(text)
+        except ValueError:
+            continue
+        if entry.key.checkpoint.startswith(checkpoint):
+            lines.append(_written(entry.key, entry.values))
+    return write_pack(lines, out)
+
+
+def write_pack(lines: list[str], out: Path) -> int:
+    """Entries, one a line and in the order of their names, behind a line with their number and digest.
+
+    Raises:
+        ControlsError: the file cannot be written, or there is nothing to write.
+    """
+    if not lines:
+        raise ControlsError("There is no entry to export.", hint="Run an examination with controls first.")
+    body = "".join(line + "\n" for line in sorted(set(lines)))
+    count = body.count("\n")
+    head = {"format": FORMAT, "entries": count, "sha256": hashlib.sha256(body.encode()).hexdigest()}
+    try:
+        out.write_text(json.dumps(head, separators=(",", ":")) + "\n" + body, encoding="utf-8")
+    except OSError as exc:
+        raise ControlsError(f"{out} cannot be written: {exc.strerror}.", hint="Choose another file.") from exc
+    return count
+
+
+def import_from(source: Path, place: Path) -> int:
+    """Verify an export as a whole and every entry of it, then add the entries to a cache.
+
+    Raises:
+        ControlsError: no export, or one that differs from its digest; nothing is then imported.
+    """
+    entries = []
+    for number, line in enumerate(_lines(source), 2):
+        try:
+            entries.append(_read(line))
+        except ValueError as exc:
+            raise ControlsError(f"{source}, line {number}: {exc}.", hint="Export the cache again.") from exc
+    cache = Cache(place)
+    for entry in entries:
+        cache.put(entry.key, entry.values)
+    if cache.notes:
+        raise ControlsError(cache.notes[0], hint="Check the permissions of the cache folder.")
+    return len(entries)
+
+
+def rounded(value: float) -> float:
+    """To the digits that are kept. Raises ValueError for a number that is not finite."""
+    if not math.isfinite(value):
+        raise ValueError("only finite numbers can be kept")
+    return float(f"{value:.{_DIGITS}g}")
+
+
+def _files(place: Path) -> list[Path]:
+    return sorted(place.glob("??/*.json"))
+
+
+def _lines(source: Path) -> list[str]:
+    """The entries of an export, the whole verified. Raises ControlsError."""
+    try:
+        first, _, body = source.read_text(encoding="utf-8").partition("\n")
+        head = json.loads(first)
+        sound = head["format"] == FORMAT and head["sha256"] == hashlib.sha256(body.encode()).hexdigest()
+        sound = sound and head["entries"] == body.count("\n")
+    except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError) as exc:
+        raise ControlsError(f"{source} is no export of a control cache.", hint="Name a file made by export.") from exc
+    if not sound:
+        raise ControlsError(f"{source} differs from its own digest.", hint="Copy the file again, or export anew.")
+    return body.splitlines()
+
+
+def _written(key: Key, values: Values) -> str:
+    content = {"key": dataclasses.asdict(key), "values": {name: list(v) for name, v in sorted(values.items())}}
+    whole = {"name": key.digest, **content, "sha256": _sha256(content)}
+    return json.dumps(whole, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def _read(text: str) -> Entry:
+    """An entry that agrees with its digest. Raises ValueError."""
+    try:
+        data = json.loads(text)
+        content = {"key": data["key"], "values": data["values"]}
+        if data["sha256"] != _sha256(content):
+            raise ValueError("it differs from its digest")
+        named: dict[str, Any] = {**data["key"], "parameters": tuple((str(a), str(b)) for a, b in data["key"]["parameters"])}
+        values = {str(name): tuple(map(float, numbers)) for name, numbers in data["values"].items()}
+        return Entry(Key(**named), values)
+    except (KeyError, TypeError, AttributeError) as exc:
+        raise ValueError("it is not an entry") from exc
+
+
+def _sha256(content: Any) -> str:
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
