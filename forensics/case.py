@@ -343,6 +343,9 @@ class Comparison:
     """What the extreme end of the statistic means, in two or three words."""
 
 
+NO_CODEC = Absent("codec at equal nearness", "No codec was run, or none comes as near at any quality tried.")
+
+
 class CurveKind(StrEnum):
     """What a rate-distortion curve belongs to."""
 
@@ -417,6 +420,8 @@ class LedgerRow:
     p: float
     controls_succeed: bool
     """Whether controls come back too, or as near as the disputed image: here the claim stops."""
+    codec_bits: float | Absent = NO_CODEC
+    """Fewest bits at which an ordinary image codec brings the disputed image as near as `median`."""
 
 
 def stops_at(ledger: tuple[LedgerRow, ...]) -> LedgerRow | None:

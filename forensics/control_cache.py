@@ -263,7 +263,10 @@ def _read(text: str) -> Entry:
         content = {"key": data["key"], "values": data["values"]}
         if data["sha256"] != _sha256(content):
             raise ValueError("it differs from its digest")
-        named: dict[str, Any] = {**data["key"], "parameters": tuple((str(a), str(b)) for a, b in data["key"]["parameters"])}
+        named: dict[str, Any] = {
+            **data["key"],
+            "parameters": tuple((str(a), str(b)) for a, b in data["key"]["parameters"]),
+        }
         values = {str(name): tuple(map(float, numbers)) for name, numbers in data["values"].items()}
         return Entry(Key(**named), values)
     except (KeyError, TypeError, AttributeError) as exc:
