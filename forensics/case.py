@@ -124,6 +124,8 @@ class Item:
     """Embedded metadata, verbatim: "the file states"."""
     generator: tuple[Fact, ...]
     """Metadata that image generators write (prompt, seed, sampler, model); forgeable, like all metadata."""
+    provenance: tuple[Fact, ...] = ()
+    """Content Credentials (C2PA) with the result of their validation, and unsigned statements of the source."""
 
 
 @dataclass(frozen=True, slots=True)

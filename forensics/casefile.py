@@ -131,6 +131,7 @@ class Ledger:
             id=item_id, role=role, file_name=name, sha256=digest, size_bytes=len(data),
             media_type=decoded.media_type, width=decoded.width, height=decoded.height, stored=stored,
             exhibit=exhibit.id, decoding=decoded.decoding, metadata=decoded.metadata, generator=decoded.generator,
+            provenance=decoded.provenance,
         )  # fmt: skip
         return item, decoded.picture
 

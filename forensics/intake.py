@@ -7,8 +7,6 @@ alpha and animation are applied or reduced in a stated way, and a file that does
 from __future__ import annotations
 
 import io
-import json
-import re
 import struct
 import warnings
 from dataclasses import dataclass
@@ -16,8 +14,10 @@ from pathlib import Path
 
 from PIL import ExifTags, Image, ImageCms, ImageFile, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
+from forensics import metadata
 from forensics.case import Fact
 from forensics.errors import ImageError
+from forensics.metadata import GeneratorMetadata
 
 MAX_PIXELS = 100_000_000
 """Pictures above this are refused: a 200-byte file can claim to be larger than memory."""
@@ -43,6 +43,10 @@ class Decoded:
     decoding: tuple[str, ...]
     metadata: tuple[Fact, ...]
     generator: tuple[Fact, ...]
+    """The facts of all `records`. They can be forged and stripped: "the file states"."""
+    records: tuple[GeneratorMetadata, ...] = ()
+    provenance: tuple[Fact, ...] = ()
+    """Content Credentials and the digital source type, with the result of their validation."""
 
 
 def read_bytes(path: Path) -> bytes:
@@ -109,15 +113,18 @@ def _decode(data: bytes, name: str) -> Decoded:
                 hint="Examine a larger version of the picture.",
             )
         media_type = Image.MIME.get(image.format or "", "application/octet-stream")
-        metadata = _metadata(image)
         steps: list[str] = []
         if getattr(image, "n_frames", 1) > 1:
             steps.append(f"The file holds {getattr(image, 'n_frames', 1)} frames; the first was taken.")
         image.load()
+        entries = _entries(image)  # after the pixels: text may stand behind them
+        facts, records = _facts(image, entries), metadata.generators(entries, image)
+        stated = metadata.provenance(data, media_type, entries.get("xmp", ""))
         if _sample_bits(image, data) > 8 and image.mode in ("RGB", "RGBA", "LA"):
             steps.append(f"Samples of {_sample_bits(image, data)} bits were reduced to 8 bits by the decoder.")
         picture = _to_srgb(_upright(image, steps), steps)
-    return Decoded(picture, media_type, width, height, tuple(steps), metadata, _generator(metadata))
+    generator = tuple(fact for record in records for fact in record.facts)
+    return Decoded(picture, media_type, width, height, tuple(steps), facts, generator, records, stated)
 
 
 def _sample_bits(image: Image.Image, data: bytes) -> int:
@@ -177,79 +184,52 @@ def _apply_profile(image: Image.Image, profile: bytes, steps: list[str]) -> Imag
     return converted
 
 
-def _metadata(image: Image.Image) -> tuple[Fact, ...]:
-    facts: list[Fact] = [Fact("format", str(image.format)), Fact("mode", image.mode)]
+def _entries(image: Image.Image) -> dict[str, str]:
+    """Every entry of the file as text, complete: PNG text, comments, EXIF tags as `EXIF <name>`."""
+    found: dict[str, str] = {}
     for key, value in sorted(image.info.items(), key=lambda kv: str(kv[0])):
-        if key in ("icc_profile", "exif", "photoshop", "xmp"):
-            facts.append(Fact(str(key), f"{len(value)} bytes"))
+        if key in ("icc_profile", "exif", "photoshop"):
+            found[str(key)] = f"{len(value)} bytes"
         elif isinstance(value, str | int | float | tuple):
-            facts.append(Fact(str(key), str(value)[:_METADATA_CHARS]))
+            found[str(key)] = str(value)
         elif isinstance(value, bytes):
-            facts.append(Fact(str(key), value[:_METADATA_CHARS].decode("utf-8", "replace")))
+            found[str(key)] = value.decode("utf-8", "replace")
     exif = image.getexif()
-    for tag, value in sorted(exif.items()):
-        facts.append(Fact(f"EXIF {ExifTags.TAGS.get(tag, tag)}", _text(value)))
-    for tag, value in sorted(exif.get_ifd(ExifTags.IFD.Exif).items()):
-        facts.append(Fact(f"EXIF {ExifTags.TAGS.get(tag, tag)}", _text(value)))
+    for tags in (exif, exif.get_ifd(ExifTags.IFD.Exif)):
+        for tag, value in sorted(tags.items()):
+            found[f"EXIF {ExifTags.TAGS.get(tag, tag)}"] = _text(value)
+    return found
+
+
+def _facts(image: Image.Image, entries: dict[str, str]) -> tuple[Fact, ...]:
+    facts = [Fact("format", str(image.format)), Fact("mode", image.mode)]
+    for key, value in entries.items():
+        if key == "xmp":
+            value = f"{len(value)} characters"
+        if len(value) > _METADATA_CHARS:
+            value = f"{value[:_METADATA_CHARS]} … ({len(value)} characters; the file as received holds all of them)"
+        facts.append(Fact(key, value))
     return tuple(facts)
 
 
 def _text(value: object) -> str:
-    if isinstance(value, bytes):
-        if value[:8] in (b"UNICODE\0", b"ASCII\0\0\0"):
-            body = value[8:]
-            wide = value.startswith(b"UNICODE")
-            return body.decode(
-                "utf-16-be" if wide and body[:1] == b"\0" else "utf-16-le" if wide else "ascii", "replace"
-            )
-        return value[:_METADATA_CHARS].decode("latin-1").strip("\0")
-    return str(value)[:_METADATA_CHARS]
+    if not isinstance(value, bytes):
+        return str(value)
+    if value.startswith(b"UNICODE\0"):
+        return _wide(value[8:])
+    if value.startswith(b"ASCII\0\0\0"):
+        return value[8:].decode("ascii", "replace").strip("\0")
+    if value[:8] == bytes(8):  # the character code may be left undefined
+        return value[8:].decode("utf-8", "replace").strip("\0")
+    return value.decode("latin-1").strip("\0")
 
 
-_GENERATOR_KEYS = {
-    "parameters": "Stable Diffusion web UI",
-    "prompt": "ComfyUI",
-    "workflow": "ComfyUI",
-    "invokeai_metadata": "InvokeAI",
-    "sd-metadata": "InvokeAI",
-    "Dream": "InvokeAI",
-    "Description": "NovelAI",
-    "Comment": "NovelAI",
-    "EXIF UserComment": "Stable Diffusion web UI",
-}
-
-
-def _generator(metadata: tuple[Fact, ...]) -> tuple[Fact, ...]:
-    """Entries that image generators write. They can be forged and stripped: "the file states"."""
-    facts = {f.name: f.value for f in metadata}
-    novelai = "NovelAI" in facts.get("Software", "")
-    found: list[Fact] = []
-    for key, software in _GENERATOR_KEYS.items():
-        value = facts.get(key)
-        if value is None or (software == "NovelAI" and not novelai):
-            continue
-        if key == "EXIF UserComment" and "Steps:" not in value:
-            continue
-        found.append(Fact(f"{software}: {key}", value))
-        if prompt := _prompt(key, value):
-            found.append(Fact("prompt", prompt))
-    return tuple(found)
-
-
-def _prompt(key: str, value: str) -> str:
-    """The text prompt inside a generator entry, where its layout is known; empty otherwise."""
-    if key in ("parameters", "EXIF UserComment"):
-        return re.split(r"\n?Negative prompt:|\n?Steps: \d", value)[0].strip()
-    if key == "Description":
-        return value.strip()
-    if key in ("invokeai_metadata", "sd-metadata"):
-        try:
-            document = json.loads(value)
-        except ValueError:
-            return ""
-        prompt = document.get("positive_prompt", "") if isinstance(document, dict) else ""
-        return prompt if isinstance(prompt, str) else ""
-    return ""
+def _wide(body: bytes) -> str:
+    """UTF-16 whose byte order the standard leaves open: the one that puts more zeros into the upper bytes."""
+    if body[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return body.decode("utf-16", "replace").strip("\0")
+    little = body[1::2].count(0) > body[0::2].count(0)
+    return body.decode("utf-16-le" if little else "utf-16-be", "replace").strip("\0")
 
 
 def prompt_stated(generator: tuple[Fact, ...]) -> str:

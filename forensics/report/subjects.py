@@ -32,6 +32,7 @@ class ItemView:
     facts: Lines
     metadata: Lines
     generator: Lines
+    provenance: Lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,7 @@ def item(case: Case, received: Item) -> ItemView:
         ),
         lines(received.metadata),
         lines(received.generator),
+        lines(received.provenance),
     )
 
 
