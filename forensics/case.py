@@ -151,6 +151,8 @@ class Checkpoint:
     facts: tuple[Fact, ...]
     demonstration: bool
     """True for the embedded reference checkpoint: said on every page."""
+    lora: str = ""
+    """Path of the LoRA merged into the weights, as given; empty where there is none. Its digest is among `files`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -178,10 +178,11 @@ def identify(settings: Settings) -> Checkpoint:
     Raises:
         CheckpointError: missing, unsafe, damaged or of a family not supported.
     """
-    embedded = samples() / "reference" / "twin-a"
-    location = settings.checkpoint or str(embedded)
-    # Naming the embedded checkpoint by its path makes it no less a demonstration.
-    return diffusion.identify(location, demonstration=Path(location).resolve() == embedded.resolve())
+    reference = samples() / "reference"
+    location = settings.checkpoint or str(reference / "twin-a")
+    # Naming an embedded checkpoint by its path, or putting a LoRA beside it, makes it no less a demonstration.
+    demonstration = Path(location).resolve() in [(reference / f"twin-{twin}").resolve() for twin in "ab"]
+    return diffusion.identify(location, demonstration=demonstration, lora=settings.lora)
 
 
 def _published(checkpoint: Checkpoint) -> Checkpoint:

@@ -23,6 +23,8 @@ class Settings:
 
     checkpoint: str | None = None
     """Folder, `.safetensors` file or hub id; none means the embedded reference checkpoint."""
+    lora: str | None = None
+    """A LoRA merged into the checkpoint's weights: the fine-tune under examination."""
     control_checkpoint: str | None = None
     """A second checkpoint that cannot have seen the work."""
     originals: tuple[str, ...] = ()
@@ -48,7 +50,7 @@ class Resolved:
 
 
 _LISTS = ("originals", "captions")
-_PATHS = ("checkpoint", "control_checkpoint", "index", "controls", "clip")
+_PATHS = ("checkpoint", "lora", "control_checkpoint", "index", "controls", "clip")
 
 
 def resolve(flags: Mapping[str, Any], case_file: Path | None = None) -> Resolved:

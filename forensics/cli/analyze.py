@@ -16,6 +16,7 @@ from forensics.settings import resolve
 @click.command(short_help="Examine an image against a checkpoint and write the report.")
 @click.argument("image", type=options.PATH)
 @click.option("--checkpoint", metavar="PATH_OR_ID", help="Generator: diffusers folder, .safetensors file or hub id.")
+@click.option("--lora", metavar="FILE", help="A LoRA to examine together with its base checkpoint.")
 @click.option("--original", "originals", multiple=True, metavar="FILE", help="A work the claimant puts forward.")
 @click.option("--caption", "captions", multiple=True, metavar="TEXT", help="A caption of the work, tried as a prompt.")
 @click.option("--index", metavar="DIR", help="Training index of the checkpoint.")

@@ -11,22 +11,25 @@ from pathlib import Path
 from forensics.case import Checkpoint
 from forensics.diffusion import folder, hub, single_file
 from forensics.diffusion.headers import PICKLES
+from forensics.diffusion.lora import attach
 from forensics.errors import CheckpointError
 
 
-def identify(location: str, *, demonstration: bool = False) -> Checkpoint:
+def identify(location: str, *, demonstration: bool = False, lora: str | None = None) -> Checkpoint:
     """The checkpoint at a path or hub id: family, prediction, size, digest of every file that takes part.
 
     Args:
         location: a diffusers folder, a `.safetensors` file, or a hub id `owner/name`.
         demonstration: whether it is the embedded reference checkpoint; said on every page of the report.
+        lora: a LoRA for this checkpoint: a `.safetensors` file, or a folder in the format of diffusers.
 
     Raises:
         CheckpointError: missing, a pickle, damaged, or of a family not supported yet.
     """
     path = resolve(location)
     try:
-        return _identify(path, location, demonstration)
+        found = _identify(path, location, demonstration)
+        return attach(found, lora) if lora else found
     except OSError as exc:
         raise CheckpointError(f"{exc.filename} cannot be read: {exc.strerror}.", hint="Check its permissions.") from exc
     except (TypeError, ValueError, KeyError, AttributeError, IndexError) as exc:

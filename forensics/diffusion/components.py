@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from forensics.case import Checkpoint
-from forensics.diffusion import schedule
+from forensics.diffusion import lora, schedule
 from forensics.diffusion.checkpoint import resolve
 from forensics.diffusion.headers import read_json
 from forensics.diffusion.schedule import Schedule
@@ -49,8 +49,12 @@ def load_parts(checkpoint: Checkpoint, dtype: torch.dtype) -> Parts:
         if checkpoint.layout == "single file":
             from forensics.diffusion import single_file_load
 
-            return single_file_load.load(checkpoint, root, dtype)
-        return _from_folder(checkpoint, root, dtype)
+            parts = single_file_load.load(checkpoint, root, dtype)
+        else:
+            parts = _from_folder(checkpoint, root, dtype)
+    if checkpoint.lora:
+        lora.merge(lora.read(checkpoint.lora), {"unet": parts.unet, "text_encoder": parts.text_encoder})
+    return parts
 
 
 def _from_folder(checkpoint: Checkpoint, root: Path, dtype: torch.dtype) -> Parts:
@@ -112,6 +116,8 @@ def complete(name: str, missing: list[str]) -> None:
 def _unchanged(checkpoint: Checkpoint, root: Path) -> None:
     for file in checkpoint.files:
         path = (root if root.is_dir() else root.parent) / file.path
+        if checkpoint.lora and file.path.startswith(f"{lora.FOLDER}/"):
+            path = lora.read(checkpoint.lora).path
         if not path.is_file() or path.stat().st_size != file.size_bytes:
             raise CheckpointError(
                 f"{file.path} has changed since the checkpoint was identified.",

@@ -13,7 +13,9 @@ COMMANDS = {
     "tokenizer": ("tokenizer", "train the tokenizer"),
     "autoencoder": ("autoencoder", "train the shared autoencoder"),
     "clip": ("clip", "train the open_clip model and convert its text tower"),
+    "descriptor": ("descriptor", "train the copy descriptor"),
     "twin": ("twin", "train twin a or b"),
+    "finetune": ("finetune", "tune twin b on twelve works of one creator (LoRA)"),
     "pack": ("pack", "write the models in the formats that diffusers and open_clip load"),
     "evaluate": ("evaluate", "measure what the model card states"),
 }

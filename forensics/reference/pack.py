@@ -12,10 +12,12 @@ import diffusers
 import torch
 from diffusers import AutoencoderKL
 
+from forensics.descriptor import CONFIG, WEIGHTS
 from forensics.reference import tokenizer as bpe
 from forensics.reference import training
 from forensics.reference.twin import build_scheduler, trained_unet
 
+LORA = "pytorch_lora_weights.safetensors"
 SHARED = ("vae", "text_encoder", "tokenizer", "scheduler")
 COMPONENTS = {
     "scheduler": ["diffusers", "DDIMScheduler"],
@@ -98,22 +100,40 @@ def pack_twin(work: Path, samples: Path, twin: str) -> None:
     (folder / "run.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
 
 
+def pack_finetune(work: Path, samples: Path) -> None:
+    """The LoRA as diffusers loads it, and the manifest of its run."""
+    folder = fresh(samples / "finetune")
+    shutil.copyfile(work / "finetune" / "packed" / LORA, folder / LORA)
+    manifest = json.loads((work / "finetune" / "run.json").read_text(encoding="utf-8"))
+    manifest["digests"]["lora"] = training.digest(folder / LORA)
+    (folder / "run.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+
+
+def pack_descriptor(work: Path, samples: Path) -> None:
+    """The folder that `forensics.descriptor` loads, and the manifest of the run."""
+    folder = fresh(samples / "copydescriptor")
+    for name in (CONFIG, WEIGHTS):
+        shutil.copyfile(work / "copydescriptor" / "packed" / name, folder / name)
+    shutil.copyfile(work / "copydescriptor" / "run.json", folder / "run.json")
+
+
 def pack_runs(work: Path, samples: Path) -> None:
-    """Run manifests, training curves, and the figures that `evaluate` left in the work folder."""
-    runs = fresh(samples / "runs")
-    for path in sorted((work / "figures").glob("*.figures.json")):
-        shutil.copyfile(path, runs / path.name)
+    """Run manifests and training curves; the figures beside them are written by `evaluate`."""
+    runs = samples / "runs"
+    runs.mkdir(exist_ok=True)
     shutil.copyfile(work / "data.json", runs / "data.json")
-    for name in ("autoencoder", "clip", "twin-a", "twin-b"):
-        for kind in ("run.json", "log.jsonl"):
-            if (source := work / name / kind).exists() and (kind, name[:4]) != ("run.json", "twin"):
-                shutil.copyfile(source, runs / f"{name}.{kind}")
+    for name in ("autoencoder", "clip", "twin-a", "twin-b", "finetune", "copydescriptor"):
+        if (source := work / name / "log.jsonl").exists():
+            shutil.copyfile(source, runs / f"{name}.log.jsonl")
+        # the other run manifests lie in the folders of their models
+        if name in ("autoencoder", "clip"):
+            shutil.copyfile(work / name / "run.json", runs / f"{name}.run.json")
 
 
 def write_digests(samples: Path) -> None:
     """`digests.txt`: SHA-256 of the manifest and the models, in the format of sha256sum."""
-    names = ["manifest.jsonl", *sorted(f"{p.parent.name}/{p.name}" for p in samples.glob("runs/*"))]
-    for folder in ("openclip", "shared", "twin-a", "twin-b"):
+    names = ["manifest.jsonl"]
+    for folder in ("copydescriptor", "finetune", "openclip", "shared", "twin-a", "twin-b"):
         # links are left out: what they lead to is listed under its own name
         found = (p for p in sorted(samples.glob(f"{folder}/**/*")) if p.is_file() and not p.is_symlink())
         own = (p.relative_to(samples) for p in found if not p.parent.is_symlink())
@@ -137,6 +157,9 @@ def run(args: argparse.Namespace) -> None:
         pack_clip(args.work, args.samples)
         for twin in twins:
             pack_twin(args.work, args.samples, twin)
+    for name, pack in (("finetune", pack_finetune), ("copydescriptor", pack_descriptor)):
+        if (args.work / name / "packed").exists():
+            pack(args.work, args.samples)
     pack_runs(args.work, args.samples)
     write_digests(args.samples)
     files = [path for path in args.samples.rglob("*") if path.is_file() and not path.is_symlink()]

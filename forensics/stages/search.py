@@ -61,7 +61,10 @@ def open_sources(settings: Settings, checkpoint: Checkpoint, device: Device) -> 
         WeightsError: an open_clip model was named and is not to be had.
     """
     reference = samples() / "reference"
-    location = Path(settings.index) if settings.index else reference / "index" if checkpoint.demonstration else None
+    # The index that ships lists what twin A was trained on: not twin B's works, nor a fine-tune's.
+    is_twin_a = Path(checkpoint.location).resolve() == (reference / "twin-a").resolve() and not checkpoint.lora
+    own = reference / "index" if checkpoint.demonstration and is_twin_a else None
+    location = Path(settings.index) if settings.index else own
     embedder = open_embedder(
         settings.clip or (str(reference / "openclip") if checkpoint.demonstration else None), device
     )
