@@ -29,15 +29,16 @@ from forensics.descriptor import CONFIG, WEIGHTS, Network, NetworkConfig
 from forensics.reference import edits, training
 from forensics.reference.clip import shrink
 from forensics.reference.data import read_manifest
+from forensics.reference.muon import Muon
 
-SIDE = 128
+SIDE = 96
 SOURCE_SIDE = 160
 NAME = "copydescriptor"
 
 
 def network_config() -> NetworkConfig:
-    """About 2.4 M parameters."""
-    return NetworkConfig(NAME, "1", SIDE, 128, (64, 128, 256), (1, 1, 2), 4, 3.0)
+    """About 1.3 M parameters."""
+    return NetworkConfig(NAME, "1", SIDE, 128, (64, 128, 256), (1, 1, 1), 4, 3.0)
 
 
 def contrastive(first: Tensor, second: Tensor, content: Tensor, temperature: float) -> Tensor:
@@ -95,7 +96,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch", type=int, default=96, help="works a step; two views of each")
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--temperature", type=float, default=0.05)
-    parser.add_argument("--entropy", type=float, default=10.0, help="weight of the entropy term")
+    parser.add_argument("--entropy", type=float, default=5.0, help="weight of the entropy term")
     parser.add_argument("--seed", type=int, default=14)
     parser.add_argument("--device")
     parser.add_argument("--threads", type=int, default=2)
@@ -118,11 +119,7 @@ def run(args: argparse.Namespace) -> None:
     size = sum(p.numel() for p in network.parameters()) / 1e6
     print(f"descriptor: {size:.2f} M parameters, {len(works)} works", flush=True)
     trained = [p for p in network.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": 0.02},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    optimizer = torch.optim.AdamW(groups, lr=args.lr, betas=(0.9, 0.98))
+    optimizer = Muon(network, lr=args.lr)
     start, spent = 0, 0.0
     if state := training.load(folder / "last.pt"):
         network.load_state_dict(state["model"])
@@ -144,7 +141,7 @@ def run(args: argparse.Namespace) -> None:
         fraction = max(step / args.steps, elapsed / (60 * args.minutes)) if args.minutes else step / args.steps
         if fraction >= 1:
             break
-        training.set_lr(optimizer, args.lr * training.cosine(fraction) * training.warmup(step, 100))
+        training.set_lr(optimizer, args.lr * training.cosine(fraction) * training.warmup(step, 50))
         source = torch.Generator().manual_seed(args.seed * 1_000_003 + step)
         pixels = cache[next(order)].permute(0, 3, 1, 2).float() / 255
         hard = round(0.4 * len(pixels))
