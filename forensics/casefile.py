@@ -1,6 +1,9 @@
-"""The case folder: bytes in, exhibits out, a hash-chained custody log, a manifest that `sha256sum -c` accepts.
+"""The case folder: bytes in, exhibits out, a hash-chained custody log, a bag that other programs can check.
 
-    case.json  custody.jsonl  exhibits/<sha256><suffix>  manifest-sha256.txt  report.pdf
+    data/case.json  data/protocol.json  data/exhibits/<sha256><suffix>      the evidence, fixed when the case is frozen
+    report.pdf  custody.jsonl                                               what was made of it and done with it
+    bagit.txt  bag-info.txt  manifest-sha256.txt  tagmanifest-sha256.txt    the bag (RFC 8493)
+    tagmanifest-sha256.txt.tsq                                              the request for a timestamp (RFC 3161)
 
 The folder is the only cut on disk between the half that needs torch and the half that does not.
 """
@@ -19,17 +22,23 @@ from typing import Any
 from PIL import Image
 
 from forensics import intake
+from forensics.bundle import bag, timestamp
+from forensics.bundle.bag import DATA, RESTORE, file_sha256
 from forensics.case import SCHEMA, Case, CustodyEntry, Exhibit, FileDigest, Item
 from forensics.errors import CaseError, VerificationError
 from forensics.pictures import pixel_sha256, png_bytes
 from forensics.schema import canonical, decode
 
-CASE = "case.json"
+CASE = f"{DATA}/case.json"
 CUSTODY = "custody.jsonl"
-MANIFEST = "manifest-sha256.txt"
+MANIFEST = bag.PAYLOAD
 REPORT = "report.pdf"
+REQUEST = f"{bag.TAGS}.tsq"
+REPLY = f"{bag.TAGS}.tsr"
+"""The reply of a time-stamping authority, put there by a person."""
 EXHIBITS = "exhibits"
-_RESTORE = "Restore the folder from its archive."
+_OWN = (bag.DECLARATION, bag.INFO, bag.PAYLOAD, CUSTODY)
+"""Tag files of the bag itself; every other one is a document whose digest the custody log records."""
 _SUFFIX = {
     "image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp", "image/tiff": ".tif", "image/bmp": ".bmp",
     "image/gif": ".gif", "image/avif": ".avif", "image/mpo": ".jpg",
@@ -48,15 +57,19 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def file_sha256(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file, read in pieces."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def entry_digest(entry: CustodyEntry) -> str:
     """Digest of one custody line as written: what the next line carries as `previous`."""
     return sha256(_line(entry))
+
+
+def stored(folder: Path, relative: str) -> Path:
+    """Where a path that the case names lies on disk."""
+    return folder / DATA / relative
+
+
+def custody_lines(entries: tuple[CustodyEntry, ...]) -> bytes:
+    """Custody entries as the log holds them."""
+    return b"".join(_line(entry) + b"\n" for entry in entries)
 
 
 def _line(entry: CustodyEntry) -> bytes:
@@ -86,7 +99,7 @@ class Ledger:
                 )
             folder.rename(_aside(folder))
         try:
-            (folder / EXHIBITS).mkdir(parents=True, exist_ok=True)
+            (folder / DATA / EXHIBITS).mkdir(parents=True, exist_ok=True)
         except OSError as exc:
             raise CaseError(
                 f"{folder} cannot be created: {exc.strerror}.", hint="Choose another folder with -o."
@@ -154,7 +167,7 @@ class Ledger:
         return exhibit
 
     def put_file(self, name: str, data: bytes) -> FileDigest:
-        """Store a file that is no picture at the top of the folder."""
+        """Store a file that is no picture among the evidence."""
         self._write(name, data)
         digest = sha256(data)
         self.log("file stored", name, digest)
@@ -163,13 +176,13 @@ class Ledger:
     def close(self, case: Case) -> str:
         """Write the frozen case and return its digest."""
         data = canonical(case)
-        self._write(CASE, data)
+        self._write(Path(CASE).name, data)
         digest = sha256(data)
-        self.log("case frozen", CASE, digest)
+        self.log("case frozen", Path(CASE).name, digest)
         return digest
 
     def _write(self, relative: str, data: bytes) -> None:
-        path = self.folder / relative
+        path = stored(self.folder, relative)
         try:
             temporary = path.with_name(path.name + ".part")
             temporary.write_bytes(data)
@@ -203,7 +216,7 @@ def load(folder: Path) -> Case:
     except FileNotFoundError as exc:
         raise CaseError(f"{folder} holds no {CASE}.", hint="Name a folder that `forensics analyze` made.") from exc
     except (OSError, ValueError) as exc:
-        raise CaseError(f"{path} cannot be read: {exc}.", hint=_RESTORE) from exc
+        raise CaseError(f"{path} cannot be read: {exc}.", hint=RESTORE) from exc
     version = data.get("schema") if isinstance(data, dict) else None
     if version != SCHEMA:
         raise CaseError(
@@ -213,7 +226,7 @@ def load(folder: Path) -> Case:
     try:
         return decode(Case, data)
     except ValueError as exc:
-        raise CaseError(f"{path} does not hold together: {exc}.", hint=_RESTORE) from exc
+        raise CaseError(f"{path} does not hold together: {exc}.", hint=RESTORE) from exc
 
 
 def append_custody(folder: Path, action: str, item: str, digest: str) -> None:
@@ -231,49 +244,60 @@ def read_custody(folder: Path) -> Iterator[CustodyEntry]:
     try:
         lines = path.read_bytes().splitlines()
     except OSError as exc:
-        raise VerificationError(f"{CUSTODY} cannot be read: {exc.strerror}.", hint=_RESTORE) from exc
+        raise VerificationError(f"{CUSTODY} cannot be read: {exc.strerror}.", hint=RESTORE) from exc
     for number, line in enumerate(lines, 1):
         try:
             fields: Any = json.loads(line)
             entry = CustodyEntry(**fields)
         except (ValueError, TypeError) as exc:
-            raise VerificationError(f"{CUSTODY}, line {number} is not a custody entry.", hint=_RESTORE) from exc
+            raise VerificationError(f"{CUSTODY}, line {number} is not a custody entry.", hint=RESTORE) from exc
         if _line(entry) != line:
-            raise VerificationError(f"{CUSTODY}, line {number} is not in the form it was written in.", hint=_RESTORE)
+            raise VerificationError(f"{CUSTODY}, line {number} is not in the form it was written in.", hint=RESTORE)
         yield entry
 
 
 def save_report(folder: Path, pdf: bytes) -> Path:
-    """Write the report beside its case; log it if it differs from the one there; renew the manifest.
+    """Write the report beside its case. Raises as `save`."""
+    save(folder, {REPORT: pdf}, "report rendered")
+    return folder / REPORT
+
+
+def save(folder: Path, documents: Mapping[str, bytes], action: str) -> None:
+    """Write documents beside the case; log those that differ from the ones there; renew the bag.
 
     Raises:
         VerificationError: something else in the folder was changed; a new manifest must not make that look right.
+        CaseError: a document cannot be written.
     """
-    if (folder / MANIFEST).exists():
-        _check(folder, but=(REPORT,))
-    path = folder / REPORT
-    if not path.exists() or path.read_bytes() != pdf:
-        temporary = path.with_name(path.name + ".part")
-        temporary.write_bytes(pdf)
-        temporary.replace(path)
-        append_custody(folder, "report rendered", REPORT, sha256(pdf))
+    if (folder / bag.TAGS).exists():
+        _check(folder, but=tuple(documents))
+    for name, data in documents.items():
+        path = folder / name
+        if path.exists() and path.read_bytes() == data:
+            continue
+        try:
+            temporary = path.with_name(path.name + ".part")
+            temporary.write_bytes(data)
+            temporary.replace(path)
+        except OSError as exc:
+            raise CaseError(f"{path} cannot be written: {exc.strerror}.", hint="Free some space.") from exc
+        append_custody(folder, action, name, sha256(data))
     write_manifest(folder)
-    return path
 
 
 def write_manifest(folder: Path) -> None:
-    """`manifest-sha256.txt` over every file of the folder but itself, in the format of GNU coreutils."""
-    stated = {name: file_sha256(folder / name) for name in _files(folder)}
-    (folder / MANIFEST).write_bytes(_manifest(stated))
-
-
-def _manifest(stated: Mapping[str, str]) -> bytes:
-    return "".join(f"{digest}  {name}\n" for name, digest in stated.items()).encode()
-
-
-def _files(folder: Path) -> list[str]:
-    names = (p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
-    return sorted(name for name in names if name != MANIFEST)
+    """Both manifests of the bag over what lies in the folder, and the request for a timestamp over the second."""
+    facts: tuple[tuple[str, str], ...] = ()
+    if not (folder / bag.INFO).is_file():
+        case = load(folder)
+        facts = (
+            ("Bag-Software-Agent", f"{case.tool.name} {case.tool.value}"),
+            ("Bagging-Date", case.created[:10]),
+            ("External-Identifier", case.id),
+            ("External-Description", "Case folder of a technical examination of pictures."),
+        )
+    bag.seal(folder, facts, beside=(REQUEST, REPLY))
+    (folder / REQUEST).write_bytes(timestamp.request(file_sha256(folder / bag.TAGS)))
 
 
 def verify(folder: Path) -> int:
@@ -283,35 +307,39 @@ def verify(folder: Path) -> int:
         VerificationError: naming the first file, entry or exhibit that differs.
     """
     stated = _check(folder)
-    # (5) The report on disk is the last one that was logged.
+    # (6) Every document on disk is the last one of its name that was logged.
     if REPORT not in stated:
-        raise VerificationError(f"{REPORT} is not in the manifest.", hint=_RESTORE)
-    reports = [e.sha256 for e in read_custody(folder) if e.action == "report rendered"]
-    if not reports or reports[-1] != stated[REPORT]:
-        raise VerificationError(f"{REPORT} differs from the digest in the custody log.", hint=_RESTORE)
-    return len(stated)
+        raise VerificationError(f"{REPORT} is not in the manifest.", hint=RESTORE)
+    logged = {entry.item: entry.sha256 for entry in read_custody(folder)}
+    for name in stated:
+        if not name.startswith(f"{DATA}/") and name not in _OWN and logged.get(name) != stated[name]:
+            raise VerificationError(f"{name} differs from the digest in the custody log.", hint=RESTORE)
+    # (7) The request for a timestamp asks for this state of the folder.
+    if not (folder / REQUEST).is_file():
+        raise VerificationError(f"{REQUEST} is missing.", hint=RESTORE)
+    if (folder / REQUEST).read_bytes() != timestamp.request(file_sha256(folder / bag.TAGS)):
+        raise VerificationError(f"{REQUEST} does not belong to {bag.TAGS}: one of the two was changed.", hint=RESTORE)
+    return len(stated) + 2  # and the second manifest and the request, which no manifest can list
 
 
 def _check(folder: Path, but: tuple[str, ...] = ()) -> dict[str, str]:
-    """Steps 1 to 4 of `verify`, for every file `but` those; the digests that the manifest states."""
-    # (1) Every file of the manifest is there and has the stated digest.
-    stated = _read_manifest(folder)
-    unlisted = [name for name in _files(folder) if name not in stated and name not in but]
-    for name, digest in stated.items():
-        if name in but:
-            continue
-        if not (folder / name).is_file():
-            if digest in (file_sha256(folder / other) for other in unlisted):
-                raise VerificationError(f"{MANIFEST} was changed: {name} stands under another name.", hint=_RESTORE)
-            raise VerificationError(f"{name} is missing.", hint=_RESTORE)
-        actual = file_sha256(folder / name)
-        if actual != digest:
-            raise VerificationError(_blame(folder, name, actual), hint=_RESTORE)
-    # (2) Nothing stands in the folder that the manifest does not know.
-    if unlisted:
+    """Steps 1 to 5 of `verify`, for every file `but` those; the digests that both manifests state."""
+    # (1) Every file of both manifests is there and has the stated digest.
+    tags = bag.read(folder, bag.TAGS)
+    _compare(folder, tags, bag.TAGS, but)
+    if missing := [name for name in _OWN if name not in tags]:
+        raise VerificationError(f"{missing[0]} is not in the manifest.", hint=RESTORE)
+    if (folder / bag.DECLARATION).read_bytes() != bag.DECLARED:
+        raise VerificationError(f"{bag.DECLARATION} does not declare the bag that was written.", hint=RESTORE)
+    payload = bag.read(folder, MANIFEST)
+    _compare(folder, payload, MANIFEST, but)
+    stated = payload | tags
+    # (2) Nothing stands in the folder that the manifests do not know.
+    known = {*stated, *but, bag.TAGS, REQUEST, REPLY}
+    if unlisted := [name for name in bag.files(folder) if name not in known]:
         raise VerificationError(f"{unlisted[0]} is not in the manifest.", hint="Find out who added it, or restore.")
-    if missing := [name for name in (CASE, CUSTODY) if name not in stated]:
-        raise VerificationError(f"{missing[0]} is not in the manifest.", hint=_RESTORE)
+    if CASE not in stated:
+        raise VerificationError(f"{CASE} is not in the manifest.", hint=RESTORE)
     # (3) The custody chain is unbroken.
     entries = list(read_custody(folder))
     previous = "0" * 64
@@ -321,47 +349,45 @@ def _check(folder: Path, but: tuple[str, ...] = ()) -> dict[str, str]:
                 f"{CUSTODY}, entry {number} breaks the chain.", hint="An entry was changed or removed."
             )
         previous = entry_digest(entry)
-    # (4) The case on disk is the one that was frozen, and every file it names carries the digest it states.
+    # (4) The case on disk is the one that was frozen.
     case = load(folder)
     frozen = [e.sha256 for e in entries if e.action == "case frozen"]
     if frozen != [stated[CASE]]:
-        raise VerificationError(f"{CASE} differs from the digest in the custody log.", hint=_RESTORE)
+        raise VerificationError(f"{CASE} differs from the digest in the custody log.", hint=RESTORE)
     if case.custody != tuple(entries[: len(case.custody)]):
-        raise VerificationError(f"{CUSTODY} does not begin with the entries recorded in {CASE}.", hint=_RESTORE)
+        raise VerificationError(f"{CUSTODY} does not begin with the entries recorded in {CASE}.", hint=RESTORE)
+    # (5) Every file it names carries the digest it states.
     named = [(f"Exhibit {e.id}", e.path, e.sha256) for e in case.exhibits]
     named += [(f"Item {i.id}", i.stored, i.sha256) for i in case.items]
     named.append(("The protocol", case.protocol.path, case.protocol.sha256))
     for what, path, digest in named:
-        if stated.get(path) != digest:
-            raise VerificationError(f"{what} ({path}) differs from the digest in {CASE}.", hint=_RESTORE)
+        if stated.get(f"{DATA}/{path}") != digest:
+            raise VerificationError(f"{what} ({path}) differs from the digest in {CASE}.", hint=RESTORE)
     return stated
 
 
-def _blame(folder: Path, name: str, actual: str) -> str:
+def _compare(folder: Path, stated: Mapping[str, str], manifest: str, but: tuple[str, ...]) -> None:
+    for name, digest in stated.items():
+        if name in but:
+            continue
+        if not (folder / name).is_file():
+            others = [n for n in bag.files(folder) if n not in stated and n not in but]
+            if digest in (file_sha256(folder / other) for other in others):
+                raise VerificationError(f"{manifest} was changed: {name} stands under another name.", hint=RESTORE)
+            raise VerificationError(f"{name} is missing.", hint=RESTORE)
+        actual = file_sha256(folder / name)
+        if actual != digest:
+            raise VerificationError(_blame(folder, name, actual, manifest), hint=RESTORE)
+
+
+def _blame(folder: Path, name: str, actual: str, manifest: str) -> str:
     """Which of two disagreeing files was changed: a second witness, the custody log, decides where it can."""
-    if name == CUSTODY:
-        return f"{CUSTODY} and {MANIFEST} disagree: one of the two was changed."
+    if name in _OWN:
+        return f"{name} and {manifest} disagree: one of the two was changed."
     try:
         vouched = any(entry.sha256 == actual for entry in read_custody(folder))
     except VerificationError:
         vouched = False
     if vouched:
-        return f"{MANIFEST} was changed: {name} still has the digest that {CUSTODY} records."
+        return f"{manifest} was changed: {name} still has the digest that {CUSTODY} records."
     return f"{name} differs from the manifest."
-
-
-def _read_manifest(folder: Path) -> dict[str, str]:
-    try:
-        data = (folder / MANIFEST).read_bytes()
-        lines = data.decode().splitlines()
-    except (OSError, UnicodeDecodeError) as exc:
-        raise VerificationError(f"{MANIFEST} cannot be read.", hint="Name a folder that forensics made.") from exc
-    stated: dict[str, str] = {}
-    for number, line in enumerate(lines, 1):
-        digest, separator, name = line.partition("  ")
-        if not separator or len(digest) != 64 or name.startswith("/") or ".." in Path(name).parts:
-            raise VerificationError(f"{MANIFEST}, line {number} is not a digest and a name.", hint=_RESTORE)
-        stated[name] = digest
-    if _manifest(stated) != data:  # repeated names, foreign line ends
-        raise VerificationError(f"{MANIFEST} is not in the form it was written in.", hint=_RESTORE)
-    return stated

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import shutil
@@ -9,9 +10,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from asn1crypto import tsp
 from PIL import Image
 
 from forensics import casefile
+from forensics.bundle import timestamp
+from forensics.bundle.bag import TAGS
 from forensics.case import Absent, Case, Fact, Matter
 from forensics.casefile import CASE, CUSTODY, MANIFEST, REPORT, Ledger
 from forensics.errors import CaseError, ImageError, VerificationError
@@ -63,20 +67,58 @@ def flip(path: Path, position: int, bit: int = 0) -> None:
 
 def test_folder_holds_what_is_promised(pristine: Path) -> None:
     listed = names(pristine)
-    assert {CASE, CUSTODY, MANIFEST, REPORT, "protocol.json"} < set(listed)
-    exhibits = [name for name in listed if name.startswith("exhibits/")]
+    assert {CASE, CUSTODY, MANIFEST, REPORT, TAGS, "data/protocol.json", "bagit.txt"} < set(listed)
+    exhibits = [name for name in listed if name.startswith("data/exhibits/")]
     assert len(exhibits) == 3  # the bytes as received, the working copy, one derived picture
     for name in exhibits:
         assert Path(name).stem == casefile.file_sha256(pristine / name)
 
 
 def test_untouched_folder_verifies(pristine: Path) -> None:
-    assert casefile.verify(pristine) == len(names(pristine)) - 1
+    assert casefile.verify(pristine) == len(names(pristine))
 
 
-def test_sha256sum_accepts_the_manifest(pristine: Path) -> None:
-    done = subprocess.run(["sha256sum", "--strict", "-c", MANIFEST], cwd=pristine, capture_output=True, text=True)
+@pytest.mark.parametrize("manifest", [MANIFEST, TAGS])
+def test_sha256sum_accepts_the_manifests(pristine: Path, manifest: str) -> None:
+    done = subprocess.run(["sha256sum", "--strict", "-c", manifest], cwd=pristine, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_bagit_accepts_the_folder_and_finds_a_change(pristine: Path, folder: Path) -> None:
+    bagit = pytest.importorskip("bagit", reason="bagit, which checks the bag independently, is not installed")
+    bagit.Bag(str(pristine)).validate()
+    for name in (CASE, CUSTODY):
+        flip(folder / name, 30)
+        with pytest.raises(bagit.BagValidationError):
+            bagit.Bag(str(folder)).validate()
+        flip(folder / name, 30)
+    (folder / "data" / "added.txt").write_text("added later")
+    with pytest.raises(bagit.BagValidationError):
+        bagit.Bag(str(folder)).validate()
+
+
+def test_request_for_a_timestamp_is_read_by_others(pristine: Path, tmp_path: Path) -> None:
+    request = tsp.TimeStampReq.load((pristine / casefile.REQUEST).read_bytes(), strict=True)
+    assert request["version"].native == "v1"
+    assert request["cert_req"].native is True
+    assert request["message_imprint"]["hash_algorithm"]["algorithm"].native == "sha256"
+    stamped = hashlib.sha256((pristine / TAGS).read_bytes()).digest()
+    assert request["message_imprint"]["hashed_message"].native == stamped
+
+
+def test_request_for_another_state_is_found(folder: Path) -> None:
+    (folder / casefile.REQUEST).write_bytes(timestamp.request("0" * 64))
+    with pytest.raises(VerificationError, match=r"tsq does not belong to tagmanifest"):
+        casefile.verify(folder)
+
+
+def test_document_exchanged_with_its_line_in_the_manifest_is_found(folder: Path) -> None:
+    casefile.save(folder, {"viewer.html": b"<p>first"}, "viewer written")
+    casefile.verify(folder)
+    (folder / "viewer.html").write_bytes(b"<p>other")
+    casefile.write_manifest(folder)
+    with pytest.raises(VerificationError, match=r"viewer\.html differs from the digest in the custody log"):
+        casefile.verify(folder)
 
 
 def test_one_flipped_byte_in_every_file_is_found_and_named(pristine: Path, tmp_path: Path) -> None:
@@ -90,8 +132,9 @@ def test_one_flipped_byte_in_every_file_is_found_and_named(pristine: Path, tmp_p
             assert name in caught.value.message, (position, caught.value.message)
 
 
-def test_bytes_of_the_manifest_count_line_ends_and_separators_too(folder: Path) -> None:
-    path, data = folder / MANIFEST, (folder / MANIFEST).read_bytes()
+@pytest.mark.parametrize("manifest", [MANIFEST, TAGS])
+def test_bytes_of_the_manifests_count_line_ends_and_separators_too(folder: Path, manifest: str) -> None:
+    path, data = folder / manifest, (folder / manifest).read_bytes()
     breaks = {i for i, byte in enumerate(data) if byte in b"\n /"}
     for position in sorted(breaks | set(range(0, len(data), 11))):
         for bit in (0, 5):  # bit 5 turns a digit of a digest into its capital
@@ -101,7 +144,7 @@ def test_bytes_of_the_manifest_count_line_ends_and_separators_too(folder: Path) 
             path.write_bytes(data)
 
 
-@pytest.mark.parametrize("name", [CASE, CUSTODY, REPORT, "protocol.json"])
+@pytest.mark.parametrize("name", [CASE, CUSTODY, REPORT, TAGS, MANIFEST, "bagit.txt", "data/protocol.json"])
 def test_missing_file_is_named(folder: Path, name: str) -> None:
     (folder / name).unlink()
     with pytest.raises(VerificationError, match=name.replace(".", r"\.")):
@@ -109,12 +152,12 @@ def test_missing_file_is_named(folder: Path, name: str) -> None:
 
 
 def test_added_file_is_named(folder: Path) -> None:
-    (folder / "exhibits" / "note.txt").write_text("added later")
+    (folder / "data" / "exhibits" / "note.txt").write_text("added later")
     with pytest.raises(VerificationError, match=r"exhibits/note\.txt is not in the manifest"):
         casefile.verify(folder)
 
 
-@pytest.mark.parametrize("name", ["protocol.json", REPORT, CASE])
+@pytest.mark.parametrize("name", ["data/protocol.json", REPORT, CASE])
 def test_changing_a_file_and_its_line_in_the_manifest_is_still_found(folder: Path, name: str) -> None:
     flip(folder / name, 20)
     casefile.write_manifest(folder)
@@ -123,7 +166,7 @@ def test_changing_a_file_and_its_line_in_the_manifest_is_still_found(folder: Pat
 
 
 def test_changing_an_exhibit_and_its_line_in_the_manifest_is_still_found(folder: Path) -> None:
-    exhibit = next((folder / "exhibits").glob("*.png"))
+    exhibit = next((folder / "data" / "exhibits").glob("*.png"))
     flip(exhibit, 40)
     casefile.write_manifest(folder)
     with pytest.raises(VerificationError, match=exhibit.name):
@@ -163,7 +206,7 @@ def test_chain_holds_and_names_what_happened(pristine: Path) -> None:
 
 
 def test_new_report_does_not_make_other_changes_look_right(folder: Path) -> None:
-    flip(folder / "protocol.json", 5)
+    flip(folder / "data/protocol.json", 5)
     with pytest.raises(VerificationError, match=r"protocol\.json"):
         casefile.save_report(folder, b"%PDF-1.7\nanother\n")
     with pytest.raises(VerificationError):
@@ -223,7 +266,7 @@ def test_refused_image_is_logged_with_its_digest(tmp_path: Path) -> None:
 
 def test_bytes_as_received_are_kept(pristine: Path) -> None:
     item = casefile.load(pristine).item("Q1")
-    assert (pristine / item.stored).read_bytes() == (ASSETS / "exif_rotated.jpg").read_bytes()
+    assert casefile.stored(pristine, item.stored).read_bytes() == (ASSETS / "exif_rotated.jpg").read_bytes()
     assert item.sha256 == casefile.file_sha256(ASSETS / "exif_rotated.jpg")
 
 
@@ -234,7 +277,7 @@ def test_case_on_disk_is_canonical(pristine: Path) -> None:
 def test_source_date_epoch_fixes_the_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
     first, second = small_case(tmp_path / "a" / "case"), small_case(tmp_path / "b" / "case")
-    assert (first / MANIFEST).read_bytes() == (second / MANIFEST).read_bytes()
+    assert (first / TAGS).read_bytes() == (second / TAGS).read_bytes()
     assert casefile.load(first).created == "1970-01-02T00:00:00Z"
 
 
@@ -249,6 +292,7 @@ def test_source_date_epoch_fixes_the_clock(tmp_path: Path, monkeypatch: pytest.M
     ],
 )
 def test_foreign_case_is_refused_with_a_reason(tmp_path: Path, content: bytes, said: str) -> None:
+    (tmp_path / CASE).parent.mkdir()
     (tmp_path / CASE).write_bytes(content)
     with pytest.raises(CaseError) as caught:
         casefile.load(tmp_path)
@@ -256,7 +300,7 @@ def test_foreign_case_is_refused_with_a_reason(tmp_path: Path, content: bytes, s
 
 
 def test_folder_without_a_case_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(CaseError, match=r"holds no case\.json"):
+    with pytest.raises(CaseError, match=r"holds no data/case\.json"):
         casefile.load(tmp_path)
     with pytest.raises(VerificationError, match="cannot be read"):
         casefile.verify(tmp_path)

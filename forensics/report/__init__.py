@@ -9,9 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from forensics import schema
 from forensics.case import Case
-from forensics.report import exhibits, html
+from forensics.report import attachments, exhibits, html
 from forensics.report.view import view
 
 __all__ = ["render", "render_html"]
@@ -26,8 +25,8 @@ def render(case: Case, folder: Path, *, paper: Literal["A4", "Letter"] = "A4") -
     from forensics.report import pdf  # WeasyPrint and Pango: not needed for the HTML
 
     pictures = exhibits.read(case, folder)
-    record = schema.canonical(case)
-    return pdf.write(html.render(view(case)), pictures, record=record, created=case.created, paper=paper)
+    files = attachments.attached(case, folder)
+    return pdf.write(html.render(view(case)), pictures, attached=files, created=case.created, paper=paper)
 
 
 def render_html(case: Case, folder: Path) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from PIL import Image, ImageFile
 
+from forensics import casefile
 from forensics.case import Case, Exhibit
 from forensics.errors import RenderingError, VerificationError
 
@@ -26,7 +27,7 @@ def _one(exhibit: Exhibit, folder: Path) -> bytes:
     if path.is_absolute() or ".." in path.parts:
         raise VerificationError(f"Exhibit {exhibit.id} lies outside the case folder: {exhibit.path!r}.")
     try:
-        data = (folder / path).read_bytes()
+        data = casefile.stored(folder, exhibit.path).read_bytes()
     except OSError as exc:
         raise VerificationError(
             f"Exhibit {exhibit.id} ({exhibit.path}) cannot be read.",

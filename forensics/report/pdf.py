@@ -1,4 +1,4 @@
-"""Pages from HTML with WeasyPrint, as tagged PDF/A-3a with the case attached.
+"""Pages from HTML with WeasyPrint, as tagged PDF/A-3a that is PDF/UA-1 as well, with the case attached.
 
 WeasyPrint's defaults lose evidence in silence: a missing picture is only logged, image names depend on the folder,
 attachment dates on the clock. Here every address is served from memory under one virtual host, everything else stops
@@ -10,7 +10,7 @@ from __future__ import annotations
 import gc
 import logging
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Literal
@@ -21,32 +21,61 @@ from weasyprint.urls import FatalURLFetchingError, URLFetcher, URLFetcherRespons
 
 from forensics import resources
 from forensics.errors import RenderingError
+from forensics.report.attachments import Attached
 
 HOST = "https://report.invalid/"
 """Reserved by RFC 2606: it can never resolve, and it is the same for every folder."""
 
 _TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".css": "text/css", ".ttf": "font/ttf"}
+_RDF_END = b"</rdf:RDF>"
+_ACCESSIBLE = b"".join(
+    line.strip()
+    for line in b"""
+    <rdf:Description xmlns:pdfuaid="http://www.aiim.org/pdfua/ns/id/" rdf:about="" pdfuaid:part="1"/>
+    <rdf:Description rdf:about="" xmlns:pdfaExtension="http://www.aiim.org/pdfa/ns/extension/"\
+     xmlns:pdfaSchema="http://www.aiim.org/pdfa/ns/schema#" xmlns:pdfaProperty="http://www.aiim.org/pdfa/ns/property#">
+    <pdfaExtension:schemas><rdf:Bag><rdf:li rdf:parseType="Resource">
+    <pdfaSchema:schema>PDF/UA identification</pdfaSchema:schema>
+    <pdfaSchema:namespaceURI>http://www.aiim.org/pdfua/ns/id/</pdfaSchema:namespaceURI>
+    <pdfaSchema:prefix>pdfuaid</pdfaSchema:prefix>
+    <pdfaSchema:property><rdf:Seq><rdf:li rdf:parseType="Resource">
+    <pdfaProperty:name>part</pdfaProperty:name>
+    <pdfaProperty:valueType>Integer</pdfaProperty:valueType>
+    <pdfaProperty:category>internal</pdfaProperty:category>
+    <pdfaProperty:description>Part of ISO 14289 the document follows</pdfaProperty:description>
+    </rdf:li></rdf:Seq></pdfaSchema:property></rdf:li></rdf:Bag></pdfaExtension:schemas></rdf:Description>
+    """.splitlines()
+)
+"""The claim of PDF/UA-1, and the description of its schema that PDF/A asks for, with the prefixes it prescribes."""
 
 
 class _Handed(URLFetcher):
     """Serves the bytes it was handed and nothing else."""
 
-    def __init__(self, files: Mapping[str, bytes]) -> None:
+    def __init__(self, files: Mapping[str, bytes], kind: str = "") -> None:
         super().__init__(allowed_protocols=(), allow_redirects=False, fail_on_errors=True)
         self._files = files
+        self._kind = kind
 
     def fetch(self, url: str, headers: Any = None) -> Any:
         name = url.removeprefix(HOST)
         if not url.startswith(HOST) or name not in self._files:
             raise FatalURLFetchingError(f"the report refers to {url!r}, which it was not handed")
-        kind = next((t for suffix, t in _TYPES.items() if name.endswith(suffix)), "application/octet-stream")
+        kind = self._kind or next(
+            (t for suffix, t in _TYPES.items() if name.endswith(suffix)), "application/octet-stream"
+        )
         return URLFetcherResponse(url, self._files[name], {"Content-Type": kind})
 
 
 def write(
-    html: str, pictures: Mapping[str, bytes], *, record: bytes, created: str, paper: Literal["A4", "Letter"] = "A4"
+    html: str,
+    pictures: Mapping[str, bytes],
+    *,
+    attached: Sequence[Attached] = (),
+    created: str,
+    paper: Literal["A4", "Letter"] = "A4",
 ) -> bytes:
-    """The PDF. `pictures` maps addresses in the HTML to bytes, `record` is attached as case.json.
+    """The PDF. `pictures` maps addresses in the HTML to bytes, `created` is UTC in ISO 8601.
 
     Raises RenderingError where anything was missing or WeasyPrint warned.
     """
@@ -55,21 +84,26 @@ def write(
     files["report.css"] = (folder / "report.css").read_bytes()
     files |= {f"fonts/{path.name}": path.read_bytes() for path in sorted((folder / "fonts").glob("*.ttf"))}
     moment = datetime.fromisoformat(created)  # attachments default to now, in local time marked as UTC
-    attachment = weasyprint.Attachment(
-        string=record,
-        name="case.json",
-        description="The case in full: every statement of this report derives from it.",
-        created=moment,
-        modified=moment,
-        relationship="Source",
-    )
+    attachments = [
+        weasyprint.Attachment(
+            url=f"{HOST}attached/{a.name}",
+            url_fetcher=_Handed({f"attached/{a.name}": a.data}, a.media_type),
+            name=a.name,
+            description=a.description,
+            created=moment,
+            modified=moment,
+            relationship=a.relationship,
+        )
+        for a in attached
+    ]
     complaints: list[str] = []
     try:
         with _strict(complaints), _png_as_stored(), _rare_collection():
             document = weasyprint.HTML(string=html, base_url=HOST, url_fetcher=_Handed(files)).render(
                 stylesheets=[weasyprint.CSS(string=f"@page {{ size: {paper} }}")]
             )
-            document.metadata.attachments = [attachment]
+            document.metadata.attachments = attachments
+            _claim_accessibility(document.metadata)
             data = document.write_pdf(pdf_variant="pdf/a-3a")
     except FatalURLFetchingError as exc:  # a BaseException: it would pass every `except Exception`
         raise RenderingError(f"The report could not be drawn: {exc}.") from exc
@@ -81,6 +115,19 @@ def write(
             hint=f"{len(complaints)} warnings in all; no report was written.",
         )
     return bytes(data)
+
+
+def _claim_accessibility(metadata: Any) -> None:
+    """Two variants at once are no option of WeasyPrint, and a second RDF block is not read: write into the one."""
+    original = metadata.generate_rdf_metadata
+
+    def generate(*arguments: Any) -> bytes:
+        rdf: bytes = original(*arguments)
+        if not rdf.endswith(_RDF_END):
+            raise RenderingError("The metadata of the report has an unknown form.", hint="Install the locked versions.")
+        return rdf.removesuffix(_RDF_END) + _ACCESSIBLE + _RDF_END
+
+    metadata.generate_rdf_metadata = generate
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from forensics import casefile
 from forensics.case import (
     Absent,
     Assessment,
@@ -37,6 +38,7 @@ from forensics.case import (
     Setting,
     Step,
 )
+from forensics.protocol import PROFILES
 from tests.report.pictures import png, scene
 
 NO_VALIDATION = Absent(
@@ -83,6 +85,7 @@ CLIP = Metric(
     "Radford et al. 2021",
 )
 METRICS = (SSIM, LPIPS, CLIP)
+PROTOCOL = PROFILES["standard"].canonical
 
 
 def sha(data: bytes) -> str:
@@ -97,12 +100,12 @@ class Builder:
         self.folder = folder
         self.exhibits: list[Exhibit] = []
         self.measurements: list[Measurement | NotMeasured] = []
-        (folder / "exhibits").mkdir(parents=True, exist_ok=True)
+        (folder / "data/exhibits").mkdir(parents=True, exist_ok=True)
 
     def put(self, tag: str, picture: Image.Image, title: str, made_by: str, seed: int | None = None) -> str:
         data = png(picture)
         path = f"exhibits/{sha(data)}.png"
-        (self.folder / path).write_bytes(data)
+        casefile.stored(self.folder, path).write_bytes(data)
         self.exhibits.append(
             Exhibit(tag, sha(data), sha(picture.tobytes()), path, "image/png", *picture.size, title, made_by, seed)
         )
@@ -111,16 +114,17 @@ class Builder:
     def item(self, tag: str, role: str, name: str, seed: int, **facts: tuple[Fact, ...]) -> Item:
         exhibit = next(e for e in self.exhibits if e.id == tag)
         received = png(scene(seed, grain=1))
+        casefile.stored(self.folder, f"exhibits/{sha(received)}.png").write_bytes(received)
         return Item(
             tag,
             role,
             name,
             sha(received),
             len(received),
-            "image/jpeg",
+            "image/png",
             exhibit.width,
             exhibit.height,
-            f"exhibits/{sha(received)}.jpg",
+            f"exhibits/{sha(received)}.png",
             tag,
             ("EXIF orientation 1: no rotation.", "No ICC profile embedded: sRGB assumed.", "No alpha channel."),
             facts.get("metadata", ()),
@@ -631,6 +635,7 @@ def _case(
     findings: tuple[Finding, ...],
     absences: tuple[Absent, ...],
 ) -> Case:
+    casefile.stored(b.folder, "protocol.json").write_bytes(PROTOCOL)
     rows = [("received", i.id, i.sha256) for i in items]
     rows += [("stored", e.id, e.sha256) for e in b.exhibits]
     return Case(
@@ -639,7 +644,7 @@ def _case(
         "2026-11-22T09:12:44Z",
         Fact("forensics", "0.1.0"),
         command,
-        FileDigest("protocol.toml", sha(b"protocol"), 1874),
+        FileDigest("protocol.json", sha(PROTOCOL), len(PROTOCOL)),
         matter,
         "Q1",
         items,

@@ -11,7 +11,7 @@ from typing import Literal
 
 import pytest
 
-from forensics import report, schema
+from forensics import casefile, report, schema
 from forensics.case import Case
 from forensics.errors import RenderingError, VerificationError
 from forensics.report import pdf
@@ -123,21 +123,21 @@ def test_same_case_same_bytes_in_another_folder_process_and_time_zone(rendered: 
 @pytest.mark.parametrize(("paper", "points"), [("A4", (595, 842)), ("Letter", (612, 792))])
 def test_paper(paper: Literal["A4", "Letter"], points: tuple[int, int]) -> None:
     html = '<html lang="en"><title>x</title><link rel="stylesheet" href="report.css"><p>x</html>'
-    data = pdf.write(html, {}, record=b"{}", created="2026-11-22T09:12:44Z", paper=paper)
+    data = pdf.write(html, {}, created="2026-11-22T09:12:44Z", paper=paper)
     box = pages.reader(data).pages[0].mediabox
     assert (round(box.width), round(box.height)) == points
 
 
 def test_missing_exhibit_is_named(bare: tuple[Case, Path]) -> None:
     case, folder = bare
-    (folder / case.exhibit("A1").path).unlink()
+    casefile.stored(folder, case.exhibit("A1").path).unlink()
     with pytest.raises(VerificationError, match="Exhibit A1"):
         report.render(case, folder)
 
 
 def test_flipped_byte_is_named(bare: tuple[Case, Path]) -> None:
     case, folder = bare
-    path = folder / case.exhibit("A1").path
+    path = casefile.stored(folder, case.exhibit("A1").path)
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
@@ -149,19 +149,19 @@ def test_flipped_byte_is_named(bare: tuple[Case, Path]) -> None:
 def test_nothing_is_loaded_that_was_not_handed_over(address: str) -> None:
     html = f'<html lang="en"><title>x</title><img src="{address}" alt="x"></html>'
     with pytest.raises(RenderingError, match="was not handed"):
-        pdf.write(html, {}, record=b"{}", created="2026-11-22T09:12:44Z")
+        pdf.write(html, {}, created="2026-11-22T09:12:44Z")
 
 
 def test_any_warning_fails_the_rendering() -> None:
     html = '<html lang="en"><title>x</title><p style="colour: red">x</p></html>'
     with pytest.raises(RenderingError, match="not drawn completely"):
-        pdf.write(html, {}, record=b"{}", created="2026-11-22T09:12:44Z")
+        pdf.write(html, {}, created="2026-11-22T09:12:44Z")
 
 
 def test_foreign_typeface_fails_the_rendering() -> None:
     html = '<html lang="en"><title>x</title><p style="font-family: DejaVu Sans">x</p></html>'
     with pytest.raises(RenderingError, match="typeface"):
-        pdf.write(html, {}, record=b"{}", created="2026-11-22T09:12:44Z")
+        pdf.write(html, {}, created="2026-11-22T09:12:44Z")
 
 
 def test_nothing_is_lost_however_long_the_material(tmp_path: Path) -> None:
