@@ -67,6 +67,11 @@ class Codelength:
         return float(self.bits.sum(1).std()) if len(self.bits) > 1 else 0.0
 
 
+def share_saved(bits: float, reference: float) -> float:
+    """One minus bits over reference: the complexity of the picture cancels, so that plain ones do not stand out."""
+    return 1 - bits / reference
+
+
 @torch.no_grad()
 def codelengths(
     targets: Sequence[Tensor], conditions: Sequence[Condition], model: DiffusionModel, grid: Grid, emit: Emit = ignore

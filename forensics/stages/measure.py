@@ -26,6 +26,7 @@ from forensics.events import Emit, Event
 from forensics.findings import NEAREST
 from forensics.images import to_tensor
 from forensics.inversion.base import Attempt
+from forensics.inversion.codelength import share_saved
 from forensics.retrieval.base import Hit
 from forensics.similarity.base import Similarity
 from forensics.stages.ladder import Bits, Ladder, Rung
@@ -35,6 +36,9 @@ from forensics.statistics.ranks import clopper_pearson, extreme, holm, rank_p
 
 PERCEPTUAL = "lpips"
 """The measure by which the outputs of a rung are ordered; pre-declared in the protocol."""
+SAVED = "Codelength, share that the prompt saves"
+SAVED_ELSEWHERE = "Codelength, share saved against the control checkpoint"
+"""Titles of comparisons that enter a likelihood ratio: a validation record names them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,17 +226,17 @@ class _Bench:
     def codelength(self, bits: Bits) -> None:
         """What the checkpoint needs to be told: corrected for the picture's own complexity, so that plain ones do not
         stand out."""
-        saved = [1 - prompted / plain for prompted, plain in zip(bits.prompted, bits.plain, strict=True)]
+        saved = [share_saved(prompted, plain) for prompted, plain in zip(bits.prompted, bits.plain, strict=True)]
         self._rank(
-            "Codelength, share that the prompt saves",
+            SAVED,
             "One minus the ratio of the bits the checkpoint needs for the picture with the prompt to those without it "
             f"({bits.prompted[0]:.0f} and {bits.plain[0]:.0f} bits for the disputed image).",
             None, Better.HIGHER, saved[0], saved[1:], "prompt tells more",
         )  # fmt: skip
         if bits.elsewhere:
-            excess = [1 - here / there for here, there in zip(bits.prompted, bits.elsewhere, strict=True)]
+            excess = [share_saved(here, there) for here, there in zip(bits.prompted, bits.elsewhere, strict=True)]
             self._rank(
-                "Codelength, share saved against the control checkpoint",
+                SAVED_ELSEWHERE,
                 "One minus the ratio of the bits under the checkpoint to those under the control checkpoint, with "
                 f"the same prompt ({bits.prompted[0]:.0f} and {bits.elsewhere[0]:.0f} bits for the disputed image).",
                 None, Better.HIGHER, excess[0], excess[1:], "checkpoint knows more",

@@ -48,9 +48,13 @@ class Calibrator:
 
 def fit(
     features: Sequence[str], directions: Sequence[int], first: Sequence[Sequence[float]],
-    second: Sequence[Sequence[float]],
+    second: Sequence[Sequence[float]], weights: Sequence[float] = (),
 ) -> Calibrator:  # fmt: skip
-    """Fit on sources of known status, one row of feature values each.
+    """Fit on sources of known status, rows of feature values.
+
+    Args:
+        weights: of the rows, first proposition before second: one over the number of rows of the source, so that each
+            source counts once; none for a row a source.
 
     A feature that the fit would count against its own direction is left out and the fit repeated, so that no
     measurement can speak for a proposition by pointing to the other one.
@@ -61,6 +65,7 @@ def fit(
     if not 0 < len(features) <= MOST or len(directions) != len(features):
         raise ValueError(f"between 1 and {MOST} features with a direction each are needed, got {list(features)}")
     x = np.array([*first, *second], dtype=np.float64).reshape(-1, len(features))
+    share = np.asarray(weights if len(weights) else np.ones(len(x)), dtype=np.float64)
     if not len(first) or not len(second) or not np.isfinite(x).all():
         raise ValueError("both propositions need at least one row of finite values")
     y = np.array([1] * len(first) + [0] * len(second))
@@ -68,7 +73,7 @@ def fit(
     scale = np.where(spread > 0, spread, 1.0)
     kept = list(range(len(features)))
     while kept:
-        slopes, intercept = logistic((x[:, kept] - centre[kept]) / scale[kept], y)
+        slopes, intercept = logistic((x[:, kept] - centre[kept]) / scale[kept], y, share)
         wrong = [i for i, slope in zip(kept, slopes, strict=True) if slope * directions[i] < 0]
         if not wrong:
             break
@@ -77,19 +82,29 @@ def fit(
         kept.remove(worst)
     else:
         slopes, intercept = np.zeros(0), 0.0
-    weights = dict(zip(kept, slopes, strict=True))
+    found = dict(zip(kept, slopes, strict=True))
     return Calibrator(
         tuple(features), tuple(directions), tuple(map(float, centre)), tuple(map(float, scale)),
-        tuple(float(weights.get(i, 0.0)) / math.log(10) for i in range(len(features))),
+        tuple(float(found.get(i, 0.0)) / math.log(10) for i in range(len(features))),
         float(intercept) / math.log(10),
     )  # fmt: skip
 
 
-def logistic(x: Values, y: ArrayLike) -> tuple[Values, float]:
-    """Slopes and intercept in natural units. Run to convergence: the same data give the same ratios everywhere."""
+def logistic(x: Values, y: ArrayLike, share: Values | None = None) -> tuple[Values, float]:
+    """Slopes and intercept in natural units, both propositions weighing the same.
+
+    Run to convergence: the same data give the same ratios everywhere.
+    """
+    import sklearn
     from sklearn.linear_model import LogisticRegression
 
-    model = LogisticRegression(C=STRENGTH, class_weight="balanced", tol=1e-10, max_iter=10_000).fit(x, y)
+    truth = np.asarray(y)
+    weight = np.ones(len(truth)) if share is None else share
+    total = weight.sum()
+    balance = np.where(truth == 1, total / 2 / weight[truth == 1].sum(), total / 2 / weight[truth == 0].sum())
+    model = LogisticRegression(C=STRENGTH, solver="newton-cholesky", tol=1e-10, max_iter=1000)
+    with sklearn.config_context(assume_finite=True, skip_parameter_validation=True):
+        model.fit(x, truth, sample_weight=weight * balance)
     return np.asarray(model.coef_[0], dtype=np.float64), float(model.intercept_[0])
 
 
