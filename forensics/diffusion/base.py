@@ -9,6 +9,7 @@ Song et al. 2021, DDIM as Euler steps of this ODE; Lipman et al. 2023 for flows)
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,6 +17,9 @@ import torch
 from torch import Tensor
 
 from forensics.case import Checkpoint
+
+GRADIENT_COST = 3
+"""Evaluations that one forward pass with its backward pass is charged as."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +72,17 @@ class DiffusionModel(Protocol):
     noise_range: tuple[float, float]
     """Least and greatest noise over signal, sqrt(1 - abar) / sqrt(abar), of the training; may be infinite."""
     evaluations: int
-    """Forward passes of the denoising network so far, per picture (a batch of 8 counts 8; guidance doubles)."""
+    """Forward passes of the denoising network so far, per picture (a batch of 8 counts 8; guidance doubles).
+
+    A pass whose result is differentiated counts `GRADIENT_COST`.
+    """
 
     def capacity(self, height: int, width: int) -> int:
         """Pictures of height × width pixels that go through the networks at once, >= 1."""
+        ...
+
+    def gradient_capacity(self, height: int, width: int) -> int:
+        """The same for a pass through the denoising network whose result is differentiated, >= 1."""
         ...
 
     def latent_shape(self, height: int, width: int) -> tuple[int, int, int]:
@@ -88,6 +99,10 @@ class DiffusionModel(Protocol):
 
     def condition(self, prompt: str, guidance: float) -> Condition:
         """The prompt as the network takes it; guidance >= 1."""
+        ...
+
+    def full_precision(self) -> AbstractContextManager[None]:
+        """Inside, the networks run in float32, whatever the device's precision: gradients need it."""
         ...
 
     def times(self, steps: int) -> Tensor:

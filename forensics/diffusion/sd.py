@@ -6,14 +6,19 @@ networks; the sampler is ours (`schedule`), so that inversion and generation are
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
 from forensics.case import Checkpoint
 from forensics.device import Device, batch_size
-from forensics.diffusion.base import Condition
+from forensics.diffusion.base import GRADIENT_COST, Condition
 from forensics.diffusion.components import Parts, load_parts
 from forensics.diffusion.schedule import column
+from forensics.diffusion.words import ClipWords
 
 _CPU_BUDGET_MIB = 1024.0
 _CEILING = {"cpu": 16, "cuda": 64}
@@ -37,6 +42,8 @@ class StableDiffusion:
         self.vocabulary = int(self.text_encoder.config.vocab_size)
         self.window = min(int(self.tokenizer.model_max_length), int(self.text_encoder.config.max_position_embeddings))
         """Tokens the text encoder takes, with start and end marks."""
+        self.words = ClipWords(self.text_encoder, self.tokenizer, self.window)
+        """The text encoder, opened to a search for prompts."""
         signal, noise = self.schedule.mix(self.schedule.grid[[0, -1]])
         low, high = (noise / signal).tolist()
         self.noise_range = (low, high)
@@ -56,6 +63,10 @@ class StableDiffusion:
         # A fixed budget on the CPU: splitting by the memory that happens to be free would change the last bits of a
         # result from run to run.
         return max(1, min(_CEILING["cpu"], int(_CPU_BUDGET_MIB / mib)))
+
+    def gradient_capacity(self, height: int, width: int) -> int:
+        """See `DiffusionModel`. A backward pass keeps the activations of all layers, and in float32."""
+        return max(1, self.capacity(height, width) // (4 if self.device.is_cuda else 2))
 
     def latent_shape(self, height: int, width: int) -> tuple[int, int, int]:
         """See `DiffusionModel`."""
@@ -81,9 +92,26 @@ class StableDiffusion:
             raise ValueError(f"guidance must be at least 1, got {guidance}")
         asked = len(self.tokenizer(prompt, add_special_tokens=False).input_ids) if prompt else 0
         tokens = min(asked, self.window - 2)
-        positive = self._embed(prompt)
-        negative = self._embed("") if guidance > 1 else None
+        positive = self.words.hidden(prompt)
+        negative = self.words.hidden("") if guidance > 1 else None
         return Condition(prompt, guidance, tokens, positive, negative, asked - tokens)
+
+    @contextlib.contextmanager
+    def full_precision(self) -> Iterator[None]:
+        """See `DiffusionModel`. Weights of half precision go to float32 and back without a change."""
+        before = self.device
+        if before.dtype == torch.float32:
+            yield
+            return
+        self.device = replace(before, dtype=torch.float32)
+        self.unet.float()
+        self.text_encoder.float()
+        try:
+            yield
+        finally:
+            self.device = before
+            self.unet.to(before.dtype)
+            self.text_encoder.to(before.dtype)
 
     def times(self, steps: int) -> Tensor:
         """See `DiffusionModel`."""
@@ -127,19 +155,12 @@ class StableDiffusion:
         return torch.tensor(self.schedule.first, dtype=torch.float64)
 
     def _predict(self, x: Tensor, clock: Tensor, context: Tensor) -> Tensor:
-        self.evaluations += len(x)
+        # A backward pass is about two forward passes of arithmetic, and is charged as such.
+        backward = torch.is_grad_enabled() and (x.requires_grad or context.requires_grad)
+        self.evaluations += GRADIENT_COST * len(x) if backward else len(x)
         dtype = self.device.dtype
         output: Tensor = self.unet(x.to(dtype), clock, encoder_hidden_states=context.to(dtype)).sample
         return output.float()
-
-    def _embed(self, prompt: str) -> Tensor:
-        """(1, L, D): last hidden state after the final norm, padded to the full window as the family was trained."""
-        ids = self.tokenizer(
-            prompt, padding="max_length", max_length=self.window, truncation=True, return_tensors="pt"
-        ).input_ids.to(self.device.device)
-        with torch.no_grad():
-            hidden: Tensor = self.text_encoder(ids)[0]
-        return hidden
 
 
 def load(checkpoint: Checkpoint, device: Device) -> StableDiffusion:

@@ -19,6 +19,8 @@ INVERSIONS: Registry[Callable[[], Rung]] = Registry(
         "autoencoder": "forensics.inversion.autoencoder:Autoencoder",
         "ode": "forensics.inversion.ode:Ode",
         "regeneration": "forensics.inversion.regeneration:Regeneration",
+        "hard_prompt": "forensics.inversion.hard_prompt:HardPrompt",
+        "soft_prompt": "forensics.inversion.soft_prompt:SoftPrompt",
     },
 )
 """Rung -> its class, in the order of the ladder."""

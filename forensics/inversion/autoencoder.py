@@ -25,6 +25,10 @@ class Autoencoder:
     title = "Autoencoder round trip"
     version = "1"
 
+    def budget(self, plan: Plan, targets: int, model: DiffusionModel) -> int:
+        """See `Rung`."""
+        return 0
+
     def __call__(self, target: Tensor, model: DiffusionModel, plan: Plan, emit: Emit = ignore) -> Attempt:
         """See `Rung`."""
         return self.many([target], [plan], model, emit)[0]

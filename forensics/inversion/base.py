@@ -17,6 +17,55 @@ from forensics.diffusion.base import DiffusionModel
 from forensics.events import Emit, Event, ignore
 from forensics.images import Fit, fit
 
+Fidelity = Callable[[Tensor, Tensor], Tensor]
+"""(pictures (N, 3, H, W), target (1, 3, H, W)) -> (N,) bool: which of them reproduce the target.
+
+Called at the model's size, with the target as the autoencoder shows it: no rung can show more detail than that.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Budget of the rungs that search, fixed by the protocol. The defaults are those of the profile `standard`."""
+
+    seed: int = 0
+    """Of everything a search draws: noise, levels, first guesses."""
+    cut: float = 1.0
+    """Noise over signal down to which the codelength that is minimised counts; see `codelength.Grid`."""
+    lengths: tuple[int, ...] = (1, 2, 4, 8, 16)
+    """Tokens of the hard prompts looked for; those beyond the text encoder's window are left out."""
+    hard_steps: int = 24
+    hard_draws: int = 4
+    """Draws of noise in every gradient step of the hard prompt."""
+    finalists: int = 4
+    """Prompts of each length, of those visited, that are compared on fresh draws."""
+    finalist_draws: int = 12
+    soft_lengths: tuple[int, ...] = (1, 2, 4)
+    """Vectors of the soft prompts looked for."""
+    soft_steps: int = 40
+    soft_draws: int = 4
+    soft_bits: tuple[int, ...] = (1, 2, 3, 4, 6, 8)
+    """Bits per value that are tried, rising."""
+    keep: float = 0.9
+    """Part of the soft prompt's gain over no prompt that its quantised form must keep."""
+    report_draws: int = 32
+    """Fresh draws on which the codelength of what was found is measured."""
+    noise_steps: int = 120
+    noise_draws: int = 8
+    noise_checks: int = 6
+    """Times at which pictures are drawn from the noise distribution, equally spaced, the first before any step."""
+    noise_pictures: int = 4
+    """Pictures drawn at each check: all of them must reproduce the target."""
+    latent_bits: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 8)
+    """Bits per value of z_T that are tried, rising."""
+
+
+DEEP = Search(
+    hard_steps=120, hard_draws=8, finalists=8, finalist_draws=32, soft_steps=200, soft_draws=8, report_draws=128,
+    noise_steps=500, noise_draws=16, noise_checks=21, noise_pictures=8,
+)  # fmt: skip
+"""The budget of the profile `deep`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -33,6 +82,9 @@ class Plan:
     seeds: tuple[int, ...]
     refinements: int
     """Fixed-point corrections of each inversion step, >= 0."""
+    search: Search = Search()
+    reproduces: Fidelity | None = None
+    """What counts as the target come back; None means `fidelity.near_copy`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +114,12 @@ class Attempt:
     fit: Fit
     trace: tuple[Step, ...] = ()
     facts: tuple[Fact, ...] = ()
+    scores: tuple[tuple[str, float], ...] = ()
+    """Named numbers for ranking among the controls, named alike for every target; see each rung."""
+
+    def score(self, name: str) -> float | None:
+        """The score of that name, or None."""
+        return dict(self.scores).get(name)
 
 
 class Rung(Protocol):
@@ -71,6 +129,10 @@ class Rung(Protocol):
     """Row of `INVERSIONS`."""
     title: str
     version: str
+
+    def budget(self, plan: Plan, targets: int, model: DiffusionModel) -> int:
+        """Evaluations that this many targets will take with this plan, exactly; known before the run."""
+        ...
 
     def __call__(self, target: Tensor, model: DiffusionModel, plan: Plan, emit: Emit = ignore) -> Attempt:
         """One target (1, 3, H, W) in [0, 1]."""

@@ -29,6 +29,10 @@ class Ode:
     title = "ODE inversion to noise and back"
     version = "1"
 
+    def budget(self, plan: Plan, targets: int, model: DiffusionModel) -> int:
+        """See `Rung`."""
+        return targets * (inversion_evaluations(plan) + plan.steps)
+
     def __call__(self, target: Tensor, model: DiffusionModel, plan: Plan, emit: Emit = ignore) -> Attempt:
         """See `Rung`."""
         return self.many([target], [plan], model, emit)[0]
@@ -97,6 +101,11 @@ class _Run:
             Fact("correlation of neighbouring values of z_T", _band(white.correlation, white.correlation_band)),
             Fact("z_T as noise", _verdict(white)),
         )
+
+
+def inversion_evaluations(plan: Plan) -> int:
+    """Evaluations of one inversion: the first slope and every correction, or one slope a step without corrections."""
+    return 1 + plan.steps * plan.refinements if plan.refinements else plan.steps
 
 
 def _invert(images: Tensor, model: DiffusionModel, plan: Plan, progress: Progress) -> _Run:

@@ -1,6 +1,7 @@
 """Regeneration: the prompt, N seeds, pure noise. Nothing of the target enters but the words and the choice of the best.
 
-The protocol of Carlini et al. 2023 (section 4.2) with every seed kept, so that best and median are both on record.
+The protocol of Carlini et al. 2023 (section 4.2) with every seed kept, so that best and median are both on record, and
+the share of near-copies with its exact interval. Scores: those of `hits.judged`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from forensics.diffusion.base import Condition, DiffusionModel, stack
 from forensics.events import Emit, ignore
 from forensics.images import unfit
 from forensics.inversion.base import Attempt, Plan, Progress, fit_all, groups
+from forensics.inversion.fidelity import near_copy
+from forensics.inversion.hits import HitRate, judged
 from forensics.inversion.solvers import euler, last
 
 
@@ -26,7 +29,11 @@ class Regeneration:
 
     name = "regeneration"
     title = "Regeneration from the prompt"
-    version = "1"
+    version = "2"
+
+    def budget(self, plan: Plan, targets: int, model: DiffusionModel) -> int:
+        """See `Rung`."""
+        return targets * generation_evaluations(plan)
 
     def __call__(self, target: Tensor, model: DiffusionModel, plan: Plan, emit: Emit = ignore) -> Attempt:
         """See `Rung`."""
@@ -36,14 +43,15 @@ class Regeneration:
     def many(
         self, targets: Sequence[Tensor], plans: Sequence[Plan], model: DiffusionModel, emit: Emit = ignore
     ) -> list[Attempt]:
-        """See `Rung`. The target gives its size and nothing else.
+        """See `Rung`. The target gives its size and, afterwards, the measure of what came back.
 
         Raises:
             ValueError: a plan without seeds.
         """
         if any(not p.seeds for p in plans):
             raise ValueError("regeneration needs at least one seed")
-        fits = [f for _, f in fit_all(targets, model)]
+        fitted = fit_all(targets, model)
+        fits = [f for _, f in fitted]
         conditions = [model.condition(p.prompt, p.guidance) for p in plans]
         rows = [(i, seed) for i, plan in enumerate(plans) for seed in plan.seeds]
         keys = [(fits[i].fitted, plans[i].guidance, plans[i].steps) for i, _ in rows]
@@ -64,15 +72,17 @@ class Regeneration:
                 spent[rows[r][0]][1] += (time.perf_counter() - began) / len(batch)
         done = []
         for i, plan in enumerate(plans):
-            mine = torch.cat([unfit(pictures[r], fits[i]) for r, (owner, _) in enumerate(rows) if owner == i])
-            tokens, seeds = conditions[i].tokens, len(plan.seeds)
+            made = torch.cat([pictures[r] for r, (owner, _) in enumerate(rows) if owner == i])
+            hit = (plan.reproduces or near_copy)(made, ceiling(fitted[i][0], model))
+            rate, facts, scores = judged(made, hit)
+            tokens = conditions[i].tokens
             done.append(
                 Attempt(
                     method=self.name,
                     title=self.title,
                     version=self.version,
-                    supplied=_supplied(tokens, seeds, model.vocabulary),
-                    supplied_bits=tokens * math.log2(model.vocabulary) + math.log2(seeds),
+                    supplied=_supplied(tokens, rate, model.vocabulary),
+                    supplied_bits=tokens * math.log2(model.vocabulary) + rate.bits,
                     prompt=plan.prompt,
                     prompt_source=plan.prompt_source,
                     guidance=plan.guidance,
@@ -80,9 +90,10 @@ class Regeneration:
                     seeds=plan.seeds,
                     evaluations=round(spent[i][0]),
                     seconds=spent[i][1],
-                    pictures=mine,
+                    pictures=unfit(made, fits[i]),
                     fit=fits[i],
-                    facts=_facts(conditions[i], fits[i].fitted),
+                    facts=(*_facts(conditions[i], fits[i].fitted), *facts),
+                    scores=scores,
                 )
             )
         return done
@@ -98,10 +109,20 @@ def generate(
     return model.decode(end.state).cpu()
 
 
-def _supplied(tokens: int, seeds: int, vocabulary: int) -> str:
+def generation_evaluations(plan: Plan) -> int:
+    """Evaluations of one picture for each seed of the plan."""
+    return len(plan.seeds) * plan.steps * (2 if plan.guidance > 1 else 1)
+
+
+@torch.no_grad()
+def ceiling(target: Tensor, model: DiffusionModel) -> Tensor:
+    """(1, 3, H, W) on the CPU: a fitted target as the autoencoder shows it, the most that a picture can agree with."""
+    return model.decode(model.encode(target)).cpu()
+
+
+def _supplied(tokens: int, rate: HitRate, vocabulary: int) -> str:
     words = f"A prompt of {tokens} tokens, each one of {vocabulary}" if tokens else "No prompt"
-    choice = f"the choice of the best among {seeds} seeds" if seeds > 1 else "one seed, not chosen"
-    return f"{words}, and {choice}."
+    return f"{words}, and {rate.choice}."
 
 
 def _facts(condition: Condition, fitted: tuple[int, int]) -> tuple[Fact, ...]:

@@ -13,9 +13,15 @@ from forensics.diffusion.sd import StableDiffusion
 from forensics.errors import SettingsError
 from forensics.events import Event
 from forensics.inversion import INVERSIONS
-from forensics.inversion.base import Attempt, Plan, Rung, run_many
+from forensics.inversion.base import Attempt, Plan, Rung, Search, run_many
 
-PLAN = Plan("a cat", "claimed caption", 3.0, 3, (5, 6), 2)
+SEARCH = Search(
+    lengths=(1, 3, 99), hard_steps=2, hard_draws=2, finalists=3, finalist_draws=2, soft_lengths=(1, 2), soft_steps=2,
+    soft_draws=2, soft_bits=(1, 4), report_draws=3, noise_steps=4, noise_draws=2, noise_checks=2, noise_pictures=2,
+    latent_bits=(1, 4),
+)  # fmt: skip
+"""As the profiles' in kind, and small."""
+PLAN = Plan("a cat", "claimed caption", 3.0, 3, (5, 6), 2, SEARCH)
 
 
 def picture(seed: int, height: int = 40, width: int = 52) -> Tensor:
@@ -61,12 +67,19 @@ def test_a_batch_is_the_single_runs(rung: Rung, models: dict[str, StableDiffusio
     """Also over different sizes, prompts, guidance and numbers of seeds."""
     model = models["v"]
     targets = [picture(1), picture(2), picture(3, 64, 32), picture(4)]
-    plans = [PLAN, Plan("dogs", "x", 3.0, 3, (1, 2, 3), 2), PLAN, Plan("", "none", 1.0, 2, (9,), 0)]
+    plans = [PLAN, Plan("dogs", "x", 3.0, 3, (1, 2, 3), 2, SEARCH), PLAN, Plan("", "none", 1.0, 2, (9,), 0, SEARCH)]
     together = run_many(rung, targets, plans, model)
     alone = [rung(t, model, p) for t, p in zip(targets, plans, strict=True)]
     for a, b in zip(together, alone, strict=True):
         assert same(a, b, 1e-4)
         assert (a.evaluations, a.seeds, a.prompt, a.fit) == (b.evaluations, b.seeds, b.prompt, b.fit)
+
+
+@pytest.mark.parametrize("plan", [PLAN, Plan("", "none", 1.0, 2, (9,), 0, SEARCH)])
+def test_the_budget_is_known_beforehand(rung: Rung, model: StableDiffusion, plan: Plan) -> None:
+    before = model.evaluations
+    attempts = run_many(rung, [picture(1), picture(2)], [plan, plan], model)
+    assert model.evaluations - before == sum(a.evaluations for a in attempts) == rung.budget(plan, 2, model)
 
 
 def test_wrong_arguments(rung: Rung, models: dict[str, StableDiffusion]) -> None:
@@ -94,6 +107,8 @@ def test_regeneration_price(
 ) -> None:
     plan = Plan(prompt, "claimed caption", 2.0, 3, seeds, 0)
     attempt = INVERSIONS.load("regeneration")()(picture(1), models["epsilon"], plan)
+    # Random weights give no near-copy: the price is that of the best of all seeds.
+    assert attempt.score("hits") == 0
     assert attempt.supplied_bits == pytest.approx(tokens * math.log2(55) + math.log2(len(seeds)))
     assert attempt.evaluations == 2 * 3 * len(seeds)
     assert attempt.seeds == seeds
@@ -105,6 +120,15 @@ def test_seeds_do_not_depend_on_their_company(models: dict[str, StableDiffusion]
     one = rung(picture(2), model, Plan("cat", "x", 1.0, 3, (1,), 0)).pictures
     assert torch.allclose(many[1:2], one, atol=1e-5)
     assert not torch.allclose(many[0], many[1], atol=1e-2)
+
+
+def test_regeneration_price_falls_with_the_hits(models: dict[str, StableDiffusion]) -> None:
+    """Three of four seeds hit, by a test of the caller's own: log2(4 / 3) bits, not log2(4)."""
+    plan = Plan("a cat", "x", 1.0, 2, (1, 2, 3, 4), 0, reproduces=lambda p, t: torch.arange(len(p)) > 0)
+    attempt = INVERSIONS.load("regeneration")()(picture(1), models["v"], plan)
+    assert attempt.supplied_bits == pytest.approx(4 * math.log2(55) + math.log2(4 / 3))
+    assert attempt.supplied.endswith("the choice of a seed that gives a near-copy, as 3 of 4 do.")
+    assert any(f.value.startswith("3 of 4 draws, 0.750 (95 % interval 0.194 to 0.994)") for f in attempt.facts)
 
 
 def test_regeneration_ignores_the_target(models: dict[str, StableDiffusion]) -> None:
@@ -122,6 +146,21 @@ def test_a_cut_prompt_is_stated(models: dict[str, StableDiffusion]) -> None:
     plan = Plan("abcdefghijklmnopqrst", "claimed caption", 1.0, 2, (1,), 0)
     facts = INVERSIONS.load("regeneration")()(picture(1), models["v"], plan).facts
     assert any(f.name == "prompt tokens cut off" and f.value.startswith("6") for f in facts)
+
+
+@pytest.mark.parametrize("name", ["hard_prompt", "soft_prompt"])
+def test_searched_prompts_have_their_price(models: dict[str, StableDiffusion], name: str) -> None:
+    attempt = INVERSIONS.load(name)()(picture(1, 32, 32), models["v"], PLAN)
+    price = attempt.score("prompt bits")
+    assert price is not None
+    assert attempt.supplied_bits == pytest.approx(price + 1)  # and the best of two seeds
+    assert attempt.score("two-part bits") == pytest.approx(price + attempt.score("bits"))  # type: ignore[operator]
+    if name == "hard_prompt":
+        assert price in (pytest.approx(math.log2(55)), pytest.approx(3 * math.log2(55)))
+    else:
+        assert price in [k * 16 * b + 64 for k in (1, 2) for b in (1, 4)]
+    with pytest.raises(ValueError, match="at least one seed"):
+        INVERSIONS.load(name)()(picture(1), models["v"], Plan("", "none", 1.0, 3, (), 0, SEARCH))
 
 
 def round_trip(attempt: Attempt) -> float:

@@ -1,0 +1,136 @@
+"""A checkpoint's own way from words to conditions, opened for search: vectors in, hidden states out, with gradient.
+
+A prompt of k tokens is the sequence start, k tokens, end, padding to the full window, exactly as the tokenizer of the
+checkpoint would have written it. In place of the k tokens' rows of the embedding table any k vectors may stand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from forensics.diffusion.base import Condition, DiffusionModel
+from forensics.errors import CheckpointError
+
+
+class PromptSpace(Protocol):
+    """What a search over prompts needs of a model; `prompt_space` asks a model for it."""
+
+    longest: int
+    """Tokens of the longest prompt, without start and end marks."""
+
+    def table(self) -> Tensor:
+        """(V, d) float32: the vector of every token."""
+        ...
+
+    def searchable(self) -> Tensor:
+        """(V,) bool: tokens that may stand in a prompt, that is all but the tokenizer's marks."""
+        ...
+
+    def from_embeddings(self, embeddings: Tensor, guidance: float) -> Condition:
+        """The condition of prompts given as vectors (B, k, d), 1 <= k <= `longest`; gradients pass through."""
+        ...
+
+    def from_tokens(self, tokens: Sequence[int], guidance: float) -> Condition:
+        """The condition of one prompt given as token numbers; its `prompt` is the tokens as text."""
+        ...
+
+    def survives(self, tokens: Sequence[int]) -> bool:
+        """Whether the tokens, written out as text, are read back as the same tokens."""
+        ...
+
+
+def prompt_space(model: DiffusionModel) -> PromptSpace:
+    """The prompt space of a model.
+
+    Raises:
+        CheckpointError: the model's family does not open its text encoder to a search.
+    """
+    space: PromptSpace | None = getattr(model, "words", None)
+    if space is None:
+        raise CheckpointError(
+            f"Prompts cannot be searched for with a checkpoint of the family {model.checkpoint.family!r}.",
+            hint="Choose a profile without prompt search, or a Stable Diffusion 1.x or 2.x checkpoint.",
+        )
+    return space
+
+
+class ClipWords:
+    """`PromptSpace` of one CLIP text encoder of transformers with its tokenizer."""
+
+    def __init__(self, encoder: Any, tokenizer: Any, window: int) -> None:
+        self._encoder = encoder
+        self._tokenizer = tokenizer
+        self._window = window
+        self.longest = window - 2
+        self._filler = int(self.searchable().nonzero()[0])
+
+    def table(self) -> Tensor:
+        """See `PromptSpace`."""
+        weight: Tensor = self._encoder.get_input_embeddings().weight
+        return weight.detach().float()
+
+    def searchable(self) -> Tensor:
+        """See `PromptSpace`."""
+        allowed = torch.ones(len(self.table()), dtype=torch.bool)
+        allowed[[i for i in self._tokenizer.all_special_ids if i < len(allowed)]] = False
+        return allowed
+
+    def from_embeddings(self, embeddings: Tensor, guidance: float) -> Condition:
+        """See `PromptSpace`. Raises ValueError for guidance below 1 or a length outside the window."""
+        rows, k = embeddings.shape[:2]
+        if guidance < 1 or not 1 <= k <= self.longest:
+            raise ValueError(f"guidance {guidance} and {k} vectors; at least 1 and 1 to {self.longest} are needed")
+        layer = self._encoder.get_input_embeddings()
+
+        def put(_: Any, __: Any, rest: Tensor) -> Tensor:
+            middle = embeddings.to(rest.device, rest.dtype)
+            return torch.cat([rest[:, :1], middle, rest[:, k + 1 :]], dim=1)  # (B, window, d)
+
+        ids = self._ids([self._filler] * k)  # the vectors take the places of these
+        handle = layer.register_forward_hook(put)
+        try:
+            positive: Tensor = self._encoder(ids.expand(rows, -1))[0]
+        finally:
+            handle.remove()
+        negative = self.hidden("") if guidance > 1 else None
+        return Condition("", guidance, k, positive, negative)
+
+    def from_tokens(self, tokens: Sequence[int], guidance: float) -> Condition:
+        """See `PromptSpace`. Raises ValueError for guidance below 1 or more tokens than the window holds."""
+        if guidance < 1 or len(tokens) > self.longest:
+            raise ValueError(f"guidance {guidance}, {len(tokens)} tokens; at least 1 and at most {self.longest}")
+        with torch.no_grad():
+            positive: Tensor = self._encoder(self._ids(tokens))[0]
+        negative = self.hidden("") if guidance > 1 else None
+        return Condition(self._text(tokens), guidance, len(tokens), positive, negative)
+
+    def survives(self, tokens: Sequence[int]) -> bool:
+        """See `PromptSpace`."""
+        return list(self._tokenizer(self._text(tokens), add_special_tokens=False).input_ids) == list(tokens)
+
+    def hidden(self, prompt: str) -> Tensor:
+        """(1, L, D): last hidden state after the final norm, padded to the full window as the family was trained."""
+        ids = self._tokenizer(
+            prompt, padding="max_length", max_length=self._window, truncation=True, return_tensors="pt"
+        ).input_ids.to(self._device())
+        with torch.no_grad():
+            hidden: Tensor = self._encoder(ids)[0]
+        return hidden
+
+    def _ids(self, tokens: Sequence[int]) -> Tensor:
+        """(1, window) the tokens between the marks that the tokenizer itself puts around and behind a prompt."""
+        empty = self._tokenizer("", padding="max_length", max_length=self._window, return_tensors="pt").input_ids[0]
+        # The empty prompt is start, end, padding: the tokens push end and padding along, and the window cuts them.
+        row = [int(empty[0]), *tokens, *(int(i) for i in empty[1:])][: self._window]
+        return torch.tensor([row], device=self._device())
+
+    def _text(self, tokens: Sequence[int]) -> str:
+        return str(self._tokenizer.decode(list(tokens)))
+
+    def _device(self) -> torch.device:
+        device: torch.device = self._encoder.get_input_embeddings().weight.device
+        return device

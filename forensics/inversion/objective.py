@@ -1,0 +1,112 @@
+"""What a prompt search minimises: the codelength of the target, estimated without bias from few draws.
+
+The sum of `codelength` over infinitely fine levels is an integral over the logarithm of the noise level; with u uniform
+in [0, 1], log sigma = log cut + u · log(highest / cut) and x̂0 the model's estimate of the data,
+
+    bits = E[ log(highest / cut) · SNR(sigma) · ‖x0 - x̂0‖² ] / ln 2
+
+(Kingma et al. 2021, eq. 14, in continuous time). The levels of one estimate are stratified: one in each equal part.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from forensics.device import generator, noise
+from forensics.diffusion.base import GRADIENT_COST, Condition, DiffusionModel
+from forensics.inversion.codelength import MAX_SIGMA
+
+
+@dataclass(frozen=True, slots=True)
+class Draws:
+    """States of the forward process of one target, and what an error there costs."""
+
+    state: Tensor
+    """(n, C, h, w)."""
+    time: Tensor
+    """(n,) float64."""
+    price: Tensor
+    """(n,) float32: bits per unit of ‖x0 - x̂0‖²."""
+
+
+class Objective:
+    """The codelength of one target as a function of the condition."""
+
+    def __init__(self, target: Tensor, model: DiffusionModel, cut: float, seed: int) -> None:
+        """`target` is (1, 3, H, W) at the model's size.
+
+        Raises:
+            ValueError: the model's noisiest level does not lie above the cut.
+        """
+        highest = min(MAX_SIGMA, model.noise_range[1])
+        if highest <= cut:
+            raise ValueError(f"the model's noisiest level {highest:.3g} does not lie above the cut {cut:.3g}")
+        with torch.no_grad():
+            self.data = model.unit(model.encode(target), model.times(1)[0])  # (1, C, h, w)
+        self._model = model
+        self._cut, self._span, self._seed = cut, math.log(highest / cut), seed
+        height, width = (int(side) for side in target.shape[-2:])
+        self._batch = model.capacity(height, width)
+        self._gradient_batch = model.gradient_capacity(height, width)
+
+    def draws(self, count: int, purpose: str, number: int = 0) -> Draws:
+        """`count` fresh draws for one named purpose; the same for every target and every prompt."""
+        offset = torch.rand(1, generator=generator(self._seed, purpose, number, "levels"), dtype=torch.float64)
+        u = (torch.arange(count, dtype=torch.float64) + offset) / count
+        sigma = self._cut * (u * self._span).exp()
+        eps = noise((count, *self.data.shape[1:]), self._seed, purpose, number)
+        time = self._model.at_noise_level(sigma)
+        state = self._model.diffuse(self.data.expand(count, -1, -1, -1), eps, time)
+        price = (self._span / math.log(2) * sigma**-2).float().to(state.device)
+        return Draws(state, time, price)
+
+    @torch.no_grad()
+    def bits(self, draws: Draws, positives: Tensor) -> Tensor:
+        """(P,) bits of P prompts, hidden states (P, L, D), each the mean over the same draws."""
+        found = [
+            self._errors(draws, positives, rows) * draws.price[rows % len(draws.time)]
+            for rows in self._rows(draws, positives, self._batch)
+        ]
+        return torch.cat(found).reshape(len(positives), -1).mean(dim=1).cpu()
+
+    def slope(self, draws: Draws, parameters: Tensor, hidden: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+        """(P,) bits and the gradient of their sum by `parameters`, where `hidden(parameters)` is (P, L, D).
+
+        The text encoder runs once; the network in batches, whose gradients add up.
+        """
+        leaf = parameters.detach().requires_grad_(True)
+        with torch.enable_grad():
+            positives = hidden(leaf)
+            cut = positives.detach().requires_grad_(True)
+            found = []
+            for rows in self._rows(draws, positives, self._gradient_batch):
+                bits = self._errors(draws, cut, rows) * draws.price[rows % len(draws.time)]
+                (bits.sum() / len(draws.time)).backward()
+                found.append(bits.detach())
+            positives.backward(cut.grad)
+        assert leaf.grad is not None
+        return torch.cat(found).reshape(len(positives), -1).mean(dim=1).cpu(), leaf.grad
+
+    def _rows(self, draws: Draws, positives: Tensor, batch: int) -> tuple[Tensor, ...]:
+        """Prompt-major rows: row r is prompt r // n with draw r % n."""
+        return torch.arange(len(positives) * len(draws.time), device=positives.device).split(batch)
+
+    def _errors(self, draws: Draws, positives: Tensor, rows: Tensor) -> Tensor:
+        """(rows,) ‖x0 - x̂0‖²."""
+        count = len(draws.time)
+        prompt, draw = rows // count, rows % count
+        condition = Condition("", 1.0, 0, positives[prompt], None)
+        state, time = draws.state[draw], draws.time[draw.cpu()]
+        velocity = self._model.velocity(state, time, condition)
+        estimate = state - time.to(velocity.device, velocity.dtype).reshape(-1, 1, 1, 1) * velocity
+        return (estimate - self.data).square().flatten(1).sum(dim=1)
+
+
+def gradient_evaluations(prompts: int, draws: int, steps: int) -> int:
+    """Evaluations that `steps` calls of `Objective.slope` are charged as."""
+    return GRADIENT_COST * prompts * draws * steps
