@@ -21,6 +21,8 @@ INVERSIONS: Registry[Callable[[], Rung]] = Registry(
         "regeneration": "forensics.inversion.regeneration:Regeneration",
         "hard_prompt": "forensics.inversion.hard_prompt:HardPrompt",
         "soft_prompt": "forensics.inversion.soft_prompt:SoftPrompt",
+        "noise": "forensics.inversion.noise:Noise",
+        "latent": "forensics.inversion.latent:Latent",
     },
 )
 """Rung -> its class, in the order of the ladder."""

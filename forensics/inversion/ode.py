@@ -92,15 +92,21 @@ class _Run:
 
     def facts(self, row: int, plan: Plan) -> tuple[Fact, ...]:
         error = (self.replayed[row] - self.start[row]).norm() / self.start[row].norm()
-        white = whiteness(self.noise[row])
         return (
             Fact("prompt", "empty, guidance 1"),
             Fact("solver", f"DDIM (Euler), {plan.steps} steps, {plan.refinements} fixed-point corrections a step"),
             Fact("round trip error of the latent", f"{float(error):.3g} of its norm"),
-            Fact("energy of z_T per value", _band(white.energy, white.energy_band)),
-            Fact("correlation of neighbouring values of z_T", _band(white.correlation, white.correlation_band)),
-            Fact("z_T as noise", _verdict(white)),
+            *noise_facts(whiteness(self.noise[row])),
         )
+
+
+def noise_facts(white: Whiteness) -> tuple[Fact, ...]:
+    """Whether z_T is what a seed would have drawn, with both bands."""
+    return (
+        Fact("energy of z_T per value", _band(white.energy, white.energy_band)),
+        Fact("correlation of neighbouring values of z_T", _band(white.correlation, white.correlation_band)),
+        Fact("z_T as noise", _verdict(white)),
+    )
 
 
 def inversion_evaluations(plan: Plan) -> int:
@@ -142,4 +148,4 @@ def _band(value: float, band: tuple[float, float]) -> str:
 def _verdict(white: Whiteness) -> str:
     if white.inside:
         return "within both bands"
-    return "outside the band of noise: this latent carries a message about the target; it is no draw, and no seed"
+    return "outside the band of noise: this latent is a message about the target, not a draw, and no seed"
