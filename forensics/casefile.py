@@ -24,7 +24,7 @@ from PIL import Image
 from forensics import intake
 from forensics.bundle import bag, timestamp
 from forensics.bundle.bag import DATA, RESTORE, file_sha256
-from forensics.case import SCHEMA, Case, CustodyEntry, Exhibit, FileDigest, Item
+from forensics.case import SCHEMA, Case, CustodyEntry, Exhibit, FileDigest, Item, ValidationFacts
 from forensics.errors import CaseError, VerificationError
 from forensics.pictures import pixel_sha256, png_bytes
 from forensics.schema import canonical, decode
@@ -360,6 +360,8 @@ def _check(folder: Path, but: tuple[str, ...] = ()) -> dict[str, str]:
     named = [(f"Exhibit {e.id}", e.path, e.sha256) for e in case.exhibits]
     named += [(f"Item {i.id}", i.stored, i.sha256) for i in case.items]
     named.append(("The protocol", case.protocol.path, case.protocol.sha256))
+    if isinstance(case.validation, ValidationFacts):
+        named.append(("The validation record", case.validation.path, case.validation.digest))
     for what, path, digest in named:
         if stated.get(f"{DATA}/{path}") != digest:
             raise VerificationError(f"{what} ({path}) differs from the digest in {CASE}.", hint=RESTORE)

@@ -1,15 +1,25 @@
-"""From a closed case folder to its PDF, without torch: the second half of every examination."""
+"""What is made of a closed case folder without torch: its report, signed or not, and whether all of it is sound."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 from forensics import casefile, report
+from forensics.bundle.bag import TAGS, file_sha256
+from forensics.case import Case
+from forensics.casefile import REPLY, REPORT
+from forensics.report.attachments import attached
+from forensics.signing import check
+from forensics.signing.check import SIGNED
+
+if TYPE_CHECKING:
+    from forensics.signing.sign import Key
 
 
 def render(folder: Path, *, paper: str = "A4") -> Path:
-    """Render the report of a case folder again and renew the manifest.
+    """Render the report of a case folder again and renew the bag.
 
     Raises:
         CaseError: the folder holds no case that this release reads.
@@ -17,5 +27,66 @@ def render(folder: Path, *, paper: str = "A4") -> Path:
         RenderingError: the report would be incomplete.
     """
     case = casefile.load(folder)
-    pdf = report.render(case, folder, paper=cast("Literal['A4', 'Letter']", paper))
-    return casefile.save_report(folder, pdf)
+    return casefile.save_report(folder, _draw(case, folder, paper))
+
+
+def sign(folder: Path, key: Key, *, timestamp_url: str | None = None, paper: str | None = None) -> Path:
+    """Verify the folder, render the report as a signed document, sign it, and store it beside the draft.
+
+    Raises:
+        VerificationError: the folder is not sound, or the document could not be signed.
+        SettingsError: the key cannot be opened.
+    """
+    from forensics.signing import sign as signing
+
+    for _ in verify(folder):
+        pass
+    case = casefile.load(folder)
+    used = {row.name: row.value for row in case.settings}
+    with key.open() as signer:
+        pdf = _draw(case, folder, paper or used.get("paper", "A4"), signing.name_of(signer))
+        timestamper = signing.authority(timestamp_url) if timestamp_url else None
+        signed = signing.sign(pdf, signer, timestamper=timestamper)
+    casefile.save(folder, {SIGNED: signed}, "report signed")
+    return folder / SIGNED
+
+
+def verify(folder: Path, trust: tuple[Path, ...] = ()) -> Iterator[str]:
+    """Check everything that can be checked of a case folder; a sentence for each part found sound.
+
+    Raises:
+        VerificationError: naming the first thing that differs.
+    """
+    count = casefile.verify(folder)
+    yield f"{folder}: {count} files agree with the manifests, the custody log and the case."
+    case = casefile.load(folder)
+    expected = {a.name: a.data for a in attached(case, folder)}
+    documents = [REPORT, *([SIGNED] if (folder / SIGNED).is_file() else [])]
+    for name in documents:
+        files = check.embedded((folder / name).read_bytes(), expected, name)
+        yield f"{name}: {files} embedded files agree with the folder."
+    roots = check.roots(trust) if trust else ()
+    if SIGNED in documents:
+        yield _said(check.signature((folder / SIGNED).read_bytes(), SIGNED, roots))
+    if (folder / REPLY).is_file():
+        digest = file_sha256(folder / TAGS)
+        moment = check.reply((folder / REPLY).read_bytes(), digest, REPLY, roots)
+        yield f"{REPLY}: a time-stamping authority states that the folder was in this state at {moment}."
+
+
+def _draw(case: Case, folder: Path, paper: str, signatory: str = "") -> bytes:
+    return report.render(case, folder, paper=cast("Literal['A4', 'Letter']", paper), signatory=signatory)
+
+
+def _said(s: check.Signature) -> str:
+    issuer = {
+        None: "not tested, because no trusted issuer was named with --trust",
+        True: "trusted",
+        False: "not trusted: it leads to none of the certificates named",
+    }[s.trusted]
+    stamp = f"by a time-stamping authority at {s.stamped}" if s.stamped else "by no authority"
+    return (
+        f"{SIGNED}: signed by {s.signatory}; the signature is sound and covers the whole file; issuer {issuer}; "
+        f"time attested {stamp}, stated by the signatory as {s.stated or 'nothing'}; certificate SHA-256 "
+        f"{s.certificate}."
+    )

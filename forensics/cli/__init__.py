@@ -16,6 +16,7 @@ main = Commands(
         "analyze": "forensics.cli.analyze:analyze",
         "compare": "forensics.cli.compare:compare",
         "report": "forensics.cli.report:report",
+        "sign": "forensics.cli.sign:sign",
         "verify": "forensics.cli.verify:verify",
         "doctor": "forensics.cli.doctor:doctor",
         "schema": "forensics.cli.schema:schema",

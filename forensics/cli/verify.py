@@ -9,15 +9,21 @@ import click
 from forensics.cli import options
 
 
-@click.command(short_help="Check every file of a case folder against its digests.")
+@click.command(short_help="Check a case folder: digests, custody, embedded files, signature, timestamp.")
 @click.argument("case", type=options.FOLDER)
+@click.option(
+    "--trust", type=options.PATH, multiple=True, metavar="FILE", help="Certificate of an issuer that you trust."
+)
 @options.verbosity
-def verify(case: Path) -> None:
-    """Hash every file of the folder CASE again, follow the custody log, and name the first thing that differs.
+def verify(case: Path, trust: tuple[Path, ...]) -> None:
+    """Check the folder CASE and name the first thing that differs.
 
-    `sha256sum -c manifest-sha256.txt`, run inside the folder, checks the same digests without this program.
+    Every file against both manifests; the custody log as a chain; the case; the files embedded in the report against
+    the folder; the signature, which must cover the whole file; the reply of a time-stamping authority, if one is
+    there. `sha256sum -c manifest-sha256.txt` and `sha256sum -c tagmanifest-sha256.txt` check the digests without this
+    program.
     """
-    from forensics import casefile
+    from forensics.report_case import verify as verify_case
 
-    count = casefile.verify(case)
-    click.echo(f"{case}: {count} files agree with the manifest, the custody log and the case.")
+    for line in verify_case(case, trust):
+        click.echo(line)

@@ -16,8 +16,8 @@ from forensics.report.view import view
 __all__ = ["render", "render_html"]
 
 
-def render(case: Case, folder: Path, *, paper: Literal["A4", "Letter"] = "A4") -> bytes:
-    """The report as PDF. `folder` is the case folder that holds the exhibits.
+def render(case: Case, folder: Path, *, paper: Literal["A4", "Letter"] = "A4", signatory: str = "") -> bytes:
+    """The report as PDF. `folder` is the case folder that holds the exhibits; `signatory` is who is about to sign it.
 
     Raises VerificationError where an exhibit is missing or differs from its digest, RenderingError where a page could
     not be drawn completely.
@@ -26,7 +26,7 @@ def render(case: Case, folder: Path, *, paper: Literal["A4", "Letter"] = "A4") -
 
     pictures = exhibits.read(case, folder)
     files = attachments.attached(case, folder)
-    return pdf.write(html.render(view(case)), pictures, attached=files, created=case.created, paper=paper)
+    return pdf.write(html.render(view(case, signatory)), pictures, attached=files, created=case.created, paper=paper)
 
 
 def render_html(case: Case, folder: Path) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from forensics import casefile, schema
-from forensics.case import Case
+from forensics.case import Case, ValidationFacts
 from forensics.errors import VerificationError
 from forensics.report.tables import tables
 
@@ -54,6 +54,9 @@ def attached(case: Case, folder: Path) -> tuple[Attached, ...]:
         parts.append(Attached(name, data, f"Item {item.id}, the bytes as received.", "Source"))
     protocol = _read(folder, case.protocol.path, case.protocol.sha256, "The protocol")
     parts.append(Attached("protocol.json", protocol, "The protocol, hashed before the run.", "Supplement"))
+    if isinstance(case.validation, ValidationFacts):
+        record = _read(folder, case.validation.path, case.validation.digest, "The validation record")
+        parts.append(Attached("validation.json", record, "The validation record cited.", "Supplement"))
     custody = casefile.custody_lines(case.custody)
     parts.append(Attached("custody.jsonl", custody, "The custody log up to the frozen case.", "Supplement"))
     parts += [Attached(name, data, "Numbers of this report, unrounded.", "Data") for name, data in tables(case).items()]

@@ -51,6 +51,13 @@ def curve(points: list[tuple[float, float]], *, stroke: str = INK) -> str:
     return f'<polyline points="{joined}" fill="none" stroke="{stroke}" stroke-width="1"/>'
 
 
+def path(points: list[tuple[float, float]], *, stroke: str = INK, width: float = 1.0, dash: str = "") -> str:
+    """A polyline of stated width and dashes."""
+    joined = " ".join(f"{n(x)},{n(y)}" for x, y in points)
+    dashed = f' stroke-dasharray="{dash}"' if dash else ""
+    return f'<polyline points="{joined}" fill="none" stroke="{stroke}" stroke-width="{width:g}"{dashed}/>'
+
+
 def drawing(width: float, height: float, alt: str, parts: list[str]) -> Markup:
     """The picture; `alt` states the numbers, for readers who cannot see it."""
     return Markup(

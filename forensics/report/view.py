@@ -10,6 +10,7 @@ from markupsafe import Markup
 from forensics import schema
 from forensics.case import Absent, Assessment, Case, Grade
 from forensics.report import words
+from forensics.report.bits import Bits, bits
 from forensics.report.boards import Boards, Picture, boards, picture
 from forensics.report.evidence import Comparing, Summary, comparing, limitations, summary
 from forensics.report.measures import Measures, Table
@@ -26,6 +27,7 @@ from forensics.report.subjects import (
     lines,
     rungs,
 )
+from forensics.report.validation import Validation, validation
 
 PICTURED = 3
 """Assessments that repeat the two pictures; with more of them the section would be longer than its words."""
@@ -136,6 +138,8 @@ class Report:
     chart: Markup | None
     tables: tuple[Table, ...]
     comparing: Comparing
+    bits: Bits
+    validation: Validation
     assessments: tuple[AssessmentView, ...]
     grades: tuple[tuple[str, str], ...]
     metrics: tuple[MetricView, ...]
@@ -150,11 +154,11 @@ class Report:
     backends: str
 
 
-def view(case: Case) -> Report:
+def view(case: Case, signatory: str = "") -> Report:
     """The whole report as strings. Pure; the order of everything is the order of the case."""
     measures = Measures(case)
     reference = case.matter.reference or f"Case {case.id[:8]}"
-    status = "DRAFT – NOT SIGNED"
+    status = f"Signed electronically by {words.cut(signatory, 60)}" if signatory else "DRAFT – NOT SIGNED"
     if case.demonstration:
         status = f"Demonstration checkpoint · {status}"
     digest = hashlib.sha256(schema.canonical(case)).hexdigest()
@@ -179,6 +183,8 @@ def view(case: Case) -> Report:
         chart=measures.chart(),
         tables=measures.tables(),
         comparing=comparing(case),
+        bits=bits(case),
+        validation=validation(case),
         assessments=tuple(_assessment(case, a, pictured=n < PICTURED) for n, a in enumerate(case.assessments)),
         grades=tuple((grade.value, said) for grade, said in words.GRADES.items()),
         metrics=tuple(

@@ -9,6 +9,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from forensics import report_case
 from forensics.casefile import CASE, REPORT
 from forensics.errors import ExitCode
 from tests.cli.support import run, spawn
@@ -17,7 +18,9 @@ from tests.test_casefile import flip, small_case
 
 @pytest.fixture(scope="module")
 def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return small_case(tmp_path_factory.mktemp("case") / "pristine")
+    folder = small_case(tmp_path_factory.mktemp("case") / "pristine")
+    report_case.render(folder)
+    return folder
 
 
 @pytest.fixture

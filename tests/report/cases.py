@@ -5,12 +5,13 @@ The numbers are invented but coherent; nothing here runs a model. `Builder` keep
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from pathlib import Path
 
 from PIL import Image
 
-from forensics import casefile
+from forensics import casefile, verbal
 from forensics.case import (
     Absent,
     Assessment,
@@ -20,6 +21,7 @@ from forensics.case import (
     Comparison,
     ControlFacts,
     ControlScore,
+    CurveKind,
     CustodyEntry,
     Exhibit,
     Fact,
@@ -29,14 +31,20 @@ from forensics.case import (
     IndexFacts,
     Inversion,
     Item,
+    LedgerRow,
+    LikelihoodRatio,
     Matter,
     Measurement,
     Metric,
     Neighbour,
     NotMeasured,
     Pair,
+    RateCurve,
+    RatePoint,
     Setting,
     Step,
+    ValidatedPair,
+    ValidationFacts,
 )
 from forensics.protocol import PROFILES
 from tests.report.pictures import png, scene
@@ -679,5 +687,69 @@ def _case(
     )
 
 
-CASES = {"full": full, "bare": bare, "compare": compare}
+def bits_and_validation(folder: Path, case: Case) -> Case:
+    """The full case with curves, a ledger and a validation record: numbers invented but coherent."""
+    record = b'{"record": "of this test"}\n'
+    casefile.stored(folder, "validation.json").write_bytes(record)
+
+    def curve(name: str, kind: CurveKind, slope: float, start: float, spread: float = 0.0, over: str = "") -> RateCurve:
+        points = []
+        for i in range(9):
+            bits = start * 2.4**i
+            away = 0.74 / (1 + (bits / slope) ** 0.7)
+            points.append(
+                RatePoint(
+                    bits, bits, bits, away, away * (1 - spread), away * (1 + spread), f"noise over signal {9 - i}"
+                )
+            )
+        return RateCurve(name, kind, tuple(points), 2, over)
+
+    container = "The container of the file is left out of the bits."
+    curves = (
+        curve("checkpoint, given the prompt", CurveKind.PROMPTED, 60, 8),
+        curve("checkpoint, given nothing", CurveKind.PLAIN, 160, 8),
+        curve("control checkpoint", CurveKind.CONTROL_CHECKPOINT, 1400, 8),
+        curve("24 control works", CurveKind.CONTROLS, 1900, 8, 0.18),
+        curve("JPEG", CurveKind.CODEC, 30000, 2000, 0, container),
+        curve("WebP", CurveKind.CODEC, 17000, 1500, 0, container),
+        curve("AVIF", CurveKind.CODEC, 11000, 1200, 0, container),
+    )
+    ledger = (
+        LedgerRow("Regeneration from the caption", "V3", "8 tokens of text and the choice among 16 seeds.", 113.2,
+                  0.133, 0.16, 0.52, 0.45, 0.2, True, 0, 0, 24, 0.04, False, 9100.0),
+        LedgerRow("Soft prompt", "", "16 vectors of the text encoder, quantised.", 4096.0,
+                  0.12, 0.14, 0.31, 0.24, 0.2, True, 0, 0, 24, 0.04, False, 11200.0),
+        LedgerRow("Autoencoder", "V1", "The whole latent of the disputed image.", 32768.0,
+                  0.0811, 0.0811, 0.09, 0.06, 0.2, True, 24, 6, 24, 0.28, True, 40100.0),
+    )  # fmt: skip
+    spread = [-1.0 + 0.02 * i for i in range(64)]
+    planted = tuple(min(2.2, 0.35 + 1.2 * abs(v) ** 0.5 * (1 if v > -0.9 else -1)) for v in spread)
+    unseen = tuple(max(-1.6, -0.9 + 0.8 * v) for v in spread)
+    pair = ValidatedPair(
+        Pair.RETENTION, ("median LPIPS over the seeds",), "planted works", "works the checkpoint never saw", 64, 320,
+        0.41, 0.37, 0.93, (0.9, 0.96), -1.6, 2.2, planted, unseen, (15, 320), (3, 320),
+    )  # fmt: skip
+    validation = ValidationFacts(
+        "twin-a-standard",
+        sha(record),
+        "validation.json",
+        "d" * 64,
+        "1",
+        (pair,),
+        (Absent("likelihood ratio for origin", "The record holds no works of known origin."),),
+        (Fact("profile", "standard"), Fact("finished", "2026-11-21T22:10:00Z")),
+    )
+    ratio = LikelihoodRatio(1.9, 1.5, 2.1, 1.9, -1.6, 2.2, verbal.band(1.9), 64, 320, (), sha(record))
+    findings = tuple(
+        dataclasses.replace(f, likelihood_ratio=ratio) if f.pair is Pair.RETENTION else f for f in case.findings
+    )
+    return dataclasses.replace(case, curves=curves, ledger=ledger, validation=validation, findings=findings)
+
+
+def complete(folder: Path) -> Case:
+    """The full case with everything a later stage adds."""
+    return bits_and_validation(folder, full(folder))
+
+
+CASES = {"full": complete, "bare": bare, "compare": compare}
 """Name -> builder."""

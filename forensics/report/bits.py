@@ -1,0 +1,82 @@
+"""What was supplied and what came back: the ledger, and the curves of bits against nearness."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from forensics.case import Absent, Case, LedgerRow, stops_at
+from forensics.report import figures, words
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One rung of the ladder in the ledger."""
+
+    rung: str
+    supplied: str
+    bits: str
+    distances: str
+    """Nearest and median output; the autoencoder and the controls beside them."""
+    controls: str
+    back: str
+    codec: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bits:
+    """The section on supplied information; empty where no rung was run."""
+
+    rows: tuple[Row, ...]
+    stops: str
+    """At which rung the claim stops, as a sentence."""
+    chart: Markup | None
+    overheads: tuple[str, ...]
+    """What the curves leave out, a sentence each."""
+
+
+def bits(case: Case) -> Bits:
+    """The ledger in the order of the case, by rising bits."""
+    drawn = [c for c in case.curves if any(p.bits > 0 for p in c.points)]
+    by_sentence: dict[str, list[str]] = {}
+    for c in case.curves:
+        if c.overhead:
+            by_sentence.setdefault(words.sentence(c.overhead), []).append(c.name)
+    overheads = tuple(f"{', '.join(names)}: {said}" for said, names in by_sentence.items())
+    chart = figures.rate_distortion(drawn) if drawn else None
+    return Bits(tuple(map(_row, case.ledger)), _stops(case.ledger), chart, overheads)
+
+
+def _row(r: LedgerRow) -> Row:
+    back = "came back" if r.reached else "did not come back"
+    return Row(
+        r.rung,
+        words.sentence(r.supplied),
+        _bits(r.bits),
+        f"{words.number(r.best)} nearest, {words.number(r.median)} median",
+        f"{words.number(r.control_extreme)} nearest, {words.number(r.control_median)} median",
+        f"{back}; of the controls {r.controls_reached} of {r.n}. {r.k} of {r.n} controls as near or nearer: "
+        f"p = {words.significant(r.p)}",
+        _bits(r.codec_bits),
+    )
+
+
+def _bits(value: float | Absent) -> str:
+    return "not evaluated" if isinstance(value, Absent) else words.count(round(value))
+
+
+def _stops(ledger: tuple[LedgerRow, ...]) -> str:
+    if not ledger:
+        return ""
+    stop = stops_at(ledger)
+    if stop is None:
+        return (
+            "At no rung that was run did control works come back, or come as near as the disputed image. What was "
+            "found holds for these rungs and these controls."
+        )
+    return (
+        f"From the rung “{stop.rung}” on, control works come back too, or come as near as the disputed image. There "
+        "and beyond, what comes back says nothing about what the checkpoint learned: the information supplied is "
+        "enough for any picture of the kind."
+    )
