@@ -1,9 +1,9 @@
 """What each rung that searches yields and costs, on a few works of each level of repetition and a few controls.
 
 `python -m forensics.validation.search_trial --out DIR` runs on the embedded works, calibration half, and prints one
-table. It is a trial and says how the rungs behave; with this few works it gives no error rates. `--rungs where` asks for
-the map of the reproduced region alone. With `--captions` it measures instead the score gap of every caption of that
-half, each level against the controls, beside the text-only baseline of the same captions.
+table. It is a trial and says how the rungs behave; with this few works it gives no error rates. The row `where` is the
+map of the reproduced region. With `--captions` it measures instead the score gap of every caption of that half, each
+level against the controls, beside the text-only baseline of the same captions.
 """
 
 from __future__ import annotations
