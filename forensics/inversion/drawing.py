@@ -41,7 +41,8 @@ def draw(
         made.append(generate(draws, model, condition, plan.steps))
         progress.advance()
     pictures = torch.cat(made)
-    rate, facts, scores = judged(pictures, (plan.reproduces or near_copy)(pictures, ceiling(target, model)))
+    aim = ceiling(target, model)
+    rate, facts, scores = judged(pictures, aim, (plan.reproduces or near_copy)(pictures, aim))
     return Drawn(unfit(pictures, step), rate, facts, scores)
 
 

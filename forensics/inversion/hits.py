@@ -15,6 +15,7 @@ from torch import Tensor
 from forensics.case import Fact
 from forensics.images import resize
 from forensics.inversion.fidelity import NEAR, tiled_distance
+from forensics.inversion.where import region
 
 LEVEL = 0.95
 """Coverage of the interval of the hit rate."""
@@ -115,16 +116,23 @@ def seed_collapse(pictures: Tensor) -> Collapse | None:
     return Collapse(count, float(np.median(pairs)), int(np.bincount(groups).max()))
 
 
-def judged(pictures: Tensor, hit: Tensor) -> tuple[HitRate, tuple[Fact, ...], tuple[tuple[str, float], ...]]:
+def judged(
+    pictures: Tensor, target: Tensor, hit: Tensor
+) -> tuple[HitRate, tuple[Fact, ...], tuple[tuple[str, float], ...]]:
     """What every rung that draws seeds reports: the rate, its facts, and its scores.
+
+    Scores: `hits` and `draws`; `area` and `detail`, the shares of the picture that at least half of the seeds
+    reproduce; `seed distance` and `seeds together`, which need no target, where there are two seeds or more.
 
     Args:
         pictures: (N, 3, H, W), one a seed.
+        target: (1, 3, H, W), as the autoencoder shows it.
         hit: (N,) bool.
     """
+    part = region(target, pictures)
     rate = HitRate(int(torch.count_nonzero(hit)), len(hit))
-    facts = [Fact("near-copies of the target", rate.sentence)]
-    scores = [("hits", float(rate.hits)), ("draws", float(rate.draws))]
+    facts = [Fact("near-copies of the target", rate.sentence), Fact("region reproduced", part.sentence)]
+    scores = [("hits", float(rate.hits)), ("draws", float(rate.draws)), *part.scores]
     collapse = seed_collapse(pictures)
     if collapse is not None:
         facts.append(Fact("agreement between seeds", collapse.sentence))

@@ -73,8 +73,8 @@ class Regeneration:
         done = []
         for i, plan in enumerate(plans):
             made = torch.cat([pictures[r] for r, (owner, _) in enumerate(rows) if owner == i])
-            hit = (plan.reproduces or near_copy)(made, ceiling(fitted[i][0], model))
-            rate, facts, scores = judged(made, hit)
+            aim = ceiling(fitted[i][0], model)
+            rate, facts, scores = judged(made, aim, (plan.reproduces or near_copy)(made, aim))
             tokens = conditions[i].tokens
             done.append(
                 Attempt(

@@ -33,37 +33,45 @@ DRAWS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Where:
-    """Both maps at the target's own size, and what they amount to."""
+class Region:
+    """What the pictures of several seeds reproduce of one target, from pixels alone."""
 
     share: Tensor
     """(H, W) float32 in [0, 1]: share of the seeds that agree with the target there."""
     mask: Tensor
     """(H, W) bool: at least half of the seeds agree."""
-    score: Tensor
-    """(H, W) float32 >= 0: velocity difference of the latent cell there, mean over levels and draws."""
     area: float
     """Share of the picture that is reproduced, in [0, 1]."""
     detail: float | None
     """The same, of the places with detail alone; None where the target has none."""
     variation: float
     """Root mean square deviation of the seeds from their mean: 0 where all seeds give one picture."""
-    agreement: float | None
-    """Spearman correlation over the latent cells of `share` and `score`; None where one of them is constant."""
 
     @property
     def sentence(self) -> str:
+        """The shares in words."""
         detail = "it has no detail" if self.detail is None else f"{self.detail:.0%} of its detail"
-        return f"At least half of the seeds reproduce {self.area:.0%} of the area of the picture; {detail}"
+        return f"at least half of the seeds reproduce {self.area:.0%} of the area of the picture; {detail}"
+
+    @property
+    def scores(self) -> tuple[tuple[str, float], ...]:
+        """For ranking among the controls; a target without detail scores its area as detail."""
+        return ("area", self.area), ("detail", self.area if self.detail is None else self.detail)
 
 
-def where_evaluations(model: DiffusionModel) -> int:
-    """Evaluations that `where` takes."""
-    return 2 * DRAWS * len(_levels(model))
+@dataclass(frozen=True, slots=True)
+class Where:
+    """The region, and where the prompt moves the network, at the target's own size."""
+
+    region: Region
+    score: Tensor
+    """(H, W) float32 >= 0: velocity difference of the latent cell there, mean over levels and draws."""
+    agreement: float | None
+    """Spearman correlation over the latent cells of `share` and `score`; None where one of them is constant."""
 
 
-def where(target: Tensor, pictures: Tensor, condition: Condition, model: DiffusionModel) -> Where:
-    """The maps of one target (1, 3, H, W) and the pictures (N, 3, H, W) that its prompt gave, one a seed.
+def region(target: Tensor, pictures: Tensor) -> Region:
+    """Of one target (1, 3, H, W) and the pictures (N, 3, H, W) that its prompt gave, one a seed.
 
     Raises:
         ValueError: no pictures, or pictures of another size.
@@ -76,17 +84,30 @@ def where(target: Tensor, pictures: Tensor, condition: Condition, model: Diffusi
     mask = share >= 0.5
     busy = local_mean(target.square()) - local_mean(target).square()
     detailed = busy.mean(dim=1)[0].clamp_min(0).sqrt() >= DETAIL
-    cells = score_map(target, condition, model)  # (h, w)
-    height, width = share.shape
-    pooled = F.adaptive_avg_pool2d(share[None, None], (cells.shape[0], cells.shape[1]))[0, 0]
-    varied = bool(pooled.std() > 0 and cells.std() > 0)
-    return Where(
+    return Region(
         share=share,
         mask=mask,
-        score=F.interpolate(cells[None, None], (height, width), mode="nearest")[0, 0],
         area=float(mask.float().mean()),
         detail=float(mask[detailed].float().mean()) if bool(detailed.any()) else None,
         variation=float((pictures - pictures.mean(dim=0)).square().mean().sqrt()),
+    )
+
+
+def where_evaluations(model: DiffusionModel) -> int:
+    """Evaluations that `where` takes."""
+    return 2 * DRAWS * len(_levels(model))
+
+
+def where(target: Tensor, pictures: Tensor, condition: Condition, model: DiffusionModel) -> Where:
+    """Both maps. Raises ValueError as `region`."""
+    found = region(target, pictures)
+    cells = score_map(target, condition, model)  # (h, w)
+    height, width = found.share.shape
+    pooled = F.adaptive_avg_pool2d(found.share[None, None], (cells.shape[0], cells.shape[1]))[0, 0]
+    varied = bool(pooled.std() > 0 and cells.std() > 0)
+    return Where(
+        region=found,
+        score=F.interpolate(cells[None, None], (height, width), mode="nearest")[0, 0],
         agreement=float(spearmanr(pooled.flatten(), cells.flatten()).statistic) if varied else None,
     )
 
@@ -108,7 +129,7 @@ def score_map(target: Tensor, condition: Condition, model: DiffusionModel) -> Te
     return torch.stack(maps).mean(dim=0)
 
 
-def shown(target: Tensor, found: Where) -> Tensor:
+def shown(target: Tensor, found: Region) -> Tensor:
     """(1, 3, H, W): the target with everything that is not reproduced faded, and the border of the region in black."""
     grey = target.cpu().mean(dim=1, keepdim=True).expand(-1, 3, -1, -1)
     faded = 0.8 + 0.2 * grey

@@ -87,7 +87,7 @@ def _where(work: KnownWork, target: Tensor, profile: str, model: DiffusionModel)
     plan = plan_of("regeneration", work, profile)
     attempt = INVERSIONS.load("regeneration")()(target, model, plan)
     found = where(target, attempt.pictures, model.condition(work.caption, 1.0), model)
-    scores = {"area": found.area, "detail": found.detail, "variation": found.variation, "agreement": found.agreement}
+    scores = {**dict(found.region.scores), "variation": found.region.variation, "agreement": found.agreement}
     return {
         "level": work.repetitions,
         "caption": work.caption,

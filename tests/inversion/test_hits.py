@@ -67,8 +67,8 @@ def test_the_distance_agrees_with_the_measure_of_the_report() -> None:
 
 def test_scores_are_named_alike_for_every_target() -> None:
     pictures = torch.rand(4, 3, 32, 32, generator=generator(6, "test"))
-    rate, facts, scores = judged(pictures, torch.tensor([True, False, True, False]))
+    rate, facts, scores = judged(pictures, pictures[:1], torch.tensor([True, False, True, False]))
     assert (rate.hits, rate.draws) == (2, 4)
     assert dict(scores)["hits"] == 2
-    assert set(dict(scores)) == {"hits", "draws", "seed distance", "seeds together"}
-    assert [f.name for f in facts] == ["near-copies of the target", "agreement between seeds"]
+    assert set(dict(scores)) == {"hits", "draws", "area", "detail", "seed distance", "seeds together"}
+    assert [f.name for f in facts] == ["near-copies of the target", "region reproduced", "agreement between seeds"]

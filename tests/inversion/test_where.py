@@ -8,7 +8,7 @@ from torch import Tensor
 
 from forensics.device import generator
 from forensics.diffusion.sd import StableDiffusion
-from forensics.inversion.where import local_mean, score_map, score_shown, shown, where, where_evaluations
+from forensics.inversion.where import local_mean, region, score_map, score_shown, shown, where, where_evaluations
 
 
 def picture(seed: int, height: int = 64, width: int = 96) -> Tensor:
@@ -26,35 +26,37 @@ def half_copied() -> tuple[Tensor, Tensor]:
 def test_the_copied_half_is_found(models: dict[str, StableDiffusion]) -> None:
     model = models["v"]
     before = model.evaluations
-    found = where(*half_copied(), model.condition("cat", 3.0), model)
+    both = where(*half_copied(), model.condition("cat", 3.0), model)
     assert model.evaluations - before == where_evaluations(model)
+    found = both.region
     assert found.area == pytest.approx(0.5, abs=0.03)
     assert found.detail == pytest.approx(found.area, abs=0.02)  # random pictures are all detail
     assert bool(found.mask[:, :44].all())
     assert not bool(found.mask[:, 52:].any())
-    assert found.share.shape == found.score.shape == (64, 96)
+    assert found.share.shape == both.score.shape == (64, 96)
     assert f"{found.area:.0%}" in found.sentence
 
 
 def test_a_plain_background_is_no_detail(models: dict[str, StableDiffusion]) -> None:
     target, other = torch.ones(1, 3, 64, 64), torch.ones(2, 3, 64, 64)
     target[..., 20:44, 20:44] = picture(1, 24, 24)
-    found = where(target, other, models["v"].condition("cat", 1.0), models["v"])
+    found = region(target, other)
     assert found.area > 0.7
     assert found.detail is not None
     assert found.detail < 0.3
     assert found.variation == 0
     plain = where(torch.ones(1, 3, 64, 64), other, models["v"].condition("cat", 1.0), models["v"])
-    assert (plain.area, plain.detail) == (1.0, None)
+    assert (plain.region.area, plain.region.detail) == (1.0, None)
+    assert dict(plain.region.scores)["detail"] == 1.0
     assert plain.agreement is None
 
 
-def test_half_of_the_seeds_decide(models: dict[str, StableDiffusion]) -> None:
+def test_half_of_the_seeds_decide() -> None:
     target = picture(1)
-    found = where(target, torch.cat([target, picture(2)]), models["v"].condition("cat", 1.0), models["v"])
+    found = region(target, torch.cat([target, picture(2)]))
     assert float(found.share.min()) >= 0.5
     assert found.area == 1.0
-    found = where(target, torch.cat([target, picture(2), picture(3)]), models["v"].condition("cat", 1.0), models["v"])
+    found = region(target, torch.cat([target, picture(2), picture(3)]))
     assert found.area == 0.0
 
 
@@ -67,7 +69,7 @@ def test_the_score_map_is_that_of_the_prompt(models: dict[str, StableDiffusion])
 def test_pictures_to_show(models: dict[str, StableDiffusion]) -> None:
     target, pictures = half_copied()
     found = where(target, pictures, models["v"].condition("cat", 1.0), models["v"])
-    drawn = shown(target, found)
+    drawn = shown(target, found.region)
     assert drawn.shape == target.shape
     assert torch.equal(drawn[..., 2:40], target[..., 2:40])
     assert float(drawn[..., 60:].min()) >= 0.8
