@@ -262,6 +262,8 @@ class Inversion:
     """Exhibit id of the output at the median: best is never shown without it."""
     trace: tuple[Step, ...] = ()
     facts: tuple[Fact, ...] = ()
+    maps: tuple[str, ...] = ()
+    """Exhibit ids of pictures drawn about the outputs, which are no outputs themselves: where the target came back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -664,7 +666,7 @@ class Case:
         _require({i.exhibit for i in self.items}, exhibits, "working copy")
         _require({n.exhibit for n in self.neighbours if n.exhibit}, exhibits, "neighbour exhibit")
         for inversion in self.inversions:
-            cited = {*inversion.outputs, *filter(None, (inversion.best, inversion.median))}
+            cited = {*inversion.outputs, *inversion.maps, *filter(None, (inversion.best, inversion.median))}
             _require(cited, exhibits, f"output of {inversion.id}")
         for m in self.measurements:
             _require({m.a, m.b}, exhibits, f"exhibit of measurement {m.id}")

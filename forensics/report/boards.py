@@ -94,7 +94,7 @@ def boards(case: Case, measures: Measures) -> Boards:
         neighbours=_neighbours(make, disputed, pictured),
         without_picture=", ".join(f"rank {n.rank}" for n in case.neighbours if not n.exhibit),
         reconstructions=_reconstructions(make, disputed, single),
-        regenerations=tuple(_regeneration(make, disputed, i) for i in many),
+        regenerations=tuple(b for i in many for b in (_regeneration(make, disputed, i), *_where(make, disputed, i))),
     )
 
 
@@ -143,6 +143,17 @@ def _regeneration(make: _Maker, disputed: str, inversion: Inversion) -> Board:
     )
     strip = _chunks(list(inversion.outputs), 8)
     return make.board(f"fig-{inversion.id}", [(disputed, *chosen)], strip, TRIPLE_MM, text, seeds=seeds)
+
+
+def _where(make: _Maker, disputed: str, inversion: Inversion) -> tuple[Board, ...]:
+    if not inversion.maps:
+        return ()
+    text = (
+        f"{inversion.title}: the disputed image; the same with everything faded that fewer than half of the seeds "
+        "reproduce, the border of what remains in black; and how far the prompt moves the network at each place of "
+        "the noised image, white where most. The third does not look at the pictures generated."
+    )
+    return (make.board(f"fig-{inversion.id}-where", [(disputed, *inversion.maps)], [], TRIPLE_MM, text),)
 
 
 def _height_mm(exhibits: dict[str, Exhibit], rows: Sequence[tuple[str, ...]], side_mm: float) -> float:

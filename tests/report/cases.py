@@ -236,6 +236,10 @@ def full(folder: Path) -> Case:
         )
         for i, s in enumerate(seeds, start=1)
     )
+    maps = (
+        b.put("W1", scene(5, soften=1.0), "Region that at least half of the seeds reproduce", "inversion.where@1"),
+        b.put("W2", scene(5, grain=1, soften=4.0), "Where the prompt moves the network", "inversion.where@1"),
+    )
     b.measure("Q1", "R1", 0.9412, 0.0321, 0.9871)
     for n, row in enumerate(neighbours, start=1):
         b.measure(
@@ -310,6 +314,7 @@ def full(folder: Path) -> Case:
             "G8",
             (),
             (Fact("tokens", "8"), Fact("vocabulary", "49408")),
+            maps,
         ),
     )
     names = tuple(
