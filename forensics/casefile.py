@@ -276,6 +276,7 @@ def save(folder: Path, documents: Mapping[str, bytes], action: str) -> None:
         if path.exists() and path.read_bytes() == data:
             continue
         try:
+            path.parent.mkdir(exist_ok=True)
             temporary = path.with_name(path.name + ".part")
             temporary.write_bytes(data)
             temporary.replace(path)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, cast
 from forensics import casefile, report
 from forensics.bundle.bag import TAGS, file_sha256
 from forensics.case import Case
-from forensics.casefile import REPLY, REPORT
+from forensics.casefile import CASE, REPLY, REPORT
 from forensics.report.attachments import attached
 from forensics.signing import check
 from forensics.signing.check import SIGNED
@@ -18,8 +18,25 @@ if TYPE_CHECKING:
     from forensics.signing.sign import Key
 
 
+FORMATS = ("pdf", "html", "json", "csv")
+SUMMARY = "summary.pdf"
+VIEWER = "viewer.html"
+TABLES = "tables"
+
+
 def render(folder: Path, *, paper: str = "A4") -> Path:
-    """Render the report of a case folder again and renew the bag.
+    """Render the report of a case folder again, with its viewer, and renew the bag; the path of the PDF. As `write`."""
+    return write(folder, ("pdf", "html"), paper=paper)[0]
+
+
+def write(folder: Path, formats: tuple[str, ...], *, paper: str = "A4", summary: bool = False) -> tuple[Path, ...]:
+    """Make documents from a case folder and renew the bag; their paths, in the order asked for.
+
+    Args:
+        folder: the case folder.
+        formats: `pdf` the report, `html` the viewer of pairs, `csv` the tables, `json` the case, which is there.
+        paper: `A4` or `Letter`.
+        summary: the two pages for a letter as well.
 
     Raises:
         CaseError: the folder holds no case that this release reads.
@@ -27,7 +44,27 @@ def render(folder: Path, *, paper: str = "A4") -> Path:
         RenderingError: the report would be incomplete.
     """
     case = casefile.load(folder)
-    return casefile.save_report(folder, _draw(case, folder, paper))
+    made: dict[str, bytes] = {}
+    paths: list[Path] = []
+    for kind in formats:
+        if kind == "pdf":
+            made[REPORT] = _draw(case, folder, paper)
+            paths.append(folder / REPORT)
+        elif kind == "html":
+            made[VIEWER] = report.viewer(case, folder)
+            paths.append(folder / VIEWER)
+        elif kind == "csv":
+            made |= {f"{TABLES}/{name}": data for name, data in report.tables(case).items()}
+            paths.append(folder / TABLES)
+        else:
+            paths.append(folder / CASE)
+    if summary:
+        made[SUMMARY] = report.summary(case, folder, paper=cast("Literal['A4', 'Letter']", paper))
+        paths.append(folder / SUMMARY)
+    if REPORT not in made and not (folder / REPORT).is_file():
+        made[REPORT] = _draw(case, folder, paper)  # a bag without its report does not verify
+    casefile.save(folder, made, "report rendered")
+    return tuple(paths)
 
 
 def sign(folder: Path, key: Key, *, timestamp_url: str | None = None, paper: str | None = None) -> Path:
@@ -61,7 +98,7 @@ def verify(folder: Path, trust: tuple[Path, ...] = ()) -> Iterator[str]:
     yield f"{folder}: {count} files agree with the manifests, the custody log and the case."
     case = casefile.load(folder)
     expected = {a.name: a.data for a in attached(case, folder)}
-    documents = [REPORT, *([SIGNED] if (folder / SIGNED).is_file() else [])]
+    documents = [name for name in (REPORT, SUMMARY, SIGNED) if (folder / name).is_file()]
     for name in documents:
         files = check.embedded((folder / name).read_bytes(), expected, name)
         yield f"{name}: {files} embedded files agree with the folder."

@@ -8,22 +8,37 @@ import click
 
 from forensics.cli import options
 from forensics.cli.console import Console
+from forensics.errors import SettingsError
 
 
-@click.command(short_help="Render the report of a case folder again.")
+@click.command(short_help="Make the documents of a case folder again.")
 @click.argument("case", type=options.FOLDER)
+@click.option(
+    "--format",
+    "formats",
+    default="pdf,html",
+    show_default=True,
+    metavar="LIST",
+    help="Among pdf (report), html (viewer of pairs), csv (tables), json (the case itself), with commas.",
+)
+@click.option("--summary", is_flag=True, help="Two pages for a letter as well, as summary.pdf.")
 @options.paper
 @options.verbosity
 @click.pass_obj
-def report(console: Console, case: Path, paper: str | None) -> None:
-    """Render the report of the folder CASE again, from its case.json and exhibits alone.
+def report(console: Console, case: Path, formats: str, summary: bool, paper: str | None) -> None:
+    """Make the documents of the folder CASE again, from its case.json and exhibits alone.
 
-    The paper is the one of the examination unless another is named. The path of the PDF is written to standard output.
+    The paper is the one of the examination unless another is named. The paths are written to standard output.
     """
+    from forensics.report_case import FORMATS, write
+
+    kinds = tuple(dict.fromkeys(kind.strip().lower() for kind in formats.split(",")))
+    if unknown := [kind for kind in kinds if kind not in FORMATS]:
+        raise SettingsError(f"{unknown[0]!r} is not a format.", hint=f"Use: {', '.join(FORMATS)}.")
     with console.working():
         from forensics import casefile
-        from forensics.report_case import render
 
         used = {row.name: row.value for row in casefile.load(case).settings}
-        pdf = render(case, paper=paper or used.get("paper", "A4"))
-    console.result(pdf)
+        paths = write(case, kinds, paper=paper or used.get("paper", "A4"), summary=summary)
+    for path in paths:
+        console.result(path)

@@ -10,10 +10,15 @@ from pathlib import Path
 from typing import Literal
 
 from forensics.case import Case
+from forensics.errors import RenderingError
 from forensics.report import attachments, exhibits, html
+from forensics.report.tables import tables
 from forensics.report.view import view
+from forensics.report.viewer import viewer
 
-__all__ = ["render", "render_html"]
+__all__ = ["render", "render_html", "summary", "tables", "viewer"]
+
+SUMMARY_PAGES = 2
 
 
 def render(case: Case, folder: Path, *, paper: Literal["A4", "Letter"] = "A4", signatory: str = "") -> bytes:
@@ -33,3 +38,22 @@ def render_html(case: Case, folder: Path) -> str:
     """The HTML the pages are drawn from; picture addresses are relative to the case folder. Raises as `render`."""
     exhibits.read(case, folder)
     return html.render(view(case))
+
+
+def summary(case: Case, folder: Path, *, paper: Literal["A4", "Letter"] = "A4") -> bytes:
+    """Two pages for a letter, from the same view, with the same attachments. Raises as `render`.
+
+    Where the words alone fill the pages, the pictures are left to the full report.
+    """
+    from forensics.report import pdf
+
+    shown = exhibits.read(case, folder)
+    files = attachments.attached(case, folder)
+    for pictures in (True, False):
+        page = html.render(view(case), "letter.html.j2", pictures=pictures)
+        made = pdf.write(page, shown, attached=files, created=case.created, paper=paper)
+        if pdf.pages(made) <= SUMMARY_PAGES:
+            return made
+    raise RenderingError(
+        "The summary does not fit two pages.", hint="Send the full report; shorten the questions of the case file."
+    )

@@ -8,12 +8,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from forensics import resources
-from forensics.report import glyphs
+from forensics.report import glyphs, words
 from forensics.report.view import Report
 
 
-def render(report: Report) -> str:
-    """Deterministic HTML of a report. A template that asks for what the view does not hold raises UndefinedError."""
+def render(report: Report, template: str = "report.html.j2", *, pictures: bool = True) -> str:
+    """Deterministic HTML of a report, in full or as the two pages of `letter.html.j2`, these also without pictures.
+
+    A template that asks for what the view does not hold raises UndefinedError.
+    """
     folder = resources.templates()
     environment = Environment(
         loader=FileSystemLoader(folder),
@@ -25,7 +28,8 @@ def render(report: Report) -> str:
         auto_reload=False,
     )
     environment.filters["commands"] = commands
-    text = environment.get_template("report.html.j2").render(r=report)
+    environment.filters["brief"] = words.cut
+    text = environment.get_template(template).render(r=report, pictures=pictures)
     return glyphs.escape(text, folder / "fonts")
 
 

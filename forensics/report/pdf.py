@@ -8,6 +8,7 @@ the rendering, and any warning is an error.
 from __future__ import annotations
 
 import gc
+import io
 import logging
 import struct
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +16,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Literal
 
+import pikepdf
 import weasyprint
 from weasyprint.images import RasterImage
 from weasyprint.urls import FatalURLFetchingError, URLFetcher, URLFetcherResponse
@@ -115,6 +117,12 @@ def write(
             hint=f"{len(complaints)} warnings in all; no report was written.",
         )
     return bytes(data)
+
+
+def pages(data: bytes) -> int:
+    """Number of pages."""
+    with pikepdf.open(io.BytesIO(data)) as document:
+        return len(document.pages)
 
 
 def _claim_accessibility(metadata: Any) -> None:

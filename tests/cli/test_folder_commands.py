@@ -12,6 +12,7 @@ import pytest
 from forensics import report_case
 from forensics.casefile import CASE, REPORT
 from forensics.errors import ExitCode
+from forensics.report_case import SUMMARY, VIEWER
 from tests.cli.support import run, spawn
 from tests.test_casefile import flip, small_case
 
@@ -45,9 +46,25 @@ def test_verify_names_what_differs(folder: Path) -> None:
 def test_report_renders_again_and_the_folder_still_verifies(folder: Path) -> None:
     done = run("report", folder)
     assert done.exit_code == 0, done.stderr
-    assert done.stdout == f"{folder / REPORT}\n"
+    assert done.stdout == f"{folder / REPORT}\n{folder / VIEWER}\n"
     assert (folder / REPORT).read_bytes().startswith(b"%PDF-")
     assert run("verify", folder).exit_code == 0
+
+
+def test_every_format_is_made_and_the_folder_still_verifies(folder: Path) -> None:
+    done = run("report", folder, "--format", "csv,json", "--summary")
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout.split() == [str(folder / "tables"), str(folder / CASE), str(folder / SUMMARY)]
+    assert (folder / "tables" / "measurements.csv").read_text(encoding="utf-8").startswith("id,metric,a,b,value")
+    assert "embedded files agree" in run("verify", folder).stdout
+    flip(folder / "tables" / "exhibits.csv", 4)
+    assert "tables/exhibits.csv" in run("verify", folder).stderr
+
+
+def test_unknown_format_is_refused(folder: Path) -> None:
+    done = run("report", folder, "--format", "pdf,docx")
+    assert done.exit_code == ExitCode.USAGE
+    assert "'docx'" in done.stderr
 
 
 def test_report_refuses_a_changed_case(folder: Path) -> None:
