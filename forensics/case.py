@@ -416,7 +416,8 @@ class LedgerRow:
     control_extreme: float
     """Smallest over the controls."""
     reach: float
-    """LPIPS at or below which a picture has come back: what the autoencoder alone does to 95 % of the controls."""
+    """LPIPS at or below which the disputed image has come back: 1.25 times what the autoencoder alone does to it, or
+    what it does to 95 % of the controls, whichever is more."""
     reached: bool
     """Whether the disputed image came back."""
     controls_reached: int

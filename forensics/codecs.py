@@ -16,7 +16,7 @@ from typing import Any
 
 from PIL import Image, features
 
-SCALES = (1.0, 0.5, 0.25, 0.125)
+SCALES = (1.0, 0.5, 0.25)
 """A codec at few bits does better on a small picture enlarged again than on the full size: it is given that choice."""
 _SMALLEST = 8
 """Shorter side in pixels below which a picture is not reduced further."""
@@ -38,11 +38,11 @@ class Codec:
         return bool(features.check(self.format.lower())) if self.format in ("WEBP", "AVIF") else True
 
 
-_QUALITIES = (1, 3, 6, 10, 20, 30, 45, 60, 75, 90)
+_QUALITIES = (1, 5, 15, 30, 50, 75)
 CODECS = (
     Codec("JPEG", "JPEG", _QUALITIES, {"optimize": True, "subsampling": "4:2:0"}),
-    Codec("WebP", "WEBP", (0, *_QUALITIES), {"method": 6}),
-    Codec("AVIF", "AVIF", (0, *_QUALITIES), {"speed": 4, "max_threads": 1}),
+    Codec("WebP", "WEBP", _QUALITIES, {"method": 6}),
+    Codec("AVIF", "AVIF", _QUALITIES, {"speed": 4, "max_threads": 1}),
 )
 COMPLEXITY = CODECS[1]
 """The codec by which the complexity of a picture is stated."""

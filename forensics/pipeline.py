@@ -12,9 +12,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from forensics import __version__, diffusion, findings, report_case
+from forensics import __version__, control_cache, diffusion, findings, report_case
 from forensics.case import SCHEMA, Absent, Case, Checkpoint, Fact, Item
 from forensics.casefile import Ledger
+from forensics.control_cache import Cache
 from forensics.device import choose, facts, session
 from forensics.errors import SettingsError
 from forensics.events import Emit, Event, ignore
@@ -22,7 +23,7 @@ from forensics.findings import Evidence
 from forensics.protocol import PROFILES
 from forensics.resources import samples
 from forensics.settings import Resolved, Settings
-from forensics.stages import ladder, measure, search, works
+from forensics.stages import account, ladder, measure, search, works
 from forensics.stages.works import Work
 
 _NO_INDEX = Absent("training index", "No training index was searched: this is a comparison of pictures.")
@@ -50,7 +51,7 @@ def analyze(image: Path, out: Path, resolved: Resolved, *, force: bool = False, 
     device = choose(settings.device, settings.precision)
     emit(Event("identify", 0, 2, "checkpoint headers and digests"))
     checkpoint = identify(settings)
-    control_checkpoint = diffusion.identify(settings.control_checkpoint) if settings.control_checkpoint else None
+    control_checkpoint = _control_checkpoint(settings, checkpoint)
     emit(Event("identify", 1, 2, "index and embedder"))
     sources = search.open_sources(settings, checkpoint, device)
     emit(Event("identify", 2, 2, checkpoint.name))
@@ -68,19 +69,20 @@ def analyze(image: Path, out: Path, resolved: Resolved, *, force: bool = False, 
             # (4) Nearest training images, of the disputed image and of every control, in the same index.
             found = search.search(target, controls, sources, protocol, ledger, emit)
             # (5) The inversion ladder, with the same budget for every control.
-            rungs = ladder.climb(
-                target, disputed, checkpoint, control_checkpoint, found, controls, settings, protocol, device, ledger,
-                emit,
-            )  # fmt: skip
-            # (6) Every measure on every pair, and the same statistics on the controls.
             embedder = None if isinstance(sources.embedder, Absent) else sources.embedder
             instruments = measure.Instruments.prepare(embedder)
+            rungs = ladder.climb(
+                target, disputed, checkpoint, control_checkpoint, found, controls, settings, protocol, device,
+                instruments.at_hand, _control_cache(checkpoint), ledger, emit,
+            )  # fmt: skip
+            # (6) Every measure on every pair, and the same statistics on the controls.
             measured = measure.measure(target, [w for _, w in originals], found, rungs, controls, instruments, emit)
+        rows = account.ledger(rungs, measured.inversions, measured.measurements, protocol.rank_level)
         # (7) Measurements become graded words and findings: pure, from fixed templates.
         concluded = findings.conclude(
             Evidence(
                 disputed, ledger.exhibits, (*(w.id for _, w in originals), *found.pictures), measured.measurements,
-                protocol, measured.comparisons, found.neighbours, measured.inversions, checkpoint,
+                protocol, measured.comparisons, found.neighbours, measured.inversions, checkpoint, rows,
             )
         )  # fmt: skip
         # (8) Freeze, then render: the report is a function of what was frozen.
@@ -107,9 +109,11 @@ def analyze(image: Path, out: Path, resolved: Resolved, *, force: bool = False, 
             assessments=concluded.assessments,
             findings=concluded.findings,
             absences=(*absent, *rungs.absences, *measured.absences, *concluded.absences),
-            settings=(*resolved.rows, *protocol.rows),
-            environment=facts(device),
+            settings=(*resolved.rows, *protocol.rows, *rungs.settings),
+            environment=(*facts(device), *rungs.facts),
             custody=ledger.custody,
+            curves=rungs.curves,
+            ledger=rows,
         )
         return _finish(ledger, case, settings, emit)
 
@@ -183,6 +187,30 @@ def identify(settings: Settings) -> Checkpoint:
     # Naming an embedded checkpoint by its path, or putting a LoRA beside it, makes it no less a demonstration.
     demonstration = Path(location).resolve() in [(reference / f"twin-{twin}").resolve() for twin in "ab"]
     return diffusion.identify(location, demonstration=demonstration, lora=settings.lora)
+
+
+def _control_checkpoint(settings: Settings, checkpoint: Checkpoint) -> Checkpoint | None:
+    """The checkpoint named for the purpose; for the embedded ones their own: twin B for twin A, the base for a LoRA.
+
+    Raises:
+        CheckpointError: as for `identify`.
+    """
+    if settings.control_checkpoint:
+        return diffusion.identify(settings.control_checkpoint)
+    twin_b = samples() / "reference" / "twin-b"
+    if not checkpoint.demonstration:
+        return None
+    if settings.lora:
+        return replace(identify(replace(settings, lora=None)), location="embedded with forensics")
+    # Twin B is twin A's training without the planted works: it cannot have seen them.
+    is_b = settings.checkpoint is not None and Path(settings.checkpoint).resolve() == twin_b.resolve()
+    return None if is_b or not twin_b.is_dir() else diffusion.identify(str(twin_b), demonstration=True)
+
+
+def _control_cache(checkpoint: Checkpoint) -> Cache:
+    """What controls scored before: in the user's cache, and for the embedded checkpoint among the samples."""
+    shipped = samples() / "reference" / "control-scores.jsonl"
+    return Cache(control_cache.folder(), (shipped,) if checkpoint.demonstration and shipped.is_file() else ())
 
 
 def _published(checkpoint: Checkpoint) -> Checkpoint:

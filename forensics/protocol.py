@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from forensics.case import FileDigest, Setting
 from forensics.schema import canonical
 
-VERSION = "1"
+VERSION = "2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,12 @@ class Protocol:
     """Rows of the training index that are shown and compared."""
     controls: int
     """Control works put through the same search, at most."""
+    control_pool: int
+    """Works drawn by seed, of which those nearest to the disputed image in complexity become the controls."""
+    search_controls: int
+    """Controls put through the rungs that search with the target in hand, which cost most: the first so many drawn."""
+    rungs: tuple[str, ...]
+    """Rungs of the ladder that are run, in this order."""
     seeds: int
     """Pictures generated per prompt."""
     steps: int
@@ -34,11 +40,15 @@ class Protocol:
     refinements: int
     """Fixed-point corrections per step of the ODE inversion."""
     codelength_levels: int
-    """Noise levels of the codelength."""
+    """Noise levels of the codelength, from pure noise to the finest."""
+    codelength_finest: float
+    """Noise over signal down to which the rate-distortion curve is followed."""
+    codelength_shown: int
+    """Every so many levels a picture is decoded for the rate-distortion curve."""
     codelength_draws: int
     """Draws of noise at every level."""
     codelength_cut: float
-    """Noise over signal down to which bits are counted."""
+    """Noise over signal down to which bits are counted for the ranks; chosen on the calibration half of the study."""
     primary_retention: str
     """The pre-declared primary measurement of the retention pair."""
     primary_derivation: str
@@ -77,12 +87,17 @@ _STANDARD = Protocol(
     version=VERSION,
     profile="standard",
     neighbours=5,
-    controls=19,
+    controls=99,
+    control_pool=199,
+    search_controls=19,
+    rungs=("autoencoder", "ode", "regeneration"),
     seeds=8,
     steps=20,
     guidance=3.0,
     refinements=2,
-    codelength_levels=32,
+    codelength_levels=40,
+    codelength_finest=0.1,
+    codelength_shown=4,
     codelength_draws=2,
     codelength_cut=1.0,
     primary_retention="median LPIPS over the seeds between the pictures generated from the prompt and the target",
@@ -93,10 +108,13 @@ _STANDARD = Protocol(
 )
 
 PROFILES = {
-    # Nineteen controls in every profile: with fewer no p can reach the level.
-    "quick": dataclasses.replace(_STANDARD, profile="quick", neighbours=3, seeds=3, steps=12, codelength_draws=1),
+    # Nineteen controls at the least: with fewer no p can reach the level.
+    "quick": dataclasses.replace(
+        _STANDARD, profile="quick", neighbours=3, controls=19, control_pool=39, seeds=3, steps=12, codelength_draws=1
+    ),
     "standard": _STANDARD,
     "deep": dataclasses.replace(
-        _STANDARD, profile="deep", neighbours=10, controls=99, seeds=32, steps=50, codelength_draws=4
+        _STANDARD, profile="deep", neighbours=10, controls=199, control_pool=399, seeds=32, steps=50,
+        codelength_draws=4,
     ),
-}
+}  # fmt: skip

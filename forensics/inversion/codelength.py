@@ -24,7 +24,7 @@ from forensics.diffusion.base import Condition, DiffusionModel
 from forensics.events import Emit, Event, ignore
 from forensics.inversion.base import fit_all
 
-VERSION = "1"
+VERSION = "2"
 MAX_SIGMA = 150.0
 """Noise over signal above which nothing of the picture is left; bounds schedules with zero terminal SNR."""
 
@@ -34,16 +34,26 @@ class Grid:
     """Levels and draws, fixed by the protocol."""
 
     levels: int
-    """Intervals between pure noise and the cut, equal in log noise level."""
+    """Intervals between pure noise and the finest level, equal in log noise level."""
     cut: float
-    """Noise over signal at which the sum stops: detail finer than that is not charged."""
+    """Noise over signal at which the total stops: detail finer than that is not charged. The total ends at the level
+    nearest to it."""
     draws: int
+    finest: float | None = None
+    """Noise over signal down to which bits are listed, for the rate-distortion curve; none means the cut."""
+    shown: int = 0
+    """Every so many levels the estimate of the picture is kept, for the curve; 0 keeps none."""
 
     def sigmas(self, highest: float) -> Tensor:
-        """(levels + 1,) float64 noise levels, falling from `highest` to the cut. Raises ValueError if not above it."""
-        if highest <= self.cut:
-            raise ValueError(f"the model's noisiest level {highest:.3g} does not lie above the cut {self.cut:.3g}")
-        return torch.logspace(math.log10(highest), math.log10(self.cut), self.levels + 1, dtype=torch.float64)
+        """(levels + 1,) float64 noise levels, falling from `highest`. Raises ValueError if that is not the highest."""
+        lowest = self.cut if self.finest is None else self.finest
+        if highest <= self.cut or lowest > self.cut:
+            raise ValueError(f"the cut {self.cut:.3g} does not lie between {highest:.3g} and {lowest:.3g}")
+        return torch.logspace(math.log10(highest), math.log10(lowest), self.levels + 1, dtype=torch.float64)
+
+    def places(self) -> list[int]:
+        """The levels whose estimate is kept. The first has been told nothing and is left out."""
+        return list(range(self.shown, self.levels, self.shown)) if self.shown else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +65,33 @@ class Codelength:
     sigmas: Tensor
     """(levels + 1,) float64, falling."""
     evaluations: int
+    cut: float
+    places: tuple[int, ...] = ()
+    """Levels whose estimate was kept."""
+    estimates: Tensor | None = None
+    """(draws, places, C, h, w) states at times[0]: what a receiver of the bits so far would decode."""
+
+    @property
+    def totals(self) -> Tensor:
+        """(draws,) bits down to the level nearest to the cut."""
+        last = int((self.sigmas.log() - math.log(self.cut)).abs().argmin())
+        return self.bits[:, :last].sum(1)
 
     @property
     def total(self) -> float:
-        """Bits down to the cut, mean over the draws."""
-        return float(self.bits.sum(1).mean())
+        """Mean of the totals over the draws."""
+        return float(self.totals.mean())
 
     @property
     def spread(self) -> float:
         """Standard deviation of the total between draws; 0 for a single draw."""
-        return float(self.bits.sum(1).std()) if len(self.bits) > 1 else 0.0
+        return float(self.totals.std()) if len(self.bits) > 1 else 0.0
+
+    @property
+    def told(self) -> Tensor:
+        """(draws, places) bits sent before each level whose estimate was kept."""
+        before = torch.cat([torch.zeros(len(self.bits), 1, dtype=torch.float64), self.bits.cumsum(1)], dim=1)
+        return before[:, list(self.places)]
 
 
 def share_saved(bits: float, reference: float) -> float:
@@ -93,24 +120,26 @@ def codelengths(
         emit(Event("codelength", number, len(targets), "bits per noise level"))
         before = model.evaluations
         data = model.unit(model.encode(picture), first).cpu()  # (1, C, h, w)
-        errors = _squared_errors(data, condition, model, sigmas[:-1], grid.draws, model.capacity(*picture.shape[-2:]))
+        places = grid.places()
+        errors = torch.empty(grid.draws, grid.levels, dtype=torch.float64)
+        kept = torch.empty(grid.draws, len(places), *data.shape[1:])
+        capacity = model.capacity(*picture.shape[-2:])
+        for rows, estimate in estimates(data, condition, model, sigmas[:-1], grid.draws, capacity):
+            found = (estimate.double() - data.double()).square().flatten(1).sum(1)
+            for (k, level), error, latent in zip(rows, found, estimate, strict=True):
+                errors[k, level] = error
+                if level in places:
+                    kept[k, places.index(level)] = latent
         snr = sigmas**-2
         bits = (snr[1:] - snr[:-1]) * errors / (2 * math.log(2))  # (draws, levels)
-        done.append(Codelength(bits, sigmas, model.evaluations - before))
+        spent = model.evaluations - before
+        if not places:
+            done.append(Codelength(bits, sigmas, spent, grid.cut))
+            continue
+        states = kept / model.unit(torch.ones_like(kept[0]), first).cpu()  # as `decode` takes them
+        done.append(Codelength(bits, sigmas, spent, grid.cut, tuple(places), states))
     emit(Event("codelength", len(targets), len(targets), "bits per noise level"))
     return done
-
-
-def _squared_errors(
-    data: Tensor, condition: Condition, model: DiffusionModel, sigmas: Tensor, draws: int, batch: int
-) -> Tensor:
-    """(draws, levels) float64: ‖x0 - x̂0‖² at every level, for every draw."""
-    found = torch.empty(draws, len(sigmas), dtype=torch.float64)
-    for places, estimate in estimates(data, condition, model, sigmas, draws, batch):
-        errors = (estimate.double() - data.double()).square().flatten(1).sum(1)
-        for place, value in zip(places, errors, strict=True):
-            found[place] = value
-    return found
 
 
 @torch.no_grad()

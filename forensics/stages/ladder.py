@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
-from forensics import diffusion
-from forensics.case import Absent, Checkpoint, Fact, Inversion, Item
+from forensics import codecs, diffusion
+from forensics.case import Absent, Checkpoint, CurveKind, Fact, Inversion, Item, RateCurve, Setting
 from forensics.casefile import Ledger
+from forensics.control_cache import Cache, Values
 from forensics.device import Device
 from forensics.diffusion.base import DiffusionModel
-from forensics.events import Emit
+from forensics.events import Emit, Event
 from forensics.images import to_picture
-from forensics.intake import prompt_stated
 from forensics.inversion import INVERSIONS
-from forensics.inversion.base import Attempt, Plan, run_many
-from forensics.inversion.codelength import Grid, codelengths
+from forensics.inversion.base import Attempt, Plan
+from forensics.inversion.codelength import Codelength, Grid, codelengths
 from forensics.protocol import Protocol
 from forensics.settings import Settings
+from forensics.similarity.base import Similarity
+from forensics.stages import budget, rates
+from forensics.stages.control_scores import SCORED, Scorer
+from forensics.stages.prompts import choose_prompts, control_prompts
 from forensics.stages.search import Found
 from forensics.stages.works import ControlGroup, Work
 
@@ -28,24 +34,16 @@ TAGS = {"autoencoder": "A", "ode": "I", "regeneration": "G"}
 
 
 @dataclass(frozen=True, slots=True)
-class Prompt:
-    """A prompt and how it was chosen."""
-
-    text: str
-    source: str
-    kind: str
-    """`claimed`, `file` or `neighbour`: controls get a prompt of the same kind."""
-
-
-@dataclass(frozen=True, slots=True)
 class Rung:
-    """One rung as run: the inversion of the disputed image and the attempts on the controls."""
+    """One rung as run: the inversion of the disputed image and what the controls scored."""
 
     inversion: Inversion
     outputs: tuple[Tensor, ...]
     """(1, 3, H, W) each, in the order of `inversion.outputs`."""
-    controls: tuple[Attempt, ...] = ()
-    """The same rung with the same budget, in the order of the controls."""
+    controls: tuple[Values, ...] = ()
+    """What the same rung with the same budget scored on each control in `places`."""
+    places: tuple[int, ...] = ()
+    """Positions among the controls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +51,7 @@ class Bits:
     """Codelengths in bits, of the disputed image first and then of the controls in their order."""
 
     prompted: tuple[float, ...]
-    """Under the checkpoint, given the prompt."""
+    """Under the checkpoint, given the prompt; empty where there is none, or a control has none."""
     plain: tuple[float, ...]
     """Under the checkpoint, given nothing."""
     elsewhere: tuple[float, ...]
@@ -66,51 +64,71 @@ class Ladder:
 
     rungs: tuple[Rung, ...] = ()
     bits: Bits | None = None
-    """None where there is no prompt, or a control has none."""
+    """None without controls."""
     absences: tuple[Absent, ...] = field(default=())
+    curves: tuple[RateCurve, ...] = ()
+    settings: tuple[Setting, ...] = ()
+    """The budget, fixed before the start."""
+    facts: tuple[Fact, ...] = ()
+    """How many control scores were stored ones."""
 
     def rung(self, method: str) -> Rung | None:
         """The first rung of a method that was also run on the controls, or None."""
         return next((r for r in self.rungs if r.inversion.method == method), None)
 
 
-def choose_prompts(settings: Settings, disputed: Item, found: Found) -> tuple[Prompt, ...]:
-    """The prompts, in the order fixed by the protocol: claimed captions, what the file states, the nearest caption."""
-    if settings.captions:
-        return tuple(Prompt(text, "claimed caption", "claimed") for text in settings.captions)
-    if stated := prompt_stated(disputed.generator):
-        return (Prompt(stated, "prompt stated in the file", "file"),)
-    if found.neighbours and found.neighbours[0].caption:
-        return (Prompt(found.neighbours[0].caption, "caption of neighbour N1", "neighbour"),)
-    return ()
-
-
 def climb(
     disputed: Work, item: Item, checkpoint: Checkpoint, control_checkpoint: Checkpoint | None, found: Found,
-    controls: ControlGroup, settings: Settings, protocol: Protocol, device: Device, ledger: Ledger, emit: Emit,
+    controls: ControlGroup, settings: Settings, protocol: Protocol, device: Device,
+    measures: Mapping[str, Similarity], cache: Cache, ledger: Ledger, emit: Emit,
 ) -> Ladder:  # fmt: skip
-    """Run every rung on the disputed image and on the controls, one model in memory at a time."""
+    """Run every rung on the disputed image and on the controls, one model in memory at a time.
+
+    Args:
+        measures: the measures of likeness at hand, by name.
+        cache: what controls scored in earlier cases.
+    """
     prompts = choose_prompts(settings, item, found)
-    plain = Plan("", "none", 1.0, protocol.steps, (), protocol.refinements)
-    seeds = tuple(range(settings.seed, settings.seed + protocol.seeds))
+    texts = control_prompts(prompts[0], controls, found) if prompts else []
+    scored = {name: measures[name] for name in SCORED if name in measures}
+    scorer = Scorer(controls, scored, cache, device, emit)
     model = diffusion.load(checkpoint, device)
-    climber = _Climber(disputed, ledger, emit)
+    planned = budget.plan(protocol, len(controls.works), len(prompts), bool(texts), control_checkpoint is not None)
+    emit(Event("budget", 0, 1, planned.sentence))
+
+    grid = Grid(
+        protocol.codelength_levels, protocol.codelength_cut, protocol.codelength_draws, protocol.codelength_finest,
+        protocol.codelength_shown,
+    )  # fmt: skip
+    coder = _Coder(disputed, grid, scored.get("lpips"))
+    began, before = time.perf_counter(), model.evaluations
+    plain = coder.own(model, "", checkpoint.name, CurveKind.PLAIN)
+    rate = (model.evaluations - before) / max(time.perf_counter() - began, 1e-9)
+    emit(Event("budget", 1, 1, f"{planned.sentence} {planned.time(rate)}"))
+
+    climber = _Climber(disputed, ledger, scorer, emit)
     rungs: list[Rung] = []
-    for method in ("autoencoder", "ode"):
-        rungs.append(climber.run(method, plain, model, controls.works, [plain] * len(controls.works)))
-    for number, prompt in enumerate(prompts):
-        plan = Plan(prompt.text, prompt.source, protocol.guidance, protocol.steps, seeds, 0)
-        # Further prompts are shown; the first alone is the pre-declared one that is ranked among the controls.
-        same = [replace(plan, prompt=text) for text in control_prompts(prompt, controls, found)] if number == 0 else []
-        rungs.append(climber.run("regeneration", plan, model, controls.works if same else (), same))
-    grid = Grid(protocol.codelength_levels, protocol.codelength_cut, protocol.codelength_draws)
-    works = (disputed, *controls.works)
-    texts = [p.text for p in prompts[:1]] + (control_prompts(prompts[0], controls, found) if prompts else [])
-    complete = bool(controls.works) and len(texts) == len(works)
-    prompted = _bits(works, texts, model, grid, emit) if complete else ()
-    plain_bits = _bits(works, [""] * len(works), model, grid, emit) if complete else ()
-    elsewhere: tuple[float, ...] = ()
+    everyone = tuple(range(len(controls.works)))
+    seeds = tuple(range(settings.seed, settings.seed + protocol.seeds))
+    for method in protocol.rungs:
+        if method == "regeneration":
+            for number, prompt in enumerate(prompts):
+                plan = Plan(prompt.text, prompt.source, protocol.guidance, protocol.steps, seeds, 0)
+                # Further prompts are shown; the first alone is the pre-declared one that is ranked.
+                same = [replace(plan, prompt=text) for text in texts] if number == 0 else []
+                rungs.append(climber.run(method, plan, model, everyone if same else (), same))
+        else:
+            plan = Plan("", "none", 1.0, protocol.steps, (), protocol.refinements)
+            rungs.append(climber.run(method, plan, model, everyone, [plan] * len(everyone)))
+
+    prompted = coder.own(model, prompts[0].text, checkpoint.name, CurveKind.PROMPTED) if prompts else None
+    on_plain = scorer.bits([""] * len(everyone), model, grid) if everyone else ()
+    on_prompted = scorer.bits(texts, model, grid) if texts and prompted else ()
+    if prompted and all("told" in row for row in on_prompted) and on_prompted:
+        charged = [model.condition(text, 1.0).tokens * math.log2(model.vocabulary) for text in texts]
+        coder.curves.append(rates.of_controls(on_prompted, charged, prompted))
     del model
+
     absences = []
     if not prompts:
         absences.append(
@@ -120,6 +138,7 @@ def climb(
                 "Pass --caption with the words that the work is known by.",
             )
         )
+    elsewhere: tuple[float, ...] = ()
     if control_checkpoint is not None and prompts:
         other = diffusion.load(control_checkpoint, device)
         plan = Plan(prompts[0].text, prompts[0].source, protocol.guidance, protocol.steps, seeds, 0)
@@ -127,24 +146,58 @@ def climb(
         title = f"{rung.inversion.title}, control checkpoint {control_checkpoint.name}"
         facts = (*rung.inversion.facts, Fact("control checkpoint digest", control_checkpoint.digest))
         rungs.append(replace(rung, inversion=replace(rung.inversion, title=title, facts=facts)))
-        elsewhere = _bits(works, texts, other, grid, emit) if complete else ()
-    bits = Bits(prompted, plain_bits, elsewhere) if complete else None
-    return Ladder(tuple(rungs), bits, tuple(absences))
+        there = coder.own(other, prompts[0].text, control_checkpoint.name, CurveKind.CONTROL_CHECKPOINT)
+        elsewhere = _totals(there, scorer.bits(texts, other, grid)) if texts else ()
+        del other
+    coder.codecs(emit)
+    bits = None
+    if everyone:
+        bits = Bits(
+            _totals(prompted, on_prompted) if prompted and on_prompted else (), _totals(plain, on_plain), elsewhere
+        )
+    return Ladder(tuple(rungs), bits, tuple(absences), tuple(coder.curves), planned.settings, _stored(cache))
 
 
-def _bits(
-    works: Sequence[Work], prompts: Sequence[str], model: DiffusionModel, grid: Grid, emit: Emit
-) -> tuple[float, ...]:
-    conditions = [model.condition(prompt, 1.0) for prompt in prompts]
-    return tuple(found.total for found in codelengths([w.pixels for w in works], conditions, model, grid, emit))
+def _totals(own: Codelength, controls: Sequence[Values]) -> tuple[float, ...]:
+    return (own.total, *(sum(row["bits"]) / len(row["bits"]) for row in controls))
 
 
-def control_prompts(prompt: Prompt, controls: ControlGroup, found: Found) -> list[str]:
-    """For every control a prompt of the same kind as the disputed image's."""
-    if prompt.kind == "neighbour":
-        return [hit.row.caption for hit in found.control_top]
-    captions = [work.caption for work in controls.works]
-    return captions if all(captions) else []
+def _stored(cache: Cache) -> tuple[Fact, ...]:
+    rows = [Fact("control scores", f"{cache.hits} read from the cache, {cache.misses} computed")]
+    rows += [Fact("control cache", note) for note in cache.notes[:3]]
+    return tuple(rows)
+
+
+@dataclass(slots=True)
+class _Coder:
+    """Takes the codelengths of the disputed image and draws their curves."""
+
+    disputed: Work
+    grid: Grid
+    measure: Similarity | None
+    """None where LPIPS is not at hand: then there are bits and no curves."""
+    curves: list[RateCurve] = field(default_factory=list)
+
+    def own(self, model: DiffusionModel, prompt: str, name: str, kind: CurveKind) -> Codelength:
+        condition = model.condition(prompt, 1.0)
+        length = codelengths([self.disputed.pixels], [condition], model, self.grid)[0]
+        if self.measure is not None:
+            told = "given the prompt" if prompt else "given nothing"
+            self.curves.append(
+                rates.of_checkpoint(
+                    f"{name}, {told}", kind, length, condition, self.disputed.pixels, model, self.measure
+                )
+            )
+        return length
+
+    def codecs(self, emit: Emit) -> None:
+        if self.measure is None:
+            return
+        at_hand = [codec for codec in codecs.CODECS if codec.at_hand]
+        for number, codec in enumerate(at_hand):
+            emit(Event("codecs", number, len(at_hand), codec.name))
+            self.curves.append(rates.of_codec(codec, self.disputed.pixels, self.measure))
+        emit(Event("codecs", len(at_hand), len(at_hand), "bits at equal nearness"))
 
 
 @dataclass(slots=True)
@@ -153,17 +206,18 @@ class _Climber:
 
     disputed: Work
     ledger: Ledger
+    scorer: Scorer
     emit: Emit
     rungs: int = 0
     pictures: dict[str, int] = field(default_factory=dict)
 
-    def run(self, method: str, plan: Plan, model: DiffusionModel, works: Sequence[Work], plans: Sequence[Plan]) -> Rung:
+    def run(self, method: str, plan: Plan, model: DiffusionModel, places: Sequence[int], plans: Sequence[Plan]) -> Rung:
         rung = INVERSIONS.load(method)()
         attempt = rung(self.disputed.pixels, model, plan, self.emit)
-        on_controls = run_many(rung, [w.pixels for w in works], plans, model, self.emit) if works else []
+        scores = self.scorer.rung(rung, plans, model, places) if places else ()
         self.rungs += 1
         inversion, outputs = self._enter(method, attempt)
-        return Rung(inversion, outputs, tuple(on_controls))
+        return Rung(inversion, outputs, scores, tuple(places))
 
     def _enter(self, method: str, attempt: Attempt) -> tuple[Inversion, tuple[Tensor, ...]]:
         outputs, ids = [], []

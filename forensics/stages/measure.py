@@ -25,7 +25,6 @@ from forensics.errors import WeightsError
 from forensics.events import Emit, Event
 from forensics.findings import NEAREST
 from forensics.images import to_tensor
-from forensics.inversion.base import Attempt
 from forensics.inversion.codelength import share_saved
 from forensics.retrieval.base import Hit
 from forensics.similarity.base import Similarity
@@ -178,7 +177,7 @@ class _Bench:
         seeds = len(rung.inversion.seeds)
         for name, primary in ((PERCEPTUAL, True), ("ssim", False)):
             own = self._own(name, rung.inversion.outputs)
-            per_control = self._attempts(name, rung.controls)
+            per_control = [row[name] for row in rung.controls]
             title = self.instruments.at_hand[name].facts.name.upper()
             self._add(
                 f"Generated from the prompt, median {title}",
@@ -220,12 +219,14 @@ class _Bench:
         self._add(
             f"{title}, LPIPS", f"LPIPS between the picture and itself after the rung '{rung.inversion.title}'.",
             None, PERCEPTUAL, self._own(PERCEPTUAL, rung.inversion.outputs)[0],
-            [values[0] for values in self._attempts(PERCEPTUAL, rung.controls)],
+            [row[PERCEPTUAL][0] for row in rung.controls],
         )  # fmt: skip
 
     def codelength(self, bits: Bits) -> None:
         """What the checkpoint needs to be told: corrected for the picture's own complexity, so that plain ones do not
         stand out."""
+        if not bits.prompted:
+            return
         saved = [share_saved(prompted, plain) for prompted, plain in zip(bits.prompted, bits.plain, strict=True)]
         self._rank(
             SAVED,
@@ -283,14 +284,6 @@ class _Bench:
     def _own(self, name: str, outputs: Sequence[str]) -> list[float]:
         values = {m.b: m.value for m in self.rows if isinstance(m, Measurement) and m.metric == name}
         return [values[i] for i in outputs]
-
-    def _attempts(self, name: str, attempts: Sequence[Attempt]) -> list[list[float]]:
-        values = []
-        for number, (work, attempt) in enumerate(zip(self.controls, attempts, strict=True), 1):
-            self.emit(Event("controls", number, len(attempts), f"{name}: {attempt.method}"))
-            target = work.pixels.expand(len(attempt.pictures), -1, -1, -1)
-            values.append([float(v) for v in self.instruments.at_hand[name](target, attempt.pictures)])
-        return values
 
     def _add(
         self, title: str, statistic: str, pair: Pair | None, metric: str, value: float, values: Sequence[float]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +10,11 @@ from pathlib import Path
 from PIL import Image
 from torch import Tensor
 
+from forensics import codecs, intake
 from forensics import controls as control_works
-from forensics import intake
-from forensics.case import Absent, Checkpoint, ControlFacts
+from forensics.case import Absent, Checkpoint, Complexity, ControlFacts, ControlScore
 from forensics.controls import Controls, ControlWork
-from forensics.images import resize, to_tensor
+from forensics.images import resize, to_picture, to_tensor
 from forensics.protocol import Protocol
 from forensics.resources import samples
 from forensics.settings import Settings
@@ -46,6 +47,10 @@ class ControlGroup:
 
     facts: ControlFacts | Absent
     works: tuple[Work, ...] = ()
+    digests: tuple[str, ...] = ()
+    """SHA-256 of each work's file, in the order of the works."""
+    drawn: tuple[int, ...] = ()
+    """Positions of the works in the order in which they were drawn: searches that cost most run on the first ones."""
 
 
 def control_group(
@@ -54,7 +59,7 @@ def control_group(
     """Choose the controls before anything is measured.
 
     Args:
-        examined: the works under examination, which cannot be their own controls in any rendering.
+        examined: the works under examination, the disputed image first; none can be a control in any rendering.
         digests: SHA-256 of their files.
 
     Raises:
@@ -64,32 +69,42 @@ def control_group(
     source = _source(settings, checkpoint)
     if isinstance(source, Absent):
         return ControlGroup(source)
-    drawn: list[tuple[ControlWork, Work]] = []
+    target = codecs.complexity(to_picture(examined[0].pixels))
+    pool: list[tuple[ControlWork, Work]] = []
     left_out = 0
     for candidate in source.shuffled(settings.seed, digests):
-        if len(drawn) == protocol.controls:
+        if len(pool) == protocol.control_pool:
             break
         work = Work.of(candidate.name, read(candidate.path), candidate.caption)
         if any(same_picture(work.pixels, other.pixels) for other in examined):
             left_out += 1
         else:
-            drawn.append((candidate, work))
-    drawn.sort(key=lambda pair: pair[0].name)
+            pool.append((candidate, work))
+    spread = [codecs.complexity(to_picture(work.pixels)) for _, work in pool]
+    nearest = sorted(range(len(pool)), key=lambda i: abs(math.log(spread[i] / target)))[: protocol.controls]
+    chosen = sorted(nearest, key=lambda i: pool[i][0].name)
+    files = tuple(pool[i][0].digest() for i in chosen)
     return ControlGroup(
         ControlFacts(
             name=source.name,
             available=len(source.works),
-            used=len(drawn),
+            used=len(chosen),
             ground=source.grounds,
             selection=(
-                f"{len(drawn)} works were drawn with seed {settings.seed} from the {len(source.works)} available, "
-                f"before anything was measured. {left_out} drawn works were passed over because they show a picture "
-                "under examination."
+                f"{len(pool)} works were drawn with seed {settings.seed} from the {len(source.works)} available, and "
+                f"the {len(chosen)} of them nearest to the disputed image in complexity ({codecs.COMPLEXITY_SENTENCE}) "
+                f"were used; both before anything was measured. {left_out} drawn works were passed over because they "
+                "show a picture under examination."
             ),
             digest=source.digest,
-            works=tuple(candidate.digest() for candidate, _ in drawn),
+            works=files,
+            complexity=Complexity(
+                codecs.COMPLEXITY_SENTENCE, target, tuple(ControlScore(pool[i][0].name, spread[i]) for i in chosen)
+            ),
         ),
-        tuple(work for _, work in drawn),
+        tuple(pool[i][1] for i in chosen),
+        tuple(file.sha256 for file in files),
+        tuple(sorted(range(len(chosen)), key=lambda position: chosen[position])),
     )
 
 
