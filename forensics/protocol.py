@@ -30,7 +30,7 @@ class Protocol:
     search_controls: int
     """Controls put through the rungs that search with the target in hand, which cost most: the first so many drawn."""
     rungs: tuple[str, ...]
-    """Rungs of the ladder that are run, in this order."""
+    """Rungs of the ladder that are run, in this order. The budget of those that search is that of the profile."""
     seeds: int
     """Pictures generated per prompt."""
     steps: int
@@ -48,7 +48,7 @@ class Protocol:
     codelength_draws: int
     """Draws of noise at every level."""
     codelength_cut: float
-    """Noise over signal down to which bits are counted for the ranks; chosen on the calibration half of the study."""
+    """Noise over signal down to which bits are counted for the ranks: the nearest level of the grid."""
     primary_retention: str
     """The pre-declared primary measurement of the retention pair."""
     primary_derivation: str
@@ -90,7 +90,7 @@ _STANDARD = Protocol(
     controls=99,
     control_pool=199,
     search_controls=19,
-    rungs=("autoencoder", "ode", "regeneration"),
+    rungs=("autoencoder", "ode", "regeneration", "hard_prompt", "soft_prompt"),
     seeds=8,
     steps=20,
     guidance=3.0,
@@ -110,11 +110,12 @@ _STANDARD = Protocol(
 PROFILES = {
     # Nineteen controls at the least: with fewer no p can reach the level.
     "quick": dataclasses.replace(
-        _STANDARD, profile="quick", neighbours=3, controls=19, control_pool=39, seeds=3, steps=12, codelength_draws=1
+        _STANDARD, profile="quick", neighbours=3, controls=19, control_pool=39, seeds=3, steps=12, codelength_draws=1,
+        rungs=("autoencoder", "ode", "regeneration"),
     ),
     "standard": _STANDARD,
     "deep": dataclasses.replace(
         _STANDARD, profile="deep", neighbours=10, controls=199, control_pool=399, seeds=32, steps=50,
-        codelength_draws=4,
+        codelength_draws=4, rungs=(*_STANDARD.rungs, "noise", "latent"),
     ),
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""For every test: caches of its own, so that nothing stored by the user is read, and nothing of the user's is touched."""
+"""Caches of its own for every test run: nothing stored by the user is read, and nothing of theirs is touched."""
 
 from __future__ import annotations
 

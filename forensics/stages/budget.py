@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from forensics.case import Setting
+from forensics.diffusion.base import DiffusionModel
+from forensics.inversion import INVERSIONS
+from forensics.inversion.base import Plan
 from forensics.protocol import Protocol
 
 
@@ -55,32 +59,35 @@ class Budget:
         )
 
 
-def plan(protocol: Protocol, controls: int, prompts: int, prompted_controls: bool, elsewhere: bool) -> Budget:
-    """What the protocol asks for, rung by rung.
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One rung with the plans of the disputed image and the number of controls that get the first of them."""
+
+    method: str
+    plans: tuple[Plan, ...]
+    controls: int
+
+
+def plan(
+    tasks: Sequence[Task], protocol: Protocol, controls: int, elsewhere: Plan | None, model: DiffusionModel
+) -> Budget:
+    """What the protocol asks for, rung by rung, in the counts that the rungs state themselves.
 
     Args:
         controls: control works in use.
-        prompts: prompts of the disputed image.
-        prompted_controls: whether the controls have prompts of their own.
-        elsewhere: whether there is a control checkpoint.
+        elsewhere: plan of regeneration under the control checkpoint; None without one or without a prompt.
     """
-    guided = 2 if protocol.guidance > 1 else 1
-    per = {
-        "autoencoder": 0,
-        "ode": 1 + protocol.steps * (protocol.refinements + 1) if protocol.refinements else 2 * protocol.steps,
-        "regeneration": protocol.seeds * protocol.steps * guided,
-    }
     rows = []
-    for method in protocol.rungs:
-        if method == "regeneration":
-            rows.append((method, prompts * per[method], controls * per[method] if prompts and prompted_controls else 0))
-        else:
-            rows.append((method, per[method], controls * per[method]))
+    for task in tasks:
+        rung = INVERSIONS.load(task.method)()
+        own = sum(rung.budget(one, 1, model) for one in task.plans)
+        rows.append((task.method, own, rung.budget(task.plans[0], task.controls, model) if task.controls else 0))
     length = protocol.codelength_levels * protocol.codelength_draws
+    prompted = next((task for task in tasks if task.method == "regeneration"), None)
     rows.append(("codelength without prompt", length, controls * length))
-    if prompts:
-        rows.append(("codelength with prompt", length, controls * length if prompted_controls else 0))
-    if prompts and elsewhere:
-        own = length + per["regeneration"]
-        rows.append(("control checkpoint", own, controls * length if prompted_controls else 0))
+    if prompted is not None:
+        rows.append(("codelength with prompt", length, prompted.controls * length))
+    if elsewhere is not None and prompted is not None:
+        own = length + INVERSIONS.load("regeneration")().budget(elsewhere, 1, model)
+        rows.append(("control checkpoint", own, prompted.controls * length))
     return Budget(tuple(rows), controls)

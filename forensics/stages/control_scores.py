@@ -7,6 +7,7 @@ that happen to share its batch: stored and fresh scores are then the same number
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -95,6 +96,7 @@ class Scorer:
 
     def _scores(self, attempt: Attempt, target: Tensor) -> dict[str, Sequence[float]]:
         values: dict[str, Sequence[float]] = {"evaluations": [float(attempt.evaluations)]}
+        values |= {f"score {name}": [value] for name, value in attempt.scores if math.isfinite(value)}
         for name in SCORED:
             if name in self.measures:
                 same = target.expand(len(attempt.pictures), -1, -1, -1)

@@ -18,19 +18,24 @@ from forensics.diffusion.base import DiffusionModel
 from forensics.events import Emit, Event
 from forensics.images import to_picture
 from forensics.inversion import INVERSIONS
-from forensics.inversion.base import Attempt, Plan
+from forensics.inversion.base import DEEP, Attempt, Plan, Search
 from forensics.inversion.codelength import Codelength, Grid, codelengths
 from forensics.protocol import Protocol
 from forensics.settings import Settings
 from forensics.similarity.base import Similarity
 from forensics.stages import budget, rates
 from forensics.stages.control_scores import SCORED, Scorer
-from forensics.stages.prompts import choose_prompts, control_prompts
+from forensics.stages.prompts import Prompt, choose_prompts, control_prompts
 from forensics.stages.search import Found
 from forensics.stages.works import ControlGroup, Work
 
-TAGS = {"autoencoder": "A", "ode": "I", "regeneration": "G"}
+TAGS = {
+    "autoencoder": "A", "ode": "I", "regeneration": "G", "hard_prompt": "H", "soft_prompt": "V", "noise": "Z",
+    "latent": "T",
+}  # fmt: skip
 """Letter of the exhibits each rung produces."""
+SEARCHES = ("hard_prompt", "soft_prompt", "noise", "latent")
+"""Rungs that search with the target in hand: dear, so that fewer controls go through them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +98,11 @@ def climb(
     scored = {name: measures[name] for name in SCORED if name in measures}
     scorer = Scorer(controls, scored, cache, device, emit)
     model = diffusion.load(checkpoint, device)
-    planned = budget.plan(protocol, len(controls.works), len(prompts), bool(texts), control_checkpoint is not None)
+    tasks = _tasks(prompts, texts, controls, settings, protocol)
+    seeds = tuple(range(settings.seed, settings.seed + protocol.seeds))
+    first = next((task.plans[0] for task in tasks if task.method == "regeneration"), None)
+    both = first if control_checkpoint is not None else None
+    planned = budget.plan(tasks, protocol, len(controls.works), both, model)
     emit(Event("budget", 0, 1, planned.sentence))
 
     grid = Grid(
@@ -109,17 +118,13 @@ def climb(
     climber = _Climber(disputed, ledger, scorer, emit)
     rungs: list[Rung] = []
     everyone = tuple(range(len(controls.works)))
-    seeds = tuple(range(settings.seed, settings.seed + protocol.seeds))
-    for method in protocol.rungs:
-        if method == "regeneration":
-            for number, prompt in enumerate(prompts):
-                plan = Plan(prompt.text, prompt.source, protocol.guidance, protocol.steps, seeds, 0)
-                # Further prompts are shown; the first alone is the pre-declared one that is ranked.
-                same = [replace(plan, prompt=text) for text in texts] if number == 0 else []
-                rungs.append(climber.run(method, plan, model, everyone if same else (), same))
-        else:
-            plan = Plan("", "none", 1.0, protocol.steps, (), protocol.refinements)
-            rungs.append(climber.run(method, plan, model, everyone, [plan] * len(everyone)))
+    for task in tasks:
+        for number, plan in enumerate(task.plans):
+            # Further prompts are shown; the first alone is the pre-declared one that is ranked.
+            places = _places(task, controls) if number == 0 else ()
+            words = [texts[i] for i in places] if task.method == "regeneration" else [plan.prompt] * len(places)
+            plans = [replace(plan, prompt=text) for text in words]
+            rungs.append(climber.run(task.method, plan, model, places, plans))
 
     prompted = coder.own(model, prompts[0].text, checkpoint.name, CurveKind.PROMPTED) if prompts else None
     on_plain = scorer.bits([""] * len(everyone), model, grid) if everyone else ()
@@ -156,6 +161,37 @@ def climb(
             _totals(prompted, on_prompted) if prompted and on_prompted else (), _totals(plain, on_plain), elsewhere
         )
     return Ladder(tuple(rungs), bits, tuple(absences), tuple(coder.curves), planned.settings, _stored(cache))
+
+
+def _tasks(
+    prompts: Sequence[Prompt], texts: Sequence[str], controls: ControlGroup, settings: Settings, protocol: Protocol
+) -> list[budget.Task]:
+    """The rungs of the protocol with their plans, and how many controls go through each."""
+    seeds = tuple(range(settings.seed, settings.seed + protocol.seeds))
+    search = replace(DEEP if protocol.profile == "deep" else Search(), seed=settings.seed, cut=protocol.codelength_cut)
+    tasks = []
+    for method in protocol.rungs:
+        if method == "regeneration":
+            plans = tuple(
+                Plan(prompt.text, prompt.source, protocol.guidance, protocol.steps, seeds, 0, search)
+                for prompt in prompts
+            )
+            if plans:
+                tasks.append(budget.Task(method, plans, len(controls.works) if texts else 0))
+        elif method in SEARCHES:
+            plan = Plan("", "none", protocol.guidance, protocol.steps, seeds, protocol.refinements, search)
+            tasks.append(budget.Task(method, (plan,), min(protocol.search_controls, len(controls.works))))
+        else:
+            plan = Plan("", "none", 1.0, protocol.steps, (), protocol.refinements)
+            tasks.append(budget.Task(method, (plan,), len(controls.works)))
+    return tasks
+
+
+def _places(task: budget.Task, controls: ControlGroup) -> tuple[int, ...]:
+    """Positions of the controls that go through a rung: all of them, or those drawn first."""
+    if task.controls == len(controls.works):
+        return tuple(range(task.controls))
+    return tuple(sorted(controls.drawn[: task.controls]))
 
 
 def _totals(own: Codelength, controls: Sequence[Values]) -> tuple[float, ...]:

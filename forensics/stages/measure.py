@@ -28,7 +28,7 @@ from forensics.images import to_tensor
 from forensics.inversion.codelength import share_saved
 from forensics.retrieval.base import Hit
 from forensics.similarity.base import Similarity
-from forensics.stages.ladder import Bits, Ladder, Rung
+from forensics.stages.ladder import SEARCHES, Bits, Ladder, Rung
 from forensics.stages.search import Found
 from forensics.stages.works import ControlGroup, Work, read
 from forensics.statistics.ranks import clopper_pearson, extreme, holm, rank_p
@@ -149,6 +149,9 @@ def _compare(
         for method in ("ode", "autoencoder"):
             if (rung := ladder.rung(method)) and rung.controls:
                 bench.round_trip(method, rung)
+        for method in SEARCHES:
+            if (rung := ladder.rung(method)) and rung.controls and rung.outputs:
+                bench.search(rung)
     if ladder.bits is not None:
         bench.codelength(ladder.bits)
     if found.neighbours and found.control_top:
@@ -222,6 +225,16 @@ class _Bench:
             [row[PERCEPTUAL][0] for row in rung.controls],
         )  # fmt: skip
 
+    def search(self, rung: Rung) -> None:
+        """A rung that searches with the target in hand, on those controls that went through it."""
+        self._rank(
+            f"{rung.inversion.title}, median LPIPS",
+            "Median LPIPS between the pictures that the rung gives and their target; the same search with the same "
+            f"budget on {len(rung.places)} controls.",
+            None, Better.LOWER, statistics.median(self._own(PERCEPTUAL, rung.inversion.outputs)),
+            [statistics.median(row[PERCEPTUAL]) for row in rung.controls], "more alike", rung.places,
+        )  # fmt: skip
+
     def codelength(self, bits: Bits) -> None:
         """What the checkpoint needs to be told: corrected for the picture's own complexity, so that plain ones do not
         stand out."""
@@ -293,10 +306,11 @@ class _Bench:
 
     def _rank(
         self, title: str, statistic: str, pair: Pair | None, better: Better, value: float, values: Sequence[float],
-        toward: str,
+        toward: str, places: Sequence[int] | None = None,
     ) -> None:  # fmt: skip
         k, n = extreme(value, values, better), len(values)
-        scores = tuple(ControlScore(w.id, v) for w, v in zip(self.controls, values, strict=True))
+        works = self.controls if places is None else [self.controls[i] for i in places]
+        scores = tuple(ControlScore(w.id, v) for w, v in zip(works, values, strict=True))
         self.collected.append(
             Comparison(
                 f"K{len(self.collected) + 1}", title, statistic, pair, better, value, scores, k, n, rank_p(k, n),

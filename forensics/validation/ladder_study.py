@@ -1,0 +1,221 @@
+"""The ladder study: `python -m forensics.validation.ladder_study --work DIR`.
+
+Every planted work and control of the reference experiment under twin A, which saw the planted works 1 to 256 times a
+pass, and under twin B, which never saw them. The level at which bits stop being counted is chosen on the calibration
+half alone; every figure is of the test half.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forensics import device, diffusion
+from forensics import protocol as protocols
+from forensics.case import Better
+from forensics.resources import samples
+from forensics.statistics.ranks import clopper_pearson, extreme, rank_p
+from forensics.validation import ladder_rows
+from forensics.validation.ladder_rows import STUDY_GRID, StudyWork, bits
+
+LEVELS = (1, 4, 16, 64, 256)
+FALSE_POSITIVES = 0.01
+RANK = 0.01
+_SEED = 20261122
+_RESAMPLES = 2000
+_CUTS = range(8, STUDY_GRID.levels + 1)
+
+Rows = Mapping[str, Mapping[str, Any]]
+"""Id of a work -> its raw row."""
+Score = Callable[[str, int], float]
+"""(id of a work, cut) -> the statistic, higher where the checkpoint knows more of the work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """Raw rows of the checkpoint examined and of its control checkpoint, and of the pictures themselves."""
+
+    works: tuple[StudyWork, ...]
+    here: Rows
+    there: Rows
+    pictures: Rows
+
+    def of(self, half: str, repetitions: int) -> list[str]:
+        """Works of one half and level; 0 for controls."""
+        role = "planted" if repetitions else "control"
+        return [w.id for w in self.works if w.half == half and w.role == role and w.repetitions == repetitions]
+
+
+def measurements(data: Data) -> dict[str, Callable[[int], Score]]:
+    """Name -> statistic for a cut. What is fitted is fitted on the controls of the calibration half."""
+
+    def length(rows: Rows, condition: str) -> Callable[[str, int], float]:
+        return lambda work, cut: bits(rows[work], condition, cut, STUDY_GRID.draws)
+
+    a_with, a_without = length(data.here, "prompted"), length(data.here, "plain")
+    b_with, b_without = length(data.there, "prompted"), length(data.there, "plain")
+
+    def fixed(score: Score) -> Callable[[int], Score]:
+        return lambda cut: score
+
+    def corrected(of: Callable[[str, int], float]) -> Callable[[int], Score]:
+        def fit(cut: int) -> Score:
+            controls = data.of("calibration", 0)
+            x = np.array([_complexity(data.pictures[w]) for w in controls])
+            y = np.array([math.log(of(w, cut)) for w in controls])
+            weights, *_ = np.linalg.lstsq(x, y, rcond=None)
+            return lambda work, c: float(np.dot(_complexity(data.pictures[work]), weights) - math.log(of(work, c)))
+
+        return fit
+
+    return {
+        "codelength with caption": fixed(lambda w, c: -a_with(w, c)),
+        "codelength without caption": fixed(lambda w, c: -a_without(w, c)),
+        "bits that the caption saves": fixed(lambda w, c: a_without(w, c) - a_with(w, c)),
+        "share that the caption saves": fixed(lambda w, c: 1 - a_with(w, c) / a_without(w, c)),
+        "codelength with caption, corrected for complexity": corrected(a_with),
+        "codelength without caption, corrected for complexity": corrected(a_without),
+        "score gap": fixed(lambda w, c: _gap(data.here[w], c)),
+        "excess bits, control checkpoint, with caption": fixed(lambda w, c: b_with(w, c) - a_with(w, c)),
+        "share saved against the control checkpoint, with caption": fixed(lambda w, c: 1 - a_with(w, c) / b_with(w, c)),
+        "share saved against the control checkpoint, without caption": fixed(
+            lambda w, c: 1 - a_without(w, c) / b_without(w, c)
+        ),
+    }
+
+
+def _complexity(picture: Mapping[str, Any]) -> list[float]:
+    named = ("codec", "autoencoder_mse", "autoencoder_lpips", "latent_energy")
+    return [1.0, *(math.log(max(picture[name], 1e-9)) for name in named)]
+
+
+def _gap(row: Mapping[str, Any], cut: int) -> float:
+    """Norm of the difference that the caption makes to the predicted noise, mean over the noisiest `cut` levels."""
+    values = [math.sqrt(draw[i]) / row["sigmas"][i] for draw in row["gap"][: STUDY_GRID.draws] for i in range(cut)]
+    return sum(values) / len(values)
+
+
+def study(data: Data) -> dict[str, Any]:
+    """Every measurement with the cut chosen on the calibration half and its figures on the test half."""
+    found = {}
+    for name, at in measurements(data).items():
+        quality = {cut: _calibrated(data, at(cut), cut) for cut in _CUTS}
+        cut = max(quality, key=lambda c: quality[c])
+        score = at(cut)
+        sigma = next(iter(data.here.values()))["sigmas"][cut]
+        found[name] = {
+            "cut_noise_over_signal": sigma,
+            "cut_chosen_by": "mean AUC over the levels 1 to 64 on the calibration half",
+            "calibration_mean_auc": quality[cut],
+            "levels": _figures(data, score, cut),
+        }
+    return found
+
+
+def _calibrated(data: Data, score: Score, cut: int) -> float:
+    controls = [score(w, cut) for w in data.of("calibration", 0)]
+    return float(
+        np.mean([auc([score(w, cut) for w in data.of("calibration", r)], controls) for r in LEVELS if r < 256])
+    )
+
+
+def _figures(data: Data, score: Score, cut: int) -> dict[str, Any]:
+    """Figures of the test half at one cut, by level; level 0 ranks test controls among those of the other half."""
+    controls = [score(w, cut) for w in data.of("test", 0)]
+    others = [score(w, cut) for w in data.of("calibration", 0)]
+    rows: dict[str, Any] = {"0": _row(controls, others)}
+    for repetitions in LEVELS:
+        rows[str(repetitions)] = _row([score(w, cut) for w in data.of("test", repetitions)], controls)
+    return rows
+
+
+def _row(values: Sequence[float], controls: Sequence[float]) -> dict[str, Any]:
+    n = len(values)
+    threshold = sorted(controls, reverse=True)[math.floor(FALSE_POSITIVES * len(controls))]
+    hits = sum(v > threshold for v in values)
+    flagged = sum(rank_p(extreme(v, controls, Better.HIGHER), len(controls)) <= RANK for v in values)
+    return {
+        "n": n,
+        "controls": len(controls),
+        "auc": auc(values, controls),
+        "auc_interval": _auc_interval(values, controls),
+        "tpr_at_fpr01": hits / n,
+        "tpr_at_fpr01_interval": list(clopper_pearson(hits, n)),
+        "share_p01": flagged / n,
+        "share_p01_interval": list(clopper_pearson(flagged, n)),
+        "median": float(np.median(values)),
+    }
+
+
+def auc(values: Sequence[float] | NDArray[np.float64], controls: Sequence[float] | NDArray[np.float64]) -> float:
+    """Probability that a work scores above a control, ties counting half (Mann & Whitney 1947)."""
+    a, b = np.asarray(values, dtype=np.float64), np.sort(np.asarray(controls, dtype=np.float64))
+    below, upto = np.searchsorted(b, a, "left"), np.searchsorted(b, a, "right")
+    return float((below + upto).mean() / (2 * len(b)))
+
+
+def _auc_interval(values: Sequence[float], controls: Sequence[float]) -> list[float]:
+    """95 % interval by resampling works and controls."""
+    random = np.random.default_rng(_SEED)
+    a: NDArray[np.float64] = np.asarray(values, dtype=np.float64)
+    b: NDArray[np.float64] = np.asarray(controls, dtype=np.float64)
+    found = [auc(random.choice(a, len(a)), random.choice(b, len(b))) for _ in range(_RESAMPLES)]
+    return [float(v) for v in np.percentile(found, [2.5, 97.5])]
+
+
+def _load(path: Path) -> dict[str, dict[str, Any]]:
+    return {row["work"]: row for row in ladder_rows.rows(path)}
+
+
+def main() -> None:
+    """Collect what is missing, analyse, write the result."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, required=True, help="where raw rows are kept; a second run resumes")
+    parser.add_argument("--out", type=Path, default=Path("samples/reference/ladder-study.json"))
+    parser.add_argument("--device", default="auto")
+    args = parser.parse_args()
+    reference = samples() / "reference"
+    works = ladder_rows.study_works(reference)
+    chosen = device.choose(args.device, "auto")
+    twins = {name: diffusion.identify(str(reference / f"twin-{name}"), demonstration=True) for name in "ab"}
+    with device.session(chosen):
+        paths = {name: ladder_rows.collect(twin, works, args.work, chosen) for name, twin in twins.items()}
+        pictures = _load(ladder_rows.collect_pictures(works, twins["a"], args.work, chosen))
+    here, there = _load(paths["a"]), _load(paths["b"])
+    under_a = study(Data(works, here, there, pictures))
+    under_b = study(Data(works, there, here, pictures))
+    result = {
+        "command": "python -m forensics.validation.ladder_study --work DIR",
+        "protocol_version": protocols.VERSION,
+        "checkpoints": {f"twin_{name}": twin.digest for name, twin in twins.items()},
+        "grid": {"levels": STUDY_GRID.levels, "finest": STUDY_GRID.cut, "draws": STUDY_GRID.draws},
+        "halves": "cut chosen on calibration; figures on test; disjoint by family",
+        "cost_evaluations": sum(r["evaluations"] for r in (*here.values(), *there.values())),
+        "measurements": {name: {**under_a[name], "twin_b": under_b[name]} for name in under_a},
+    }
+    args.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    print(table(result))
+
+
+def table(result: Mapping[str, Any]) -> str:
+    """The result as a table in Markdown: AUC and share at p <= 0.01 by level, and the same works under twin B."""
+    heads = ["measurement", "cut", *(f"{level}×" for level in ("0", *LEVELS)), "twin B, worst level"]
+    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    for name, row in result["measurements"].items():
+        cells = [f"{row['levels'][str(x)]['auc']:.3f} / {row['levels'][str(x)]['share_p01']:.2f}" for x in (0, *LEVELS)]
+        b = row["twin_b"]["levels"]
+        worst = max((b[str(x)]["share_p01"] for x in LEVELS), default=0.0)
+        lines.append("| " + " | ".join([name, f"{row['cut_noise_over_signal']:.2f}", *cells, f"{worst:.2f}"]) + " |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
