@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -129,7 +129,7 @@ def _row(work: StudyWork, model: DiffusionModel) -> dict[str, Any]:
     }
 
 
-def bits(row: dict[str, Any], condition: str, cut: int, draws: int) -> float:
+def bits(row: Mapping[str, Any], condition: str, cut: int, draws: int) -> float:
     """Codelength of a row over the first `cut` levels, mean over the first `draws` draws."""
     snr = [s**-2 for s in row["sigmas"]]
     weights = [(snr[i + 1] - snr[i]) / (2 * math.log(2)) for i in range(cut)]
