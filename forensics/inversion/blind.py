@@ -81,6 +81,24 @@ def blind_baseline(ours: Sequence[str], others: Sequence[str]) -> Blind | None:
     return Blind(float(roc_auc_score(label, scores)), len(ours), len(others), len(set(groups)))
 
 
+def outlying(captions: Sequence[str]) -> list[float]:
+    """How far each caption's style lies from the middle of all of them: Mahalanobis distance, >= 0.
+
+    Mean and shrunk covariance are those of all captions together, so that captions drawn alike are ranked alike,
+    whichever of them is under examination.
+
+    Raises:
+        ValueError: fewer than two captions.
+    """
+    from sklearn.covariance import LedoitWolf
+    from sklearn.preprocessing import StandardScaler
+
+    if len(captions) < 2:
+        raise ValueError("at least two captions are needed")
+    scaled = StandardScaler().fit_transform(features(captions))
+    return [float(v) ** 0.5 for v in LedoitWolf().fit(scaled).mahalanobis(scaled)]
+
+
 def similar(captions: Sequence[str]) -> NDArray[np.int64]:
     """(n,) group of each caption: captions linked by a share of common words of at least `ALIKE`."""
     from scipy.sparse import csr_matrix

@@ -92,7 +92,7 @@ class Noise:
     def budget(self, plan: Plan, targets: int, model: DiffusionModel) -> int:
         """See `Rung`."""
         s = plan.search
-        drawn = s.noise_checks * s.noise_pictures * plan.steps * (2 if plan.guidance > 1 else 1)
+        drawn = s.noise_checks * s.noise_pictures * plan.steps * (2 if _guidance(plan) > 1 else 1)
         return targets * (GRADIENT_COST * s.noise_steps * s.noise_draws + drawn)
 
     def __call__(self, target: Tensor, model: DiffusionModel, plan: Plan, emit: Emit = ignore) -> Attempt:
@@ -117,7 +117,7 @@ class Noise:
 
     def _one(self, target: Tensor, step: Fit, plan: Plan, model: DiffusionModel, progress: Progress) -> Attempt:
         began, before = time.perf_counter(), model.evaluations
-        condition = model.condition(plan.prompt, plan.guidance)
+        condition = model.condition(plan.prompt, _guidance(plan))
         checks = search(target, condition, plan, model, progress)
         good = [c for c in checks if c.succeeded]
         shown = min(good, key=lambda c: c.bits) if good else checks[-1]
@@ -142,7 +142,7 @@ class Noise:
             supplied_bits=price,
             prompt=plan.prompt,
             prompt_source=plan.prompt_source,
-            guidance=plan.guidance,
+            guidance=_guidance(plan),
             steps=plan.steps,
             seeds=tuple(range(len(shown.pictures))),
             evaluations=model.evaluations - before,
@@ -157,6 +157,11 @@ class Noise:
                 ("draws", float(len(shown.pictures))),
             ),
         )
+
+
+def _guidance(plan: Plan) -> float:
+    """Guidance away from the empty prompt does nothing to the empty prompt but double its cost."""
+    return plan.guidance if plan.prompt else 1.0
 
 
 def search(target: Tensor, condition: Condition, plan: Plan, model: DiffusionModel, progress: Progress) -> list[Check]:

@@ -8,7 +8,7 @@ import torch
 
 from forensics.device import noise
 from forensics.diffusion.sd import StableDiffusion
-from forensics.inversion.blind import FEATURES, blind_baseline, features, similar
+from forensics.inversion.blind import FEATURES, blind_baseline, features, outlying, similar
 from forensics.inversion.gap import gap_evaluations, score_gaps
 
 
@@ -74,6 +74,20 @@ def test_near_duplicates_do_not_cross_folds() -> None:
     groups = similar(["a red bird on a tree", "a red bird on the tree", "blue car", "the blue car", "nothing else"])
     assert groups[0] == groups[1] != groups[2] == groups[3] != groups[4]
     assert blind_baseline(["red bird"] * 30 + ["blue car"] * 30, words(3, 60)) is None
+
+
+def test_a_caption_of_another_style_lies_farthest_out() -> None:
+    found = outlying([*words(4, 40), "IMG_2041.JPG (final), v2.1!"])
+    assert max(found) == found[-1]
+    with pytest.raises(ValueError, match="two captions"):
+        outlying(["one"])
+
+
+def test_captions_of_one_style_are_ranked_evenly() -> None:
+    """Each of 40 captions in turn is the one examined: its rank does not depend on its place in the list."""
+    captions = words(5, 40)
+    forward, backward = outlying(captions), outlying(captions[::-1])[::-1]
+    assert forward == pytest.approx(backward)
 
 
 def test_features_by_hand() -> None:
