@@ -17,6 +17,8 @@ COMMANDS = {
     "twin": ("twin", "train twin a or b"),
     "finetune": ("finetune", "tune twin b on twelve works of one creator (LoRA)"),
     "pack": ("pack", "write the models in the formats that diffusers and open_clip load"),
+    "regenerate": ("regenerate", "how often a twin gives its works back"),
+    "copies": ("copies", "which measure finds edited copies among unrelated pictures"),
     "evaluate": ("evaluate", "measure what the model card states"),
 }
 
