@@ -54,8 +54,12 @@ class Data:
         return [w.id for w in self.works if w.half == half and w.role == role and w.repetitions == repetitions]
 
 
-def measurements(data: Data) -> dict[str, Callable[[int], Score]]:
-    """Name -> statistic for a cut. What is fitted is fitted on the controls of the calibration half."""
+def measurements(data: Data, trained: Data) -> dict[str, Callable[[int], Score]]:
+    """Name -> statistic for a cut. What is fitted is fitted on the calibration half.
+
+    Args:
+        trained: the data of the checkpoint that saw the planted works: weights are learned there and applied here.
+    """
 
     def length(rows: Rows, condition: str) -> Callable[[str, int], float]:
         return lambda work, cut: bits(rows[work], condition, cut, STUDY_GRID.draws)
@@ -76,7 +80,14 @@ def measurements(data: Data) -> dict[str, Callable[[int], Score]]:
 
         return fit
 
+    def weighted(features: Callable[[Data, str], list[float]]) -> Callable[[int], Score]:
+        # Fitted once: it sees every level of noise, so there is no cut to choose.
+        apply = _discriminant(trained, features)
+        return lambda cut: lambda work, c: apply(features(data, work))
+
     return {
+        "levels weighted, without control checkpoint": weighted(_alone),
+        "levels weighted, with control checkpoint": weighted(_against),
         "codelength with caption": fixed(lambda w, c: -a_with(w, c)),
         "codelength without caption": fixed(lambda w, c: -a_without(w, c)),
         "bits that the caption saves": fixed(lambda w, c: a_without(w, c) - a_with(w, c)),
@@ -92,6 +103,43 @@ def measurements(data: Data) -> dict[str, Callable[[int], Score]]:
     }
 
 
+def _against(data: Data, work: str) -> list[float]:
+    pairs = ((data.here[work][kind], data.there[work][kind]) for kind in ("prompted", "plain"))
+    return [value for here, there in pairs for value in _log_ratios(here, there)]
+
+
+def _alone(data: Data, work: str) -> list[float]:
+    row = data.here[work]
+    saved, left = _log_ratios(row["prompted"], row["plain"]), [math.log(v) for v in _bands(row["prompted"])]
+    return [*saved, *left, *_complexity(data.pictures[work])[1:]]
+
+
+def _discriminant(data: Data, features: Callable[[Data, str], list[float]]) -> Callable[[list[float]], float]:
+    """Fisher's discriminant with the shrinkage of Ledoit & Wolf (2004), works of levels 4 to 64 against controls,
+    fitted on the calibration half."""
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+    known = [w for level in (4, 16, 64) for w in data.of("calibration", level)]
+    controls = data.of("calibration", 0)
+    x = np.array([features(data, w) for w in (*known, *controls)])
+    centre, scale = x[len(known) :].mean(0), x[len(known) :].std(0)
+    fitted = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto").fit(
+        (x - centre) / scale, [1] * len(known) + [0] * len(controls)
+    )
+    weights = fitted.coef_[0]
+    return lambda values: float(np.dot((np.asarray(values) - centre) / scale, weights))
+
+
+def _bands(errors: Sequence[Sequence[float]]) -> list[float]:
+    """Squared error in eight bands of noise levels, mean over the draws."""
+    mean = np.asarray(errors, dtype=np.float64).mean(0)
+    return [float(band.sum()) for band in np.array_split(mean, 8)]
+
+
+def _log_ratios(here: Sequence[Sequence[float]], there: Sequence[Sequence[float]]) -> list[float]:
+    return [math.log(b / a) for a, b in zip(_bands(here), _bands(there), strict=True)]
+
+
 def _complexity(picture: Mapping[str, Any]) -> list[float]:
     named = ("codec", "autoencoder_mse", "autoencoder_lpips", "latent_energy")
     return [1.0, *(math.log(max(picture[name], 1e-9)) for name in named)]
@@ -103,11 +151,14 @@ def _gap(row: Mapping[str, Any], cut: int) -> float:
     return sum(values) / len(values)
 
 
-def study(data: Data) -> dict[str, Any]:
-    """Every measurement with the cut chosen on the calibration half and its figures on the test half."""
+def study(data: Data, trained: Data) -> dict[str, Any]:
+    """Every measurement with the cut chosen on the calibration half of `trained`, and its figures on the test half."""
     found = {}
-    for name, at in measurements(data).items():
-        quality = {cut: _calibrated(data, at(cut), cut) for cut in _CUTS}
+    learned = measurements(trained, trained)
+    for name, at in measurements(data, trained).items():
+        # A weighted measurement sees every level; the other cuts would give the same scores again.
+        cuts = (STUDY_GRID.levels,) if name.startswith("levels weighted") else _CUTS
+        quality = {cut: _calibrated(trained, learned[name](cut), cut) for cut in cuts}
         cut = max(quality, key=lambda c: quality[c])
         score = at(cut)
         sigma = next(iter(data.here.values()))["sigmas"][cut]
@@ -190,8 +241,8 @@ def main() -> None:
         paths = {name: ladder_rows.collect(twin, works, args.work, chosen) for name, twin in twins.items()}
         pictures = _load(ladder_rows.collect_pictures(works, twins["a"], args.work, chosen))
     here, there = _load(paths["a"]), _load(paths["b"])
-    under_a = study(Data(works, here, there, pictures))
-    under_b = study(Data(works, there, here, pictures))
+    trained = Data(works, here, there, pictures)
+    under_a, under_b = study(trained, trained), study(Data(works, there, here, pictures), trained)
     result = {
         "command": "python -m forensics.validation.ladder_study --work DIR",
         "protocol_version": protocols.VERSION,

@@ -1,0 +1,106 @@
+"""The ladder study: its figures against scipy, its raw rows against the codelength, its file against its aims."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from scipy.stats import mannwhitneyu
+
+from forensics.device import noise
+from forensics.diffusion.sd import StableDiffusion
+from forensics.images import to_tensor
+from forensics.inversion.codelength import Grid, codelengths
+from forensics.resources import samples
+from forensics.statistics.ranks import clopper_pearson
+from forensics.validation import ladder_rows, ladder_study
+from forensics.validation.ladder_rows import StudyWork
+from tests.diffusion.conftest import folders, models, one_thread
+
+__all__ = ["folders", "models", "one_thread"]
+STUDY = json.loads((samples() / "reference" / "ladder-study.json").read_text("utf-8"))
+
+
+def test_auc_is_that_of_mann_and_whitney() -> None:
+    random = np.random.default_rng(0)
+    a, b = random.integers(0, 9, 40).tolist(), random.integers(0, 6, 70).tolist()
+    expected = mannwhitneyu(a, b).statistic / (len(a) * len(b))
+    assert ladder_study.auc(a, b) == pytest.approx(expected)
+
+
+def test_a_raw_row_gives_the_codelength_at_every_cut(models: dict[str, StableDiffusion], tmp_path: Path) -> None:
+    picture = Image.fromarray(np.random.default_rng(1).integers(0, 256, (32, 32, 3), dtype=np.uint8), "RGB")
+    picture.save(tmp_path / "work.png")
+    work = StudyWork("w", tmp_path / "work.png", "a red bird", "", "", "control", 0, "test")
+    model = models["v"]
+    row = ladder_rows._row(work, model)
+    for cut in (10, 25):
+        sigma = row["sigmas"][cut]
+        grid = Grid(ladder_rows.STUDY_GRID.levels, sigma, ladder_rows.STUDY_GRID.draws, ladder_rows.STUDY_GRID.cut)
+        for kind, prompt in (("prompted", work.caption), ("plain", "")):
+            found = codelengths([to_tensor(work.picture)], [model.condition(prompt, 1.0)], model, grid)[0]
+            assert ladder_rows.bits(row, kind, cut, 2) == pytest.approx(found.total, rel=1e-4)
+    assert row["evaluations"] == 2 * 2 * ladder_rows.STUDY_GRID.levels
+
+
+def test_a_row_cut_short_is_written_again(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"work": "a"}\n{"work": "b", "si')
+    assert [row["work"] for row in ladder_rows.rows(path)] == ["a"]
+    assert path.read_text() == '{"work": "a"}\n'
+
+
+def test_the_study_file_states_its_intervals_and_levels() -> None:
+    assert STUDY["protocol_version"] == "2"
+    for row in STUDY["measurements"].values():
+        for levels in (row["levels"], row["twin_b"]["levels"]):
+            assert list(levels) == ["0", "1", "4", "16", "64", "256"]
+            for level in levels.values():
+                for share in ("tpr_at_fpr01", "share_p01"):
+                    low, high = clopper_pearson(round(level[share] * level["n"]), level["n"])
+                    assert level[f"{share}_interval"] == pytest.approx([low, high])
+                assert level["auc_interval"][0] <= level["auc"] <= level["auc_interval"][1]
+
+
+def test_works_never_trained_on_are_flagged_no_oftener_than_chance_allows() -> None:
+    """Controls, and the planted works under the twin that never saw them: within the exact bound of 1 %."""
+    for name, row in STUDY["measurements"].items():
+        low, _ = row["levels"]["0"]["share_p01_interval"]
+        assert low <= 0.01, name
+        b = [row["twin_b"]["levels"][level] for level in ("1", "4", "16", "64", "256")]
+        flagged, n = sum(round(x["share_p01"] * x["n"]) for x in b), sum(x["n"] for x in b)
+        assert clopper_pearson(flagged, n)[0] <= 0.01, name
+
+
+def test_works_seen_often_are_told_apart() -> None:
+    levels = STUDY["measurements"]["share saved against the control checkpoint, with caption"]["levels"]
+    assert levels["64"]["share_p01"] == levels["256"]["share_p01"] == 1
+    assert levels["16"]["auc"] > 0.99
+    assert levels["1"]["share_p01_interval"][0] <= 0.01  # seen once: not told apart, and published as it is
+
+
+def test_the_kept_estimates_are_those_that_the_bits_so_far_pay_for(models: dict[str, StableDiffusion]) -> None:
+    model = models["epsilon"]
+    picture = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    grid = Grid(8, 1.0, 2, 0.5, 2)
+    found = codelengths([picture], [model.condition("a", 1.0)], model, grid)[0]
+    assert found.places == (2, 4, 6)
+    assert found.told[1, 2] == pytest.approx(float(found.bits[1, :6].sum()))
+    assert found.estimates is not None
+    place, draw = 4, 1
+    data = model.unit(model.encode(picture), model.times(1)[0])
+    eps = noise(tuple(data.shape[1:]), draw, "codelength", place)[None]
+    time = model.at_noise_level(found.sigmas[place])
+    state = model.diffuse(data, eps, time)
+    with torch.no_grad():
+        estimate = state - float(time) * model.velocity(state, time, model.condition("a", 1.0))
+    kept = model.unit(found.estimates[draw, 1][None], model.times(1)[0])
+    assert torch.allclose(kept, estimate, atol=1e-4)
+    assert found.sigmas[-1] == pytest.approx(0.5)
+    nearest = int((found.sigmas - 1.0).abs().argmin())
+    assert math.isclose(found.total, float(found.bits[:, :nearest].sum(1).mean()))
