@@ -22,6 +22,8 @@ from forensics.diffusion.base import DiffusionModel, stack
 from forensics.events import Emit, Event, ignore
 
 VERSION = "1"
+DRAWS = 4
+"""Draws of noise of one gap in an examination."""
 
 
 @dataclass(frozen=True, slots=True)

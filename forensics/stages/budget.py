@@ -9,6 +9,8 @@ from forensics.case import Setting
 from forensics.diffusion.base import DiffusionModel
 from forensics.inversion import INVERSIONS
 from forensics.inversion.base import Plan
+from forensics.inversion.gap import DRAWS, gap_evaluations
+from forensics.inversion.where import where_evaluations
 from forensics.protocol import Protocol
 
 
@@ -87,6 +89,9 @@ def plan(
     rows.append(("codelength without prompt", length, controls * length))
     if prompted is not None:
         rows.append(("codelength with prompt", length, prompted.controls * length))
+        rows.append(("map of the region", where_evaluations(model), 0))
+        if prompted.controls:
+            rows.append(("score gap", gap_evaluations(1, DRAWS), DRAWS * prompted.controls))
     if elsewhere is not None and prompted is not None:
         own = length + INVERSIONS.load("regeneration")().budget(elsewhere, 1, model)
         rows.append(("control checkpoint", own, prompted.controls * length))

@@ -20,12 +20,15 @@ from forensics.images import to_picture
 from forensics.inversion import INVERSIONS
 from forensics.inversion.base import DEEP, Attempt, Plan, Search
 from forensics.inversion.codelength import Codelength, Grid, codelengths
+from forensics.inversion.gap import DRAWS as GAP_DRAWS
+from forensics.inversion.gap import Gap, score_gaps
 from forensics.protocol import Protocol
 from forensics.settings import Settings
 from forensics.similarity.base import Similarity
 from forensics.stages import budget, rates
 from forensics.stages.control_scores import SCORED, Scorer
 from forensics.stages.prompts import Prompt, choose_prompts, control_prompts
+from forensics.stages.region import with_maps
 from forensics.stages.search import Found
 from forensics.stages.works import ControlGroup, Work
 
@@ -49,6 +52,8 @@ class Rung:
     """What the same rung with the same budget scored on each control in `places`."""
     places: tuple[int, ...] = ()
     """Positions among the controls."""
+    scores: tuple[tuple[str, float], ...] = ()
+    """The method's own scores on the disputed image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,8 @@ class Ladder:
     """The budget, fixed before the start."""
     facts: tuple[Fact, ...] = ()
     """How many control scores were stored ones."""
+    gaps: tuple[Gap, ...] = ()
+    """Score gap of the first prompt and then of the controls' prompts; empty where the controls have none."""
 
     def rung(self, method: str) -> Rung | None:
         """The first rung of a method that was also run on the controls, or None."""
@@ -126,6 +133,15 @@ def climb(
             plans = [replace(plan, prompt=text) for text in words]
             rungs.append(climber.run(task.method, plan, model, places, plans))
 
+    # What the first prompt does where: in the picture, and beside other captions without any picture.
+    shown = next((i for i, r in enumerate(rungs) if r.inversion.method == "regeneration"), None)
+    if shown is not None:
+        drawn = rungs[shown]
+        mapped = with_maps(drawn.inversion, drawn.outputs, disputed.pixels, model, ledger)
+        rungs[shown] = replace(drawn, inversion=mapped)
+    captions = [prompts[0].text, *texts] if texts else []
+    gaps = tuple(score_gaps(captions, model, protocol.steps, GAP_DRAWS, emit=emit)) if captions else ()
+
     prompted = coder.own(model, prompts[0].text, checkpoint.name, CurveKind.PROMPTED) if prompts else None
     on_plain = scorer.bits([""] * len(everyone), model, grid) if everyone else ()
     on_prompted = scorer.bits(texts, model, grid) if texts and prompted else ()
@@ -160,7 +176,7 @@ def climb(
         bits = Bits(
             _totals(prompted, on_prompted) if prompted and on_prompted else (), _totals(plain, on_plain), elsewhere
         )
-    return Ladder(tuple(rungs), bits, tuple(absences), tuple(coder.curves), planned.settings, _stored(cache))
+    return Ladder(tuple(rungs), bits, tuple(absences), tuple(coder.curves), planned.settings, _stored(cache), gaps)
 
 
 def _tasks(
@@ -253,7 +269,7 @@ class _Climber:
         scores = self.scorer.rung(rung, plans, model, places) if places else ()
         self.rungs += 1
         inversion, outputs = self._enter(method, attempt)
-        return Rung(inversion, outputs, scores, tuple(places))
+        return Rung(inversion, outputs, scores, tuple(places), attempt.scores)
 
     def _enter(self, method: str, attempt: Attempt) -> tuple[Inversion, tuple[Tensor, ...]]:
         outputs, ids = [], []

@@ -40,6 +40,7 @@ def with_maps(
     ]
     facts = [Fact("region reproduced of the image as received", found.region.sentence)]
     if found.agreement is not None:
-        facts.append(Fact("rank correlation of that region with where the prompt acts", f"{found.agreement:.2f}"))
+        value = f"{found.agreement:.2f}; negative where plain ground comes back without the prompt's help"
+        facts.append(Fact("rank correlation of that region with where the prompt acts", value))
     facts.append(Fact("evaluations for these maps", str(model.evaluations - before)))
     return replace(inversion, maps=(*inversion.maps, *ids), facts=(*inversion.facts, *facts))

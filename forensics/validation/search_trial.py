@@ -24,6 +24,7 @@ from forensics.images import to_tensor
 from forensics.inversion import INVERSIONS
 from forensics.inversion.base import Attempt, Plan, Search
 from forensics.inversion.blind import blind_baseline
+from forensics.inversion.gap import DRAWS as GAP_DRAWS
 from forensics.inversion.gap import gap_evaluations, score_gaps
 from forensics.inversion.where import where, where_evaluations
 from forensics.protocol import PROFILES
@@ -33,7 +34,6 @@ from forensics.validation.journal import Journal
 from forensics.validation.works import KnownWork, read
 
 RUNGS = ("regeneration", "hard_prompt", "soft_prompt", "noise", "latent", "where")
-GAP_DRAWS = 4
 SCORES = (
     "plain bits", "bits", "two-part bits", "kl bits", "succeeded", "bits per value", "energy", "correlation", "area",
     "detail", "variation", "agreement",
