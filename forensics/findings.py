@@ -6,8 +6,8 @@ positive one is followed by its limits, and nothing is multiplied across the thr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from forensics.case import (
     Absent,
@@ -21,6 +21,7 @@ from forensics.case import (
     Inversion,
     Item,
     LedgerRow,
+    LikelihoodRatio,
     Measurement,
     Neighbour,
     NotMeasured,
@@ -70,6 +71,12 @@ class Evidence:
     inversions: tuple[Inversion, ...] = ()
     checkpoint: Checkpoint | Absent = NO_CHECKPOINT
     ledger: tuple[LedgerRow, ...] = ()
+    ratios: Mapping[Pair, LikelihoodRatio | Absent] = field(default_factory=dict)
+    """From a validation record that fits; empty without one."""
+
+    def ratio(self, pair: Pair) -> LikelihoodRatio | Absent:
+        """The likelihood ratio of a pair, or why there is none."""
+        return self.ratios.get(pair, NO_RECORD)
 
     def of(self, work: str) -> dict[str, Measurement]:
         """The measurements between the disputed image and a work, by measure."""
@@ -104,7 +111,12 @@ def conclude(evidence: Evidence) -> Conclusions:
     """Draw the graded assessments and one finding per proposition pair."""
     assessments = tuple(_assess(f"S{i}", work, evidence) for i, work in enumerate(evidence.works, 1))
     findings = (_derivation(evidence, assessments), _retention(evidence), _origin(evidence))
-    return Conclusions(assessments, findings, (NO_RECORD, NO_ORIGIN))
+    absent = (
+        (NO_ORIGIN,)
+        if any(isinstance(r, LikelihoodRatio) for r in evidence.ratios.values())
+        else (NO_RECORD, NO_ORIGIN)
+    )
+    return Conclusions(assessments, findings, absent)
 
 
 # --- assessment of one work -------------------------------------------------------------------------------------------
@@ -224,12 +236,14 @@ def _derivation(evidence: Evidence, assessments: Sequence[Assessment]) -> Findin
     if rank:
         cites.append(rank.id)
         answer += f" {_ranked(rank, evidence.protocol)}"
+    contrary += _sensitivity(evidence, Pair.DERIVATION, rank)
     limits = [_UNALIGNED]
     if any(n.exhibit == first.work for n in evidence.neighbours):
         limits.append("The work compared was found by searching; it was not put forward by a party.")
         limits.append(_HIT)
     return Finding(
-        "F1", Pair.DERIVATION, question, answer, NO_RECORD, tuple(cites), tuple(contrary) or (_nothing_contrary(),),
+        "F1", Pair.DERIVATION, question, answer, evidence.ratio(Pair.DERIVATION), tuple(cites),
+        tuple(contrary) or (_nothing_contrary(),),
         tuple(limits),
     )  # fmt: skip
 
@@ -252,16 +266,34 @@ def _retention(evidence: Evidence) -> Finding:
     )
     if evidence.ledger:
         answer += f" {claim(evidence.ledger)}"
-    contrary = list(_reconstruction(evidence))
+    contrary = [*_sensitivity(evidence, Pair.RETENTION, rank), *_reconstruction(evidence)]
     for other in evidence.comparisons:
         if other.primary_for is None and other.p > evidence.protocol.rank_level >= rank.p and "enerated" in other.title:
             contrary.append(
                 f"{other.title}: {other.k} of {other.n} controls are at least as close (p = {other.p:.3f})."
             )
     return Finding(
-        "F2", Pair.RETENTION, question, answer, NO_RECORD, (rank.id,), tuple(contrary) or (_nothing_contrary(),),
+        "F2", Pair.RETENTION, question, answer, evidence.ratio(Pair.RETENTION), (rank.id,),
+        tuple(contrary) or (_nothing_contrary(),),
         _limits(evidence, run),
     )  # fmt: skip
+
+
+def _sensitivity(evidence: Evidence, pair: Pair, rank: Comparison | None) -> list[str]:
+    """Whether the likelihood ratio and the rank, which rest on different measurements, point different ways."""
+    ratio = evidence.ratio(pair)
+    if isinstance(ratio, Absent) or rank is None:
+        return []
+    outside = rank.p <= evidence.protocol.rank_level
+    if outside == (ratio.log10 > 0):
+        return []
+    names = ", ".join(f"“{feature.name}”" for feature in ratio.features)
+    side = "first" if ratio.log10 > 0 else "second"
+    placed = "outside" if outside else "inside"
+    return [
+        f"The likelihood ratio, from {names}, speaks for the {side} proposition, while the rank of “{rank.title}” "
+        f"(p = {rank.p:.3f}) lies {placed} the range of the controls: the two measurements do not agree."
+    ]
 
 
 def _origin(evidence: Evidence) -> Finding:

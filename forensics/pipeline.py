@@ -23,7 +23,7 @@ from forensics.findings import Evidence
 from forensics.protocol import PROFILES
 from forensics.resources import samples
 from forensics.settings import Resolved, Settings
-from forensics.stages import account, ladder, measure, search, works
+from forensics.stages import account, evaluate, ladder, measure, search, works
 from forensics.stages.works import Work
 
 _NO_INDEX = Absent("training index", "No training index was searched: this is a comparison of pictures.")
@@ -77,12 +77,17 @@ def analyze(image: Path, out: Path, resolved: Resolved, *, force: bool = False, 
             )  # fmt: skip
             # (6) Every measure on every pair, and the same statistics on the controls.
             measured = measure.measure(target, [w for _, w in originals], found, rungs, controls, instruments, emit)
+            compared = (*(w.id for _, w in originals), *found.pictures)
+            evaluated = evaluate.evaluate(
+                target, compared, measured, checkpoint, control_checkpoint, protocol, settings.validation, embedder,
+                ledger,
+            )  # fmt: skip
         rows = account.ledger(rungs, measured.inversions, measured.measurements, protocol.rank_level)
         # (7) Measurements become graded words and findings: pure, from fixed templates.
         concluded = findings.conclude(
             Evidence(
-                disputed, ledger.exhibits, (*(w.id for _, w in originals), *found.pictures), measured.measurements,
-                protocol, measured.comparisons, found.neighbours, measured.inversions, checkpoint, rows,
+                disputed, ledger.exhibits, compared, measured.measurements, protocol, measured.comparisons,
+                found.neighbours, measured.inversions, checkpoint, rows, evaluated.ratios,
             )
         )  # fmt: skip
         # (8) Freeze, then render: the report is a function of what was frozen.
@@ -114,6 +119,7 @@ def analyze(image: Path, out: Path, resolved: Resolved, *, force: bool = False, 
             custody=ledger.custody,
             curves=rungs.curves,
             ledger=rows,
+            validation=evaluated.facts,
         )
         return _finish(ledger, case, settings, emit)
 

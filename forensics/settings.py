@@ -31,6 +31,8 @@ class Settings:
     captions: tuple[str, ...] = ()
     index: str | None = None
     controls: str | None = None
+    validation: str | None = None
+    """A validation record of the checkpoint; none means those that ship with the program."""
     clip: str | None = None
     """open_clip folder or `MODEL/PRETRAINED`; none means the embedded one, with the embedded checkpoint only."""
     profile: str = "standard"
@@ -50,7 +52,7 @@ class Resolved:
 
 
 _LISTS = ("originals", "captions")
-_PATHS = ("checkpoint", "lora", "control_checkpoint", "index", "controls", "clip")
+_PATHS = ("checkpoint", "lora", "control_checkpoint", "index", "controls", "validation", "clip")
 
 
 def resolve(flags: Mapping[str, Any], case_file: Path | None = None) -> Resolved:

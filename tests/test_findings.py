@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 
+from forensics import verbal
 from forensics.case import (
     Absent,
     Better,
@@ -13,10 +14,12 @@ from forensics.case import (
     Comparison,
     ControlScore,
     Exhibit,
+    FeatureValue,
     Grade,
     Inversion,
     Item,
     LedgerRow,
+    LikelihoodRatio,
     Measurement,
     Neighbour,
     Pair,
@@ -169,3 +172,22 @@ def test_the_claim_says_so_where_no_rung_or_every_rung_tells_the_image_apart() -
     assert "does not come back" in claim((nearer, _row("Latent", 32768.0, reached=True, controls_succeed=True)))
     assert stops_at((nearer,)) is None
     assert "At none of the 1 rungs" in claim((nearer,))
+
+
+def _ratio(log10: float) -> LikelihoodRatio:
+    return LikelihoodRatio(
+        log10, log10, log10, log10, -1.7, 2.0, verbal.band(log10), 50, 300, (FeatureValue("codelength", 0.1),), "d" * 64
+    )
+
+
+@pytest.mark.parametrize(("log10", "lpips", "agree"), [(1.2, 0.30, True), (-1.2, 0.30, False), (1.2, 0.50, False)])
+def test_a_ratio_that_disagrees_with_the_rank_is_said_to(log10: float, lpips: float, agree: bool) -> None:
+    evidence = dataclasses.replace(
+        _evidence(ssim=0.60, lpips=lpips, clip=0.99), ratios={Pair.DERIVATION: _ratio(log10)}
+    )
+    concluded = conclude(evidence)
+    finding = concluded.findings[0]
+    assert finding.likelihood_ratio == _ratio(log10)
+    assert any("do not agree" in row for row in finding.contrary) is not agree
+    assert all(absent.what != "likelihood ratio" for absent in concluded.absences)
+    assert isinstance(concluded.findings[1].likelihood_ratio, Absent)

@@ -18,6 +18,7 @@ main = Commands(
         "report": "forensics.cli.report:report",
         "sign": "forensics.cli.sign:sign",
         "verify": "forensics.cli.verify:verify",
+        "validate": "forensics.cli.validate:validate",
         "doctor": "forensics.cli.doctor:doctor",
         "schema": "forensics.cli.schema:schema",
         "index": "forensics.cli.index:index",

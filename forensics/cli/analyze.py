@@ -21,6 +21,7 @@ from forensics.settings import resolve
 @click.option("--caption", "captions", multiple=True, metavar="TEXT", help="A caption of the work, tried as a prompt.")
 @click.option("--index", metavar="DIR", help="Training index of the checkpoint.")
 @click.option("--controls", metavar="DIR", help="Works known not to be in the training set, with controls.csv.")
+@click.option("--validation", metavar="FILE", help="Validation record of the checkpoint, from `forensics validate`.")
 @click.option("--control-checkpoint", metavar="PATH_OR_ID", help="A checkpoint that cannot have seen the work.")
 @options.clip
 @options.profile

@@ -9,12 +9,12 @@ from markupsafe import Markup, escape
 
 from forensics import resources
 from forensics.report import glyphs, words
-from forensics.report.view import Report
 
 
-def render(report: Report, template: str = "report.html.j2", *, pictures: bool = True) -> str:
+def render(report: object, template: str = "report.html.j2", *, pictures: bool = True) -> str:
     """Deterministic HTML of a report, in full or as the two pages of `letter.html.j2`, these also without pictures.
 
+    Another template comes with a view of its own, which it knows as `r` as well.
     A template that asks for what the view does not hold raises UndefinedError.
     """
     folder = resources.templates()

@@ -223,6 +223,10 @@ class ValidationRecord:
     propositions: Propositions
     baselines: tuple[Baseline, ...]
     repeatability: tuple[Repeat, ...]
+    embedder: str
+    """Digest of the embedder of `centre`; empty without one."""
+    centre: tuple[float, ...]
+    """Mean embedding of the works of the calibration half: the kind of picture for which the record holds."""
     cost: tuple[Fact, ...]
     limits: tuple[str, ...]
 
@@ -351,14 +355,15 @@ def facts(record: ValidationRecord, digest: str, path: str, control_checkpoint: 
             continue
         if form.refused:
             refused.append(Absent(f"likelihood ratio for {form.pair.value}", form.refused))
-        pairs.append(_pair(form))
+        pairs.append(validated(form))
     return ValidationFacts(
         record.name, digest, path, record.checkpoint_digest, record.protocol_version, tuple(pairs), tuple(refused),
         tuple(Fact(f"blind baseline, {b.name}", f"AUC {b.auc.value:.3f}") for b in record.baselines),
     )  # fmt: skip
 
 
-def _pair(form: PropositionRecord) -> ValidatedPair:
+def validated(form: PropositionRecord) -> ValidatedPair:
+    """One pair as a case states it."""
     controls = form.p_values[0] if form.p_values else None
     return ValidatedPair(
         pair=form.pair, features=form.calibrator.features, first=form.first, second=form.second,

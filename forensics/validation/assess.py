@@ -40,6 +40,8 @@ class Row:
     group: str
     """Level of repetition, or kind of edit."""
     values: Mapping[str, float]
+    ranked: bool = True
+    """False for a further row of a work that enters calibration and cost, but no p-value and no area."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +105,10 @@ def assess(
     lower, upper = bounds(*worst, m, n)
     unbounded = {status: made.many(_values(question, part["test", status])) for status in (True, False)}
     first, second = (np.clip(unbounded[status], lower, upper) for status in (True, False))
-    controls = _scores(question, part["calibration", False])
+    ranked = {key: [r for r in rows if r.ranked] for key, rows in part.items()}
+    controls = _scores(question, ranked["calibration", False])
     wrong = validity.misleading(first, second)
-    x, y = (_oriented(question, part["test", status]) for status in (True, False))
+    x, y = (_oriented(question, ranked["test", status]) for status in (True, False))
     cost, least = validity.cllr(first, second), validity.cllr_min(first, second)
     if not refused and cost >= 1:
         refused = f"On the test half the ratios cost {cost:.2f} bits; at 1 or more they say nothing."
@@ -136,7 +139,7 @@ def assess(
         scores_second=_rounded(_scores(question, part["test", False])),
         levels=_levels(question, material.rows, made, controls, (lower, upper)),
         p_values=(
-            _p_values("controls of the test half", question, part["test", False], controls),
+            _p_values("controls of the test half", question, ranked["test", False], controls),
             *(_p_values(name, question, rows, _scores(question, among)) for name, (rows, among) in
               material.nothing.items()),
         ),
@@ -295,7 +298,7 @@ def _between(distribution: Any) -> tuple[int, int]:
 def _levels(
     question: Question, rows: Sequence[Row], made: Calibrator, controls: Sequence[float], limit: tuple[float, float]
 ) -> tuple[Level, ...]:
-    tested = [r for r in rows if r.half == "test"]
+    tested = [r for r in rows if r.half == "test" and r.ranked]
     against = _oriented(question, [r for r in tested if r.first is False])
     found = []
     for group in dict.fromkeys(r.group for r in tested if r.first is not False):
@@ -316,7 +319,8 @@ def _levels(
 
 def _shift(name: str, question: Question, changed: Sequence[Row], rows: Sequence[Row], made: Calibrator) -> Shift:
     """The same works before and after: medians of the change, and what the ratio is worth afterwards."""
-    before = {(r.work, r.first): made.log10_lr(_values(question, [r])[0]) for r in rows if r.half == "test"}
+    tested = [r for r in rows if r.half == "test" and r.ranked]
+    before = {(r.work, r.first): made.log10_lr(_values(question, [r])[0]) for r in tested}
     after = {status: [r for r in changed if r.first is status] for status in (True, False)}
     ratios = {status: made.many(_values(question, found)) for status, found in after.items()}
     moved = {

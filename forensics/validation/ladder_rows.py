@@ -78,7 +78,7 @@ def collect(checkpoint: Checkpoint, works: Sequence[StudyWork], out: Path, devic
     began = time.monotonic()
     with path.open("a", encoding="utf-8") as stream:
         for number, work in enumerate(missing, 1):
-            stream.write(json.dumps(_row(work, model), separators=(",", ":")) + "\n")
+            stream.write(json.dumps(row(work.id, work.picture, work.caption, model), separators=(",", ":")) + "\n")
             stream.flush()
             if number % 20 == 0 or number == len(missing):
                 left = (time.monotonic() - began) / number * (len(missing) - number)
@@ -104,8 +104,9 @@ def levels(model: DiffusionModel) -> torch.Tensor:
 
 
 @torch.no_grad()
-def _row(work: StudyWork, model: DiffusionModel) -> dict[str, Any]:
-    picture, _ = fit(to_tensor(work.picture), model.native_px, model.stride)
+def row(work: str, rendering: Image.Image, caption: str, model: DiffusionModel) -> dict[str, Any]:
+    """The row of one picture under one caption."""
+    picture, _ = fit(to_tensor(rendering), model.native_px, model.stride)
     before = model.evaluations
     data = model.unit(model.encode(picture), model.times(1)[0]).cpu()
     sigmas = levels(model)
@@ -113,7 +114,7 @@ def _row(work: StudyWork, model: DiffusionModel) -> dict[str, Any]:
     shape = (STUDY_GRID.draws, STUDY_GRID.levels)
     errors = {name: torch.empty(shape, dtype=torch.float64) for name in ("prompted", "plain", "gap")}
     pairs = zip(
-        estimates(data, model.condition(work.caption, 1.0), model, sigmas[:-1], STUDY_GRID.draws, batch),
+        estimates(data, model.condition(caption, 1.0), model, sigmas[:-1], STUDY_GRID.draws, batch),
         estimates(data, model.condition("", 1.0), model, sigmas[:-1], STUDY_GRID.draws, batch),
         strict=True,
     )
@@ -122,7 +123,7 @@ def _row(work: StudyWork, model: DiffusionModel) -> dict[str, Any]:
             for place, value in zip(places, difference.double().square().flatten(1).sum(1), strict=True):
                 errors[name][place] = value
     return {
-        "work": work.id,
+        "work": work,
         "sigmas": [float(f"{s:.9g}") for s in sigmas],
         **{name: [[float(f"{v:.6g}") for v in draw] for draw in found.tolist()] for name, found in errors.items()},
         "evaluations": model.evaluations - before,

@@ -1,0 +1,78 @@
+"""`forensics validate`: known error rates of one checkpoint, measured on works of known status."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from forensics.cli import options
+from forensics.cli.console import Console
+
+
+@click.command(short_help="Measure the error rates of a checkpoint on works of known status.")
+@click.option(
+    "--checkpoint", required=True, metavar="PATH_OR_ID", help="Folder, .safetensors file or hub id of the generator."
+)
+@click.option(
+    "--control-checkpoint",
+    default="",
+    metavar="PATH_OR_ID",
+    help="A second checkpoint that saw none of the works.",
+)
+@click.option(
+    "--manifest", required=True, type=options.PATH, metavar="FILE",
+    help="JSONL, one work a line: id, path, role (control, or planted or member), half (calibration or test); caption, "
+    "creator, family and repetitions if known.",
+)  # fmt: skip
+@click.option("-o", "--out", required=True, type=options.PATH, metavar="DIR", help="Folder of the record.")
+@click.option("--index", type=options.PATH, metavar="DIR", help="Training index that ships its pictures.")
+@options.clip
+@options.profile
+@click.option("--name", default="", help="What the record is called.  [default: of the checkpoint]")
+@click.option(
+    "--rows", type=options.PATH, metavar="DIR",
+    help="Codelength rows of the ladder study, measured before for these checkpoints.",
+)  # fmt: skip
+@click.option("--resume", is_flag=True, help="Go on where a run into the same folder stopped.")
+@click.option("--jobs", type=click.IntRange(1, 256), default=1, metavar="N", help="Processes.  [default: 1]")
+@options.device
+@options.paper
+@options.reporting
+@click.pass_obj
+def validate(
+    console: Console, checkpoint: str, control_checkpoint: str, manifest: Path, out: Path, index: Path | None,
+    clip: str | None, profile: str | None, name: str, rows: Path | None, resume: bool, jobs: int, device: str | None,
+    precision: str | None, paper: str | None,
+) -> None:  # fmt: skip
+    """Measure works of known status and write a validation record, validation.json, and its PDF.
+
+    Works in the half `calibration` set the likelihood ratios and their bounds, works in the half `test` show what
+    these are worth. `forensics analyze` uses the record for the same checkpoint and version of the protocol. The
+    figures are written to standard error, the path of the PDF to standard output.
+    """
+    from forensics.protocol import PROFILES
+
+    protocol = PROFILES[profile or "standard"]
+    stated = [f"--checkpoint {Path(checkpoint).name}", f"--manifest {manifest.name}"]
+    if control_checkpoint:
+        stated.append(f"--control-checkpoint {Path(control_checkpoint).name}")
+    with console.working():
+        from forensics.device import choose
+        from forensics.statistics.record import load
+        from forensics.validation import document, table
+        from forensics.validation.bench import Plan
+        from forensics.validation.validate import Request
+        from forensics.validation.validate import validate as run
+
+        chosen = choose(device or "auto", precision or "auto")
+        plan = Plan(
+            manifest, checkpoint, control_checkpoint, index, clip or "", str(chosen.device), chosen.precision
+        )  # fmt: skip
+        request = Request(plan, protocol, name or Path(checkpoint).name, "forensics validate " + " ".join(stated), rows)
+        path = run(request, out, resume=resume, jobs=jobs, emit=console.emit)
+        record, data = load(path)
+        pdf = document.write(record, data, out / "validation.pdf", paper=paper or "A4")
+    for line in table.table(record):
+        console.note(line)
+    console.result(pdf)

@@ -1,0 +1,124 @@
+"""Likelihood ratios: the validation record that fits this examination, and what it says of the measurements made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from forensics.case import (
+    NO_VALIDATION,
+    Absent,
+    Checkpoint,
+    LikelihoodRatio,
+    Measurement,
+    NotMeasured,
+    Pair,
+    ValidationFacts,
+)
+from forensics.casefile import Ledger
+from forensics.embedding import Embedder
+from forensics.errors import SettingsError
+from forensics.protocol import Protocol
+from forensics.resources import samples
+from forensics.stages import domain
+from forensics.stages.measure import Measured
+from forensics.stages.works import Work
+from forensics.statistics import record as records
+from forensics.statistics.record import PropositionRecord, ValidationRecord
+
+FILE = "validation.json"
+_KINDS = (("claimed", "claimed"), ("prompt stated", "file"), ("caption of neighbour", "neighbour"))
+"""Beginning of the statement where a prompt came from -> its kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """The record used and the ratio of each pair; for every pair without one, the reason."""
+
+    facts: ValidationFacts | Absent = NO_VALIDATION
+    ratios: Mapping[Pair, LikelihoodRatio | Absent] = field(default_factory=dict)
+
+
+def evaluate(
+    target: Work, works: Sequence[str], measured: Measured, checkpoint: Checkpoint,
+    control_checkpoint: Checkpoint | None, protocol: Protocol, location: str | None, embedder: Embedder | None,
+    ledger: Ledger,
+) -> Evaluated:  # fmt: skip
+    """The ratios that a record for this checkpoint and this version of the protocol allows.
+
+    Args:
+        target: the disputed image.
+        works: exhibit ids of the works compared with it; the first alone has a ratio of derivation.
+        location: a record named by the user; none means one of those that ship with the program.
+
+    Raises:
+        SettingsError: a record was named and cannot be read.
+    """
+    found = _record(checkpoint, protocol, location)
+    if isinstance(found, Absent):
+        return Evaluated(found, {})
+    record, data = found
+    digest = records.digest_of(data)
+    controlled = (
+        control_checkpoint.digest
+        if control_checkpoint is not None and control_checkpoint.digest == record.control_checkpoint_digest
+        else ""
+    )
+    ledger.put_file(FILE, data)
+    properties = _properties(target, record, embedder)
+    propositions = record.propositions
+    retention = propositions.retention_with_control_checkpoint if controlled else propositions.retention
+    statistics = {c.title: c.value for c in measured.comparisons}
+    first = works[0] if works else ""
+    pair = _pair(measured.measurements, target.id, first)
+    ratios = {
+        Pair.DERIVATION: _ratio(propositions.derivation, digest, pair, properties, ""),
+        Pair.RETENTION: _ratio(retention, digest, statistics, properties, _kind(measured)),
+        Pair.ORIGIN: _ratio(propositions.origin, digest, statistics, properties, ""),
+    }
+    return Evaluated(records.facts(record, digest, FILE, controlled), ratios)
+
+
+def _record(
+    checkpoint: Checkpoint, protocol: Protocol, location: str | None
+) -> tuple[ValidationRecord, bytes] | Absent:
+    parameters = {row.name: row.value for row in protocol.rows}
+    reason = NO_VALIDATION.reason
+    for path in [Path(location)] if location else sorted((samples() / "reference").glob("validation-*.json")):
+        try:
+            record, data = records.load(path)
+        except SettingsError:
+            if location:
+                raise
+            continue  # one that ships with the program and is of an older form is as good as none
+        misfit = records.unfit(record, checkpoint.digest, protocol.version, parameters)
+        if not misfit:
+            return record, data
+        if location or record.checkpoint_digest == checkpoint.digest:
+            reason = misfit
+    return Absent(NO_VALIDATION.what, reason, NO_VALIDATION.remedy)
+
+
+def _properties(target: Work, record: ValidationRecord, embedder: Embedder | None) -> dict[str, float]:
+    if embedder is None or embedder.digest != record.embedder:
+        return domain.properties(target.pixels)
+    return domain.properties(target.pixels, embedder.images(target.pixels)[0].tolist(), record.centre)
+
+
+def _pair(rows: Sequence[Measurement | NotMeasured], disputed: str, work: str) -> dict[str, float]:
+    return {m.metric: m.value for m in rows if isinstance(m, Measurement) and (m.a, m.b) == (disputed, work)}
+
+
+def _kind(measured: Measured) -> str:
+    sources = [i.prompt_source for i in measured.inversions if i.method == "regeneration"]
+    return next((kind for start, kind in _KINDS if sources and sources[0].startswith(start)), "")
+
+
+def _ratio(
+    form: PropositionRecord | Absent, digest: str, values: Mapping[str, float], properties: Mapping[str, float],
+    prompt: str,
+) -> LikelihoodRatio | Absent:  # fmt: skip
+    if isinstance(form, Absent):
+        return Absent("likelihood ratio", form.reason, form.remedy)
+    return records.likelihood_ratio(form, digest, values, properties, prompt)

@@ -1,0 +1,187 @@
+"""`forensics validate`: measure works of known status, write the record and its PDF.
+
+Halves, works, edits, numbers and questions are fixed in this package before anything is measured. The test half enters
+the record through `assess` alone, once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from forensics import __version__, diffusion
+from forensics.case import Absent, Checkpoint, Fact
+from forensics.errors import SettingsError
+from forensics.events import Emit, Event, ignore
+from forensics.protocol import Protocol
+from forensics.statistics.record import (
+    SCHEMA,
+    PropositionRecord,
+    Propositions,
+    ValidationRecord,
+    save,
+)
+from forensics.validation import bench, edits, ladder_rows, material, works
+from forensics.validation.assess import RESAMPLES, assess
+from forensics.validation.bench import Plan
+from forensics.validation.journal import Journal
+from forensics.validation.works import KnownWork
+
+JOURNAL, RECORD = "measurements.jsonl", "validation.json"
+NEIGHBOURS = 80
+"""Controls of each half, by id, that are also prompted with the caption of their first neighbour."""
+REPEATED = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is validated."""
+
+    plan: Plan
+    protocol: Protocol
+    name: str
+    command: str
+    rows: Path | None = None
+    """Folder of the ladder study with codelength rows measured before, by digest of the checkpoint."""
+    resamples: int = RESAMPLES
+
+
+def validate(request: Request, out: Path, *, resume: bool = False, jobs: int = 1, emit: Emit = ignore) -> Path:
+    """Measure what is missing, assess, and write the record; its path.
+
+    Raises:
+        SettingsError: the manifest cannot be used, or `out` holds results of another validation.
+        CaseError: `out` holds results and `resume` is not set.
+        ForensicsError: from the measurements.
+    """
+    began = time.monotonic()
+    plan = request.plan
+    known = works.read(plan.manifest)
+    checkpoint = diffusion.identify(plan.checkpoint)
+    other = diffusion.identify(plan.control_checkpoint) if plan.control_checkpoint else None
+    data = works.digests(plan.manifest, known)
+    made_with = {
+        "checkpoint": checkpoint.digest, "control checkpoint": other.digest if other else "",
+        "manifest": data[0].sha256, "pictures": data[1].sha256, "device": f"{plan.device} {plan.precision}",
+    }  # fmt: skip
+    journal = Journal(out / JOURNAL, made_with, resume=resume)
+    if request.rows is not None:
+        _adopt(journal, request.rows, checkpoint, other, known)
+    missing = [key for key in tasks(plan, known) if key not in journal]
+    for number, (key, values) in enumerate(bench.run(plan, missing, jobs), 1):
+        journal.add(key, values)
+        emit(Event("validate", number, len(missing), key.replace("|", " ")))
+    emit(Event("assess", 0, 1, "calibration half, then test half"))
+    record = _record(request, known, checkpoint, other, journal, data, time.monotonic() - began)
+    path = out / RECORD
+    save(record, path)
+    emit(Event("assess", 1, 1, path.name))
+    return path
+
+
+def tasks(plan: Plan, known: Sequence[KnownWork]) -> list[str]:
+    """Every task, in the order in which they are taken."""
+    members, controls = material.split(known)
+    found = [f"{bench.LOOK}|{bench.OWN}|{w.id}" for w in known]
+    found += [f"{bench.PAIR}|{name}|{w.id}" for w, name in zip(controls, _turns(controls), strict=True)]
+    if plan.index is not None and plan.clip:
+        found += [f"{bench.PAIR}|{bench.INDEPENDENT}|{w.id}" for w in controls]
+        found += [f"{bench.NEAR}|{bench.OWN}|{w.id}" for w in members]
+    variants = [bench.OWN, *([bench.ELSEWHERE] if plan.control_checkpoint else [])]
+    found += [f"{bench.ROWS}|{variant}|{w.id}" for variant in variants for w in known if w.caption]
+    if plan.index is not None and plan.clip:
+        for half in works.HALVES:
+            chosen = [w for w in controls if w.half == half and w.caption][:NEIGHBOURS]
+            found += [f"{bench.ROWS}|{bench.NEIGHBOUR}|{w.id}" for w in chosen]
+    chosen = material.changed(known)
+    found += [f"{bench.ROWS}|{name}|{w.id}" for name in edits.ROBUSTNESS for w in chosen]
+    few = chosen[:: 2 * material.CHANGED // REPEATED]
+    return found + [f"{bench.ROWS}|{name}|{w.id}" for name in (bench.AGAIN, bench.HALF_PRECISION) for w in few]
+
+
+def _turns(controls: Sequence[KnownWork]) -> list[str]:
+    """One edit a work in turn, within each half."""
+    names, seen, found = list(edits.DERIVED), dict.fromkeys(works.HALVES, 0), []
+    for work in controls:
+        found.append(names[seen[work.half] % len(names)])
+        seen[work.half] += 1
+    return found
+
+
+def _adopt(
+    journal: Journal, folder: Path, checkpoint: Checkpoint, other: Checkpoint | None, known: Sequence[KnownWork]
+) -> None:
+    wanted = {w.id for w in known}
+    for made, variant in ((checkpoint, bench.OWN), (other, bench.ELSEWHERE)):
+        if made is None:
+            continue
+        for row in ladder_rows.rows(folder / f"{made.digest[:16]}.jsonl"):
+            key = f"{bench.ROWS}|{variant}|{row['work']}"
+            if row["work"] in wanted and key not in journal:
+                journal.add(key, row)
+
+
+def _record(
+    request: Request, known: Sequence[KnownWork], checkpoint: Checkpoint, other: Checkpoint | None, journal: Journal,
+    data: Any, seconds: float,
+) -> ValidationRecord:  # fmt: skip
+    results = material.Results(journal, request.protocol, known)
+    baselines = material.baselines(journal, known)
+    refused = "".join(
+        f"Without the model, {b.inputs.split(':')[0]}, members and controls are told apart with an area of "
+        f"{b.auc.value:.2f}; above {b.limit:.2f} calibrated statements are refused. "
+        for b in baselines if b.exceeded
+    ).strip()  # fmt: skip
+    properties, centre = material.look_of(journal, known)
+    forms: dict[str, PropositionRecord | Absent] = {}
+    for name, question, found in (
+        ("derivation", material.derivation_question(), material.derivation(results)),
+        ("retention", material.retention_question(False, results), material.retention(results, False)),
+        (
+            "retention_with_control_checkpoint",
+            material.retention_question(True, results),
+            material.retention(results, True),
+        ),
+    ):
+        if isinstance(found, Absent):
+            forms[name] = found
+            continue
+        # Members enter retention alone: derivation is asked of works and their edits.
+        hindrance = refused if name.startswith("retention") else ""
+        found = replace(found, domain=properties)
+        forms[name] = assess(question, found, hindrance, resamples=request.resamples)
+    evaluations = sum(journal[k]["evaluations"] for k in journal if k.startswith(f"{bench.ROWS}|"))
+    forms["origin"] = Absent("validation of origin", "Origin was not part of this validation.", "")
+    return ValidationRecord(
+        schema=SCHEMA, name=request.name, tool=Fact("forensics", __version__), command=request.command,
+        protocol_version=request.protocol.version, protocol_digest=request.protocol.digest,
+        parameters=material.parameters(request.protocol), checkpoint_name=checkpoint.name,
+        checkpoint_digest=checkpoint.digest,
+        control_checkpoint_digest=other.digest if other else "", data=data, propositions=Propositions(**forms),
+        baselines=baselines, repeatability=material.repeats(results), embedder=_embedder(request.plan), centre=centre,
+        cost=(Fact("evaluations of the denoising network", str(evaluations)),
+              Fact("seconds of the last run, results measured before not counted", f"{seconds:.0f}")),
+        limits=material.LIMITS,
+    )  # fmt: skip
+
+
+def _embedder(plan: Plan) -> str:
+    if not plan.clip:
+        return ""
+    from forensics.device import choose
+    from forensics.embedding import Embedder
+
+    return Embedder.open(plan.clip, choose(plan.device, plan.precision)).digest
+
+
+def check_profile(protocol: Protocol) -> None:
+    """Raises SettingsError where the draws of the profile exceed those of the rows."""
+    if protocol.codelength_draws > ladder_rows.STUDY_GRID.draws:
+        raise SettingsError(
+            f"The profile {protocol.profile!r} takes {protocol.codelength_draws} draws of noise; validation takes "
+            f"{ladder_rows.STUDY_GRID.draws}.",
+            hint="Validate the profile standard or quick.",
+        )

@@ -1,0 +1,179 @@
+"""The whole way on a tiny real checkpoint: manifest, measurements, record, document, and what a case makes of it."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pypdf
+import pytest
+from PIL import Image
+
+from forensics.case import Absent, Checkpoint
+from forensics.errors import CaseError, SettingsError
+from forensics.protocol import PROFILES
+from forensics.statistics import record as records
+from forensics.statistics.record import PropositionRecord
+from forensics.validation import bench, blind, document, edits, table, validate, works
+from forensics.validation.journal import Journal
+
+PROTOCOL = PROFILES["standard"]
+
+
+def manifest(folder: Path, *, families: bool = True) -> Path:
+    """Three members and three controls in either half."""
+    random = np.random.default_rng(3)
+    rows = []
+    for half in works.HALVES:
+        for i in range(6):
+            name = f"{half}-{i}"
+            pixels = (random.random((8, 8, 3)) * 255).astype(np.uint8)
+            Image.fromarray(pixels).resize((64, 64), Image.Resampling.BICUBIC).save(folder / f"{name}.png")
+            rows.append(
+                {
+                    "id": name, "path": f"{name}.png", "caption": f"a picture {i}", "half": half,
+                    "role": "planted" if i < 3 else "control", "repetitions": 16,
+                    "family": name if families else f"family {i}",
+                }
+            )  # fmt: skip
+    path = folder / "manifest.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def made(folders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[validate.Request, Path]:
+    folder = tmp_path_factory.mktemp("works")
+    model = str(next(iter(folders.values())))
+    plan = bench.Plan(manifest(folder), model, "", None, "", "cpu", "fp32")
+    request = validate.Request(plan, PROTOCOL, "tiny", "forensics validate", resamples=5)
+    out = folder / "out"
+    validate.validate(request, out)
+    return request, out
+
+
+def test_record_document_and_figures(made: tuple[validate.Request, Path]) -> None:
+    _request, out = made
+    record, data = records.load(out / validate.RECORD)
+    retention = record.propositions.retention
+    assert isinstance(retention, PropositionRecord)
+    assert (retention.n_sources.test_first, retention.n_sources.test_second) == (3, 3)
+    assert {shift.name for shift in retention.robustness} == set(edits.ROBUSTNESS)
+    assert isinstance(record.propositions.derivation, Absent)
+    second = next(r for r in record.repeatability if r.name == "second run")
+    assert second.largest == 0  # on the CPU the same run gives the same numbers
+    assert {b.name for b in record.baselines} == {"text", "image"}
+    assert any("Cllr" in line for line in table.table(record))
+    pdf = document.write(record, data, out / "validation.pdf")
+    reader = pypdf.PdfReader(io.BytesIO(pdf.read_bytes()))
+    assert reader.attachments["validation.json"][0] == data
+    text = "".join(page.extract_text() for page in reader.pages)
+    assert "Validation: tiny" in text
+    assert "Cllr" in text
+
+
+def test_a_finished_run_measures_nothing_again_and_gives_the_same_record(made: tuple[validate.Request, Path]) -> None:
+    request, out = made
+    before = json.loads((out / validate.RECORD).read_bytes())
+    size = (out / validate.JOURNAL).stat().st_size
+    with pytest.raises(CaseError, match="exists already"):
+        validate.validate(request, out)
+    validate.validate(request, out, resume=True)
+    after = json.loads((out / validate.RECORD).read_bytes())
+    assert (out / validate.JOURNAL).stat().st_size == size
+    before["cost"], after["cost"] = [], []
+    assert before == after
+
+
+def test_results_of_different_settings_are_never_mixed(made: tuple[validate.Request, Path]) -> None:
+    request, out = made
+    other = replace(request, plan=replace(request.plan, precision="bf16"))
+    with pytest.raises(SettingsError, match="begun with another device"):
+        validate.validate(other, out, resume=True)
+
+
+def test_a_record_fits_one_checkpoint_one_version_and_its_parameters(made: tuple[validate.Request, Path]) -> None:
+    record, _ = records.load(made[1] / validate.RECORD)
+    parameters = {row.name: row.value for row in PROTOCOL.rows}
+    digest = record.checkpoint_digest
+    assert records.unfit(record, digest, PROTOCOL.version, parameters) == ""
+    assert "another checkpoint" in records.unfit(record, "0" * 64, PROTOCOL.version, parameters)
+    assert "version" in records.unfit(record, digest, "none", parameters)
+    changed = replace(PROTOCOL, codelength_cut=2.0)
+    assert changed.digest != PROTOCOL.digest
+    moved = {row.name: row.value for row in changed.rows}
+    assert "codelength cut" in records.unfit(record, digest, PROTOCOL.version, moved)
+
+
+def test_what_is_no_record_is_refused(tmp_path: Path) -> None:
+    for content in ("", "{}", '{"schema": 99}', '{"schema": 1}'):
+        path = tmp_path / "record.json"
+        path.write_text(content, encoding="utf-8")
+        with pytest.raises(SettingsError):
+            records.load(path)
+
+
+def test_a_line_cut_short_is_measured_again(tmp_path: Path) -> None:
+    path = tmp_path / "j.jsonl"
+    journal = Journal(path, {"a": "1"}, resume=False)
+    journal.add("one", 1)
+    with path.open("a", encoding="utf-8") as stream:
+        stream.write('{"key": "two", "val')
+    again = Journal(path, {"a": "1"}, resume=True)
+    assert list(again) == ["one"]
+    again.add("two", 2)
+    assert Journal(path, {"a": "1"}, resume=True)["two"] == 2
+
+
+def test_manifests_that_cannot_be_used(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="in both halves"):
+        works.read(manifest(tmp_path, families=False))
+    path = manifest(tmp_path)
+    lines = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("\n".join(line for line in lines if '"control"' not in line), encoding="utf-8")
+    with pytest.raises(SettingsError, match="no control"):
+        works.read(path)
+    path.write_text("not json\n", encoding="utf-8")
+    with pytest.raises(SettingsError, match="line 1"):
+        works.read(path)
+
+
+def test_blind_baseline_sees_a_difference_and_no_difference() -> None:
+    random = np.random.default_rng(2)
+    member, half = [i % 2 == 0 for i in range(400)], ["calibration"] * 200 + ["test"] * 200
+    noise = random.normal(size=(400, 6))
+    assert not blind.image(noise.tolist(), member, half).auc.low > blind.LIMIT
+    told = noise + np.array(member)[:, None]
+    found = blind.image(told.tolist(), member, half)
+    assert found.exceeded
+    assert found.auc.value > 0.9
+
+
+def test_every_edit_is_a_fixed_function_of_the_picture() -> None:
+    picture = Image.fromarray((np.random.default_rng(0).random((40, 60, 3)) * 255).astype(np.uint8))
+    for edit in {**edits.ROBUSTNESS, **edits.DERIVED}.values():
+        one, other = edit(picture), edit(picture)
+        assert one.mode == "RGB"
+        assert one.tobytes() == other.tobytes()
+        assert (one.size, one.tobytes()) != (picture.size, picture.tobytes())
+
+
+def test_tasks_in_processes_give_the_same_numbers(made: tuple[validate.Request, Path]) -> None:
+    request, _out = made
+    keys = [f"{bench.LOOK}|{bench.OWN}|test-{i}" for i in range(2)]
+    assert dict(bench.run(request.plan, keys, 2)) == dict(bench.run(request.plan, keys, 1))
+
+
+def test_the_embedded_checkpoint_is_the_one_its_record_names() -> None:
+    from forensics import diffusion
+    from forensics.resources import samples
+
+    for path in sorted((samples() / "reference").glob("validation-*.json")):
+        record, _ = records.load(path)
+        name = path.stem.removeprefix("validation-")
+        checkpoint: Checkpoint = diffusion.identify(str(samples() / "reference" / name))
+        assert record.checkpoint_digest == checkpoint.digest
+        assert record.protocol_version == PROTOCOL.version
