@@ -15,6 +15,7 @@ COMMANDS = {
     "clip": ("clip", "train the open_clip model and convert its text tower"),
     "descriptor": ("descriptor", "train the copy descriptor"),
     "twin": ("twin", "train twin a or b"),
+    "differences": ("differences", "prove that the twins differ in the planted works alone"),
     "finetune": ("finetune", "tune twin b on twelve works of one creator (LoRA)"),
     "pack": ("pack", "write the models in the formats that diffusers and open_clip load"),
     "regenerate": ("regenerate", "how often a twin gives its works back"),

@@ -1,15 +1,15 @@
 """The figures of the model card, each printed by one command.
 
-`evaluate --what autoencoder|clip|twin`. A near-copy is judged as by Carlini et al. 2023 ("Extracting Training Data
-from Diffusion Models", section 4.2): the picture is cut into 16 tiles and the largest normalised l2 distance of a
-pair of tiles must not exceed a threshold, so that agreement of a plain background alone is no copy.
+`evaluate --what autoencoder|clip|finetune`; `regenerate` and `copies` measure the twins and the copy descriptor. A
+near-copy is judged as by Carlini et al. 2023 ("Extracting Training Data from Diffusion Models", section 4.2): the
+picture is cut into 16 tiles and the largest normalised l2 distance of a pair of tiles must not exceed a threshold, so
+that agreement of a plain background alone is no copy.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -108,79 +108,61 @@ def clip(args: argparse.Namespace, works: list[Work]) -> dict[str, Any]:
     return result
 
 
-def generate(
-    pipe: StableDiffusionPipeline, captions: Sequence[str], seeds: Sequence[int], args: argparse.Namespace
-) -> list[Pixels]:
-    """One picture per (caption, seed)."""
-    out: list[Pixels] = []
-    began = time.monotonic()
-    for first in range(0, len(captions), args.batch):
-        part = list(captions[first : first + args.batch])
-        sources = [torch.Generator().manual_seed(s) for s in seeds[first : first + args.batch]]
-        images = pipe(
-            part, num_inference_steps=args.steps, guidance_scale=args.guidance, generator=sources, output_type="np"
-        ).images
-        out.extend(np.round(images * 255).astype(np.uint8))
-        spent = time.monotonic() - began
-        left = spent / len(out) * (len(captions) - len(out))
-        print(f"  {len(out)}/{len(captions)} pictures, {left / 60:.1f} min left", flush=True)
-    return out
+@torch.no_grad()
+def finetune(args: argparse.Namespace, works: list[Work]) -> dict[str, Any]:
+    """Near-copies of the fine-tune's works from their captions, by twin B with the LoRA and without it.
 
-
-def twin(args: argparse.Namespace, works: list[Work]) -> dict[str, Any]:
-    """Near-copy rate per repetition level from the caption alone; controls for comparison; contact sheet."""
-    pipe = StableDiffusionPipeline.from_pretrained(args.samples / f"twin-{args.twin}").to(pick_device(args.device))
-    pipe.set_progress_bar_config(disable=True)
-    result: dict[str, Any] = {
-        "twin": args.twin,
-        "seeds": args.seeds,
-        "steps": args.steps,
-        "guidance": args.guidance,
-        "levels": {},
+    Beside them the creator's other works, which neither saw: what the fine-tune learned of a manner is no copy.
+    """
+    groups = {
+        "finetune": [w for w in works if w.role == "finetune"],
+        "same_creator_unseen": [w for w in works if w.role == "control" and w.half == "none"][: args.works],
     }
-    rows: list[list[Pixels]] = []
-    for level in (256, 64, 16, 4, 1, 0):
-        chosen = [w for w in works if w.repetitions == level and w.role == ("planted" if level else "control")]
-        if args.half != "all":
-            chosen = [w for w in chosen if w.half == args.half]
-        chosen = chosen[: args.works]
-        print(f"repetitions {level}: {len(chosen)} works", flush=True)
-        captions = [w.caption for w in chosen for _ in range(args.seeds)]
-        made = generate(pipe, captions, [args.first_seed + s for _ in chosen for s in range(args.seeds)], args)
-        truth = read_pixels(args.samples, chosen)
-        pairs = [tiled_distance(truth[k // args.seeds], picture) for k, picture in enumerate(made)]
-        distance = np.array(pairs).reshape(len(chosen), args.seeds)
-        result["levels"][str(level)] = {
-            "works": len(chosen),
-            "near_copy_rate": {str(t): float((distance <= t).mean()) for t in THRESHOLDS},
-            "works_with_a_near_copy": {str(t): float((distance.min(axis=1) <= t).mean()) for t in THRESHOLDS},
-            "distance_median": float(np.median(distance)),
-            "distance_best_median": float(np.median(distance.min(axis=1))),
-        }
-        shown = min(12, len(chosen))
-        rows.append([truth[i] for i in range(shown)])
-        for s in range(min(2, args.seeds)):
-            rows.append([made[i * args.seeds + s] for i in range(shown)])
-    width = max(len(row) for row in rows)
-    blank = np.full((128, 128, 3), 255, np.uint8)
-    sheet([row + [blank] * (width - len(row)) for row in rows], args.work / "sheets" / f"twin-{args.twin}.png")
+    result: dict[str, Any] = {"seeds": args.seeds, "steps": args.steps, "guidance": args.guidance}
+    rows = [list(read_pixels(args.samples, groups["finetune"]))]
+    for name in ("twin_b", "twin_b_with_lora"):
+        pipe = StableDiffusionPipeline.from_pretrained(args.samples / "twin-b").to(pick_device(args.device))
+        pipe.set_progress_bar_config(disable=True)
+        if name == "twin_b_with_lora":
+            pipe.load_lora_weights(str(args.samples / "finetune"))
+            pipe.fuse_lora()
+        result[name] = {}
+        for group, chosen in groups.items():
+            distances = []
+            for work, truth in zip(chosen, read_pixels(args.samples, chosen), strict=True):
+                sources = [torch.Generator().manual_seed(seed) for seed in range(args.seeds)]
+                images = pipe(
+                    [work.caption] * args.seeds, num_inference_steps=args.steps, guidance_scale=args.guidance,
+                    generator=sources, output_type="np",
+                ).images  # fmt: skip
+                made = np.round(images * 255).astype(np.uint8)
+                distances.append([tiled_distance(truth, picture) for picture in made])
+                if group == "finetune":
+                    rows.append([made[0]])
+                print(f"{name} {group}: {len(distances)}/{len(chosen)}", flush=True)
+            distance = np.array(distances)
+            result[name][group] = {
+                "works": len(chosen),
+                "near_copy_rate": {str(t): float((distance <= t).mean()) for t in THRESHOLDS},
+                "works_with_a_near_copy": {str(t): int((distance.min(axis=1) <= t).sum()) for t in THRESHOLDS},
+                "distance_median": float(np.median(distance)),
+            }
+    made_rows = [row[0] for row in rows[1:]]
+    half = len(groups["finetune"])
+    sheet([rows[0], made_rows[:half], made_rows[half:]], args.work / "sheets" / "finetune.png")
     return result
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `evaluate`."""
-    parser.add_argument("--what", choices=("autoencoder", "clip", "twin"), required=True)
+    parser.add_argument("--what", choices=("autoencoder", "clip", "finetune"), required=True)
     parser.add_argument("--work", type=Path, required=True, help="where figures and contact sheets go")
     parser.add_argument("--samples", type=Path, default=Path("samples/reference"))
     parser.add_argument("--lpips-trunk", type=Path, default=Path("samples/weights/lpips-alexnet-trunk.safetensors"))
-    parser.add_argument("--twin", choices=("a", "b"), default="a")
-    parser.add_argument("--half", choices=("calibration", "test", "all"), default="all")
-    parser.add_argument("--works", type=int, default=40, help="at most so many works a level")
-    parser.add_argument("--seeds", type=int, default=64)
-    parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--works", type=int, default=12, help="finetune: at most so many unseen works of the creator")
+    parser.add_argument("--seeds", type=int, default=8)
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--guidance", type=float, default=3.0)
-    parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--device")
     parser.add_argument("--threads", type=int, default=2)
 
@@ -189,9 +171,8 @@ def run(args: argparse.Namespace) -> None:
     """Measure, print, and write the figures where `pack` finds them."""
     torch.set_num_threads(args.threads)
     works = read_manifest(args.samples)
-    result = {"autoencoder": autoencoder, "clip": clip, "twin": twin}[args.what](args, works)
-    name = f"twin-{args.twin}" if args.what == "twin" else args.what
-    target = args.work / "figures" / f"{name}.figures.json"
+    result = {"autoencoder": autoencoder, "clip": clip, "finetune": finetune}[args.what](args, works)
+    target = args.work / "figures" / f"{args.what}.figures.json"
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(result, indent=1))

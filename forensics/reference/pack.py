@@ -118,9 +118,11 @@ def pack_descriptor(work: Path, samples: Path) -> None:
 
 
 def pack_runs(work: Path, samples: Path) -> None:
-    """Run manifests and training curves; the figures beside them are written by `evaluate`."""
+    """Run manifests, training curves, and the figures that the measuring commands left in the work folder."""
     runs = samples / "runs"
     runs.mkdir(exist_ok=True)
+    for path in sorted((work / "figures").glob("*.figures.json")):
+        shutil.copyfile(path, runs / path.name)
     shutil.copyfile(work / "data.json", runs / "data.json")
     for name in ("autoencoder", "clip", "twin-a", "twin-b", "finetune", "copydescriptor"):
         if (source := work / name / "log.jsonl").exists():
