@@ -143,7 +143,9 @@ def climb(
     gaps = tuple(score_gaps(captions, model, protocol.steps, GAP_DRAWS, emit=emit)) if captions else ()
 
     prompted = coder.own(model, prompts[0].text, checkpoint.name, CurveKind.PROMPTED) if prompts else None
-    on_plain = scorer.bits([""] * len(everyone), model, grid) if everyone else ()
+    # The curve of the controls is drawn under their prompts; decoding costs more than counting bits.
+    counted = replace(grid, shown=0)
+    on_plain = scorer.bits([""] * len(everyone), model, counted) if everyone else ()
     on_prompted = scorer.bits(texts, model, grid) if texts and prompted else ()
     if prompted and all("told" in row for row in on_prompted) and on_prompted:
         charged = [model.condition(text, 1.0).tokens * math.log2(model.vocabulary) for text in texts]
@@ -168,7 +170,7 @@ def climb(
         facts = (*rung.inversion.facts, Fact("control checkpoint digest", control_checkpoint.digest))
         rungs.append(replace(rung, inversion=replace(rung.inversion, title=title, facts=facts)))
         there = coder.own(other, prompts[0].text, control_checkpoint.name, CurveKind.CONTROL_CHECKPOINT)
-        elsewhere = _totals(there, scorer.bits(texts, other, grid)) if texts else ()
+        elsewhere = _totals(there, scorer.bits(texts, other, counted)) if texts else ()
         del other
     coder.codecs(emit)
     bits = None
