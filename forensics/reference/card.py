@@ -1,0 +1,206 @@
+"""Put the measured figures into the model card: `card` rewrites what stands between its marks, and nothing else.
+
+Every number comes from `runs/*.figures.json`, which the measuring commands wrote. A figure that was not measured is
+said to be so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from forensics.reference.evaluate import THRESHOLDS
+
+Figures = dict[str, Any]
+LEVELS = ("256", "64", "16", "4", "1", "0")
+ABSENT = "*Not measured yet.*"
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """A table in Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def share(value: float) -> str:
+    """A rate with two decimals; a plain 0 only where nothing was found."""
+    return "0" if value == 0 else f"{value:.2f}" if value >= 0.005 else f"{value:.4f}"
+
+
+def interval(low: float, high: float) -> str:
+    """Both ends of an interval."""
+    return f"{low:.2f} to {high:.2f}"
+
+
+def autoencoder(found: dict[str, Figures]) -> str:
+    """PSNR, LPIPS and tiled distance of the autoencoder; retrieval of the open_clip model."""
+    vae, clip = found["autoencoder"], found["clip"]
+    recall = ", ".join(f"{100 * clip[f'R@{k}']:.1f} %" for k in (1, 5, 10))
+    chance = ", ".join(f"{100 * clip[f'R@{k}_chance']:.2f} %" for k in (1, 5, 10))
+    psnr = ", ".join(f"{vae[f'psnr_{name}_db']:.1f}" for name in ("mean", "median", "5_percent"))
+    tiles = ", ".join(f"{vae[f'tiled_distance_{name}']:.2f}" for name in ("median", "95_percent"))
+    rows = [
+        [f"autoencoder, {vae['controls']} controls: PSNR mean, median, 5th percentile", f"{psnr} dB", "26 dB (mean)"],
+        ["autoencoder: LPIPS-alex mean", f"{vae['lpips_mean']:.3f}", ""],
+        ["autoencoder: tiled distance median, 95th percentile", tiles, ""],
+        [f"open_clip, image to caption, {clip['works']} held-out works: R@1, R@5, R@10", recall, f"chance {chance}"],
+    ]
+    return table(["figure", "value", "aim or chance"], rows)
+
+
+def regeneration(found: dict[str, Figures]) -> str:
+    """Near-copies of both twins by level of repetition."""
+    parts = []
+    for twin in ("a", "b"):
+        figures = found.get(f"twin-{twin}", {})
+        if "descriptor_bound" not in figures:
+            parts.append(f"Twin {twin.upper()}: {ABSENT}")
+            continue
+        parts.append(
+            f"Twin {twin.upper()}: {figures['seeds']} seeds a work, {figures['steps']} steps, guidance "
+            f"{figures['guidance']:g}, {figures['precision']}; bound of the copy descriptor "
+            f"{figures['descriptor_bound']:.3f}."
+        )
+        rows = []
+        for level in LEVELS:
+            values = figures["levels"][level]
+            strict = values["tiled_and_descriptor"][str(THRESHOLDS[1])]
+            cells = [f"{share(values['tiled'][str(t)]['rate'])}" for t in THRESHOLDS]
+            middle = values["tiled"][str(THRESHOLDS[1])]
+            rows.append(
+                [
+                    "control" if level == "0" else level,
+                    str(values["works"]),
+                    cells[0],
+                    f"{cells[1]} ({interval(*middle['interval'])})",
+                    cells[2],
+                    share(strict["rate"]),
+                    f"{middle['works_with_half']} ({interval(*middle['works_with_half_interval'])})",
+                    f"{values['distance_median']:.2f}",
+                ]
+            )
+        head = ["repetitions", "works", "rate at 0.10", "rate at 0.15 (95 % over works)", "rate at 0.20",
+                "0.15 and descriptor", "works with half or more at 0.15 (95 %)", "median distance"]  # fmt: skip
+        parts.append(table(head, rows))
+    return "\n\n".join(parts)
+
+
+def captions(found: dict[str, Figures]) -> str:
+    """Pictures for control captions."""
+    rows = []
+    for twin in ("a", "b"):
+        values = found.get(f"twin-{twin}", {}).get("control_captions")
+        if values:
+            recall = ", ".join(f"{100 * values[f'R@{k}']:.1f} %" for k in (1, 5, 10))
+            chance = ", ".join(f"{100 * values[f'R@{k}_chance']:.1f} %" for k in (1, 5, 10))
+            rows.append(
+                [twin.upper(), str(values["captions"]), recall, chance,
+                 f"{values['nearest_training_cosine_median']:.2f}", f"{values['nearest_training_tiled_median']:.2f}",
+                 str(values["near_copies_of_a_training_work"])]
+            )  # fmt: skip
+    head = ["twin", "captions", "R@1, R@5, R@10", "chance", "nearest training work: median cosine",
+            "its median tiled distance", "near-copies of a training work"]  # fmt: skip
+    return table(head, rows) if rows else ABSENT
+
+
+def copies(found: dict[str, Figures]) -> str:
+    """Recall of edited copies at no false positive, for every measure."""
+    figures = found.get("copies")
+    if not figures:
+        return ABSENT
+    names = list(next(iter(figures["edits"].values())))
+    rows, pairs = [], set()
+    for edit, measures in figures["edits"].items():
+        cells = [edit]
+        for name in names:
+            value = measures[name]
+            if isinstance(value, str):
+                cells.append(value)
+                continue
+            pairs.add((value["unrelated"]["pairs"], value["same_creator"]["pairs"]))
+            cells.append(f"{share(value['unrelated']['recall'])} / {share(value['same_creator']['recall'])}")
+        rows.append(cells)
+    ((unrelated, same),) = pairs
+    said = f"{figures['works']} works, {unrelated:,} unrelated pairs, {same:,} pairs of one creator."
+    return f"{said}\n\n{table(['edit', *names], rows)}"
+
+
+def finetune(found: dict[str, Figures]) -> str:
+    """Near-copies of the fine-tune's works, with and without the LoRA."""
+    figures = found.get("finetune")
+    if not figures:
+        return ABSENT
+    rows = []
+    for name, said in (("twin_b", "twin B"), ("twin_b_with_lora", "twin B with the LoRA")):
+        for group, works in (
+            ("finetune", "works it was tuned on"),
+            ("same_creator_unseen", "unseen works, same creator"),
+        ):
+            values = figures[name][group]
+            rates = [share(values["near_copy_rate"][str(t)]) for t in THRESHOLDS]
+            rows.append([said, works, str(values["works"]), *rates, f"{values['distance_median']:.2f}"])
+    head = [
+        "model",
+        "prompted with the captions of",
+        "works",
+        *(f"rate at {t:.2f}" for t in THRESHOLDS),
+        "median distance",
+    ]
+    return f"{figures['seeds']} seeds a work, {figures['steps']} steps.\n\n{table(head, rows)}"
+
+
+def twins(found: dict[str, Figures]) -> str:
+    """What differs between the runs."""
+    figures = found.get("twins")
+    if not figures:
+        return ABSENT
+    return (
+        f"Of {figures['fields_compared']} fields of the run manifests these differ: "
+        f"{', '.join(f'`{name}`' for name in figures['fields_that_differ'])}. Of {figures['slots']:,} slots "
+        f"{figures['slots_that_differ']:,} differ, and each of them holds a planted work for twin A and a training "
+        f"work for twin B; slots that differ in any other way: {figures['slots_that_may_not']}."
+    )
+
+
+PARTS: dict[str, Callable[[dict[str, Figures]], str]] = {
+    "autoencoder": autoencoder,
+    "twins": twins,
+    "regeneration": regeneration,
+    "captions": captions,
+    "copies": copies,
+    "finetune": finetune,
+}
+
+
+def fill(text: str, found: dict[str, Figures]) -> str:
+    """The card with every part between its marks written anew.
+
+    Raises:
+        SystemExit: a mark of the table above is missing.
+    """
+    for name, write in PARTS.items():
+        match = re.search(rf"<!-- figures: {name} -->\n(.*?)<!-- end -->", text, re.DOTALL)
+        if match is None or "<!-- figures:" in match[1]:
+            raise SystemExit(f"the card has no place for {name!r}")
+        text = f"{text[: match.start(1)]}{write(found)}\n{text[match.end(1) :]}"
+    return text
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `card`."""
+    parser.add_argument("--samples", type=Path, default=Path("samples/reference"))
+
+
+def run(args: argparse.Namespace) -> None:
+    """Read the figures, rewrite the card."""
+    found = {
+        path.name.removesuffix(".figures.json"): json.loads(path.read_text(encoding="utf-8"))
+        for path in sorted((args.samples / "runs").glob("*.figures.json"))
+    }
+    card = args.samples / "README.md"
+    card.write_text(fill(card.read_text(encoding="utf-8"), found), encoding="utf-8")
+    print(f"{card}: {', '.join(found)}")
