@@ -29,6 +29,7 @@ from forensics.validation.ladder_rows import STUDY_GRID, StudyWork, bits
 LEVELS = (1, 4, 16, 64, 256)
 FALSE_POSITIVES = 0.01
 RANK = 0.01
+AGAINST = "share saved against the control checkpoint, with caption"
 _SEED = 20261122
 _RESAMPLES = 2000
 _CUTS = range(8, STUDY_GRID.levels + 1)
@@ -96,7 +97,7 @@ def measurements(data: Data, trained: Data) -> dict[str, Callable[[int], Score]]
         "codelength without caption, corrected for complexity": corrected(a_without),
         "score gap": fixed(lambda w, c: _gap(data.here[w], c)),
         "excess bits, control checkpoint, with caption": fixed(lambda w, c: b_with(w, c) - a_with(w, c)),
-        "share saved against the control checkpoint, with caption": fixed(lambda w, c: 1 - a_with(w, c) / b_with(w, c)),
+        AGAINST: fixed(lambda w, c: 1 - a_with(w, c) / b_with(w, c)),
         "share saved against the control checkpoint, without caption": fixed(
             lambda w, c: 1 - a_without(w, c) / b_without(w, c)
         ),
@@ -171,6 +172,29 @@ def study(data: Data, trained: Data) -> dict[str, Any]:
     return found
 
 
+def finetuned(data: Data, cut: int) -> dict[str, Any]:
+    """The fine-tune against its base: which works of the creator are flagged, trained on or not.
+
+    Args:
+        data: `here` the fine-tune, `there` its base.
+        cut: chosen for the twins on their calibration half.
+    """
+
+    def score(work: str) -> float:
+        here, there = (bits(rows[work], "prompted", cut, STUDY_GRID.draws) for rows in (data.here, data.there))
+        return 1 - here / there
+
+    controls = [score(w) for w in data.of("test", 0) if w in data.here]
+    rows: dict[str, Any] = {"cut_noise_over_signal": next(iter(data.here.values()))["sigmas"][cut]}
+    for name, role in (("trained on", "finetune"), ("same creator, not trained on", "control")):
+        works = [w.id for w in data.works if w.role == role and w.half == "none" and w.id in data.here]
+        rows[name] = {
+            **_row([score(w) for w in works], controls),
+            "p": {w: rank_p(extreme(score(w), controls, Better.HIGHER), len(controls)) for w in works},
+        }
+    return rows
+
+
 def _calibrated(data: Data, score: Score, cut: int) -> float:
     controls = [score(w, cut) for w in data.of("calibration", 0)]
     return float(
@@ -240,16 +264,26 @@ def main() -> None:
     with device.session(chosen):
         paths = {name: ladder_rows.collect(twin, works, args.work, chosen) for name, twin in twins.items()}
         pictures = _load(ladder_rows.collect_pictures(works, twins["a"], args.work, chosen))
+        tuned_on = diffusion.identify(str(reference / "twin-b"), demonstration=True, lora=str(reference / "finetune"))
+        # A work of the fine-tune is ranked among as many controls as an examination uses.
+        among = [w for w in works if w.role == "control" and w.half == "test"][
+            : protocols.PROFILES["standard"].controls
+        ]
+        creator = [w for w in works if w.half == "none"]
+        tuned = _load(ladder_rows.collect(tuned_on, [*creator, *among], args.work, chosen))
     here, there = _load(paths["a"]), _load(paths["b"])
     trained = Data(works, here, there, pictures)
     under_a, under_b = study(trained, trained), study(Data(works, there, here, pictures), trained)
+    against = under_a[AGAINST]["cut_noise_over_signal"]
+    cut = min(range(STUDY_GRID.levels), key=lambda i: abs(next(iter(here.values()))["sigmas"][i] - against))
     result = {
         "command": "python -m forensics.validation.ladder_study --work DIR",
         "protocol_version": protocols.VERSION,
-        "checkpoints": {f"twin_{name}": twin.digest for name, twin in twins.items()},
+        "checkpoints": {f"twin_{name}": twin.digest for name, twin in twins.items()} | {"finetune": tuned_on.digest},
         "grid": {"levels": STUDY_GRID.levels, "finest": STUDY_GRID.cut, "draws": STUDY_GRID.draws},
         "halves": "cut chosen on calibration; figures on test; disjoint by family",
-        "cost_evaluations": sum(r["evaluations"] for r in (*here.values(), *there.values())),
+        "cost_evaluations": sum(r["evaluations"] for r in (*here.values(), *there.values(), *tuned.values())),
+        "finetune": finetuned(Data(works, tuned, there, pictures), cut),
         "measurements": {name: {**under_a[name], "twin_b": under_b[name]} for name in under_a},
     }
     args.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
