@@ -599,6 +599,20 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
+class Examiner:
+    """What only the person who answers for the examination can say, as the case file gives it; empty where nothing."""
+
+    qualifications: str = ""
+    publications: str = ""
+    testimony: str = ""
+    compensation: str = ""
+    conflicts: str = ""
+    supervision: str = ""
+    operator: str = ""
+    """Who ran the program, where that is another person."""
+
+
+@dataclass(frozen=True, slots=True)
 class Matter:
     """What the case file says about the proceedings. Every field may be empty: a person fills it in."""
 
@@ -610,6 +624,13 @@ class Matter:
     instructed_by: str = ""
     examiner: str = ""
     questions: tuple[str, ...] = ()
+    instructions: str = ""
+    """What the examiner was asked to do, and on which assumptions."""
+    provenance: str = ""
+    """How, when and from whom each item was obtained, and its custody before the examination."""
+    jurisdiction: str = ""
+    """Name of a pack in `forensics.jurisdictions`; empty for the general form."""
+    person: Examiner = Examiner()
 
 
 @dataclass(frozen=True, slots=True)

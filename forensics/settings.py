@@ -9,7 +9,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from forensics.case import Matter, Setting
+from forensics import jurisdictions
+from forensics.case import Examiner, Matter, Setting
 from forensics.errors import SettingsError
 from forensics.protocol import PROFILES
 
@@ -60,14 +61,14 @@ def resolve(flags: Mapping[str, Any], case_file: Path | None = None) -> Resolved
 
     Args:
         flags: values given on the command line; None and empty tuples count as not given.
-        case_file: a TOML file with the tables `[matter]` and `[analysis]`.
+        case_file: a TOML file with the tables `[matter]`, `[examiner]` and `[analysis]`.
 
     Raises:
         SettingsError: unreadable file, unknown table or key, or a value of the wrong kind.
     """
     document = _read(case_file) if case_file else {}
-    _known(document, ("matter", "analysis"), "table", case_file)
-    matter = _matter(document.get("matter", {}), case_file)
+    _known(document, ("matter", "examiner", "analysis"), "table", case_file)
+    matter = _matter(document.get("matter", {}), document.get("examiner", {}), case_file)
     from_file = _analysis(document.get("analysis", {}), case_file)
     given = {k: v for k, v in flags.items() if v is not None and v != ()}
     values: dict[str, Any] = {}
@@ -101,15 +102,26 @@ def _known(given: Mapping[str, Any], allowed: tuple[str, ...], kind: str, path: 
             raise SettingsError(f"{path}: unknown {kind} {key!r}.", hint=hint)
 
 
-def _matter(table: Any, path: Path | None) -> Matter:
-    names = tuple(f.name for f in fields(Matter))
-    if not isinstance(table, dict):
-        raise SettingsError(f"{path}: 'matter' is not a table.", hint="Write it as [matter].")
-    _known(table, names, "key", path)
+def _matter(table: Any, person: Any, path: Path | None) -> Matter:
+    names = tuple(f.name for f in fields(Matter) if f.name != "person")
+    for name, given, allowed in (
+        ("matter", table, names),
+        ("examiner", person, ("name", *(f.name for f in fields(Examiner)))),
+    ):
+        if not isinstance(given, dict):
+            raise SettingsError(f"{path}: {name!r} is not a table.", hint=f"Write it as [{name}].")
+        _known(given, allowed, "key", path)
     values: dict[str, Any] = {}
     for key, value in table.items():
         values[key] = _strings(value, key, path) if key == "questions" else _string(value, key, path)
-    return Matter(**values)
+    said = {key: _string(value, key, path) for key, value in person.items()}
+    if name := said.pop("name", ""):
+        values["examiner"] = name
+    pack = values.get("jurisdiction", "")
+    if pack and pack not in jurisdictions.names():
+        known = ", ".join(jurisdictions.names())
+        raise SettingsError(f"{path}: no jurisdiction pack {pack!r}.", hint=f"Use one of: {known}, or leave it empty.")
+    return Matter(**values, person=Examiner(**said))
 
 
 def _analysis(table: Any, path: Path | None) -> dict[str, Any]:
@@ -164,3 +176,46 @@ def _checked(settings: Settings) -> Settings:
     if not 0 <= settings.seed < 2**63:
         raise SettingsError(f"The seed {settings.seed} is out of range.", hint="Use 0 to 2**63 - 1.")
     return settings
+
+
+def template() -> str:
+    """A case file with every table and a comment on every field, accepted as it stands."""
+    packs = ", ".join(f'"{name}"' for name in jurisdictions.names())
+    return f"""# Case file of `forensics`: pass it with --case. Flags take precedence over the table [analysis].
+# What is left empty is printed as a ruled line for a person to fill in by hand. The program fills in none of it.
+
+[matter]
+reference = ""      # case reference, printed on every page
+court = ""          # court or tribunal, printed at the head of the cover
+title = ""          # short title of the matter: "Claimant v. Respondent"
+claimant = ""
+respondent = ""
+instructed_by = ""  # who instructs the examiner
+instructions = ""   # what was asked, and on which assumptions
+provenance = ""     # how, when and from whom each item was obtained; custody before the examination
+jurisdiction = ""   # forms and questions of a court: {packs}; empty for the general form
+questions = [
+    # "How far does the disputed image correspond to the work R1?",
+]
+
+[examiner]
+name = ""
+qualifications = ""
+publications = ""   # of the last ten years, where the court asks for them
+testimony = ""      # of the last four years, where the court asks for it
+compensation = ""
+conflicts = ""      # anything that could give rise to doubt about impartiality
+supervision = ""
+operator = ""       # who ran the program, if another person
+
+[analysis]
+# checkpoint = "models/generator"      # diffusers folder, .safetensors file or hub id; the embedded one if left out
+# originals = ["works/original.png"]   # works put forward; paths count from this file
+# captions = ["a caption of the work"]
+# index = "indexes/training"           # training index of the checkpoint
+# controls = "controls"                # works known not to be in the training set, with controls.csv
+# control_checkpoint = "models/other"  # a checkpoint that cannot have seen the work
+profile = "standard"                   # {", ".join(PROFILES)}
+seed = 0
+paper = "A4"                           # {", ".join(PAPERS)}
+"""

@@ -13,6 +13,7 @@ from forensics.cli.group import Commands
 main = Commands(
     name="forensics",
     rows={
+        "init": "forensics.cli.init:init",
         "analyze": "forensics.cli.analyze:analyze",
         "compare": "forensics.cli.compare:compare",
         "report": "forensics.cli.report:report",

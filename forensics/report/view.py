@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from forensics import schema
+from forensics import jurisdictions, schema
 from forensics.case import Absent, Assessment, Case, Grade
 from forensics.report import words
 from forensics.report.bits import Bits, bits
@@ -115,6 +115,14 @@ class CustodyRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Stated:
+    """A field that a person fills in: what the case file says, or a ruled line."""
+
+    label: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Everything the templates may ask for."""
 
@@ -152,6 +160,10 @@ class Report:
     absences: tuple[Absent, ...]
     neighbours: tuple[NeighbourRow, ...]
     backends: str
+    pack: jurisdictions.Pack | None
+    elements: bool
+    """Whether the comparison element by element is printed."""
+    person: tuple[Stated, ...]
 
 
 def view(case: Case, signatory: str = "") -> Report:
@@ -162,6 +174,7 @@ def view(case: Case, signatory: str = "") -> Report:
     if case.demonstration:
         status = f"Demonstration checkpoint · {status}"
     digest = hashlib.sha256(schema.canonical(case)).hexdigest()
+    pack = jurisdictions.load(case.matter.jurisdiction) if case.matter.jurisdiction else None
     return Report(
         title=f"Technical similarity and reconstruction report, {reference}",
         reference=words.cut(" · ".join(filter(None, (case.matter.title, reference))), 80),
@@ -245,6 +258,9 @@ def view(case: Case, signatory: str = "") -> Report:
             for n in case.neighbours
         ),
         backends=", ".join(sorted({n.backend for n in case.neighbours})),
+        pack=pack,
+        elements=pack is None or pack.element_comparison,
+        person=_person(case),
     )
 
 
@@ -256,7 +272,7 @@ def _cover(case: Case) -> Cover:
         else "Measured correspondence of a disputed image with works put forward, with works of a training index and "
         "with what a generative model gives back"
     )
-    facts = (
+    facts: tuple[tuple[str, str], ...] = (
         ("Case reference", m.reference),
         ("Instructed by", m.instructed_by),
         ("Examiner", m.examiner),
@@ -264,7 +280,28 @@ def _cover(case: Case) -> Cover:
         ("Software", f"{case.tool.name} {case.tool.value}"),
         ("Case identifier", case.id),
     )
+    if m.jurisdiction:
+        pack = jurisdictions.load(m.jurisdiction)
+        facts += (("Jurisdiction pack", f"{pack.title}, edition {pack.edition}"),)
     return Cover(m.court, m.claimant, m.respondent, m.title, subject, facts)
+
+
+def _person(case: Case) -> tuple[Stated, ...]:
+    m, p = case.matter, case.matter.person
+    return (
+        Stated("How, when and from whom each item was obtained; custody before the log begins", m.provenance),
+        Stated("Instructions received, assumptions, and material considered", m.instructions),
+        Stated("Qualifications of the examiner", p.qualifications),
+        Stated("Publications and testimony, where the court asks for them", _joined(p.publications, p.testimony)),
+        Stated("Compensation, and anything that could give rise to doubt about impartiality",
+               _joined(p.compensation, p.conflicts)),
+        Stated("Who ran the program, and under whose supervision", _joined(p.operator, p.supervision)),
+        Stated("Technical opinion adopted, range of opinion, deviations from the method", ""),
+    )  # fmt: skip
+
+
+def _joined(*parts: str) -> str:
+    return " ".join(words.sentence(part) for part in parts if part)
 
 
 def _assessment(case: Case, a: Assessment, *, pictured: bool) -> AssessmentView:

@@ -23,6 +23,7 @@ from forensics.case import (
     ControlScore,
     CurveKind,
     CustodyEntry,
+    Examiner,
     Exhibit,
     Fact,
     FileDigest,
@@ -167,6 +168,10 @@ MATTER = Matter(
     claimant="Ledger Arts",
     respondent="Example Imaging",
     instructed_by="Placeholder Chambers, for the claimant",
+    instructions="To measure how far the disputed image corresponds to the work, and what the checkpoint gives back.",
+    provenance="Q1 was downloaded by the claimant on 3 November 2026; R1 was handed over on a sealed medium.",
+    jurisdiction="us",
+    person=Examiner(qualifications="Examiner of digital images", operator="A. N. Operator"),
     questions=(
         "How far does the disputed image Q1 correspond to the work R1?",
         "Does the checkpoint give back R1 more readily than comparable works it has not seen?",

@@ -7,6 +7,7 @@ it. Usable on any rendered report: `violations(pdf_text, quotations(case))`.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterable
 
@@ -49,8 +50,10 @@ ALLOWED: tuple[str, ...] = (
     r"there is no overall score",
     r"(?:byte|pixel)-identical|identical (?:bytes|pixels)",
     r"copyright, memorization, and generative AI",
+    r"copying in fact",
 )
-"""The documented exceptions: the fixed sentence, the name of the section, hash equality, a denial, a cited title."""
+"""The documented exceptions: the fixed sentence, the name of the section, hash equality, a denial, a cited title, the
+name of a legal question in a jurisdiction pack."""
 
 
 def violations(text: str, quoted: Iterable[str] = ()) -> list[str]:
@@ -72,6 +75,8 @@ def quotations(case: Case) -> tuple[str, ...]:
     """Everything in a case that comes from the material or from a person, and is printed as it stands."""
     said: list[str] = [*case.matter.questions, case.matter.title, case.matter.court, case.matter.claimant]
     said += [case.matter.respondent, case.matter.instructed_by, case.matter.examiner, case.matter.reference]
+    said += [case.matter.instructions, case.matter.provenance]
+    said += [getattr(case.matter.person, f.name) for f in dataclasses.fields(case.matter.person)]
     for item in case.items:
         said += [item.file_name, *(f.value for f in (*item.metadata, *item.generator))]
         said += [f.name for f in (*item.metadata, *item.generator)]
