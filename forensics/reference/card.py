@@ -166,6 +166,51 @@ def twins(found: dict[str, Figures]) -> str:
     )
 
 
+LINES = (
+    ("twin-a", "v_training", "twin A, training works", "#0072b2", ""),
+    ("twin-a", "v_planted", "twin A, planted works", "#d55e00", ""),
+    ("twin-b", "v_training", "twin B, training works", "#0072b2", "5 4"),
+)
+"""Run, value of its log, words, colour, dashes of the lines that `curves` draws."""
+
+
+def curves(runs: Path) -> str:
+    """The training curves of the twins as SVG: error on v against the step, as logged."""
+    width, height, left, bottom, top = 640, 300, 50, 40, 0.8
+    series = []
+    for name, key, said, colour, dashes in LINES:
+        rows = [json.loads(line) for line in (runs / f"{name}.log.jsonl").read_text(encoding="utf-8").splitlines()]
+        points = [(row["step"], row[key]) for row in rows if row.get(key) is not None]
+        series.append((points, said, colour, dashes))
+    last = max(step for points, *_ in series for step, _ in points)
+
+    def place(step: float, value: float) -> tuple[float, float]:
+        across = left + (width - left - 10) * step / last
+        return across, (height - bottom) * (1 - min(value, top) / top) + 5
+
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" '
+        'font-size="12"><title>Error of the twins on v during training</title>',
+        f'<rect width="{width}" height="{height}" fill="#fff"/>',
+    ]
+    for value in (0.0, 0.2, 0.4, 0.6, 0.8):
+        x, y = place(0, value)
+        parts.append(
+            f'<path d="M{x:.0f} {y:.1f}H{width - 10}" stroke="#ddd"/><text x="14" y="{y + 4:.1f}">{value}</text>'
+        )
+    for step in range(0, last + 1, 500):
+        x, y = place(step, 0)
+        parts.append(f'<text x="{x:.0f}" y="{y + 18:.0f}" text-anchor="middle">{step}</text>')
+    parts.append(f'<text x="{width - 10}" y="{height - 4}" text-anchor="end">step</text>')
+    for number, (points, said, colour, dashes) in enumerate(series):
+        line = " ".join(f"{x:.1f},{y:.1f}" for x, y in (place(*point) for point in points))
+        style = f'fill="none" stroke="{colour}" stroke-width="1.5" stroke-dasharray="{dashes}"'
+        y = 20 + 18 * number
+        parts.append(f'<polyline points="{line}" {style}/>')
+        parts.append(f'<path d="M400 {y}H440" {style}/><text x="448" y="{y + 4}">{said}</text>')
+    return "\n".join([*parts, "</svg>"]) + "\n"
+
+
 PARTS: dict[str, Callable[[dict[str, Figures]], str]] = {
     "autoencoder": autoencoder,
     "twins": twins,
@@ -196,11 +241,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Read the figures, rewrite the card."""
+    """Read the figures, rewrite the card, draw the curves."""
     found = {
         path.name.removesuffix(".figures.json"): json.loads(path.read_text(encoding="utf-8"))
         for path in sorted((args.samples / "runs").glob("*.figures.json"))
     }
     card = args.samples / "README.md"
     card.write_text(fill(card.read_text(encoding="utf-8"), found), encoding="utf-8")
+    (args.samples / "runs" / "curves.svg").write_text(curves(args.samples / "runs"), encoding="utf-8")
     print(f"{card}: {', '.join(found)}")

@@ -41,3 +41,10 @@ def test_what_was_not_measured_is_said_and_a_lost_mark_is_an_error() -> None:
     assert card.fill(text, only).count(card.ABSENT) >= 4
     with pytest.raises(SystemExit, match="no place"):
         card.fill(text.replace("copies", "other"), only)
+
+
+def test_the_shipped_curves_are_those_of_the_logs() -> None:
+    text = card.curves(SAMPLES / "runs")
+    assert (SAMPLES / "runs" / "curves.svg").read_text(encoding="utf-8") == text
+    assert text.count("<polyline") == len(card.LINES)
+    assert all(words in text for _, _, words, _, _ in card.LINES)
