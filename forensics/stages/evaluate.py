@@ -12,7 +12,7 @@ from forensics.case import (
     Checkpoint,
     LikelihoodRatio,
     Measurement,
-    NotMeasured,
+    Metric,
     Pair,
     ValidationFacts,
 )
@@ -71,7 +71,7 @@ def evaluate(
     retention = propositions.retention_with_control_checkpoint if controlled else propositions.retention
     statistics = {c.title: c.value for c in measured.comparisons}
     first = works[0] if works else ""
-    pair = _pair(measured.measurements, target.id, first)
+    pair = _pair(measured, target.id, first)
     ratios = {
         Pair.DERIVATION: _ratio(propositions.derivation, digest, pair, properties, ""),
         Pair.RETENTION: _ratio(retention, digest, statistics, properties, _kind(measured)),
@@ -106,8 +106,15 @@ def _properties(target: Work, record: ValidationRecord, embedder: Embedder | Non
     return domain.properties(target.pixels, embedder.images(target.pixels)[0].tolist(), record.centre)
 
 
-def _pair(rows: Sequence[Measurement | NotMeasured], disputed: str, work: str) -> dict[str, float]:
-    return {m.metric: m.value for m in rows if isinstance(m, Measurement) and (m.a, m.b) == (disputed, work)}
+def feature(metric: Metric) -> str:
+    """How a measure of a pair of pictures is called in a record: another version of it is another measurement."""
+    return f"{metric.name.upper()} ({metric.version})"
+
+
+def _pair(measured: Measured, disputed: str, work: str) -> dict[str, float]:
+    names = {metric.name: feature(metric) for metric in measured.metrics}
+    rows = (m for m in measured.measurements if isinstance(m, Measurement))
+    return {names[m.metric]: m.value for m in rows if (m.a, m.b) == (disputed, work)}
 
 
 def _kind(measured: Measured) -> str:

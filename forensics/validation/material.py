@@ -11,7 +11,9 @@ import numpy as np
 from forensics.case import Absent, Better, Fact, Pair
 from forensics.inversion.codelength import share_saved
 from forensics.protocol import Protocol
+from forensics.similarity import METRICS
 from forensics.stages import domain
+from forensics.stages.evaluate import feature
 from forensics.stages.measure import SAVED, SAVED_ELSEWHERE
 from forensics.statistics.record import Baseline, Repeat
 from forensics.validation import bench, blind, edits, ladder_rows, works
@@ -21,7 +23,7 @@ from forensics.validation.works import OFTEN, KnownWork
 
 LEVELS, FINEST = ladder_rows.STUDY_GRID.levels, ladder_rows.STUDY_GRID.cut
 """Of the codelength rows: the grid of the ladder study."""
-CHANGED = 12
+CHANGED = 4
 """Works of each kind in the test half, by id, that are put through every change of the picture."""
 
 
@@ -84,7 +86,10 @@ LIMITS = (
 
 def retention_question(controlled: bool, results: Results) -> Question:
     saved, elsewhere = Feature(SAVED, Better.HIGHER), Feature(SAVED_ELSEWHERE, Better.HIGHER)
-    neighbours = any(k.startswith(f"{bench.ROWS}|{bench.NEIGHBOUR}|") for k in results.journal)
+    # Prompted with the caption of its neighbour, a member is measured as with its own where the two are the same.
+    captions = {w.id: w.caption for w in results.known if w.member}
+    near = {k.split("|")[2]: results.journal[k]["caption"] for k in results.journal if k.startswith(f"{bench.NEAR}|")}
+    neighbours = any(k.startswith(f"{bench.ROWS}|{bench.NEIGHBOUR}|") for k in results.journal) and near == captions
     prompts = ("claimed", "file", "neighbour") if neighbours and not controlled else ("claimed", "file")
     return Question(
         Pair.RETENTION, elsewhere if controlled else saved, (saved, elsewhere) if controlled else (saved,),
@@ -146,9 +151,14 @@ def _values(results: Results, variant: str, work: KnownWork, controlled: bool) -
     return None if elsewhere is None else {SAVED: saved, SAVED_ELSEWHERE: elsewhere}
 
 
+def _pair_features() -> dict[str, Feature]:
+    """The measures of a pair by name; lower or higher means more alike as the measure itself says."""
+    facts = {name: METRICS.load(name).facts for name in bench.PAIR_MEASURES}  # type: ignore[attr-defined]
+    return {name: Feature(feature(metric), metric.better) for name, metric in facts.items()}
+
+
 def derivation_question() -> Question:
-    directions = {"lpips": Better.LOWER, "ssim": Better.HIGHER, "tiled": Better.LOWER}
-    features = tuple(Feature(name, directions[name]) for name in bench.PAIR_MEASURES)
+    features = tuple(_pair_features().values())
     return Question(
         Pair.DERIVATION, features[0], features, "edited renderings of a work beside that work",
         "works beside the training image nearest to them, from which they do not derive",
@@ -156,12 +166,13 @@ def derivation_question() -> Question:
 
 
 def derivation(results: Results) -> Material | Absent:
-    rows = []
+    rows, names = [], _pair_features()
     halves = {w.id: w.half for w in results.known}
     for key in results.journal:
         kind, variant, work = key.split("|")
         if kind == bench.PAIR:
-            rows.append(Row(work, halves[work], variant != bench.INDEPENDENT, variant, results.journal[key]))
+            values = {names[name].name: value for name, value in results.journal[key].items()}
+            rows.append(Row(work, halves[work], variant != bench.INDEPENDENT, variant, values))
     if not any(r.first is False for r in rows):
         return Absent(
             "validation of derivation",

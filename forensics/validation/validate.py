@@ -31,9 +31,9 @@ from forensics.validation.journal import Journal
 from forensics.validation.works import KnownWork
 
 JOURNAL, RECORD = "measurements.jsonl", "validation.json"
-NEIGHBOURS = 80
+NEIGHBOURS = 40
 """Controls of each half, by id, that are also prompted with the caption of their first neighbour."""
-REPEATED = 8
+REPEATED = 4
 
 
 @dataclass(frozen=True, slots=True)

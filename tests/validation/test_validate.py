@@ -12,9 +12,14 @@ import pypdf
 import pytest
 from PIL import Image
 
-from forensics.case import Absent, Checkpoint
+from forensics import diffusion
+from forensics.case import Absent, Checkpoint, Pair, ValidationFacts
+from forensics.casefile import Ledger, stored
 from forensics.errors import CaseError, SettingsError
-from forensics.protocol import PROFILES
+from forensics.protocol import PROFILES, Protocol
+from forensics.stages import evaluate
+from forensics.stages.measure import Measured
+from forensics.stages.works import Work
 from forensics.statistics import record as records
 from forensics.statistics.record import PropositionRecord
 from forensics.validation import bench, blind, document, edits, table, validate, works
@@ -86,6 +91,31 @@ def test_a_finished_run_measures_nothing_again_and_gives_the_same_record(made: t
     assert (out / validate.JOURNAL).stat().st_size == size
     before["cost"], after["cost"] = [], []
     assert before == after
+
+
+def test_an_examination_uses_the_record_that_fits_and_says_why_another_does_not(
+    made: tuple[validate.Request, Path], tmp_path: Path
+) -> None:
+    request, out = made
+    path = out / validate.RECORD
+    checkpoint = diffusion.identify(request.plan.checkpoint)
+    work = Work.of("Q1", works.read(request.plan.manifest)[0].read())
+    measured = Measured((), (), (), (), ())
+
+    def examine(protocol: Protocol, to: str) -> evaluate.Evaluated:
+        ledger = Ledger(tmp_path / to, force=False)
+        return evaluate.evaluate(work, (), measured, checkpoint, None, protocol, str(path), None, ledger)
+
+    used = examine(PROTOCOL, "fits")
+    assert isinstance(used.facts, ValidationFacts)
+    kept = stored(tmp_path / "fits", used.facts.path).read_bytes()
+    assert (kept, used.facts.digest) == (path.read_bytes(), records.digest_of(kept))
+    assert set(used.ratios) == set(Pair)
+    assert all(isinstance(ratio, Absent) and ratio.reason for ratio in used.ratios.values())  # nothing was measured
+    other = examine(replace(PROTOCOL, version="older"), "other")
+    assert isinstance(other.facts, Absent)
+    assert "version older is in force" in other.facts.reason
+    assert not stored(tmp_path / "other", evaluate.FILE).exists()
 
 
 def test_results_of_different_settings_are_never_mixed(made: tuple[validate.Request, Path]) -> None:
@@ -168,7 +198,6 @@ def test_tasks_in_processes_give_the_same_numbers(made: tuple[validate.Request, 
 
 
 def test_the_embedded_checkpoint_is_the_one_its_record_names() -> None:
-    from forensics import diffusion
     from forensics.resources import samples
 
     for path in sorted((samples() / "reference").glob("validation-*.json")):
