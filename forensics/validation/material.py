@@ -119,7 +119,7 @@ def retention(results: Results, controlled: bool) -> Material | Absent:
     nothing: dict[str, tuple[list[Row], list[Row]]] = {}
     if not controlled:
         prompted = [replace(r, ranked=True) for r in rows if not r.ranked and r.first is False]
-        if prompted:
+        if {r.half for r in prompted} == set(works.HALVES):
             nothing["controls of the test half, prompted with the caption of their neighbour"] = (
                 [r for r in prompted if r.half == "test"], [r for r in prompted if r.half == "calibration"],
             )  # fmt: skip
@@ -133,11 +133,14 @@ def retention(results: Results, controlled: bool) -> Material | Absent:
             nothing["the members, under the control checkpoint, which was not trained on them"] = (members, among)
     altered: dict[str, list[Row]] = {}
     if not controlled:
+        works_changed = changed(results.known)
         for name in edits.ROBUSTNESS:
-            altered[name] = [
-                Row(w.id, w.half, w.member, "", {SAVED: value}) for w in changed(results.known)
-                if (value := results.saved(name, w.id)) is not None
-            ]  # fmt: skip
+            found = [results.saved(name, w.id) for w in works_changed]
+            if all(value is not None for value in found) and {w.member for w in works_changed} == {True, False}:
+                altered[name] = [
+                    Row(w.id, w.half, w.member, "", {SAVED: value})
+                    for w, value in zip(works_changed, found, strict=True) if value is not None
+                ]  # fmt: skip
     return Material(rows, altered, nothing)
 
 

@@ -6,7 +6,6 @@ the record through `assess` alone, once.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -57,7 +56,6 @@ def validate(request: Request, out: Path, *, resume: bool = False, jobs: int = 1
         CaseError: `out` holds results and `resume` is not set.
         ForensicsError: from the measurements.
     """
-    began = time.monotonic()
     plan = request.plan
     known = works.read(plan.manifest)
     checkpoint = diffusion.identify(plan.checkpoint)
@@ -75,7 +73,7 @@ def validate(request: Request, out: Path, *, resume: bool = False, jobs: int = 1
         journal.add(key, values)
         emit(Event("validate", number, len(missing), key.replace("|", " ")))
     emit(Event("assess", 0, 1, "calibration half, then test half"))
-    record = _record(request, known, checkpoint, other, journal, data, time.monotonic() - began)
+    record = _record(request, known, checkpoint, other, journal, data)
     path = out / RECORD
     save(record, path)
     emit(Event("assess", 1, 1, path.name))
@@ -126,7 +124,7 @@ def _adopt(
 
 def _record(
     request: Request, known: Sequence[KnownWork], checkpoint: Checkpoint, other: Checkpoint | None, journal: Journal,
-    data: Any, seconds: float,
+    data: Any,
 ) -> ValidationRecord:  # fmt: skip
     results = material.Results(journal, request.protocol, known)
     baselines = material.baselines(journal, known)
@@ -162,8 +160,7 @@ def _record(
         checkpoint_digest=checkpoint.digest,
         control_checkpoint_digest=other.digest if other else "", data=data, propositions=Propositions(**forms),
         baselines=baselines, repeatability=material.repeats(results), embedder=_embedder(request.plan), centre=centre,
-        cost=(Fact("evaluations of the denoising network", str(evaluations)),
-              Fact("seconds of the last run, results measured before not counted", f"{seconds:.0f}")),
+        cost=(Fact("evaluations of the denoising network", str(evaluations)),),
         limits=material.LIMITS,
     )  # fmt: skip
 

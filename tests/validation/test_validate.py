@@ -89,7 +89,6 @@ def test_a_finished_run_measures_nothing_again_and_gives_the_same_record(made: t
     validate.validate(request, out, resume=True)
     after = json.loads((out / validate.RECORD).read_bytes())
     assert (out / validate.JOURNAL).stat().st_size == size
-    before["cost"], after["cost"] = [], []
     assert before == after
 
 
