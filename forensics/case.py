@@ -46,6 +46,23 @@ class Grade(StrEnum):
     INSUFFICIENT = "insufficient measurements"
 
 
+class Outcome(StrEnum):
+    """What the comparison of two pictures came to. The words describe measurements; they decide nothing."""
+
+    REPRODUCES = "reproduces"
+    """Aligned, the two agree in detail over most of both."""
+    PARTLY = "partly reproduces"
+    """Aligned, a part of one agrees in detail with a part of the other."""
+    ARRANGEMENT = "same arrangement only"
+    """The coarse layout agrees; detail does not."""
+    SUBJECT = "same subject only"
+    """Nothing can be laid over anything; an embedding places the two near each other."""
+    STYLE = "style only"
+    NONE = "no correspondence"
+    INSUFFICIENT = "insufficient"
+    """One of the two shows too little to be compared."""
+
+
 @dataclass(frozen=True, slots=True)
 class Absent:
     """Something that was not measured or is not at hand. It is printed with its reason, never left blank."""

@@ -1,0 +1,199 @@
+"""One pair of pictures, from decoded pixels to what corresponds: alignment, level of detail, cells, tones, shares.
+
+The pair is put in an order of its own before anything is computed (more pixels first, then by digest), so that
+exchanging the two pictures exchanges the answer and changes no number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from forensics.similarity import pdq, photometric, thumbnail_level
+from forensics.similarity.align import Alignment, align
+from forensics.similarity.keypoints import Keypoints, detect
+from forensics.similarity.overlay import Overlay, lay, overlap, project, tones
+from forensics.similarity.plates import Array, Bytes, Matrix, Plate, plate, without
+from forensics.similarity.regions import AGREE, Cells, cells
+
+VERSION = "correspondence/1"
+_SHARED = 0.85
+"""Local correlation at or above which a cell of two works counts as shared between them."""
+_SHARED_BY = 2
+"""Other works that have to share a part before it is called common."""
+_COMMON_GRID = 16
+_RESIDUAL_CELL = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A picture with everything that does not depend on the other one."""
+
+    plate: Plate
+    keypoints: Keypoints
+    fingerprint: pdq.Fingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One alignment and what agrees under it."""
+
+    matrix: Matrix
+    """Pixels of the second picture as received -> pixels of the first."""
+    model: str
+    mirrored: bool
+    inverted: bool
+    proposed: str
+    inliers: int
+    points: Matrix
+    """(k, 4): x, y in the first and x, y in the second picture, pixels as received; inliers of keypoints."""
+    score: float
+    over: Overlay
+    tone_a: Array
+    tone_b: Array
+    detail: thumbnail_level.Detail
+    cells: Cells
+    residual: float
+    """Median shift left between agreeing cells, in pixels of the first picture as received."""
+    polygon_a: Matrix
+    """(k, 2): corners of the overlap in the first picture, pixels as received."""
+    polygon_b: Matrix
+    share_a: float
+    """Share of the first picture's content that corresponds: overlap times agreeing cells."""
+    share_b: float
+    swapped: bool
+    """Whether the canvas lies in the frame of the second picture; then `over.a` is the second picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """What was found between a first and a second picture."""
+
+    parts: tuple[Part, ...]
+    """Best first; more than one for a collage; none where nothing can be laid over anything."""
+    tones: photometric.Tones | None
+    fingerprint_distance: int
+    """PDQ, smallest of the eight ways round."""
+    quality: tuple[int, int]
+    """PDQ quality of the two."""
+    structure: tuple[int, int]
+    """Places with structure: keypoints of the two."""
+
+
+def prepare(pixels: Bytes, ignored: NDArray[np.bool_] | None = None) -> Prepared:
+    """Everything needed of one (H, W, 3) 8-bit picture."""
+    ready = plate(pixels)
+    if ignored is not None:
+        size = (ready.size[1], ready.size[0])
+        ready = without(ready, cv2.resize(ignored.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0)
+    return Prepared(ready, detect(ready), pdq.fingerprint(pixels))
+
+
+def pair(first: Prepared, second: Prepared) -> Pairing:
+    """Compare two pictures."""
+    swap = _order(first.plate) < _order(second.plate)
+    a, b = (second, first) if swap else (first, second)
+    found = align(a.plate, b.plate, a.keypoints, b.keypoints)
+    parts = [p for p in (_part(a.plate, b.plate, alignment, swap) for alignment in found) if p is not None]
+    toned = _tones(parts[0]) if parts else None
+    return Pairing(
+        tuple(parts), toned, pdq.distance_any_way(first.fingerprint, second.fingerprint),
+        (first.fingerprint.quality, second.fingerprint.quality),
+        (len(first.keypoints.points), len(second.keypoints.points)),
+    )  # fmt: skip
+
+
+def _order(p: Plate) -> tuple[int, str]:
+    return p.native[0] * p.native[1], p.digest
+
+
+def _part(a: Plate, b: Plate, found: Alignment, swapped: bool) -> Part | None:
+    over = lay(a, b, found.matrix)
+    covered = overlap(a, b, found.matrix)
+    if over is None or covered is None:
+        return None
+    x, y, luminance = tones(over)
+    detail = thumbnail_level.measure(x, y, over.mask)
+    grid = cells(x, y, over.mask)
+    residual_canvas = _residual(x, y, over.mask, grid)
+    scale = np.hypot(*over.to_canvas[:2, 0])
+    polygon_a = covered[0]
+    polygon_b = project(np.asarray(np.linalg.inv(found.matrix), np.float64), polygon_a)
+    to_first, to_second = _received(a.scale), _received(b.scale)
+    matrix = to_first @ found.matrix @ np.linalg.inv(to_second)
+    points = np.concatenate([project(to_first, found.points[:, :2]), project(to_second, found.points[:, 2:])], 1)
+    polygon_a, polygon_b = project(to_first, polygon_a), project(to_second, polygon_b)
+    share_a, share_b = over.area_a * grid.share, over.area_b * grid.share
+    residual = residual_canvas / scale / a.scale
+    if swapped:
+        matrix, points = np.linalg.inv(matrix), points[:, [2, 3, 0, 1]]
+        matrix /= matrix[2, 2]
+        polygon_a, polygon_b, share_a, share_b = polygon_b, polygon_a, share_b, share_a
+        residual *= float(np.sqrt(abs(np.linalg.det(matrix[:2, :2]))))
+    return Part(
+        matrix, found.model, found.mirrored, luminance < -0.3, found.proposed, found.inliers, points, found.score, over,
+        x, y, detail, grid, float(residual), polygon_a, polygon_b, share_a, share_b, swapped,
+    )  # fmt: skip
+
+
+def _received(scale: float) -> Matrix:
+    """Plate -> picture as received; both count from the centre of the first pixel."""
+    return np.array([[1 / scale, 0, 0.5 / scale - 0.5], [0, 1 / scale, 0.5 / scale - 0.5], [0, 0, 1]])
+
+
+def _tones(part: Part) -> photometric.Tones:
+    over = part.over
+    if part.swapped:  # the change is told from the second picture to the first
+        over = Overlay(over.b, over.a, over.mask, over.to_canvas, over.area_b, over.area_a, over.native)
+    return photometric.fit(over)
+
+
+def _residual(x: Array, y: Array, mask: NDArray[np.bool_], grid: Cells) -> float:
+    """Median shift that phase correlation finds in cells of 64 pixels that agree, in pixels of the canvas."""
+    height, width = x.shape
+    window = cv2.createHanningWindow((_RESIDUAL_CELL, _RESIDUAL_CELL), cv2.CV_32F)
+    shifts = []
+    rows, columns = grid.state.shape
+    for top in range(0, height - _RESIDUAL_CELL + 1, _RESIDUAL_CELL // 2):
+        for left in range(0, width - _RESIDUAL_CELL + 1, _RESIDUAL_CELL // 2):
+            i = min(rows - 1, int((top + _RESIDUAL_CELL / 2) * rows / height))
+            j = min(columns - 1, int((left + _RESIDUAL_CELL / 2) * columns / width))
+            part = np.s_[top : top + _RESIDUAL_CELL, left : left + _RESIDUAL_CELL]
+            if grid.state[i, j] != AGREE or mask[part].mean() < 0.98:
+                continue
+            (dx, dy), response = cv2.phaseCorrelate(x[part], y[part], window)
+            if response > 0.2:
+                shifts.append(float(np.hypot(dx, dy)))
+    return float(np.median(shifts)) if shifts else 0.0
+
+
+def common(work: Prepared, companions: Sequence[Prepared]) -> NDArray[np.bool_] | None:
+    """Parts of a work, on its plate, that at least two other works have at corresponding places; none where none are.
+
+    Templates, frames and stock backgrounds are found this way: what several works of an index share is no mark of one.
+    """
+    count = np.zeros(work.plate.size, np.int32)
+    for other in companions:
+        found = align(work.plate, other.plate, work.keypoints, other.keypoints)
+        over = lay(work.plate, other.plate, found[0].matrix) if found else None
+        if over is None:
+            continue
+        x, y, _ = tones(over)
+        grid = cells(x, y, over.mask, _COMMON_GRID)
+        shared = ((grid.correlation >= _SHARED) & (grid.state == AGREE)).astype(np.uint8)
+        if shared.sum() < 4:
+            continue
+        # The neighbourhood of a shared cell belongs to it: an ornament reaches over the border of its cell.
+        shared = cv2.dilate(shared, np.ones((3, 3), np.uint8))
+        height, width = over.mask.shape
+        canvas = cv2.resize(shared, (width, height), interpolation=cv2.INTER_NEAREST)
+        size = (work.plate.size[1], work.plate.size[0])
+        count += cv2.warpPerspective(canvas, np.linalg.inv(over.to_canvas), size, flags=cv2.INTER_NEAREST).astype(
+            np.int32
+        )
+    found_common = count >= _SHARED_BY
+    return found_common if found_common.any() else None
