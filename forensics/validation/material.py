@@ -89,7 +89,8 @@ def retention_question(controlled: bool, results: Results) -> Question:
     # Prompted with the caption of its neighbour, a member is measured as with its own where the two are the same.
     captions = {w.id: w.caption for w in results.known if w.member}
     near = {k.split("|")[2]: results.journal[k]["caption"] for k in results.journal if k.startswith(f"{bench.NEAR}|")}
-    neighbours = any(k.startswith(f"{bench.ROWS}|{bench.NEIGHBOUR}|") for k in results.journal) and near == captions
+    prompted = {w.half for w in results.known if f"{bench.ROWS}|{bench.NEIGHBOUR}|{w.id}" in results.journal}
+    neighbours = prompted == set(works.HALVES) and near == captions
     prompts = ("claimed", "file", "neighbour") if neighbours and not controlled else ("claimed", "file")
     return Question(
         Pair.RETENTION, elsewhere if controlled else saved, (saved, elsewhere) if controlled else (saved,),
