@@ -34,7 +34,7 @@ def test_the_copied_half_is_found(models: dict[str, StableDiffusion]) -> None:
     assert bool(found.mask[:, :44].all())
     assert not bool(found.mask[:, 52:].any())
     assert found.share.shape == both.score.shape == (64, 96)
-    assert f"{found.area:.0%}" in found.sentence
+    assert f"{found.area:.2f}" in found.sentence
 
 
 def test_a_plain_background_is_no_detail(models: dict[str, StableDiffusion]) -> None:
