@@ -104,3 +104,12 @@ def test_the_kept_estimates_are_those_that_the_bits_so_far_pay_for(models: dict[
     assert found.sigmas[-1] == pytest.approx(0.5)
     nearest = int((found.sigmas - 1.0).abs().argmin())
     assert math.isclose(found.total, float(found.bits[:, :nearest].sum(1).mean()))
+
+
+def test_the_fine_tune_is_ranked_against_its_base_on_every_work_of_the_creator() -> None:
+    found = STUDY["finetune"]
+    assert (found["trained on"]["n"], found["same creator, not trained on"]["n"]) == (12, 26)
+    for row in (found["trained on"], found["same creator, not trained on"]):
+        assert len(row["p"]) == row["n"]
+        assert sum(p <= 0.01 for p in row["p"].values()) == round(row["share_p01"] * row["n"])
+        assert all(1 / (1 + row["controls"]) <= p <= 1 for p in row["p"].values())
