@@ -454,6 +454,81 @@ def stops_at(ledger: tuple[LedgerRow, ...]) -> LedgerRow | None:
 
 
 @dataclass(frozen=True, slots=True)
+class WatermarkBits:
+    """The bits read in the place of a known watermark, beside what chance gives."""
+
+    name: str
+    """The program whose message it is."""
+    bits: int
+    """Length of the message."""
+    agreeing: int
+    p: float
+    """Probability of at least as many agreeing bits if each were right by a fair coin (binomial tail)."""
+    ones: int
+    """Ones among the bits read: plain pictures give the same bit everywhere."""
+    p_given_ones: float
+    """The same probability if that many ones were spread at random (hypergeometric tail)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reconstruction:
+    """The disputed image under one autoencoder, put through twice."""
+
+    autoencoder: str
+    """Whose it is: the checkpoint's name, or where another one is from."""
+    first: float
+    """Mean squared difference between the picture and its reconstruction, values in [0, 1]."""
+    second: float
+    """The same between the reconstruction and its own reconstruction."""
+    layer: float
+    """LPIPS distance in the second feature map between the picture and its reconstruction."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatedRecipe:
+    """The picture made again by the generation parameters that the file states."""
+
+    generator: str
+    """The program that wrote them, and where they lay."""
+    exhibit: str
+    """Exhibit id of the picture made."""
+    largest_difference: int
+    """Largest difference of any value from the disputed image, in levels of 255; 0 for equal pixels."""
+    share_equal: float
+    """Share of values that are equal."""
+    lpips: float | Absent
+    """LPIPS to the disputed image."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Of which picture retention is asked, by a rule declared before the run."""
+
+    rule: str
+    output: bool
+    """Whether the disputed image is treated as an output of the checkpoint."""
+    grounds: tuple[str, ...]
+    """What the rule was met by; empty where it was not met."""
+    target: str
+    """Exhibit id of the picture that retention is measured on."""
+    sentence: str
+    """The decision and its reason, for the report."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What bears on whether the checkpoint made the disputed image; the comparisons with controls stand among all."""
+
+    reconstructions: tuple[Reconstruction, ...] | Absent
+    watermarks: tuple[WatermarkBits, ...] | Absent
+    recipe: StatedRecipe | Absent
+    gate: Gate
+
+
+NO_ORIGIN_STAGE = Absent("origin", "No checkpoint was examined, so who made the disputed image was not measured.")
+
+
+@dataclass(frozen=True, slots=True)
 class Assessment:
     """How far one work corresponds to the disputed image, in graded technical words."""
 
@@ -692,6 +767,8 @@ class Case:
     """Bits against nearness: of the checkpoint, of the control checkpoint, of the controls, of codecs."""
     ledger: tuple[LedgerRow, ...] = ()
     """One row a rung that was run on the controls too, by rising supplied bits."""
+    origin: Origin | Absent = NO_ORIGIN_STAGE
+    """What bears on whether the checkpoint made the disputed image."""
 
     def __post_init__(self) -> None:
         exhibits = _unique([e.id for e in self.exhibits], "exhibit")

@@ -25,7 +25,9 @@ from forensics.case import (
     Measurement,
     Neighbour,
     NotMeasured,
+    Origin,
     Pair,
+    StatedRecipe,
     stops_at,
 )
 from forensics.protocol import Protocol
@@ -44,8 +46,14 @@ NO_RECORD = Absent(
 )
 NO_ORIGIN = Absent(
     "origin",
-    "This version of the protocol contains no measurement of whether the checkpoint made the disputed image.",
+    "The primary measurement of whether the checkpoint made the disputed image was not made.",
     "Embedded metadata are listed with the items; they can be forged and stripped.",
+)
+_ORIGIN_LIMITS = (
+    "The measurement concerns an autoencoder. Other checkpoints of the family share it, so no single one is named.",
+    "Pictures that another autoencoder made can lie outside the range of the controls too: in the study of the "
+    "embedded checkpoint most of those of a small stranger did.",
+    "Saving as JPEG, resizing and cropping remove the trace; a plain picture can score low without having any.",
 )
 _UNALIGNED = (
     "The pictures were compared as they lie: a mirrored, cropped or shifted picture scores lower than it would aligned."
@@ -73,6 +81,7 @@ class Evidence:
     ledger: tuple[LedgerRow, ...] = ()
     ratios: Mapping[Pair, LikelihoodRatio | Absent] = field(default_factory=dict)
     """From a validation record that fits; empty without one."""
+    origin: Origin | None = None
 
     def ratio(self, pair: Pair) -> LikelihoodRatio | Absent:
         """The likelihood ratio of a pair, or why there is none."""
@@ -111,12 +120,10 @@ def conclude(evidence: Evidence) -> Conclusions:
     """Draw the graded assessments and one finding per proposition pair."""
     assessments = tuple(_assess(f"S{i}", work, evidence) for i, work in enumerate(evidence.works, 1))
     findings = (_derivation(evidence, assessments), _retention(evidence), _origin(evidence))
-    absent = (
-        (NO_ORIGIN,)
-        if any(isinstance(r, LikelihoodRatio) for r in evidence.ratios.values())
-        else (NO_RECORD, NO_ORIGIN)
-    )
-    return Conclusions(assessments, findings, absent)
+    missing = [] if any(isinstance(r, LikelihoodRatio) for r in evidence.ratios.values()) else [NO_RECORD]
+    if evidence.primary(Pair.ORIGIN) is None:
+        missing.append(NO_ORIGIN)
+    return Conclusions(assessments, findings, tuple(missing))
 
 
 # --- assessment of one work -------------------------------------------------------------------------------------------
@@ -261,8 +268,8 @@ def _retention(evidence: Evidence) -> Finding:
             "F2", Pair.RETENTION, question, answer, NO_RECORD, (), _reconstruction(evidence), _limits(evidence, run)
         )
     answer = (
-        f"From the prompt alone ({run.prompt_source}), {len(run.seeds)} seeds gave pictures whose median LPIPS to the "
-        f"disputed image is {rank.value:.3f}. {_supplied(run)}{_ranked(rank, evidence.protocol)}"
+        f"From the prompt alone ({run.prompt_source}), {len(run.seeds)} seeds gave pictures whose median LPIPS to "
+        f"{_asked_of(evidence)} is {rank.value:.3f}. {_supplied(run)}{_ranked(rank, evidence.protocol)}"
     )
     if evidence.ledger:
         answer += f" {claim(evidence.ledger)}"
@@ -300,8 +307,49 @@ def _origin(evidence: Evidence) -> Finding:
     question = "Was the disputed image made by this checkpoint, or by another of its family?"
     stated = [f.value for f in evidence.disputed.generator if f.name == "prompt"]
     contrary = tuple(f"The file states a prompt: “{value}”. Metadata can be forged." for value in stated)
-    answer = f"Not evaluated: {_lower(NO_ORIGIN.reason)}"
-    return Finding("F3", Pair.ORIGIN, question, answer, NO_ORIGIN, (), contrary, ())
+    contrary += tuple(f"The file states: {f.name}, {f.value}" for f in evidence.disputed.provenance[:4])
+    rank = evidence.primary(Pair.ORIGIN)
+    if rank is None or evidence.origin is None:
+        answer = f"Not evaluated: {_lower(NO_ORIGIN.reason)}"
+        return Finding("F3", Pair.ORIGIN, question, answer, NO_ORIGIN, (), contrary, ())
+    low, high = rank.k_interval
+    answer = (
+        f"{rank.title}: {rank.value:.3f} under the checkpoint's autoencoder. {rank.k} of {rank.n} control works score "
+        f"as low (p = {rank.p:.3f}; 95 % interval for that share {low:.3f} to {high:.3f}). "
+        f"{_place(rank, evidence.protocol)}"
+    )
+    recipe = evidence.origin.recipe
+    if isinstance(recipe, StatedRecipe):
+        answer += (
+            f" The recipe stated in the file ({recipe.generator}) was followed: {recipe.share_equal:.1%} of the values "
+            f"are equal, the largest difference is {recipe.largest_difference} of 255 levels."
+        )
+    answer += f" {evidence.origin.gate.sentence}"
+    for other in evidence.comparisons:
+        apart = (other.p <= evidence.protocol.rank_level) != (rank.p <= evidence.protocol.rank_level)
+        if other.id.startswith("O") and other.primary_for is None and apart:
+            contrary += (f"{other.title}: {other.k} of {other.n} controls score as low (p = {other.p:.3f}).",)
+    return Finding(
+        "F3", Pair.ORIGIN, question, answer, evidence.ratio(Pair.ORIGIN), (rank.id,),
+        contrary or (_nothing_contrary(),), _ORIGIN_LIMITS,
+    )  # fmt: skip
+
+
+def _place(rank: Comparison, protocol: Protocol) -> str:
+    if rank.p <= protocol.rank_level:
+        return (
+            "The result lies outside the range of the controls, as it does for pictures made by the decoder of this "
+            "autoencoder."
+        )
+    if rank.k == 0:
+        return _too_few(rank, protocol)
+    return "The measurement does not distinguish the disputed image from works that the checkpoint did not make."
+
+
+def _asked_of(evidence: Evidence) -> str:
+    """The picture that retention was measured on, in words."""
+    moved = evidence.origin is not None and evidence.origin.gate.target != evidence.disputed.exhibit
+    return evidence.origin.gate.target if evidence.origin is not None and moved else "the disputed image"
 
 
 def claim(ledger: tuple[LedgerRow, ...]) -> str:
@@ -381,9 +429,16 @@ def _limits(evidence: Evidence, run: Inversion | None) -> tuple[str, ...]:
         rows.append(
             "The prompt was found with the disputed image in hand; each control was given its own neighbour's caption."
         )
-    rows.append(
-        "If the disputed image is itself an output of the checkpoint, its regeneration says nothing about training."
-    )
+    if evidence.origin is not None and evidence.origin.gate.output:
+        rows.append(evidence.origin.gate.sentence)
+        rows.append(
+            "The median and the codelength are those of the picture named; searches, their ledger and the figures show "
+            "the disputed image."
+        )
+    else:
+        rows.append(
+            "If the disputed image is itself an output of the checkpoint, its regeneration says nothing about training."
+        )
     rows.append(
         "The results hold for the weights named by their digests, not for a service that uses other weights or filters."
     )

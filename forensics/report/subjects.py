@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from forensics.case import Absent, Case, Checkpoint, ControlFacts, Fact, IndexFacts, Item
+from forensics.case import Absent, Case, Checkpoint, ControlFacts, Fact, IndexFacts, Item, Origin
 from forensics.report import charts, words
 
 
@@ -33,6 +33,8 @@ class ItemView:
     metadata: Lines
     generator: Lines
     provenance: Lines
+    origin: Lines
+    """Of the disputed image alone: autoencoder, watermark bits, stated recipe, and what follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,50 @@ def item(case: Case, received: Item) -> ItemView:
         lines(received.metadata),
         lines(received.generator),
         lines(received.provenance),
+        origin(case.origin) if received.id == case.disputed and isinstance(case.origin, Origin) else (),
     )
+
+
+def origin(found: Origin) -> Lines:
+    """What bears on who made the disputed image, in the order of the examination."""
+    rows = []
+    if isinstance(found.reconstructions, Absent):
+        rows.append(Line("Autoencoder reconstruction", f"not measured: {found.reconstructions.reason}"))
+    else:
+        rows += [
+            Line(
+                f"Autoencoder of {r.autoencoder}",
+                f"mean squared loss {r.first:.3g} the first time, {r.second:.3g} the second; LPIPS of the second "
+                f"feature map {r.layer:.4f}",
+            )
+            for r in found.reconstructions
+        ]
+    if isinstance(found.watermarks, Absent):
+        rows.append(Line("Watermark bits", f"not read: {found.watermarks.reason}"))
+    else:
+        rows += [
+            Line(
+                f"Watermark of {w.name}",
+                f"{w.agreeing} of {w.bits} bits agree; chance gives as many with probability {w.p:.2g}, and "
+                f"{w.p_given_ones:.2g} with as many ones as were read",
+            )
+            for w in found.watermarks
+        ]
+    if isinstance(found.recipe, Absent):
+        rows.append(Line("Stated recipe", f"not followed: {found.recipe.reason}"))
+    else:
+        near = found.recipe.lpips
+        distance = f"LPIPS {near:.4f}" if isinstance(near, float) else "LPIPS not measured"
+        rows.append(
+            Line(
+                "Stated recipe",
+                f"followed, exhibit {found.recipe.exhibit}: {found.recipe.share_equal:.1%} of the values equal, "
+                f"largest difference {found.recipe.largest_difference} of 255 levels, {distance}",
+            )
+        )
+    rows.append(Line("Rule, declared before the run", found.gate.rule))
+    rows += [Line("Ground", ground) for ground in found.gate.grounds]
+    return (*rows, Line("What follows", found.gate.sentence))
 
 
 def checkpoint(c: Checkpoint | Absent) -> Subject:

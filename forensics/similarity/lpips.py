@@ -101,6 +101,17 @@ class Lpips:
         return self._distances(a.cpu().float(), b.cpu().float())
 
     @torch.inference_mode()
+    def layer(self, a: Tensor, b: Tensor, index: int) -> Tensor:
+        """(B,) float64: the part of one feature map in the distance at the pictures' own common size.
+
+        The parts of all five maps add up to `full_size`. Raises ValueError on wrong shape, range or different sizes.
+        """
+        same_size(a, b)
+        pairs = zip(a.cpu().float().split(1), b.cpu().float().split(1), strict=True)
+        parts = [self._net(2 * x - 1, 2 * y - 1, retPerLayer=True)[1][index] for x, y in pairs]
+        return torch.cat(parts).flatten().double() if parts else torch.zeros(0, dtype=torch.float64)
+
+    @torch.inference_mode()
     def _distances(self, a: Tensor, b: Tensor) -> Tensor:
         # One pair at a time: the value of a pair must not depend on which others share its batch.
         values = [self._net(2 * x - 1, 2 * y - 1) for x, y in zip(a.split(1), b.split(1), strict=True)]

@@ -92,13 +92,14 @@ class Ladder:
 def climb(
     disputed: Work, item: Item, checkpoint: Checkpoint, control_checkpoint: Checkpoint | None, found: Found,
     controls: ControlGroup, settings: Settings, protocol: Protocol, device: Device,
-    measures: Mapping[str, Similarity], cache: Cache, ledger: Ledger, emit: Emit,
+    measures: Mapping[str, Similarity], cache: Cache, ledger: Ledger, emit: Emit, retention: Work | None = None,
 ) -> Ladder:  # fmt: skip
     """Run every rung on the disputed image and on the controls, one model in memory at a time.
 
     Args:
         measures: the measures of likeness at hand, by name.
         cache: what controls scored in earlier cases.
+        retention: the picture whose codelength is taken, where it is not the disputed image.
     """
     prompts = choose_prompts(settings, item, found)
     texts = control_prompts(prompts[0], controls, found) if prompts else []
@@ -116,7 +117,7 @@ def climb(
         protocol.codelength_levels, protocol.codelength_cut, protocol.codelength_draws, protocol.codelength_finest,
         protocol.codelength_shown,
     )  # fmt: skip
-    coder = _Coder(disputed, grid, scored.get("lpips"))
+    coder = _Coder(retention or disputed, grid, scored.get("lpips"))
     began, before = time.perf_counter(), model.evaluations
     plain = coder.own(model, "", checkpoint.name, CurveKind.PLAIN)
     rate = (model.evaluations - before) / max(time.perf_counter() - began, 1e-9)

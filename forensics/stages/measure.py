@@ -89,9 +89,13 @@ class Measured:
 
 def measure(
     disputed: Work, originals: Sequence[Work], found: Found, ladder: Ladder, controls: ControlGroup,
-    instruments: Instruments, emit: Emit,
+    instruments: Instruments, emit: Emit, retention: Work | None = None,
 ) -> Measured:  # fmt: skip
-    """Measure the disputed image against originals, neighbours and reconstructions, then rank it among the controls."""
+    """Measure the disputed image against originals, neighbours and reconstructions, then rank it among the controls.
+
+    Args:
+        retention: the picture that generated ones are compared with for retention, where it is not the disputed image.
+    """
     others = [(work.id, work.pixels) for work in originals]
     others += list(found.pictures.items())
     for rung in ladder.rungs:
@@ -110,7 +114,9 @@ def measure(
                 rows.append(NotMeasured(row_id, name, disputed.id, other, reason.reason, reason.remedy))
     emit(Event("compare", total, total, f"{total} measurements"))
     inversions = tuple(_ordered(rung.inversion, rows) for rung in ladder.rungs)
-    comparisons, absences = _compare(disputed, originals, found, ladder, controls, instruments, rows, emit)
+    comparisons, absences = _compare(
+        disputed, originals, found, ladder, controls, instruments, rows, retention or disputed, emit
+    )
     absences = [*instruments.absent.values(), *absences]
     measured_names = {m.metric for m in rows}
     metrics = tuple(m.facts for n, m in instruments.at_hand.items() if n in measured_names)
@@ -138,7 +144,7 @@ def _ordered(inversion: Inversion, rows: Sequence[Measurement | NotMeasured]) ->
 
 def _compare(
     disputed: Work, originals: Sequence[Work], found: Found, ladder: Ladder, controls: ControlGroup,
-    instruments: Instruments, rows: Sequence[Measurement | NotMeasured], emit: Emit,
+    instruments: Instruments, rows: Sequence[Measurement | NotMeasured], retention: Work, emit: Emit,
 ) -> tuple[tuple[Comparison, ...], list[Absent]]:  # fmt: skip
     """Every statistic of the disputed image beside the same statistic of every control."""
     if isinstance(controls.facts, Absent):
@@ -146,7 +152,7 @@ def _compare(
     bench = _Bench(disputed, controls.works, instruments, rows, emit)
     if PERCEPTUAL in instruments.at_hand:
         if (rung := ladder.rung("regeneration")) and rung.controls:
-            bench.retention(rung)
+            bench.retention(rung, retention)
         bench.derivation(originals, found.neighbours[0].exhibit if found.neighbours else None, found.control_top)
         for method in ("ode", "autoencoder"):
             if (rung := ladder.rung(method)) and rung.controls:
@@ -181,11 +187,14 @@ class _Bench:
         )
         self.collected: list[Comparison] = []
 
-    def retention(self, rung: Rung) -> None:
+    def retention(self, rung: Rung, target: Work) -> None:
         """Pictures generated from the prompt against their target: the median is primary, the best is shown beside."""
         seeds = len(rung.inversion.seeds)
         for name, primary in ((PERCEPTUAL, True), ("ssim", False)):
-            own = self._own(name, rung.inversion.outputs)
+            if target.id == self.disputed.id:
+                own = self._own(name, rung.inversion.outputs)
+            else:
+                own = [self.instruments.value(name, target.pixels, picture) for picture in rung.outputs]
             per_control = [row[name] for row in rung.controls]
             title = self.instruments.at_hand[name].facts.name.upper()
             self._add(

@@ -78,8 +78,8 @@ def quotations(case: Case) -> tuple[str, ...]:
     said += [case.matter.instructions, case.matter.provenance]
     said += [getattr(case.matter.person, f.name) for f in dataclasses.fields(case.matter.person)]
     for item in case.items:
-        said += [item.file_name, *(f.value for f in (*item.metadata, *item.generator))]
-        said += [f.name for f in (*item.metadata, *item.generator)]
+        said += [item.file_name, *(f.value for f in (*item.metadata, *item.generator, *item.provenance))]
+        said += [f.name for f in (*item.metadata, *item.generator, *item.provenance)]
     for n in case.neighbours:
         said += [n.training_id, n.caption, n.creator]
     for comparison in case.comparisons:

@@ -1,0 +1,166 @@
+"""Whether the checkpoint made the disputed image, and of which picture retention is therefore asked.
+
+Runs before the ladder. The controls that go through the autoencoder are those that go through the searches: the first
+ones drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from forensics import diffusion, intake
+from forensics.case import (
+    Absent,
+    Better,
+    Checkpoint,
+    Comparison,
+    ControlScore,
+    Item,
+    Origin,
+    Pair,
+    Reconstruction,
+    StatedRecipe,
+)
+from forensics.casefile import Ledger, stored
+from forensics.device import Device
+from forensics.diffusion.base import DiffusionModel
+from forensics.events import Emit, Event
+from forensics.images import to_picture
+from forensics.origin import recipe, watermark
+from forensics.origin.gate import gate
+from forensics.origin.reconstruction import LAYER, Losses, losses, on_grid
+from forensics.protocol import Protocol
+from forensics.similarity.base import Similarity
+from forensics.similarity.lpips import Lpips
+from forensics.stages.search import Found
+from forensics.stages.works import ControlGroup, Work
+from forensics.statistics.ranks import clopper_pearson, extreme, holm, rank_p
+
+STATISTICS: tuple[tuple[str, str, Callable[[Losses], float]], ...] = (
+    (
+        "Reconstruction by the autoencoder, first loss over second",
+        "Mean squared difference between the picture and its reconstruction by the checkpoint's autoencoder, divided "
+        "by that between the reconstruction and its own reconstruction.",
+        lambda row: row.ratio,
+    ),
+    (
+        "Reconstruction by the autoencoder, LPIPS of the second feature map",
+        "LPIPS distance in the second feature map between the picture and its reconstruction by the checkpoint's "
+        "autoencoder.",
+        lambda row: row.layer,
+    ),
+)
+"""The first is the primary measurement of origin: chosen on the calibration half of the origin study, before its test
+half was looked at. Low values speak for a picture of the checkpoint's own."""
+_RECIPE_EXHIBIT = "P1"
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """What the stage found."""
+
+    facts: Origin
+    comparisons: tuple[Comparison, ...]
+    target: Work
+    """The picture that retention is measured on."""
+    absences: tuple[Absent, ...]
+
+
+def trace(
+    disputed: Work, item: Item, checkpoint: Checkpoint, originals: Sequence[Work], found: Found, controls: ControlGroup,
+    protocol: Protocol, device: Device, measures: dict[str, Similarity], ledger: Ledger, emit: Emit,
+) -> Traced:  # fmt: skip
+    """Put the disputed image and the controls through the autoencoder, read hidden bits, follow the stated recipe."""
+    model = diffusion.load(checkpoint, device)
+    lpips = measures.get("lpips")
+    reconstructions, comparisons, missing = _reconstruct(disputed, controls, protocol, checkpoint, model, lpips, emit)
+    emit(Event("origin", 0, 1, "watermarks and stated recipe"))
+    marks = watermark.read(to_picture(disputed.pixels))
+    made = _follow(disputed, item, checkpoint, model, lpips, ledger)
+    emit(Event("origin", 1, 1, "watermarks and stated recipe"))
+    del model
+    candidates = {work.id: work for work in originals}
+    candidates |= {i: Work(i, pixels, "") for i, pixels in found.pictures.items()}
+    decided = gate(comparisons[0] if comparisons else None, made, protocol.rank_level, tuple(candidates), disputed.id)
+    target = candidates.get(decided.target, disputed)
+    absences = tuple(a for a in (missing, marks, made) if isinstance(a, Absent))
+    shown = missing if isinstance(missing, Absent) and not reconstructions else reconstructions
+    return Traced(Origin(shown, marks, made, decided), comparisons, target, absences)
+
+
+def _reconstruct(
+    disputed: Work, controls: ControlGroup, protocol: Protocol, checkpoint: Checkpoint, model: DiffusionModel,
+    lpips: Similarity | None, emit: Emit,
+) -> tuple[tuple[Reconstruction, ...], tuple[Comparison, ...], Absent | None]:  # fmt: skip
+    if not isinstance(lpips, Lpips):
+        return (), (), Absent("autoencoder reconstruction", "LPIPS is not at hand.", "Install its pinned weights.")
+    measure = lpips
+
+    def layer(a: Tensor, b: Tensor) -> Tensor:
+        return measure.layer(a, b, LAYER)
+
+    drawn = [controls.works[i] for i in sorted(controls.drawn[: protocol.search_controls])]
+    cut = [(work, on_grid(work.pixels, model.stride)) for work in (disputed, *drawn)]
+    own = cut[0][1]
+    if isinstance(own, Absent):
+        return (), (), own
+    ready = [(work, pixels) for work, pixels in cut[1:] if isinstance(pixels, Tensor)]
+    rows: list[Losses] = []
+    for number, pixels in enumerate((own, *(pixels for _, pixels in ready))):
+        emit(Event("origin", number, 1 + len(ready), "autoencoder, twice"))
+        rows += losses([pixels], model, layer)
+    emit(Event("origin", 1 + len(ready), 1 + len(ready), "autoencoder, twice"))
+    mine = Reconstruction(checkpoint.name, rows[0].first, rows[0].second, rows[0].layer)
+    if not ready:
+        reason = "There is no control work to rank the reconstruction of the disputed image among."
+        return (mine,), (), Absent("primary measurement of origin", reason, "Pass --controls.")
+    return (mine,), _ranked(rows, [work.id for work, _ in ready]), None
+
+
+def _ranked(rows: Sequence[Losses], names: Sequence[str]) -> tuple[Comparison, ...]:
+    found = []
+    for number, (title, statistic, value) in enumerate(STATISTICS, 1):
+        own, *others = (value(row) for row in rows)
+        k, n = extreme(own, others, Better.LOWER), len(others)
+        scores = tuple(ControlScore(name, other) for name, other in zip(names, others, strict=True))
+        primary = Pair.ORIGIN if number == 1 else None
+        corrected = None if primary else holm([rank_p(k, n)])[0]
+        found.append(
+            Comparison(
+                f"O{number}", title, statistic, primary, Better.LOWER, own, scores, k, n, rank_p(k, n),
+                clopper_pearson(k, n), corrected, "more like its own",
+            )
+        )  # fmt: skip
+    return tuple(found)
+
+
+def _follow(
+    disputed: Work, item: Item, checkpoint: Checkpoint, model: DiffusionModel, lpips: Similarity | None, ledger: Ledger
+) -> StatedRecipe | Absent:
+    """The picture made by the recipe of the file as received, beside the disputed image."""
+    decoded = intake.decode(stored(ledger.folder, item.stored).read_bytes(), item.file_name)
+    record = recipe.stated(decoded.records, checkpoint)
+    if isinstance(record, Absent):
+        return record
+    picture = recipe.follow(record, model)
+    if isinstance(picture, Absent):
+        return picture
+    if picture.shape != disputed.pixels.shape:
+        (h, w), (oh, ow) = picture.shape[-2:], disputed.pixels.shape[-2:]
+        return Absent(recipe.WHAT, f"The recipe gives {w} × {h} pixels and the disputed image has {ow} × {oh}.")
+    title = "Picture made by the recipe that the file states"
+    exhibit = ledger.put(to_picture(picture), _RECIPE_EXHIBIT, title, "origin.recipe@1", seed=record.seed)
+    levels = ((picture - disputed.pixels).abs() * 255).round()
+    distance: float | Absent = Absent("LPIPS", "LPIPS is not at hand.")
+    if lpips is not None:
+        distance = float(lpips(disputed.pixels, picture)[0])
+    return StatedRecipe(
+        f"{record.software}, {record.source}",
+        exhibit.id,
+        int(levels.max()),
+        float((levels == 0).float().mean()),
+        distance,
+    )
