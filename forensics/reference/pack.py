@@ -11,6 +11,7 @@ from typing import Any
 import diffusers
 import torch
 from diffusers import AutoencoderKL
+from PIL import Image
 
 from forensics.descriptor import CONFIG, WEIGHTS
 from forensics.reference import tokenizer as bpe
@@ -18,6 +19,8 @@ from forensics.reference import training
 from forensics.reference.twin import build_scheduler, trained_unet
 
 LORA = "pytorch_lora_weights.safetensors"
+SHEETS = ("regenerate-", "controls-", "copies", "finetune")
+"""Contact sheets that the card shows."""
 SHARED = ("vae", "text_encoder", "tokenizer", "scheduler")
 COMPONENTS = {
     "scheduler": ["diffusers", "DDIMScheduler"],
@@ -118,11 +121,13 @@ def pack_descriptor(work: Path, samples: Path) -> None:
 
 
 def pack_runs(work: Path, samples: Path) -> None:
-    """Run manifests, training curves, and the figures that the measuring commands left in the work folder."""
+    """Run manifests, training curves, and what the measuring commands left in the work folder: figures and sheets."""
     runs = samples / "runs"
     runs.mkdir(exist_ok=True)
     for path in sorted((work / "figures").glob("*.figures.json")):
         shutil.copyfile(path, runs / path.name)
+    for path in sorted(p for name in SHEETS for p in (work / "sheets").glob(f"{name}*.png")):
+        Image.open(path).convert("RGB").save(runs / f"{path.stem}.webp", quality=70, method=6)
     shutil.copyfile(work / "data.json", runs / "data.json")
     for name in ("autoencoder", "clip", "twin-a", "twin-b", "finetune", "copydescriptor"):
         if (source := work / name / "log.jsonl").exists():

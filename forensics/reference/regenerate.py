@@ -250,12 +250,13 @@ def run(args: argparse.Namespace) -> None:
         "levels": {
             str(level): summary([rows[w.id] for w in chosen(works, level, args.works)], bound) for level in LEVELS
         },
-        "control_captions": captions_of_controls(
-            args, works, descriptor, Embedder.open(str(args.samples / "openclip"), device)
-        ),
         "seconds": round(time.monotonic() - began),
     }
     target = args.work / "figures" / f"twin-{args.twin}.figures.json"
     target.parent.mkdir(parents=True, exist_ok=True)
+    # The levels are safe before the pictures for the controls' captions begin.
+    target.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    clip = Embedder.open(str(args.samples / "openclip"), device)
+    result["control_captions"] = captions_of_controls(args, works, descriptor, clip)
     target.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(result, indent=1))
