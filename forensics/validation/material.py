@@ -77,6 +77,8 @@ def parameters(protocol: Protocol) -> tuple[Fact, ...]:
 LIMITS = (
     f"Works trained on fewer than {OFTEN} times a pass stand for neither proposition of retention: that a checkpoint "
     "does not reproduce a work otherwise than works it has not seen does not say that it was not trained on it.",
+    "The ratio of retention holds for a work as it was rendered for training: cropped, mirrored or recoloured, a work "
+    "that was trained on often can receive a ratio for the second proposition; the table of changes says how far.",
     "Repetition is exact repetition of one file with one caption; crops, other renderings and other captions in the "
     "training set were not part of this validation.",
     "The figures hold for this checkpoint, for pictures like the works validated and for this version of the protocol.",
