@@ -23,7 +23,7 @@ from forensics.findings import Evidence
 from forensics.protocol import PROFILES
 from forensics.resources import samples
 from forensics.settings import Resolved, Settings
-from forensics.stages import account, evaluate, ladder, measure, search, works
+from forensics.stages import account, evaluate, ladder, measure, origin, search, works
 from forensics.stages.works import Work
 
 _NO_INDEX = Absent("training index", "No training index was searched: this is a comparison of pictures.")
@@ -68,26 +68,35 @@ def analyze(image: Path, out: Path, resolved: Resolved, *, force: bool = False, 
         with session(device):
             # (4) Nearest training images, of the disputed image and of every control, in the same index.
             found = search.search(target, controls, sources, protocol, ledger, emit)
-            # (5) The inversion ladder, with the same budget for every control.
+            # (5) Who made the disputed image, and of which picture retention is therefore asked; then the inversion
+            # ladder, with the same budget for every control.
             embedder = None if isinstance(sources.embedder, Absent) else sources.embedder
             instruments = measure.Instruments.prepare(embedder)
+            put_forward = [work for _, work in originals]
+            traced = origin.trace(
+                target, disputed, checkpoint, put_forward, found, controls, protocol, device, instruments.at_hand,
+                ledger, emit,
+            )  # fmt: skip
             rungs = ladder.climb(
                 target, disputed, checkpoint, control_checkpoint, found, controls, settings, protocol, device,
-                instruments.at_hand, _control_cache(checkpoint), ledger, emit,
+                instruments.at_hand, _control_cache(checkpoint), ledger, emit, traced.target,
             )  # fmt: skip
             # (6) Every measure on every pair, and the same statistics on the controls.
-            measured = measure.measure(target, [w for _, w in originals], found, rungs, controls, instruments, emit)
+            measured = measure.measure(
+                target, put_forward, found, rungs, controls, instruments, emit, traced.target
+            )  # fmt: skip
             compared = (*(w.id for _, w in originals), *found.pictures)
             evaluated = evaluate.evaluate(
                 target, compared, measured, checkpoint, control_checkpoint, protocol, settings.validation, embedder,
                 ledger,
             )  # fmt: skip
+        comparisons = (*measured.comparisons, *traced.comparisons)
         rows = account.ledger(rungs, measured.inversions, measured.measurements, protocol.rank_level)
         # (7) Measurements become graded words and findings: pure, from fixed templates.
         concluded = findings.conclude(
             Evidence(
-                disputed, ledger.exhibits, compared, measured.measurements, protocol, measured.comparisons,
-                found.neighbours, measured.inversions, checkpoint, rows, evaluated.ratios,
+                disputed, ledger.exhibits, compared, measured.measurements, protocol, comparisons,
+                found.neighbours, measured.inversions, checkpoint, rows, evaluated.ratios, traced.facts,
             )
         )  # fmt: skip
         # (8) Freeze, then render: the report is a function of what was frozen.
@@ -110,14 +119,15 @@ def analyze(image: Path, out: Path, resolved: Resolved, *, force: bool = False, 
             inversions=measured.inversions,
             metrics=measured.metrics,
             measurements=measured.measurements,
-            comparisons=measured.comparisons,
+            comparisons=comparisons,
             assessments=concluded.assessments,
             findings=concluded.findings,
-            absences=(*absent, *rungs.absences, *measured.absences, *concluded.absences),
+            absences=(*absent, *traced.absences, *rungs.absences, *measured.absences, *concluded.absences),
             settings=(*resolved.rows, *protocol.rows, *rungs.settings),
             environment=(*facts(device), *rungs.facts),
             custody=ledger.custody,
             curves=rungs.curves,
+            origin=traced.facts,
             ledger=rows,
             validation=evaluated.facts,
         )
