@@ -40,7 +40,7 @@ def test_nothing_heavy_for_help(arguments: list[str]) -> None:
 
 def test_verify_and_report_start_without_networks(tmp_path: Path) -> None:
     folder = small_case(tmp_path / "case")
-    for command in ("verify", "report", "verify"):
+    for command in ("report", "verify", "report"):
         assert not imported(command, str(folder)) & NETWORKS
 
 
