@@ -38,7 +38,7 @@ def test_a_raw_row_gives_the_codelength_at_every_cut(models: dict[str, StableDif
     picture.save(tmp_path / "work.png")
     work = StudyWork("w", tmp_path / "work.png", "a red bird", "", "", "control", 0, "test")
     model = models["v"]
-    row = ladder_rows.row(work, model)
+    row = ladder_rows.row(work.id, work.picture, work.caption, model)
     for cut in (10, 25):
         sigma = row["sigmas"][cut]
         grid = Grid(ladder_rows.STUDY_GRID.levels, sigma, ladder_rows.STUDY_GRID.draws, ladder_rows.STUDY_GRID.cut)
