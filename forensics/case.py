@@ -443,7 +443,7 @@ class LedgerRow:
     n: int
     p: float
     controls_succeed: bool
-    """Whether controls come back too, or as near as the disputed image: here the claim stops."""
+    """Whether controls come back too, or as near as a disputed image that came back: here the claim stops."""
     codec_bits: float | Absent = NO_CODEC
     """Fewest bits at which an ordinary image codec brings the disputed image as near as `median`."""
 

@@ -370,8 +370,8 @@ def claim(ledger: tuple[LedgerRow, ...]) -> str:
         )
     if before:
         return (
-            f"Below the rung “{stop.rung}”{_bits(stop)}, where control works succeed too, the image comes nearer than "
-            "they do but does not come back within the reach of the autoencoder."
+            f"Below the rung “{stop.rung}”{_bits(stop)}, where control works succeed too, the image does not "
+            "come back within the reach of the autoencoder."
         )
     return (
         f"Already at the rung with the fewest supplied bits, “{stop.rung}”{_bits(stop)}, control works come as near: "

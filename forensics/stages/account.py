@@ -59,7 +59,8 @@ def ledger(
                 bits=inversion.supplied_bits, best=min(own), median=median,
                 control_median=statistics.median(controls), control_extreme=min(controls), reach=reach,
                 reached=median <= reach, controls_reached=came, k=k, n=n, p=p,
-                controls_succeed=p > level or rank_p(came, n) > level,
+                # Where nobody came back the search failed: that the controls lie as far off is no success of theirs.
+                controls_succeed=(median <= reach and p > level) or rank_p(came, n) > level,
                 codec_bits=NO_CODEC if at is None else at[0],
             )
         )  # fmt: skip
