@@ -12,6 +12,9 @@ from forensics.report.boards import Picture, picture
 
 ACROSS = 3
 """Controls in one row of the table of scores."""
+SHOWN = 30
+"""Controls up to which every score is printed. Of more, as many of the most extreme: those that a reader will question;
+the chart shows all, and so does the table attached to the report."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,9 @@ class ComparisonView:
     holm: str
     chart: Markup
     rows: tuple[tuple[tuple[str, str], ...], ...]
-    """Control and value in order of value, three to a row; the last row is filled up with empty cells."""
+    """Control and value, the most extreme first, three to a row; the last row is filled up with empty cells."""
+    rest: str
+    """Where the scores stand that the rows leave out, as a sentence; empty where they leave out none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +151,7 @@ def _comparison(c: Comparison) -> ComparisonView:
         role = f"Primary measurement for {words.PAIRS[c.primary_for][0].lower()}, declared before the run"
     low, high = c.k_interval
     scores = sorted(c.controls, key=lambda s: (-s.value if c.better.value == "higher" else s.value, s.control))
-    cells = [(s.control, words.number(s.value)) for s in scores]
+    cells = [(s.control, words.number(s.value)) for s in scores[:SHOWN]]
     cells += [("", "")] * (-len(cells) % ACROSS)
     return ComparisonView(
         c.id,
@@ -161,6 +166,9 @@ def _comparison(c: Comparison) -> ComparisonView:
         words.significant(c.p_holm) if c.p_holm is not None else "",
         charts.strip(c),
         tuple(tuple(cells[i : i + ACROSS]) for i in range(0, len(cells), ACROSS)),
+        ""
+        if len(scores) <= SHOWN
+        else f"The {SHOWN} most extreme of {len(scores)} controls; the attached table controls.csv holds all values.",
     )
 
 
