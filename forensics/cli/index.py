@@ -12,6 +12,7 @@ from forensics.cli import options
 from forensics.cli.console import Console
 
 if TYPE_CHECKING:
+    from forensics.descriptor import CopyDescriptor
     from forensics.embedding import Embedder
 
 
@@ -20,97 +21,129 @@ def index() -> None:
     """Training indexes: searchable collections of training images with captions and digests."""
 
 
+_AT = click.option("--at", metavar="TAG", help="Snapshot to open.  [default: the newest]")
+
+
 @index.command(short_help="Make an index from a collection of images.")
 @click.argument("source", type=options.PATH)
-@click.option("-o", "--out", type=options.PATH, metavar="DIR", required=True, help="Folder of the index, made anew.")
+@click.option("-o", "--out", metavar="URI", required=True, help="Folder or address of the index.")
 @click.option("--name", default="", help="What the report calls the index.  [default: name of SOURCE]")
 @click.option("--coverage", default="", metavar="TEXT", help="What part of the training set it holds, as a sentence.")
+@click.option("--tag", default="v1", show_default=True, help="Name of the snapshot that the build ends with.")
+@click.option("--append", is_flag=True, help="Add SOURCE to an index that is there, as a new snapshot.")
+@click.option("--bytes", "keep_bytes", is_flag=True, help="Store the pictures in the index.")
+@click.option("--copies/--no-copies", default=True, help="Also store vectors of the copy descriptor.  [default: yes]")
 @options.clip
 @options.device
 @options.reporting
 @click.pass_obj
 def build(
-    console: Console, source: Path, out: Path, name: str, coverage: str,
-    clip: str | None, device: str | None, precision: str | None,
+    console: Console, source: Path, out: str, name: str, coverage: str, tag: str, append: bool, keep_bytes: bool,
+    copies: bool, clip: str | None, device: str | None, precision: str | None,
 ) -> None:  # fmt: skip
     """Embed every image of SOURCE and write a searchable index.
 
     SOURCE is a folder of images with captions in side files (`picture.txt` beside `picture.png`), a CSV or Parquet
-    table, or the output of img2dataset. The path of the index is written to standard output.
+    table, or the output of img2dataset. A build that was stopped goes on where it was when the same command is given
+    again. The path of the index is written to standard output.
     """
     with console.working():
         from forensics.retrieval.build import build as build_index
 
         embedder = _embedder(console, clip, device, precision)
-        made = build_index(source, out, embedder, name=name, coverage=coverage, emit=console.emit).manifest
-    console.note(f"{made.count} images; {len(made.excluded)} left out, each with its reason in manifest.json.")
-    console.result(out)
+        descriptor = _descriptor(console, device, precision) if copies else None
+        made = build_index(
+            source, out, embedder, descriptor=descriptor, name=name, coverage=coverage, tag=tag, append=append,
+            keep_bytes=keep_bytes, emit=console.emit,
+        )  # fmt: skip
+    if made.resumed:
+        console.note(f"{made.resumed} parts were kept from an earlier build that was stopped.")
+    for left_out in made.excluded[:10]:
+        console.note(f"left out: {left_out.path}: {left_out.reason}")
+    console.note(
+        f"{made.snapshot.count} images; {len(made.excluded)} left out, each with its reason in "
+        f"{made.snapshot.excluded_file}."
+    )
+    console.result(Path(out))
 
 
 @index.command(short_help="Describe an index.")
-@click.argument("folder", metavar="DIR", type=options.FOLDER)
+@click.argument("uri", metavar="URI")
+@_AT
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def info(folder: Path, as_json: bool) -> None:
-    """Say what the index DIR holds: how many images, which embedder, which part of the training set."""
+def info(uri: str, at: str | None, as_json: bool) -> None:
+    """Say what the index at URI holds: how many images, which embedder, which part of the training set."""
     from forensics import retrieval
     from forensics.schema import encode
 
-    facts = retrieval.open(folder).facts
+    found = retrieval.open(uri, at).info()
+    facts = found.facts
     if as_json:
         click.echo(json.dumps(encode(facts), ensure_ascii=False))
         return
     rows = [
         ("name", facts.name), ("images", str(facts.count)), ("embedder", facts.embedder), ("built", facts.built),
         ("coverage", facts.coverage), ("source", facts.source), ("digest", facts.digest),
-        *((fact.name, fact.value) for fact in facts.facts),
+        *((fact.name, fact.value) for fact in facts.facts), ("offers", found.capabilities.sentence),
     ]  # fmt: skip
     for label, value in rows:
         click.echo(f"{label}: {value}")
 
 
 @index.command(short_help="Find the images of an index nearest to a picture.")
-@click.argument("folder", metavar="DIR", type=options.FOLDER)
+@click.argument("uri", metavar="URI")
 @click.argument("image", type=options.PATH)
 @click.option("-k", "count", type=click.IntRange(min=1), default=5, show_default=True, help="How many.")
+@_AT
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @options.clip
 @options.device
 @options.reporting
 @click.pass_obj
 def search(
-    console: Console, folder: Path, image: Path, count: int, as_json: bool,
+    console: Console, uri: str, image: Path, count: int, at: str | None, as_json: bool,
     clip: str | None, device: str | None, precision: str | None,
 ) -> None:  # fmt: skip
-    """List the images of the index DIR nearest to IMAGE, nearest first.
+    """List the images of the index at URI nearest to IMAGE, nearest first.
 
-    The similarity is the cosine of the embedder's vectors. A hit is not training, and no hit is not absence.
+    Every row is compared. The similarity is the cosine of the embedder's vectors; where the index holds vectors of the
+    copy descriptor too, its nearest images take turns with those of the embedder. A hit is not training, and no hit is
+    not absence.
     """
     with console.working():
         from forensics import intake, retrieval
         from forensics.images import to_tensor
+        from forensics.retrieval import encoders
 
         picture = intake.read(image).picture
-        found = retrieval.open(folder)
-        embedder = _embedder(console, clip, device, precision)
-        hits = retrieval.search(found, embedder, to_tensor(picture), count)[0]
+        found = retrieval.open(uri, at)
+        models = [encoders.clip(_embedder(console, clip, device, precision))]
+        if any(c.name == retrieval.COPY for c in found.info().columns):
+            descriptor = _descriptor(console, device, precision)
+            models += [encoders.copies(descriptor)] if descriptor else []
+        hits = retrieval.search(found, models, to_tensor(picture), count)[0]
     for rank, hit in enumerate(hits, 1):
         row = hit.row
         if as_json:
-            fields = {"rank": rank, "similarity": hit.similarity, "training_id": row.training_id,
-                      "caption": row.caption, "creator": row.creator, "sha256": row.sha256,
+            fields = {"rank": rank, "similarity": hit.similarity, "scores": dict(hit.scores),
+                      "found_by": list(hit.found_by), "mode": "exact", "training_id": row.training_id,
+                      "caption": row.caption, "creator": row.creator, "sha256": row.sha256, "url": row.url,
+                      "licence": row.licence, "lead": row.lead,
                       "picture": None if row.picture is None else str(row.picture)}  # fmt: skip
             click.echo(json.dumps(fields, ensure_ascii=False))
         else:
             click.echo(f"{rank:>3}  {hit.similarity:+.4f}  {row.training_id}  {row.caption}")
 
 
-@index.command(short_help="Check every digest and every vector of an index.")
-@click.argument("folder", metavar="DIR", type=options.FOLDER)
-def verify(folder: Path) -> None:
-    """Read the index DIR completely: every file against its digest, every vector against unit length."""
+@index.command(short_help="Check every digest, row and vector of an index.")
+@click.argument("uri", metavar="URI")
+@_AT
+def verify(uri: str, at: str | None) -> None:
+    """Read the index at URI completely: every file against its digest, every row, every vector against unit length."""
     from forensics import retrieval
 
-    click.echo(f"{folder}: {retrieval.verify(folder)} files agree with the manifest of the index.")
+    report = retrieval.verify(uri, at)
+    click.echo(f"{uri}: {report.files} files ({report.size_bytes} bytes) and {report.rows} rows agree.")
 
 
 def _embedder(console: Console, clip: str | None, device: str | None, precision: str | None) -> Embedder:
@@ -122,3 +155,15 @@ def _embedder(console: Console, clip: str | None, device: str | None, precision:
         console.note("Demonstration CLIP: no model was named with --clip, so the small embedded one is used.")
     spec = clip or str(samples() / "reference" / "openclip")
     return Embedder.open(spec, choose(device or "auto", precision or "auto"))
+
+
+def _descriptor(console: Console, device: str | None, precision: str | None) -> CopyDescriptor | None:
+    from forensics.case import Absent
+    from forensics.descriptor import open_descriptor
+    from forensics.device import choose
+
+    found = open_descriptor(None, choose(device or "auto", precision or "auto"))
+    if isinstance(found, Absent):
+        console.note(f"No vectors of copies: {found.reason}")
+        return None
+    return found

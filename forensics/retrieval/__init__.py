@@ -1,4 +1,4 @@
-"""Training neighbours: open an index, search it exactly, verify it. Building lies in `forensics.retrieval.build`.
+"""Training neighbours: open an index, search it, verify it. Building lies in `forensics.retrieval.build`.
 
 A hit is not training; no hit is not absence. Which collection was searched, how complete it is and which model made the
 vectors is part of every answer (`IndexFacts`).
@@ -6,92 +6,177 @@ vectors is part of every answer (`IndexFacts`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from forensics.errors import IndexError_
 from forensics.registry import Registry
-from forensics.retrieval.base import Hit, Index, Row, Store, Vectors
+from forensics.retrieval.base import (
+    CLIP,
+    COPY,
+    Capabilities,
+    Hit,
+    Hits,
+    IndexInfo,
+    RecallReport,
+    Row,
+    TrainingIndex,
+    Vectors,
+    VerifyReport,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from forensics.embedding import Embedder
+    from forensics.retrieval.encoders import Encoder
 
-READERS: Registry[Callable[..., Store]] = Registry(
-    "index layout",
+READERS: Registry[Callable[..., TrainingIndex]] = Registry(
+    "index engine",
     {
+        "lance": "forensics.retrieval.native:LanceIndex",
         "clip-retrieval": "forensics.retrieval.folder:Folder",
     },
 )
-"""Layouts on disk -> store."""
-
-BACKENDS: Registry[Callable[[Store], Index]] = Registry(
-    "search backend",
-    {
-        "exact": "forensics.retrieval.exact:ExactIndex",
-    },
-)
-"""Ways to search a store. The contract of every row: the results of a plain float64 sort."""
+"""Kinds of collections -> what reads them. The contract of every exact search: the results of a plain float64 sort."""
 
 
-def open(location: Path, *, backend: str = "exact", embedder: str = "", embedder_digest: str = "") -> Index:
+def kind(location: str) -> str:
+    """Row of `READERS` for what lies at a path or address. Raises IndexError_ where there is nothing."""
+    from forensics.retrieval import snapshot
+    from forensics.retrieval.files import Files
+
+    files = Files(location)
+    if not files.exists():
+        raise IndexError_(f"There is no index {location}.", hint="Make one with `forensics index build`.")
+    if snapshot.exists(files):
+        return "lance"
+    if files.exists("partial/plan.json"):
+        raise IndexError_(
+            f"{location} is an index whose build was not finished.",
+            hint="Give the same `forensics index build` command again; it goes on where it stopped.",
+        )
+    return "clip-retrieval"
+
+
+def open(
+    location: Path | str, at: str | None = None, *, embedder: str = "", embedder_digest: str = ""
+) -> TrainingIndex:
     """Open an index.
 
     Args:
-        location: an index folder.
-        backend: row of `BACKENDS`.
-        embedder: for folders without a manifest: what made the vectors, as the user states it.
+        location: folder or address.
+        at: tag of a snapshot, where the engine has versions; the newest where none is given.
+        embedder: for collections that do not record it: what made the vectors, as the user states it.
         embedder_digest: likewise, so that a query with another model can be refused.
 
     Raises:
         IndexError_: missing, damaged, misaligned, empty, or not unit vectors.
-        SettingsError: no such backend.
     """
-    store = READERS.load("clip-retrieval")(location, embedder=embedder, embedder_digest=embedder_digest)
-    return BACKENDS.load(backend)(store)
-
-
-def verify(location: Path) -> int:
-    """Read every digest and every vector's norm; the number of files read.
-
-    Raises:
-        IndexError_: names the first thing that differs, or says that there is no manifest to verify against.
-    """
-    from forensics.retrieval.checks import check_files, check_unit
-    from forensics.retrieval.folder import Folder
-
-    store = Folder(location)
-    if store.manifest is None:
+    chosen = kind(str(location))
+    if chosen == "lance":
+        return READERS.load(chosen)(str(location), at)
+    if at is not None:
         raise IndexError_(
-            f"{location} has no manifest: its files were read and agree in shape, but there is no digest to verify.",
-            hint="Build an index with `forensics index build` from the pictures themselves.",
+            f"{location} has no snapshots to choose from.", hint="Make a native index of it: `forensics index import`."
         )
-    if not store.quick:  # opening has not read everything
-        check_files(location, store.manifest, digests=True)
-        check_unit(store, None)
-    return len(store.manifest.files)
+    return READERS.load(chosen)(Path(location), embedder=embedder, embedder_digest=embedder_digest)
 
 
-def search(index: Index, embedder: Embedder, pictures: Tensor | Sequence[Tensor], k: int) -> list[list[Hit]]:
-    """The k best rows for each picture, refused unless the index was made with this very embedder.
-
-    Raises:
-        IndexError_: another embedder, or an index that does not say which one made it.
-    """
-    if not index.embedder_digest:
+def check_model(info: IndexInfo, encoder: Encoder) -> None:
+    """Raises IndexError_ where the vectors of a column were made with another model, or none is recorded."""
+    name = info.facts.name
+    column = next((c for c in info.columns if c.name == encoder.column), None)
+    if column is None:
+        raise IndexError_(f"The index {name!r} has no vectors {encoder.column!r}.", hint="Build it with that model.")
+    if not column.digest:
         raise IndexError_(
-            f"The index {index.facts.name!r} does not record which model made its vectors.",
+            f"The index {name!r} does not record which model made its vectors.",
             hint="State the model and how its pictures were prepared; a wrong one gives neighbours without meaning.",
         )
-    if index.embedder_digest != embedder.digest:
+    if column.digest != encoder.digest:
         raise IndexError_(
-            f"The index {index.facts.name!r} was made with {index.facts.embedder}, "
-            f"the query with {embedder.name} {embedder.digest}.",
+            f"The index {name!r} was made with {column.embedder} {column.digest}, "
+            f"the query with {encoder.name} {encoder.digest}.",
             hint="Use the model of the index, with the same preparation of pictures, or build the index again.",
         )
-    return index.search(embedder.images(pictures), k)
 
 
-__all__ = ["BACKENDS", "READERS", "Hit", "Index", "Row", "Store", "Vectors", "open", "search", "verify"]
+def search(
+    index: TrainingIndex, encoders: Sequence[Encoder], pictures: Tensor | Sequence[Tensor], k: int
+) -> list[list[Hit]]:
+    """The k best rows for each picture, refused unless the index was made with these very models.
+
+    Args:
+        index: searched exactly, whatever approximate index it has.
+        encoders: models of the columns to search, the column of meaning first.
+        pictures: (B, 3, H, W) in [0, 1], or a list of such batches of different sizes.
+        k: rows wanted.
+
+    Raises:
+        IndexError_: another model, or an index that does not say which one made it.
+    """
+    info = index.info()
+    for encoder in encoders:
+        check_model(info, encoder)
+    return search_vectors(index, {e.column: e.pictures(pictures) for e in encoders}, k)
+
+
+def search_vectors(
+    index: TrainingIndex, queries: Mapping[str, Vectors], k: int, *, mode: str = "exact"
+) -> list[list[Hit]]:
+    """The k best rows over all columns.
+
+    The k best of every column are put together, scored again in every column, and ordered by their better rank: first
+    whatever is first in some column, then whatever is second, and so on; at one rank the columns take turns in the
+    order given. No threshold, and no exchange rate between two models' cosines, enters.
+
+    Args:
+        index: where to search.
+        queries: column -> (Q, D) unit vectors, the same pictures in every column.
+        k: rows wanted.
+        mode: `exact`, or `ann` for looking around.
+    """
+    found = {column: index.search(vectors, k, mode=mode, column=column) for column, vectors in queries.items()}
+    count = len(next(iter(found.values())))
+    return [_together(index, {c: (queries[c][i], found[c][i]) for c in found}, k) for i in range(count)]
+
+
+def _together(index: TrainingIndex, answers: Mapping[str, tuple[Vectors, Hits]], k: int) -> list[Hit]:
+    found_by: dict[int, list[str]] = {}
+    for rank in range(k):
+        for column, (_, hits) in answers.items():
+            if rank < len(hits.row_ids):
+                found_by.setdefault(int(hits.row_ids[rank]), []).append(column)
+    chosen = list(found_by)[:k]
+    first = next(iter(answers))
+    scores = {column: index.scores(query, chosen, column) for column, (query, _) in answers.items()}
+    return [
+        Hit(
+            row=row,
+            similarity=_number(scores[first][place]),
+            row_id=number,
+            scores=tuple((c, s) for c in answers if (s := scores[c][place]) is not None),
+            found_by=tuple(c for c in answers if c in found_by[number]),
+        )
+        for place, (number, row) in enumerate(zip(chosen, index.fetch(chosen), strict=True))
+    ]
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value
+
+
+def verify(location: Path | str, at: str | None = None) -> VerifyReport:
+    """Read every digest, every row and every vector's norm.
+
+    Raises:
+        IndexError_: names the first thing that differs, or says that there is nothing to verify against.
+    """
+    return open(location, at).verify("full")
+
+
+__all__ = [
+    "CLIP", "COPY", "READERS", "Capabilities", "Hit", "Hits", "IndexInfo", "RecallReport", "Row", "TrainingIndex",
+    "VerifyReport", "check_model", "kind", "open", "search", "search_vectors", "verify",
+]  # fmt: skip

@@ -1,9 +1,13 @@
-"""The seam between a collection of training images and whoever searches it."""
+"""The seam between a collection of training images and whoever searches it.
+
+`TrainingIndex` is what an examination sees: its methods, and a declaration of what an engine cannot do. `Store` is what
+the exact search needs of a place where vectors lie; an engine that is a store gets exact search for nothing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,8 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forensics.case import IndexFacts
+from forensics.errors import IndexError_
 
 Vectors = NDArray[np.float32]
+Params = Mapping[str, int]
+"""Parameters of an approximate search: `nprobes`, `refine`."""
+
+CLIP = "vec_clip"
+"""Column of the vectors that stand for subject and meaning."""
+COPY = "vec_copy"
+"""Column of the vectors that stand for the picture itself: the copy descriptor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +35,20 @@ class Row:
     caption: str
     creator: str
     sha256: str
-    """Of the source file; empty where the index records none."""
+    """Of the bytes as stored; empty where the index records none."""
     picture: Path | None
-    """The picture itself, where the index ships it."""
+    """The picture's file, where the index ships it as one."""
+    image: bytes | None = None
+    """The picture's bytes, where the index itself holds them."""
+    url: str = ""
+    licence: str = ""
+    repetitions: int | None = None
+    """How often the source states that this image stood in the training set; none where it states nothing."""
+
+    @property
+    def lead(self) -> bool:
+        """Whether this is a lead only: a row without picture and digest, to be fetched, hashed and embedded again."""
+        return not self.sha256 and self.picture is None and self.image is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,42 +57,216 @@ class Hit:
 
     row: Row
     similarity: float
-    """Cosine of unit vectors, in [-1, 1], summed in float64."""
+    """Cosine of the vectors of the first column searched, in [-1, 1], summed in float64."""
+    row_id: int = -1
+    scores: tuple[tuple[str, float], ...] = ()
+    """(column, cosine) for every column in which the row has a vector."""
+    found_by: tuple[str, ...] = ()
+    """Columns in which the row is among the k best."""
+
+    def score(self, column: str) -> float | None:
+        """The cosine in this column; none where the row has no vector there."""
+        return dict(self.scores).get(column)
 
 
-class Index(Protocol):
-    """A searchable collection. Results are exact and ordered by (-similarity, training_id)."""
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What an engine can do with a collection. What it cannot is printed, never emulated."""
+
+    exact: bool
+    """Every row can be compared with a query."""
+    vectors: bool
+    """The vectors themselves can be read back, so that scores can be computed again."""
+    bytes: bool
+    """Pictures can be read, from the index or from files beside it."""
+    versions: bool
+    """A snapshot can be cited and opened again after later changes."""
+    filter: bool
+    """A search can be restricted to rows by a condition on their columns."""
+
+    @property
+    def sentence(self) -> str:
+        """In words, with what is missing named."""
+        words = {
+            "exact": "exact search", "vectors": "stored vectors", "bytes": "pictures", "versions": "citable snapshots",
+            "filter": "search under a condition",
+        }  # fmt: skip
+        can = [text for name, text in words.items() if getattr(self, name)]
+        cannot = [text for name, text in words.items() if not getattr(self, name)]
+        return f"{', '.join(can) or 'none'}" + (f"; not offered: {', '.join(cannot)}" if cannot else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of vectors and the model that made it."""
+
+    name: str
+    embedder: str
+    digest: str
+    """Of weights, architecture and preparation of pictures: a query made with another one is refused."""
+    preprocessing: str
+    dimension: int
+    dtype: str
+
+
+@dataclass(frozen=True, slots=True)
+class IndexInfo:
+    """What a collection is: the part of a citation that does not depend on the query."""
 
     facts: IndexFacts
-    backend: str
-    embedder_digest: str
-    """Digest of the embedder that made the vectors: a query made with another one is refused."""
+    columns: tuple[Column, ...]
+    capabilities: Capabilities
+    snapshot: str
+    """Digest over the files of the snapshot; empty where the engine has none."""
+    rows_digest: str
+    """Digest over the rows, whatever stores them; empty where it was never computed."""
 
-    def search(self, queries: Vectors, k: int) -> list[list[Hit]]:
-        """(Q, D) unit vectors -> for each query its k best rows. Raises IndexError_ on a wrong dimension."""
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """The answer to one query: rows ordered by (-score, SHA-256 of the image, training id)."""
+
+    row_ids: NDArray[np.int64]
+    scores: NDArray[np.float64]
+    mode: str
+    """`exact`: all rows were compared. `ann`: an approximate index chose them; nothing is said of what it left out."""
+    coverage: str
+    """How much of the collection was compared, as a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    """What verification read and found in order. A difference is an error, never an entry here."""
+
+    level: str
+    files: int
+    size_bytes: int
+    rows: int
+    """Rows whose digest and vectors were computed again; 0 at level `quick`."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecallReport:
+    """How much an approximate search finds of what the exact one finds, on this very snapshot."""
+
+    queries: int
+    k: int
+    params: tuple[tuple[str, int], ...]
+    mean: float
+    p5: float
+    """5th percentile over the queries."""
+    top1_missed: float
+    """Share of queries whose true first row was not found."""
+    low: float
+    """Lower end of the 95 % bootstrap interval of the mean."""
+    high: float
+    milliseconds: float
+    """Median wall time of one approximate query."""
+
+
+class TrainingIndex(Protocol):
+    """A collection of training images. Opened by `forensics.retrieval.open(uri, at=None)`, the sixth method."""
+
+    def info(self) -> IndexInfo:
+        """What it is, with its declared capabilities."""
         ...
+
+    def search(
+        self,
+        vectors: Vectors,
+        k: int,
+        mode: str = "exact",
+        where: str | None = None,
+        params: Params | None = None,
+        column: str = CLIP,
+    ) -> list[Hits]:
+        """(Q, D) unit vectors -> for each query its k best rows.
+
+        Raises:
+            IndexError_: a wrong dimension, or something this engine does not offer.
+            ValueError: not (Q, D), not finite, not of norm one, k below 1, or an unknown mode.
+        """
+        ...
+
+    def fetch(self, row_ids: Sequence[int]) -> list[Row]:
+        """These rows, in this order. Raises IndexError_ where a picture differs from the digest recorded."""
+        ...
+
+    def scores(self, vector: Vectors, row_ids: Sequence[int], column: str) -> list[float | None]:
+        """The cosine of one (D,) query with these rows, in float64; none for a row without a vector there."""
+        ...
+
+    def verify(self, level: str = "quick") -> VerifyReport:
+        """`quick`: presence and sizes; `full`: every digest, every row. Raises IndexError_ naming what differs."""
+        ...
+
+    def measure_recall(
+        self, queries: Vectors, k: int = 20, params: Params | None = None, column: str = CLIP
+    ) -> RecallReport:
+        """Approximate against exact search. Raises IndexError_ where there is nothing approximate, or no vectors."""
+        ...
+
+
+def described(columns: Sequence[Column], index: str, column: str) -> Column:
+    """The column of this name. Raises IndexError_ where the index has none."""
+    for one in columns:
+        if one.name == column:
+            return one
+    raise IndexError_(
+        f"The index {index!r} has no vectors {column!r}.", hint=f"It has: {', '.join(c.name for c in columns)}."
+    )
+
+
+def check_queries(column: Column, index: str, vectors: Vectors, k: int) -> None:
+    """Raises IndexError_ where queries have another dimension than a column, ValueError where k is below 1."""
+    if k < 1:
+        raise ValueError(f"k is {k}; at least 1 is needed")
+    if vectors.ndim == 2 and vectors.shape[1] != column.dimension:
+        raise IndexError_(
+            f"A query has {vectors.shape[1]} components, index {index!r} has {column.dimension}.",
+            hint=f"Use the embedder that made the index: {column.embedder}.",
+        )
+
+
+def not_offered(index: str, what: str) -> IndexError_:
+    """The error for something an engine has declared that it cannot do."""
+    return IndexError_(
+        f"The index {index!r} does not offer {what}.",
+        hint="`forensics index info` lists what it offers; `forensics index import` makes a native index of it.",
+    )
 
 
 class Store(Protocol):
-    """Where vectors and rows lie; a backend searches a store without knowing its layout."""
+    """Where vectors and rows lie; the exact search reads it without knowing its layout. Rows are named by number."""
 
-    facts: IndexFacts
-    embedder_digest: str
-    dimension: int
-    count: int
-
-    def blocks(self, rows: int) -> Iterator[tuple[int, NDArray[Any]]]:
-        """(number of the first row, (n, D) vectors as stored, n <= rows), in order, covering every row once."""
+    def blocks(
+        self, column: str, rows: int, where: str | None = None
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[Any]]]:
+        """((n,) row numbers, (n, D) vectors as stored), n <= rows, covering once every row that has a vector."""
         ...
 
-    def vectors(self, numbers: Sequence[int]) -> NDArray[np.float64]:
-        """(n, D) vectors of these rows, widened without rounding."""
+    def vectors(self, column: str, numbers: Sequence[int]) -> NDArray[np.float64]:
+        """(n, D) vectors of these rows, widened without rounding; NaN where a row has none."""
         ...
 
-    def training_ids(self, numbers: Sequence[int]) -> list[str]:
-        """Training ids of these rows."""
+    def keys(self, numbers: Sequence[int]) -> list[tuple[str, str]]:
+        """(SHA-256 of the image, training id) of these rows: what breaks ties."""
         ...
 
-    def row(self, number: int) -> Row:
-        """One row. Raises IndexError_ where its picture differs from the digest the index records."""
-        ...
+
+@dataclass(frozen=True, slots=True)
+class Duplicates:
+    """Rows of a collection that show one picture, by fixed and declared bounds."""
+
+    of: str
+    """Training id, or the tag of the picture asked about."""
+    same_bytes: int
+    """Other rows with the same SHA-256."""
+    near: int
+    """Other rows that are near-duplicates, same bytes included."""
+    repetitions: int | None
+    """How often the source states these images together stood in the training set; none where it states nothing."""
+    cluster: tuple[str, ...] = field(default=())
+    """Training ids of the near-duplicates, nearest first; at most `CLUSTER_SHOWN`."""
+    rule: str = ""
+    """What counts as a near-duplicate, as a sentence."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from forensics.errors import IndexError_
-from forensics.retrieval.base import Store
+from forensics.retrieval.base import CLIP
 from forensics.retrieval.layout import MANIFEST, METADATA, UNIT_TOLERANCE, VECTORS, Manifest, Shard
 from forensics.weights import sha256_file
+
+if TYPE_CHECKING:
+    from forensics.retrieval.folder import Folder
 
 REBUILD = "Obtain the index again from its source, or build it again; a damaged index is not searched."
 
@@ -43,13 +47,14 @@ def check_files(location: Path, manifest: Manifest, *, digests: bool) -> None:
             raise IndexError_(f"{path} differs from the digest in the manifest.", hint=REBUILD)
 
 
-def check_unit(store: Store, sample: int | None) -> None:
+def check_unit(store: Folder, sample: int | None) -> None:
     """Norms of all vectors, or of about `sample` evenly spaced ones. Raises IndexError_ naming the first row off.
 
     Vectors of another length are refused, not normalised: they come from a step the manifest does not describe.
     """
     step = 1 if sample is None else max(1, store.count // sample)
-    for start, block in store.blocks(16384):
+    for numbers, block in store.blocks(CLIP, 16384):
+        start = int(numbers[0])
         chosen = np.arange(-start % step, len(block), step)
         tolerance = UNIT_TOLERANCE[block.dtype.name]
         off = np.abs(np.linalg.norm(block[chosen].astype(np.float64), axis=1) - 1)

@@ -1,8 +1,9 @@
 """The embedded training index, made again: `python -m forensics.retrieval.embedded`.
 
 All works that the reference checkpoint was trained on, the planted ones included, embedded with the small open_clip
-model beside it. The manifest of the works is a table like any other: this only fixes the choices, so that the shipped
-index can be reproduced. SOURCE_DATE_EPOCH fixes the recorded time.
+model and the copy descriptor beside it. The manifest of the works is a table like any other: this only fixes the
+choices, so that the shipped index can be reproduced: same rows, same digest of the rows. SOURCE_DATE_EPOCH fixes the
+recorded time.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import shutil
 from pathlib import Path
 
 from forensics import device
+from forensics.case import Absent
+from forensics.descriptor import open_descriptor
 from forensics.embedding import Embedder
 from forensics.retrieval.build import Built, build
 
@@ -24,21 +27,30 @@ COVERAGE = (
 )
 
 
-def build_embedded(reference: Path, *, built: str = "") -> Built:
+def build_embedded(reference: Path, *, built: str = "", with_copies: bool = True) -> Built:
     """Build `reference/index` from `reference/manifest.jsonl` and `reference/openclip`.
 
     The manifest's digests are of the works as their collection distributes them; the shipped renderings have their own,
     and the index records both.
 
+    Args:
+        reference: folder of the reference models.
+        built: UTC time to record.
+        with_copies: also store the vectors of the copy descriptor beside the models, where there is one.
+
     Raises:
         IndexError_: the index exists, or the works are not there.
         WeightsError: the embedding model is not there.
     """
-    embedder = Embedder.open(str(reference / "openclip"), device.choose("cpu"))
+    cpu = device.choose("cpu")
+    embedder = Embedder.open(str(reference / "openclip"), cpu)
+    folder = reference / "copydescriptor"
+    descriptor = open_descriptor(str(folder), cpu) if with_copies and folder.is_dir() else None
     return build(
         reference / "manifest.jsonl",
         reference / "index",
         embedder,
+        descriptor=None if isinstance(descriptor, Absent) else descriptor,
         name=NAME,
         coverage=COVERAGE,
         built=built,
@@ -55,8 +67,12 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.replace:
         shutil.rmtree(arguments.reference / "index", ignore_errors=True)
-    manifest = build_embedded(arguments.reference).manifest
-    print(f"{arguments.reference / 'index'}: {manifest.count} works, {len(manifest.excluded)} excluded")
+    made = build_embedded(arguments.reference)
+    snapshot = made.snapshot
+    print(
+        f"{made.location}: {snapshot.count} works, {snapshot.excluded} excluded, columns "
+        f"{', '.join(c.name for c in snapshot.columns)}, digest of the rows {snapshot.rows_digest}"
+    )
 
 
 if __name__ == "__main__":

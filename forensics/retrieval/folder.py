@@ -17,7 +17,22 @@ from numpy.typing import NDArray
 
 from forensics.case import Fact, IndexFacts
 from forensics.errors import IndexError_
-from forensics.retrieval.base import Row
+from forensics.retrieval import exact
+from forensics.retrieval.base import (
+    CLIP,
+    Capabilities,
+    Column,
+    Hits,
+    IndexInfo,
+    Params,
+    RecallReport,
+    Row,
+    Vectors,
+    VerifyReport,
+    check_queries,
+    described,
+    not_offered,
+)
 from forensics.retrieval.checks import REBUILD, check_files, check_unit, listed_shards
 from forensics.retrieval.layout import MANIFEST, UNIT_TOLERANCE, Shard, pair_shards, read_manifest
 from forensics.weights import sha256_file
@@ -28,7 +43,9 @@ _SAMPLE = 1000
 
 
 class Folder:
-    """A store over an index folder, checked on opening."""
+    """A `TrainingIndex` and a `Store` over an embeddings folder, read-only and checked on opening."""
+
+    backend = "exact"
 
     def __init__(self, location: Path, *, embedder: str = "", embedder_digest: str = "") -> None:
         """Open a folder.
@@ -59,29 +76,96 @@ class Folder:
         base = location / (self.manifest.pictures if self.manifest else ".")
         self._pictures = base.resolve()
         self.facts = self._facts(embedder)
+        m = self.manifest
+        said = (m.embedder, m.preprocessing) if m else (embedder, "as the user states it")
+        self.columns = (Column(CLIP, said[0], self.embedder_digest, said[1], self.dimension, self.dtype),)
         check_unit(self, None if self.quick else _SAMPLE)
 
-    def blocks(self, rows: int) -> Iterator[tuple[int, NDArray[Any]]]:
-        """(number of the first row, (n, D) vectors as stored, n <= rows), in order."""
+    # TrainingIndex
+
+    def info(self) -> IndexInfo:
+        """What it is. Without versions: only what the folder holds now can be cited."""
+        return IndexInfo(
+            facts=self.facts,
+            columns=self.columns,
+            capabilities=Capabilities(exact=True, vectors=True, bytes=True, versions=False, filter=False),
+            snapshot=self.facts.digest if self.manifest else "",
+            rows_digest="",
+        )
+
+    def search(
+        self,
+        vectors: Vectors,
+        k: int,
+        mode: str = "exact",
+        where: str | None = None,
+        params: Params | None = None,
+        column: str = CLIP,
+    ) -> list[Hits]:
+        """The k best rows of each query. See `TrainingIndex`."""
+        found = described(self.columns, self.facts.name, column)
+        check_queries(found, self.facts.name, vectors, k)
+        if mode not in ("exact", "ann"):
+            raise ValueError(f"mode is {mode!r}; expected 'exact' or 'ann'")
+        if mode == "ann" or where is not None:
+            raise not_offered(self.facts.name, "approximate search" if mode == "ann" else "a search under a condition")
+        coverage = f"All {self.count} rows were compared; none was skipped."
+        ranked = exact.search(self, column, exact.checked(vectors, self.dimension), k)
+        return [exact.hits(rows, coverage) for rows in ranked]
+
+    def fetch(self, row_ids: Sequence[int]) -> list[Row]:
+        """These rows. Raises IndexError_ where a picture differs from the digest of the manifest's own build."""
+        return [self._row(int(n)) for n in row_ids]
+
+    def scores(self, vector: Vectors, row_ids: Sequence[int], column: str) -> list[float | None]:
+        """The cosine of one query with these rows."""
+        described(self.columns, self.facts.name, column)
+        return list(exact.cosines(self, column, vector, [int(n) for n in row_ids]))
+
+    def verify(self, level: str = "quick") -> VerifyReport:
+        """Sizes, or every digest and every vector; an error where there is no manifest to verify against."""
+        if level not in ("quick", "full"):
+            raise ValueError(f"level is {level!r}; expected 'quick' or 'full'")
+        if self.manifest is None:
+            raise IndexError_(
+                f"{self.location} has no manifest: its files were read and agree in shape, but there is no digest to "
+                "verify.",
+                hint="Build an index with `forensics index build` from the pictures themselves.",
+            )
+        check_files(self.location, self.manifest, digests=level == "full")
+        if level == "full":
+            check_unit(self, None)
+        size = _total_bytes(self.location, self.shards)
+        return VerifyReport(level, len(self.manifest.files), size, self.count if level == "full" else 0)
+
+    def measure_recall(
+        self, queries: Vectors, k: int = 20, params: Params | None = None, column: str = CLIP
+    ) -> RecallReport:
+        """There is nothing approximate here."""
+        raise not_offered(self.facts.name, "approximate search, whose recall could be measured")
+
+    # Store
+
+    def blocks(
+        self, column: str, rows: int, where: str | None = None
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[Any]]]:
+        """Every row, in order."""
         for start, mapped in zip(self._starts, self._maps, strict=False):
             for i in range(0, len(mapped), rows):
-                yield int(start) + i, mapped[i : i + rows]
+                block = mapped[i : i + rows]
+                yield np.arange(int(start) + i, int(start) + i + len(block)), block
 
-    def vectors(self, numbers: Sequence[int]) -> NDArray[np.float64]:
+    def vectors(self, column: str, numbers: Sequence[int]) -> NDArray[np.float64]:
         """(n, D) float64; float16 and float32 widen without rounding."""
         rows = [self._maps[s][i] for s, i in map(self._place, numbers)]
         return np.asarray(rows, dtype=np.float64).reshape(len(rows), self.dimension)
 
-    def training_ids(self, numbers: Sequence[int]) -> list[str]:
-        """Training ids; where the metadata has none, the picture's path, else shard and row."""
-        return [self._training_id(*self._place(n)) for n in numbers]
+    def keys(self, numbers: Sequence[int]) -> list[tuple[str, str]]:
+        """(SHA-256, training id); where the metadata has no id, the picture's path, else shard and row."""
+        places = [self._place(n) for n in numbers]
+        return [(self._cell(s, "sha256", i), self._training_id(s, i)) for s, i in places]
 
-    def row(self, number: int) -> Row:
-        """One row; its picture where it lies below the stated base folder.
-
-        Raises:
-            IndexError_: the picture on disk differs from the digest recorded by the manifest's own build.
-        """
+    def _row(self, number: int) -> Row:
         shard, i = self._place(number)
         path = self._cell(shard, "image_path", i)
         picture = (self._pictures / path).resolve() if path else None
@@ -98,6 +182,8 @@ class Folder:
             creator=self._cell(shard, "creator", i),
             sha256=digest,
             picture=picture,
+            url=self._cell(shard, "url", i),
+            licence=self._cell(shard, "licence", i) or self._cell(shard, "LICENSE", i),
         )
 
     def _place(self, number: int) -> tuple[int, int]:
@@ -187,7 +273,7 @@ def _map(path: Path) -> NDArray[Any]:
 
 
 def _metadata(location: Path, shard: Shard) -> pa.Table:
-    wanted = ("training_id", "key", "image_path", "caption", "creator", "sha256")
+    wanted = ("training_id", "key", "image_path", "caption", "creator", "sha256", "url", "licence", "LICENSE")
     path = location / shard.metadata
     try:
         columns = [name for name in pq.read_schema(path).names if name in wanted]

@@ -7,6 +7,7 @@ Every source gives its entries in one fixed order, whatever the file system's. W
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import os
 import re
@@ -23,6 +24,8 @@ import pyarrow.parquet as pq
 from forensics.errors import IndexError_
 from forensics.retrieval.layout import Excluded
 
+UNIT_ROWS = 256
+"""Entries of one unit of a folder or table; of img2dataset's output a shard is a unit."""
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif")
 TABLES = (".csv", ".tsv", ".parquet", ".jsonl")
 _ALIASES = {
@@ -33,6 +36,10 @@ _ALIASES = {
     "sha256": ("sha256",),
     "url": ("url",),
     "licence": ("licence", "license"),
+    "licence_url": ("licence_url", "license_url"),
+    "rights_holder": ("rights_holder", "copyright"),
+    "fetched_at": ("fetched_at",),
+    "repetitions": ("repetitions", "copies"),
 }
 """Column names understood in tables and side files, the first one present wins."""
 
@@ -53,6 +60,15 @@ class Entry:
     url: str
     licence: str
     read: Callable[[], bytes]
+    in_folder: bool = True
+    """Whether `path` is a file below the source's base; otherwise a member of an archive."""
+    licence_url: str = ""
+    rights_holder: str = ""
+    fetched_at: str = ""
+    shard: str = ""
+    key: str = ""
+    repetitions: int | None = None
+    """How often the source states that the image stood in the training set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +79,25 @@ class Source:
     base: Path
     """Folder the entries' paths start from."""
     total: int
-    entries: Iterator[Entry | Excluded]
+    units: tuple[Callable[[], Iterator[Entry | Excluded]], ...]
+    """The source in pieces, each of which can be read for itself and again: what a build resumes and shares out by."""
+    fingerprint: str
+    """SHA-256 over names and sizes, or over the table: a build is resumed on the same source only."""
+
+    @property
+    def entries(self) -> Iterator[Entry | Excluded]:
+        """All of it, in order."""
+        for unit in self.units:
+            yield from unit()
 
 
-def open_source(source: Path, where: Mapping[str, frozenset[str]] | None = None, *, digests: str = "file") -> Source:
+def open_source(
+    source: Path,
+    where: Mapping[str, frozenset[str]] | None = None,
+    *,
+    digests: str = "file",
+    unit_rows: int = UNIT_ROWS,
+) -> Source:
     """The source at this path.
 
     Args:
@@ -74,12 +105,13 @@ def open_source(source: Path, where: Mapping[str, frozenset[str]] | None = None,
         where: for tables: keep the rows whose column holds one of these values.
         digests: for tables: what a column `sha256` is of. `file`: the very file named, which is then checked;
             `origin`: another form of the work, which is then only recorded.
+        unit_rows: entries of one unit of a folder or table.
 
     Raises:
         IndexError_: nothing there, no pictures, or a table without a column of paths.
     """
     if source.is_file() and source.suffix.lower() in TABLES:
-        return _table(source, where or {}, downloaded=digests == "origin")
+        return _table(source, where or {}, unit_rows, downloaded=digests == "origin")
     if not source.is_dir():
         raise IndexError_(
             f"{source} is neither a folder nor a table.", hint=f"Give a folder or a file of {', '.join(TABLES)}."
@@ -90,7 +122,7 @@ def open_source(source: Path, where: Mapping[str, frozenset[str]] | None = None,
         {p.stem for p in source.iterdir() if re.fullmatch(r"\d+\.(tar|parquet)", p.name)},
         key=lambda stem: (int(stem), stem),
     )
-    return _img2dataset(source, shards) if shards else _folder(source)
+    return _img2dataset(source, shards) if shards else _folder(source, unit_rows)
 
 
 def _pick(row: Mapping[str, Any], field: str) -> str:
@@ -100,8 +132,18 @@ def _pick(row: Mapping[str, Any], field: str) -> str:
     return ""
 
 
-def _entry(path: str, row: Mapping[str, Any], read: Callable[[], bytes], *, downloaded: bool = False) -> Entry:
+def _entry(
+    path: str,
+    row: Mapping[str, Any],
+    read: Callable[[], bytes],
+    *,
+    downloaded: bool = False,
+    in_folder: bool = True,
+    shard: str = "",
+    key: str = "",
+) -> Entry:
     digest = _pick(row, "sha256").lower()
+    times = _pick(row, "repetitions")
     return Entry(
         path=path,
         training_id=_pick(row, "training_id") or path,
@@ -112,17 +154,34 @@ def _entry(path: str, row: Mapping[str, Any], read: Callable[[], bytes], *, down
         url=_pick(row, "url"),
         licence=_pick(row, "licence"),
         read=read,
+        in_folder=in_folder,
+        licence_url=_pick(row, "licence_url"),
+        rights_holder=_pick(row, "rights_holder"),
+        fetched_at=_pick(row, "fetched_at"),
+        shard=shard,
+        key=key,
+        repetitions=int(times) if times.isdigit() else None,
     )
 
 
-def _folder(source: Path) -> Source:
+def _slices(
+    count: int, rows: int, read: Callable[[int, int], Iterator[Entry | Excluded]]
+) -> tuple[Callable[[], Iterator[Entry | Excluded]], ...]:
+    return tuple(partial(read, start, min(count, start + rows)) for start in range(0, count, rows))
+
+
+def _fingerprint(*parts: object) -> str:
+    return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()
+
+
+def _folder(source: Path, unit_rows: int) -> Source:
     files = [p for p in source.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file()]
     files.sort(key=lambda p: p.relative_to(source).as_posix())
     if not files:
         raise IndexError_(f"{source} holds no pictures.", hint=f"Known suffixes: {', '.join(SUFFIXES)}.")
 
-    def entries() -> Iterator[Entry | Excluded]:
-        for path in files:
+    def read(start: int, stop: int) -> Iterator[Entry | Excluded]:
+        for path in files[start:stop]:
             name = path.relative_to(source).as_posix()
             try:
                 row = _side_file(path)
@@ -131,7 +190,9 @@ def _folder(source: Path) -> Source:
             except (OSError, ValueError) as exc:
                 yield Excluded(name, f"its side file is not readable: {exc}")
 
-    return Source("folder with side files", source, len(files), entries())
+    listed = ((p.relative_to(source).as_posix(), p.stat().st_size) for p in files)
+    units = _slices(len(files), unit_rows, read)
+    return Source("folder with side files", source, len(files), units, _fingerprint("folder", unit_rows, *listed))
 
 
 def _side_file(path: Path) -> dict[str, Any]:
@@ -148,7 +209,7 @@ def _side_file(path: Path) -> dict[str, Any]:
     return row
 
 
-def _table(source: Path, where: Mapping[str, frozenset[str]], *, downloaded: bool) -> Source:
+def _table(source: Path, where: Mapping[str, frozenset[str]], unit_rows: int, *, downloaded: bool) -> Source:
     rows = _read_table(source)
     for column in where:
         if rows and column not in rows[0]:
@@ -165,16 +226,22 @@ def _table(source: Path, where: Mapping[str, frozenset[str]], *, downloaded: boo
     folders = [str(Path(full).parent) for full, path in zip(absolute, given, strict=True) if path]
     base = Path(os.path.commonpath(folders)) if folders else source.parent
 
-    def entries() -> Iterator[Entry | Excluded]:
-        for number, (row, path, full) in enumerate(zip(rows, given, absolute, strict=True), 1):
+    def read(start: int, stop: int) -> Iterator[Entry | Excluded]:
+        for number in range(start, stop):
+            row, path, full = rows[number], given[number], absolute[number]
             if path:
                 name = Path(full).relative_to(base).as_posix()
                 yield _entry(name, row, Path(full).read_bytes, downloaded=downloaded)
             else:
-                yield Excluded(f"row {number}", "the row names no picture")
+                yield Excluded(f"row {number + 1}", "the row names no picture")
 
     chosen = "".join(f", rows with {c} {' or '.join(sorted(values))}" for c, values in sorted(where.items()))
-    return Source(f"table {source.name}{chosen}", base, len(rows), entries())
+    with source.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    units = _slices(len(rows), unit_rows, read)
+    return Source(
+        f"table {source.name}{chosen}", base, len(rows), units, _fingerprint("table", unit_rows, digest, chosen)
+    )
 
 
 def _read_table(source: Path) -> list[dict[str, Any]]:
@@ -191,28 +258,42 @@ def _read_table(source: Path) -> list[dict[str, Any]]:
 
 def _img2dataset(source: Path, shards: list[str]) -> Source:
     """Shards `00000.tar` or `00000/` beside `00000.parquet` (key, url, caption, status, sha256, ...)."""
-    listed = {s: _rows_by_key(source / f"{s}.parquet") for s in shards}
 
-    def entries() -> Iterator[Entry | Excluded]:
-        for shard in shards:
-            members, close = _members(source, shard)
-            try:
-                rows = listed[shard]
-                for key in sorted(rows.keys() | members.keys()):
-                    row = rows.get(key, {})
-                    status = row.get("status", "success")
-                    if status != "success":
-                        reason = row.get("error_message") or "no message"
-                        yield Excluded(f"{shard}/{key}", f"img2dataset status {status!r}: {reason}")
-                    elif key not in members:
-                        yield Excluded(f"{shard}/{key}", "listed by img2dataset, but the shard holds no picture")
-                    else:
-                        name, read = members[key]
-                        yield _entry(name, {"key": key} | row, read, downloaded=True)
-            finally:
-                close()
+    def read(shard: str) -> Iterator[Entry | Excluded]:
+        members, close = _members(source, shard)
+        packed = (source / f"{shard}.tar").is_file()
+        try:
+            rows = _rows_by_key(source / f"{shard}.parquet")
+            for key in sorted(rows.keys() | members.keys()):
+                row = rows.get(key, {})
+                status = row.get("status", "success")
+                if status != "success":
+                    reason = row.get("error_message") or "no message"
+                    yield Excluded(f"{shard}/{key}", f"img2dataset status {status!r}: {reason}")
+                elif key not in members:
+                    yield Excluded(f"{shard}/{key}", "listed by img2dataset, but the shard holds no picture")
+                else:
+                    name, bytes_of = members[key]
+                    yield _entry(
+                        name, {"key": key} | row, bytes_of, downloaded=True, in_folder=not packed, shard=shard, key=key
+                    )
+        finally:
+            close()
 
-    return Source("img2dataset output", source, sum(map(len, listed.values())), entries())
+    units = tuple(partial(read, shard) for shard in shards)
+    total = sum(_count(source / f"{shard}.parquet") for shard in shards)
+    parts = [source / f"{shard}{suffix}" for shard in shards for suffix in (".tar", ".parquet")]
+    listed = ((p.name, p.stat().st_size) for p in parts if p.is_file())
+    return Source("img2dataset output", source, total, units, _fingerprint("img2dataset", *listed))
+
+
+def _count(parquet: Path) -> int:
+    if not parquet.is_file():
+        return 0
+    try:
+        return int(pq.read_metadata(parquet).num_rows)
+    except (OSError, pa.ArrowException) as exc:
+        raise IndexError_(f"{parquet} is not a readable table: {exc}.", hint="Obtain the shard again.") from exc
 
 
 def _rows_by_key(parquet: Path) -> dict[str, dict[str, Any]]:

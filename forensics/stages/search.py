@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from PIL import Image
 from torch import Tensor
 
-from forensics import retrieval
+from forensics import intake, retrieval
 from forensics.case import Absent, Checkpoint, IndexFacts, Neighbour
 from forensics.casefile import Ledger
+from forensics.descriptor import open_descriptor
 from forensics.device import Device
 from forensics.embedding import Embedder
 from forensics.errors import WeightsError
@@ -17,7 +19,8 @@ from forensics.events import Emit, Event
 from forensics.images import to_tensor
 from forensics.protocol import Protocol
 from forensics.resources import samples
-from forensics.retrieval.base import Hit, Index
+from forensics.retrieval import encoders
+from forensics.retrieval.base import Hit, Row, TrainingIndex
 from forensics.settings import Settings
 from forensics.stages.works import ControlGroup, Work, read
 
@@ -37,8 +40,10 @@ _NO_EMBEDDER = Absent(
 class Sources:
     """What the search has at hand."""
 
-    index: Index | Absent
+    index: TrainingIndex | Absent
     embedder: Embedder | Absent
+    copies: tuple[encoders.Encoder, ...] = ()
+    """The copy descriptor, where the index has its vectors and the very model is at hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +73,14 @@ def open_sources(settings: Settings, checkpoint: Checkpoint, device: Device) -> 
     embedder = open_embedder(
         settings.clip or (str(reference / "openclip") if checkpoint.demonstration else None), device
     )
-    index: Index | Absent = retrieval.open(location) if location else _NO_INDEX
+    index: TrainingIndex | Absent = retrieval.open(location) if location else _NO_INDEX
     if not isinstance(index, Absent) and isinstance(embedder, Absent):
         raise WeightsError(
             "The index cannot be searched without the open_clip model that made its vectors.",
-            hint=f"Pass --clip with {index.facts.embedder}.",
+            hint=f"Pass --clip with {index.info().facts.embedder}.",
         )
-    return Sources(index, embedder)
+    copies = () if isinstance(index, Absent) else _copies(index, device)
+    return Sources(index, embedder, copies)
 
 
 def open_embedder(spec: str | None, device: Device) -> Embedder | Absent:
@@ -93,22 +99,39 @@ def search(
     index, embedder = sources.index, sources.embedder
     if isinstance(index, Absent) or isinstance(embedder, Absent):
         return Found(index if isinstance(index, Absent) else _NO_EMBEDDER)
-    emit(Event("search", 0, 1, f"{index.facts.count} training images"))
+    facts = index.info().facts
+    emit(Event("search", 0, 1, f"{facts.count} training images"))
     queries = [disputed.pixels, *(work.pixels for work in controls.works)]
-    hits = retrieval.search(index, embedder, queries, protocol.neighbours)
+    hits = retrieval.search(index, [encoders.clip(embedder), *sources.copies], queries, protocol.neighbours)
     neighbours, pictures = [], {}
     for rank, hit in enumerate(hits[0], 1):
         exhibit = None
-        if hit.row.picture is not None:
-            picture = read(hit.row.picture)
+        picture = _picture(hit.row)
+        if picture is not None:
             title = f"Training image {hit.row.training_id}"
-            exhibit = ledger.put(picture, f"N{rank}", title, f"index {index.facts.name}").id
+            exhibit = ledger.put(picture, f"N{rank}", title, f"index {facts.name}").id
             pictures[exhibit] = to_tensor(picture)
         neighbours.append(
             Neighbour(
                 rank, hit.row.training_id, hit.row.caption, hit.row.creator, hit.row.sha256, hit.similarity,
-                index.backend, exhibit,
+                "exact", exhibit,
             )
         )  # fmt: skip
-    emit(Event("search", 1, 1, f"{index.facts.count} training images"))
-    return Found(index.facts, tuple(neighbours), pictures, tuple(h[0] for h in hits[1:]))
+    emit(Event("search", 1, 1, f"{facts.count} training images"))
+    return Found(facts, tuple(neighbours), pictures, tuple(h[0] for h in hits[1:]))
+
+
+def _picture(row: Row) -> Image.Image | None:
+    """The picture of a row, from its file or from the index itself; none where neither has it."""
+    if row.picture is not None:
+        return read(row.picture)
+    return intake.decode(row.image, row.training_id).picture if row.image is not None else None
+
+
+def _copies(index: TrainingIndex, device: Device) -> tuple[encoders.Encoder, ...]:
+    """The copy descriptor, where the index has its vectors and the very model is at hand."""
+    column = next((c for c in index.info().columns if c.name == retrieval.COPY), None)
+    found = open_descriptor(None, device) if column else None
+    if column is None or found is None or isinstance(found, Absent) or found.digest != column.digest:
+        return ()
+    return (encoders.copies(found),)

@@ -15,6 +15,7 @@ from forensics.embedding import Embedder
 from forensics.images import to_tensor
 from forensics.intake import decode
 from forensics.retrieval.embedded import build_embedded
+from forensics.retrieval.encoders import clip
 from tests.contracts.tiny_open_clip import save_tiny_open_clip
 
 SHIPPED = resources.samples() / "reference"
@@ -32,13 +33,13 @@ def test_training_and_planted_works_only(tmp_path: Path) -> None:
         row = {"id": str(number), "path": f"works/{number}.webp", "caption": f"c{number}", "creator": "A", "title": "T"}
         rows.append(row | {"sha256": "0" * 64, "role": role})
     (tmp_path / "manifest.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    manifest = build_embedded(tmp_path, built="2026-01-01T00:00:00Z").manifest
-    assert (manifest.count, manifest.excluded, manifest.pictures) == (3, (), "../works")
+    made = build_embedded(tmp_path, built="2026-01-01T00:00:00Z")
+    assert (made.snapshot.count, made.excluded, made.snapshot.pictures) == (3, (), "../works")
     index = retrieval.open(tmp_path / "index")
-    assert "role planted or training" in index.facts.source
+    assert "role planted or training" in index.info().facts.source
     embedder = Embedder.open(str(tmp_path / "openclip"), device.choose("cpu"))
     picture = decode((tmp_path / "works" / "4.webp").read_bytes(), "4").picture
-    hits = retrieval.search(index, embedder, to_tensor(picture), 9)[0]
+    hits = retrieval.search(index, [clip(embedder)], to_tensor(picture), 9)[0]
     assert hits[0].row.training_id == "4"
     assert {h.row.training_id for h in hits} == {"0", "1", "4"}
     assert hits[0].row.picture == (tmp_path / "works" / "4.webp").resolve()
@@ -51,7 +52,7 @@ def test_the_shipped_index_finds_every_planted_work() -> None:
     rows = [json.loads(line) for line in (SHIPPED / "manifest.jsonl").read_text(encoding="utf-8").splitlines()]
     planted = [row for row in rows if row["role"] == "planted"]
     pictures = [to_tensor(decode((SHIPPED / row["path"]).read_bytes(), row["path"]).picture) for row in planted]
-    found = retrieval.search(index, embedder, pictures, 1)
+    found = retrieval.search(index, [clip(embedder)], pictures, 1)
     assert [hits[0].row.training_id for hits in found] == [row["id"] for row in planted]
-    assert index.facts.count == sum(row["role"] in ("training", "planted") for row in rows)
-    assert retrieval.verify(SHIPPED / "index") >= 2
+    assert index.info().facts.count == sum(row["role"] in ("training", "planted") for row in rows)
+    assert retrieval.verify(SHIPPED / "index").rows == index.info().facts.count

@@ -12,8 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from forensics import retrieval
+from forensics.embedding import Embedder
 from forensics.errors import IndexError_
 from forensics.retrieval import checks, folder
+from forensics.retrieval.encoders import clip
 from tests.contracts.test_retrieval_contract import unit, write
 
 DIMENSION = 8
@@ -21,6 +23,10 @@ DIMENSION = 8
 
 def vectors(count: int, seed: int = 0) -> np.ndarray:
     return unit(np.random.default_rng(seed).standard_normal((count, DIMENSION)))
+
+
+def search(index: retrieval.TrainingIndex, query: np.ndarray, k: int) -> list[retrieval.Hit]:
+    return retrieval.search_vectors(index, {retrieval.CLIP: query.astype(np.float32)}, k)[0]
 
 
 @pytest.fixture
@@ -49,40 +55,40 @@ def theirs(tmp_path: Path) -> Path:
 
 def test_a_clip_retrieval_folder_opens_unverified_and_in_numerical_order(theirs: Path) -> None:
     index = retrieval.open(theirs, embedder="ViT-B-32/openai", embedder_digest="e" * 64)
-    assert index.facts.count == 60
-    assert "as stated by the user: ViT-B-32/openai" in index.facts.embedder
-    assert any("unverified" in f.value for f in index.facts.facts)
+    assert index.info().facts.count == 60
+    assert "as stated by the user: ViT-B-32/openai" in index.info().facts.embedder
+    assert any("unverified" in f.value for f in index.info().facts.facts)
     for shard in range(12):
-        hit = index.search(vectors(5, seed=shard)[3:4], 1)[0][0]
+        hit = search(index, vectors(5, seed=shard)[3:4], 1)[0]
         assert hit.row.caption == f"shard {shard} row 3"
         assert hit.row.training_id == f"/somewhere/else/{shard}-3.jpg"
         assert hit.row.picture is None
         assert hit.similarity == pytest.approx(1, abs=1e-3)
 
 
-def test_a_folder_that_does_not_state_its_embedder_is_not_searched(theirs: Path, embedder: object) -> None:
+def test_a_folder_that_does_not_state_its_embedder_is_not_searched(theirs: Path, embedder: Embedder) -> None:
     with pytest.raises(IndexError_, match="does not record which model"):
-        retrieval.search(retrieval.open(theirs), embedder, [], 3)  # type: ignore[arg-type]
+        retrieval.search(retrieval.open(theirs), [clip(embedder)], [], 3)
 
 
-def test_the_wrong_embedder_is_refused(ours: Path, embedder: object) -> None:
+def test_the_wrong_embedder_is_refused(ours: Path, embedder: Embedder) -> None:
     with pytest.raises(IndexError_, match="was made with test"):
-        retrieval.search(retrieval.open(ours), embedder, [], 3)  # type: ignore[arg-type]
+        retrieval.search(retrieval.open(ours), [clip(embedder)], [], 3)
 
 
 def test_rows_without_ids_are_named_by_place(theirs: Path) -> None:
     for path in (theirs / "metadata").iterdir():
         pq.write_table(pa.table({"NSFW": ["no"] * 5}), path)
-    hit = retrieval.open(theirs).search(vectors(5, seed=11)[4:5], 1)[0][0]
+    hit = search(retrieval.open(theirs), vectors(5, seed=11)[4:5], 1)[0]
     assert (hit.row.training_id, hit.row.caption) == ("11:4", "")
 
 
 def test_facts_of_our_own(ours: Path) -> None:
-    facts = retrieval.open(ours).facts
+    facts = retrieval.open(ours).info().facts
     assert facts.digest == checks.sha256_file(ours / "manifest.json")
     assert facts.built == "2026-01-01T00:00:00Z"
     assert {f.name: f.value for f in facts.facts}["verification on opening"] == "digests of all files read"
-    assert retrieval.verify(ours) == 6
+    assert retrieval.verify(ours).files == 6
 
 
 def npy(ours: Path, shard: int = 1) -> Path:
@@ -178,7 +184,7 @@ def test_no_rows(theirs: Path) -> None:
 
 
 def test_no_folder_and_nothing_to_verify(tmp_path: Path, theirs: Path) -> None:
-    with pytest.raises(IndexError_, match="no index folder"):
+    with pytest.raises(IndexError_, match="no index"):
         retrieval.open(tmp_path / "nowhere")
     with pytest.raises(IndexError_, match="no manifest"):
         retrieval.verify(theirs)
@@ -190,7 +196,7 @@ def test_a_large_index_is_sampled_on_opening_and_verified_on_demand(
     monkeypatch.setattr(folder, "QUICK_BYTES", 10)
     flip(npy(ours))
     index = retrieval.open(ours)
-    assert any("sizes only" in f.value for f in index.facts.facts)
+    assert any("sizes only" in f.value for f in index.info().facts.facts)
     with pytest.raises(IndexError_, match=r"img_emb_1\.npy differs from the digest"):
         retrieval.verify(ours)
 
@@ -201,4 +207,4 @@ def test_a_row_cannot_name_a_file_outside_the_pictures(theirs: Path, tmp_path: P
     names = ["../secret.png", str(tmp_path / "secret.png"), "inside.png", "absent.png", ""]
     pq.write_table(pa.table({"image_path": names}), parquet(theirs, 0))
     store = folder.Folder(theirs)
-    assert [store.row(i).picture for i in range(5)] == [None, None, (theirs / "inside.png").resolve(), None, None]
+    assert [row.picture for row in store.fetch(range(5))] == [None, None, (theirs / "inside.png").resolve(), None, None]
