@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from PIL import Image
@@ -16,10 +16,10 @@ from forensics.device import Device
 from forensics.embedding import Embedder
 from forensics.errors import WeightsError
 from forensics.events import Emit, Event
-from forensics.images import to_tensor
+from forensics.images import to_picture, to_tensor
 from forensics.protocol import Protocol
 from forensics.resources import samples
-from forensics.retrieval import encoders
+from forensics.retrieval import citation, encoders
 from forensics.retrieval.base import Hit, Row, TrainingIndex
 from forensics.settings import Settings
 from forensics.stages.works import ControlGroup, Work, read
@@ -102,7 +102,11 @@ def search(
     facts = index.info().facts
     emit(Event("search", 0, 1, f"{facts.count} training images"))
     queries = [disputed.pixels, *(work.pixels for work in controls.works)]
-    hits = retrieval.search(index, [encoders.clip(embedder), *sources.copies], queries, protocol.neighbours)
+    models = [encoders.clip(embedder), *sources.copies]
+    for model in models:
+        retrieval.check_model(index.info(), model)
+    vectors = {model.column: model.pictures(queries) for model in models}
+    hits = retrieval.search_vectors(index, vectors, protocol.neighbours)
     neighbours, pictures = [], {}
     for rank, hit in enumerate(hits[0], 1):
         exhibit = None
@@ -118,7 +122,18 @@ def search(
             )
         )  # fmt: skip
     emit(Event("search", 1, 1, f"{facts.count} training images"))
-    return Found(facts, tuple(neighbours), pictures, tuple(h[0] for h in hits[1:]))
+    said = (
+        *citation.query_facts({c: v[0] for c, v in vectors.items()}, protocol.neighbours, _coverage(index)),
+        *citation.hit_facts(hits[0]),
+        *citation.repeat_facts(index, to_picture(disputed.pixels), hits[0]),
+    )
+    return Found(
+        replace(facts, facts=(*facts.facts, *said)), tuple(neighbours), pictures, tuple(h[0] for h in hits[1:])
+    )
+
+
+def _coverage(index: TrainingIndex) -> str:
+    return f"All {index.info().facts.count} rows of the snapshot were compared; none was skipped."
 
 
 def _picture(row: Row) -> Image.Image | None:
