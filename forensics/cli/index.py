@@ -146,6 +146,35 @@ def verify(uri: str, at: str | None) -> None:
     click.echo(f"{uri}: {report.files} files ({report.size_bytes} bytes) and {report.rows} rows agree.")
 
 
+@index.command("import", short_help="Make a native index of an embeddings folder.")
+@click.argument("folder", metavar="DIR", type=options.FOLDER)
+@click.option("-o", "--out", metavar="URI", required=True, help="Folder or address of the index, made anew.")
+@click.option("--embedder", default="", help="What made the vectors, where DIR does not record it.")
+@click.option("--embedder-digest", default="", help="Its digest, where DIR does not record it.")
+@click.pass_obj
+def import_(console: Console, folder: Path, out: str, embedder: str, embedder_digest: str) -> None:
+    """Copy the rows and vectors of DIR, in clip-retrieval's embeddings layout, into an index that can be cited."""
+    from forensics.retrieval.convert import import_from
+
+    made = import_from(folder, out, embedder=embedder, embedder_digest=embedder_digest)
+    console.note(f"{made.count} rows; digest of the rows {made.rows_digest}")
+    console.result(Path(out))
+
+
+@index.command(short_help="Write an index as an embeddings folder.")
+@click.argument("uri", metavar="URI")
+@click.option("-o", "--out", type=options.PATH, metavar="DIR", required=True, help="Folder, made anew.")
+@_AT
+@click.pass_obj
+def export(console: Console, uri: str, out: Path, at: str | None) -> None:
+    """Write rows and vectors of meaning of the index at URI in clip-retrieval's embeddings layout."""
+    from forensics.retrieval.convert import export_to
+
+    made = export_to(uri, out, at)
+    console.note(f"{made.count} rows in {len(made.shards)} parts")
+    console.result(out)
+
+
 def _embedder(console: Console, clip: str | None, device: str | None, precision: str | None) -> Embedder:
     from forensics.device import choose
     from forensics.embedding import Embedder

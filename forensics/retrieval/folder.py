@@ -74,7 +74,7 @@ class Folder:
         self._check_shape()
         self.embedder_digest = self.manifest.embedder_digest if self.manifest else embedder_digest
         base = location / (self.manifest.pictures if self.manifest else ".")
-        self._pictures = base.resolve()
+        self.pictures = base.resolve()
         self.facts = self._facts(embedder)
         m = self.manifest
         said = (m.embedder, m.preprocessing) if m else (embedder, "as the user states it")
@@ -168,9 +168,9 @@ class Folder:
     def _row(self, number: int) -> Row:
         shard, i = self._place(number)
         path = self._cell(shard, "image_path", i)
-        picture = (self._pictures / path).resolve() if path else None
+        picture = (self.pictures / path).resolve() if path else None
         # A row must not name files outside the pictures' folder, by `..` or by an absolute path.
-        if picture is not None and not (picture.is_relative_to(self._pictures) and picture.is_file()):
+        if picture is not None and not (picture.is_relative_to(self.pictures) and picture.is_file()):
             picture = None
         digest = self._cell(shard, "sha256", i)
         # Without our manifest `sha256` may be img2dataset's, of the bytes as downloaded and not as stored.

@@ -65,7 +65,7 @@ class LanceIndex:
         (snapshot.check_digests if self.read_all else snapshot.check_sizes)(self.files, self.snapshot)
         self._dataset: Any = None
         base = self.files.path / self.snapshot.pictures if self.files.path and self.snapshot.pictures else None
-        self._pictures = Path(os.path.normpath(base.absolute())) if base else None
+        self.pictures = Path(os.path.normpath(base.absolute())) if base else None
         self.facts = self._facts()
 
     @property
@@ -234,10 +234,10 @@ class LanceIndex:
 
     def _row(self, values: dict[str, Any]) -> Row:
         picture = image = None
-        if values["path"] and self._pictures is not None:
-            found = Path(os.path.normpath(self._pictures / values["path"]))
+        if values["path"] and self.pictures is not None:
+            found = Path(os.path.normpath(self.pictures / values["path"]))
             # A row must not name files outside the pictures' folder, by `..` or by an absolute path.
-            if found.is_relative_to(self._pictures) and found.is_file():
+            if found.is_relative_to(self.pictures) and found.is_file():
                 picture = found
                 if values["sha256"] and sha256_file(found) != values["sha256"].hex():
                     raise IndexError_(f"{found} differs from the digest that the index records for it.", hint=REBUILD)

@@ -23,7 +23,8 @@ from forensics.device import Device, choose, session
 from forensics.diffusion.base import DiffusionModel
 from forensics.embedding import Embedder
 from forensics.images import to_tensor
-from forensics.retrieval.base import Hit, Index
+from forensics.retrieval import encoders
+from forensics.retrieval.base import Hit, TrainingIndex
 from forensics.similarity.base import Similarity
 from forensics.stages import domain
 from forensics.validation import edits, ladder_rows, works
@@ -85,7 +86,7 @@ class Bench:
         return Embedder.open(self.plan.clip, self.device)
 
     @cached_property
-    def index(self) -> Index:
+    def index(self) -> TrainingIndex:
         if self.plan.index is None:
             raise ValueError("no index was given")
         return retrieval.open(self.plan.index)
@@ -116,7 +117,7 @@ class Bench:
         return ladder_rows.row(work.id, picture, caption, self.model(variant))
 
     def _neighbour(self, work: KnownWork) -> Hit:
-        return retrieval.search(self.index, self.embedder, [to_tensor(work.read())], 1)[0][0]
+        return retrieval.search(self.index, [encoders.clip(self.embedder)], [to_tensor(work.read())], 1)[0][0]
 
     def _look(self, work: KnownWork, variant: str) -> dict[str, Any]:
         picture = edits.ROBUSTNESS[variant](work.read()) if variant in edits.ROBUSTNESS else work.read()

@@ -54,6 +54,7 @@ def made(works: Path, tmp_path_factory: pytest.TempPathFactory, embedder: Embedd
     return out
 
 
+@pytest.mark.slow
 def test_a_build_that_was_killed_goes_on_and_ends_with_the_same_rows(works: Path, tmp_path: Path) -> None:
     from tests.contracts.tiny_open_clip import save_tiny_open_clip
 
