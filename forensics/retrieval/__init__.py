@@ -36,7 +36,6 @@ READERS: Registry[Callable[..., TrainingIndex]] = Registry(
     {
         "lance": "forensics.retrieval.native:LanceIndex",
         "clip-retrieval": "forensics.retrieval.folder:Folder",
-        "faiss": "forensics.retrieval.faiss_folder:FaissFolder",
     },
 )
 """Kinds of collections -> what reads them. The contract of every exact search: the results of a plain float64 sort."""
@@ -57,7 +56,7 @@ def kind(location: str) -> str:
             f"{location} is an index whose build was not finished.",
             hint="Give the same `forensics index build` command again; it goes on where it stopped.",
         )
-    return "faiss" if files.exists("image.index") and not files.exists("manifest.json") else "clip-retrieval"
+    return "clip-retrieval"
 
 
 def open(
