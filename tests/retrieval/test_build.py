@@ -77,7 +77,8 @@ def test_a_folder_with_side_files(works: Path, tmp_path: Path, embedder: Embedde
     assert made.snapshot.count == 11
     assert [e.path for e in made.excluded] == ["empty.png", "side.png", "text.jpg", "torn.png"]
     assert all(e.reason for e in made.excluded)
-    assert (events[-1].done, events[-1].total, events[-1].note) == (15, 15, "4 excluded")
+    assert (events[-1].done, events[-1].total) == (15, 15)
+    assert events[-1].note.endswith("4 excluded")  # after the pace, which stands there once a second has passed
     check_search(tmp_path / "index", embedder)
     index = retrieval.open(tmp_path / "index")
     hit = retrieval.search(index, [clip(embedder)], tensor(picture("03")), 1)[0][0]
