@@ -529,6 +529,84 @@ NO_ORIGIN_STAGE = Absent("origin", "No checkpoint was examined, so who made the 
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """A rectangle in a picture, as shares of its width and height from the upper left corner."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """One part of the disputed image laid over one part of a work."""
+
+    number: int
+    model: str
+    """`identity`, `similarity`, `affine` or `homography`: the simplest adequate one."""
+    matrix: tuple[float, ...]
+    """Nine numbers, row by row: pixels of the work -> pixels of the disputed image, both as received."""
+    mirrored: bool
+    inverted: bool
+    places: int
+    """Keypoints in this relation; 0 where frames, contents or a search proposed it."""
+    residual_px: float
+    """Median shift left after alignment, in pixels of the disputed image."""
+    disputed: Place
+    work: Place
+    share_disputed: float
+    """Share of the disputed image's content, plain margins aside, that agrees."""
+    share_work: float
+    level: int
+    """Pixels of the largest thumbnail of the overlap up to which both agree; 0 where 32 pixels do not."""
+    level_low: int
+    level_high: int
+    """Central 90 % of the level when sixteenths of the overlap are drawn anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """One numbered part of the overlap, where it lies in both pictures and how far it agrees."""
+
+    number: int
+    disputed: Place
+    work: Place
+    correlation: float
+    """Local correlation of the detail between 8 and 64 pixels of the overlap, in [-1, 1]."""
+    state: str
+    """`agrees`, `undecided` or `differs`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Correspondence:
+    """The disputed image laid over one work: what corresponds, where, at what level of detail, what changed."""
+
+    id: str
+    work: str
+    """Exhibit id."""
+    outcome: Outcome
+    basis: str
+    """Why this word, with the numbers, from fixed sentences."""
+    regions: tuple[Region, ...]
+    containment: str
+    """Which picture lies within which, as a sentence; empty where nothing was laid over anything."""
+    tones: tuple[str, ...]
+    """What happened to tones and colours, from the work to the disputed image."""
+    ceilings: tuple[Fact | Absent, ...]
+    """What bounds the level of detail: the work's own detail, the alignment, the checkpoint's autoencoder."""
+    elements: tuple[Element, ...]
+    """Cells that agree or are undecided, strongest first."""
+    differences: tuple[Element, ...]
+    """Cells that differ, weakest first."""
+    values: tuple[Fact, ...]
+    """Measurements on the overlap, named with protocol and version."""
+    figures: tuple[str, ...]
+    """Exhibit ids: numbered pair, overlay, checkerboard, map in three words."""
+    protocol: str
+
+
+@dataclass(frozen=True, slots=True)
 class Assessment:
     """How far one work corresponds to the disputed image, in graded technical words."""
 
@@ -769,6 +847,8 @@ class Case:
     """One row a rung that was run on the controls too, by rising supplied bits."""
     origin: Origin | Absent = NO_ORIGIN_STAGE
     """What bears on whether the checkpoint made the disputed image."""
+    correspondences: tuple[Correspondence, ...] = ()
+    """The disputed image laid over every work it was compared with, in the order of the assessments."""
 
     def __post_init__(self) -> None:
         exhibits = _unique([e.id for e in self.exhibits], "exhibit")
@@ -787,6 +867,9 @@ class Case:
         for m in self.measurements:
             _require({m.a, m.b}, exhibits, f"exhibit of measurement {m.id}")
             _require({m.metric}, metrics, f"metric of measurement {m.id}")
+        _unique([c.id for c in self.correspondences], "correspondence")
+        for c in self.correspondences:
+            _require({c.work, *c.figures}, exhibits, f"exhibit of correspondence {c.id}")
         for a in self.assessments:
             _require({a.work}, exhibits, f"work of assessment {a.id}")
             _require(set(a.cites), measured, f"citation of assessment {a.id}")

@@ -15,6 +15,7 @@ from forensics.case import (
     Better,
     Checkpoint,
     Comparison,
+    Correspondence,
     Exhibit,
     Finding,
     Grade,
@@ -26,6 +27,7 @@ from forensics.case import (
     Neighbour,
     NotMeasured,
     Origin,
+    Outcome,
     Pair,
     StatedRecipe,
     stops_at,
@@ -58,6 +60,10 @@ _ORIGIN_LIMITS = (
 _UNALIGNED = (
     "The pictures were compared as they lie: a mirrored, cropped or shifted picture scores lower than it would aligned."
 )
+_ALIGNED = (
+    "Position, size, rotation, mirroring, tone and colour were compensated before the pictures were compared; "
+    "free-form changes of shape were not."
+)
 _HIT = "A hit in the index is not training, and the absence of a hit is not absence from the training set."
 
 
@@ -82,10 +88,16 @@ class Evidence:
     ratios: Mapping[Pair, LikelihoodRatio | Absent] = field(default_factory=dict)
     """From a validation record that fits; empty without one."""
     origin: Origin | None = None
+    correspondences: tuple[Correspondence, ...] = ()
+    """The disputed image laid over the works; a work without one is graded by unaligned measures."""
 
     def ratio(self, pair: Pair) -> LikelihoodRatio | Absent:
         """The likelihood ratio of a pair, or why there is none."""
         return self.ratios.get(pair, NO_RECORD)
+
+    def laid_over(self, work: str) -> Correspondence | None:
+        """The correspondence with a work, if it was examined."""
+        return next((c for c in self.correspondences if c.work == work), None)
 
     def of(self, work: str) -> dict[str, Measurement]:
         """The measurements between the disputed image and a work, by measure."""
@@ -137,8 +149,8 @@ def _assess(assessment_id: str, work: str, evidence: Evidence) -> Assessment:
         work=work,
         grade=grade,
         basis=basis,
-        corresponds=_corresponds(values, grade),
-        differs=_differs(values, grade),
+        corresponds=_corresponds(values, grade, evidence.laid_over(work)),
+        differs=_differs(values, grade, evidence.laid_over(work)),
         subject_or_manner=_subject(values, evidence),
         cites=tuple(m.id for m in values.values()),
     )
@@ -148,6 +160,8 @@ def _grade(work: str, values: dict[str, Measurement], evidence: Evidence) -> tup
     protocol, disputed = evidence.protocol, evidence.disputed.exhibit
     if evidence.same_pixels(work):
         return Grade.SAME_PIXELS, f"The SHA-256 of the decoded pixels of {disputed} and {work} is equal."
+    if (laid := evidence.laid_over(work)) is not None:
+        return _GRADES[laid.outcome], f"{disputed} and {work}: {laid.outcome.value}. {laid.basis}"
     ssim, lpips = values.get("ssim"), values.get("lpips")
     if ssim is None or lpips is None:
         return Grade.INSUFFICIENT, "SSIM or LPIPS could not be measured; no grade is given."
@@ -178,15 +192,29 @@ def _grade(work: str, values: dict[str, Measurement], evidence: Evidence) -> tup
     return Grade.NONE, f"{stated}. {ranked} {_MAY_BE_EDITED}"
 
 
+_GRADES = {
+    Outcome.REPRODUCES: Grade.THROUGHOUT,
+    Outcome.PARTLY: Grade.IN_PART,
+    Outcome.ARRANGEMENT: Grade.SUBJECT,
+    Outcome.SUBJECT: Grade.SUBJECT,
+    Outcome.STYLE: Grade.SUBJECT,
+    Outcome.NONE: Grade.NONE,
+    Outcome.INSUFFICIENT: Grade.INSUFFICIENT,
+}
+"""The graded word of the assessment that belongs to each outcome of the aligned comparison."""
+
+
 def _nearest(evidence: Evidence) -> Comparison | None:
     return next((c for c in evidence.comparisons if c.better is Better.HIGHER and "osine" in c.title), None)
 
 
-def _corresponds(values: dict[str, Measurement], grade: Grade) -> tuple[str, ...]:
+def _corresponds(values: dict[str, Measurement], grade: Grade, laid: Correspondence | None = None) -> tuple[str, ...]:
     if grade is Grade.SAME_PIXELS:
         return ("Every pixel.",)
     if grade not in (Grade.THROUGHOUT, Grade.IN_PART):
         return ("No correspondence of pixels beyond that between controls and their neighbours was measured.",)
+    if laid is not None:
+        return _aligned(laid)
     rows = []
     if ssim := values.get("ssim"):
         rows.append(f"Local pattern of brightness: SSIM {ssim.value:.3f}, where 1 is reached by equal pictures.")
@@ -199,9 +227,24 @@ def _corresponds(values: dict[str, Measurement], grade: Grade) -> tuple[str, ...
     return tuple(rows)
 
 
-def _differs(values: dict[str, Measurement], grade: Grade) -> tuple[str, ...]:
+def _aligned(laid: Correspondence) -> tuple[str, ...]:
+    """What corresponds once the two are laid over each other, region by region."""
+    return tuple(
+        f"Region {r.number}: {r.share_disputed:.0%} of the disputed image and {r.share_work:.0%} of the work agree as "
+        f"a thumbnail of {r.level} pixels." if r.level else
+        f"Region {r.number}: {r.share_disputed:.0%} of the disputed image and {r.share_work:.0%} of the work agree in "
+        f"single cells, tied together by {r.places} keypoints."
+        for r in laid.regions
+    )  # fmt: skip
+
+
+def _differs(values: dict[str, Measurement], grade: Grade, laid: Correspondence | None = None) -> tuple[str, ...]:
     if grade is Grade.SAME_PIXELS:
         return ("Nothing in the decoded pixels. The files may still differ in container and metadata.",)
+    if laid is not None and laid.regions and grade in (Grade.THROUGHOUT, Grade.IN_PART):
+        changed = (f"From the work to the disputed image: {words}." for words in laid.tones)
+        cells = f"{len(laid.differences)} cells of the overlap differ in detail; they are numbered in the table."
+        return (*changed, cells, f"{laid.containment}")
     rows = []
     if tiled := values.get("tiled"):
         rows.append(
@@ -244,7 +287,7 @@ def _derivation(evidence: Evidence, assessments: Sequence[Assessment]) -> Findin
         cites.append(rank.id)
         answer += f" {_ranked(rank, evidence.protocol)}"
     contrary += _sensitivity(evidence, Pair.DERIVATION, rank)
-    limits = [_UNALIGNED]
+    limits = [_UNALIGNED if evidence.laid_over(first.work) is None else _ALIGNED]
     if any(n.exhibit == first.work for n in evidence.neighbours):
         limits.append("The work compared was found by searching; it was not put forward by a party.")
         limits.append(_HIT)

@@ -23,7 +23,7 @@ from forensics.findings import Evidence
 from forensics.protocol import PROFILES
 from forensics.resources import samples
 from forensics.settings import Resolved, Settings
-from forensics.stages import account, evaluate, ladder, measure, origin, search, works
+from forensics.stages import account, correspond, evaluate, ladder, measure, origin, search, works
 from forensics.stages.works import Work
 
 _NO_INDEX = Absent("training index", "No training index was searched: this is a comparison of pictures.")
@@ -90,13 +90,17 @@ def analyze(image: Path, out: Path, resolved: Resolved, *, force: bool = False, 
                 target, compared, measured, checkpoint, control_checkpoint, protocol, settings.validation, embedder,
                 ledger,
             )  # fmt: skip
+            laid = correspond.correspond(
+                target, [*(w for _, w in originals), *(Work(i, p, "") for i, p in found.pictures.items())],
+                instruments.at_hand, ledger, emit, figures=1 + len(originals),
+            )  # fmt: skip
         comparisons = (*measured.comparisons, *traced.comparisons)
         rows = account.ledger(rungs, measured.inversions, measured.measurements, protocol.rank_level)
         # (7) Measurements become graded words and findings: pure, from fixed templates.
         concluded = findings.conclude(
             Evidence(
                 disputed, ledger.exhibits, compared, measured.measurements, protocol, comparisons,
-                found.neighbours, measured.inversions, checkpoint, rows, evaluated.ratios, traced.facts,
+                found.neighbours, measured.inversions, checkpoint, rows, evaluated.ratios, traced.facts, laid,
             )
         )  # fmt: skip
         # (8) Freeze, then render: the report is a function of what was frozen.
@@ -130,6 +134,7 @@ def analyze(image: Path, out: Path, resolved: Resolved, *, force: bool = False, 
             origin=traced.facts,
             ledger=rows,
             validation=evaluated.facts,
+            correspondences=laid,
         )
         return _finish(ledger, case, settings, emit)
 
@@ -159,9 +164,13 @@ def compare(
                 target, [w for _, w in received], search.Found(_NO_INDEX), ladder.Ladder(),
                 works.ControlGroup(_NO_CONTROLS), instruments, emit,
             )  # fmt: skip
+            laid = correspond.correspond(target, [w for _, w in received], instruments.at_hand, ledger, emit)
         concluded = findings.conclude(
-            Evidence(item, ledger.exhibits, tuple(w.id for _, w in received), measured.measurements, protocol)
-        )
+            Evidence(
+                item, ledger.exhibits, tuple(w.id for _, w in received), measured.measurements, protocol,
+                correspondences=laid,
+            )
+        )  # fmt: skip
         examined = frozenset(i.sha256 for i in (item, *(i for i, _ in received)))
         case = Case(
             schema=SCHEMA,
@@ -188,6 +197,7 @@ def compare(
             settings=(*resolved.rows, *protocol.rows),
             environment=facts(device),
             custody=ledger.custody,
+            correspondences=laid,
         )
         return _finish(ledger, case, settings, emit)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import click
 
+from forensics import casefile
+from forensics.case import Outcome
 from forensics.cli import options
 from forensics.cli.analyze import case_folder, decodes
 from forensics.cli.console import Console
@@ -16,6 +19,7 @@ from forensics.settings import resolve
 @click.command(short_help="Compare an image with originals; no checkpoint is examined.")
 @click.argument("disputed", type=options.PATH)
 @click.argument("originals", nargs=-1, required=True, metavar="ORIGINAL...", type=options.PATH)
+@click.option("--json", "as_json", is_flag=True, help="Print outcome and measurements as JSON instead of the path.")
 @options.clip
 @options.profile
 @options.case_file
@@ -33,11 +37,12 @@ def compare(
     case_file: Path | None,
     out: Path | None,
     force: bool,
+    as_json: bool,
     **flags: Any,
 ) -> None:
     """Compare DISPUTED with each ORIGINAL and write a case folder with its report.
 
-    The path of the PDF is written to standard output.
+    The path of the PDF is written to standard output, or with --json the outcome and the measurements.
     """
     resolved = resolve({**flags, "originals": tuple(map(str, originals))}, case_file)
     folder = case_folder(disputed, out)
@@ -47,4 +52,19 @@ def compare(
         from forensics import pipeline
 
         pdf = pipeline.compare(disputed, originals, folder, resolved, force=force, emit=console.emit)
-    console.result(pdf)
+    if as_json:
+        console.close()
+        click.echo(_json(folder))
+    else:
+        console.result(pdf)
+
+
+def _json(folder: Path) -> str:
+    """`outcome`, the strongest over the works, then the correspondences and measurements as `case.json` has them."""
+    document = json.loads((folder / casefile.CASE).read_bytes())
+    words = [row["outcome"] for row in document["correspondences"]]
+    chosen = {
+        "outcome": min(words, key=[word.value for word in Outcome].index),
+        **{name: document[name] for name in ("id", "correspondences", "measurements", "metrics", "absences")},
+    }
+    return json.dumps(chosen, ensure_ascii=False, indent=1)

@@ -12,6 +12,7 @@ from forensics.case import Absent, Assessment, Case, Grade
 from forensics.report import words
 from forensics.report.bits import Bits, bits
 from forensics.report.boards import Boards, Picture, boards, picture
+from forensics.report.correspondences import Entry, correspondences
 from forensics.report.evidence import Comparing, Summary, comparing, limitations, summary
 from forensics.report.measures import Measures, Table
 from forensics.report.subjects import (
@@ -145,6 +146,7 @@ class Report:
     rungs: tuple[Rung, ...]
     chart: Markup | None
     tables: tuple[Table, ...]
+    correspondences: tuple[Entry, ...]
     comparing: Comparing
     bits: Bits
     validation: Validation
@@ -195,6 +197,7 @@ def view(case: Case, signatory: str = "") -> Report:
         rungs=rungs(case),
         chart=measures.chart(),
         tables=measures.tables(),
+        correspondences=correspondences(case),
         comparing=comparing(case),
         bits=bits(case),
         validation=validation(case),

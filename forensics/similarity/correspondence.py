@@ -59,6 +59,10 @@ class Part:
     cells: Cells
     residual: float
     """Median shift left between agreeing cells, in pixels of the first picture as received."""
+    residual_canvas: float
+    """The same in pixels of the canvas."""
+    from_first: Matrix
+    """Pixels of the first picture as received -> canvas."""
     polygon_a: Matrix
     """(k, 2): corners of the overlap in the first picture, pixels as received."""
     polygon_b: Matrix
@@ -129,14 +133,17 @@ def _part(a: Plate, b: Plate, found: Alignment, swapped: bool) -> Part | None:
     polygon_a, polygon_b = project(to_first, polygon_a), project(to_second, polygon_b)
     share_a, share_b = over.area_a * grid.share, over.area_b * grid.share
     residual = residual_canvas / scale / a.scale
+    from_first = over.to_canvas @ np.linalg.inv(to_first)
     if swapped:
+        from_first = from_first @ matrix
         matrix, points = np.linalg.inv(matrix), points[:, [2, 3, 0, 1]]
         matrix /= matrix[2, 2]
         polygon_a, polygon_b, share_a, share_b = polygon_b, polygon_a, share_b, share_a
         residual *= float(np.sqrt(abs(np.linalg.det(matrix[:2, :2]))))
     return Part(
         matrix, found.model, found.mirrored, luminance < -0.3, found.proposed, found.inliers, points, found.score, over,
-        x, y, detail, grid, float(residual), polygon_a, polygon_b, share_a, share_b, swapped,
+        x, y, detail, grid, float(residual), residual_canvas, from_first, polygon_a, polygon_b, share_a,
+        share_b, swapped,
     )  # fmt: skip
 
 

@@ -1,0 +1,233 @@
+"""The disputed image laid over each work: what corresponds, with the figures that show it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from forensics.case import Absent, Correspondence, Element, Fact, Outcome, Place, Region
+from forensics.casefile import Ledger
+from forensics.events import Emit, Event
+from forensics.images import resize, to_picture, to_tensor
+from forensics.similarity import outcome, pdq, thumbnail_level
+from forensics.similarity.base import Similarity
+from forensics.similarity.correspondence import VERSION, Pairing, Part, Prepared, pair, prepare
+from forensics.similarity.figures import board, checkerboard, overlay, words_map
+from forensics.similarity.lpips import Lpips
+from forensics.similarity.overlay import project
+from forensics.similarity.plates import Matrix
+from forensics.similarity.regions import AGREE, DIFFER, UNDECIDED
+from forensics.similarity.ssim import ssim_map
+from forensics.similarity.tiled import tile_distances
+from forensics.stages.works import Work
+
+_STATES = {AGREE: "agrees", UNDECIDED: "undecided", DIFFER: "differs"}
+_ROWS = 12
+"""Numbered elements, and differences, that are listed."""
+_SHOWN = (Outcome.REPRODUCES, Outcome.PARTLY, Outcome.ARRANGEMENT)
+_AUTOENCODER = Absent(
+    "ceiling of the autoencoder",
+    "The level of the work against its own round trip through the checkpoint was not taken.",
+)
+
+
+def correspond(
+    disputed: Work, works: Sequence[Work], instruments: Mapping[str, Similarity], ledger: Ledger, emit: Emit, *,
+    figures: int | None = None,
+) -> tuple[Correspondence, ...]:  # fmt: skip
+    """Compare the disputed image with every work.
+
+    Args:
+        instruments: measures at hand; those of the overlap are taken with them.
+        figures: works, from the first, for which figures are stored; all by default.
+    """
+    first = _prepared(disputed)
+    rows = []
+    for number, work in enumerate(works, 1):
+        emit(Event("align", number - 1, len(works), work.id))
+        found = pair(first, _prepared(work))
+        drawn = figures is None or number <= figures
+        rows.append(_row(f"D{number}", disputed, work, found, instruments, ledger if drawn else None))
+    emit(Event("align", len(works), len(works), f"{len(works)} works"))
+    return tuple(rows)
+
+
+def _prepared(work: Work) -> Prepared:
+    return prepare(np.asarray(to_picture(work.pixels), np.uint8))
+
+
+def _row(
+    row_id: str, disputed: Work, work: Work, found: Pairing, instruments: Mapping[str, Similarity],
+    ledger: Ledger | None,
+) -> Correspondence:  # fmt: skip
+    word = outcome.decide(found)
+    parts = [p for p in found.parts if outcome.in_detail(p)]
+    if not parts and word in _SHOWN:
+        parts = list(found.parts[:1])
+    sizes = _size(disputed), _size(work)
+    values = [Fact(f"PDQ distance, smallest of eight ways round ({pdq.VERSION}, of 256 bits)",
+                   str(found.fingerprint_distance))]  # fmt: skip
+    figures: tuple[str, ...] = ()
+    agree: list[Element] = []
+    differ: list[Element] = []
+    ceilings: tuple[Fact | Absent, ...] = ()
+    if parts:
+        values += _values(parts[0], instruments)
+        agree, differ = _elements(parts, sizes)
+        ceilings = _ceilings(parts[0])
+        if ledger is not None:
+            figures = _figures(row_id, disputed, work, parts, agree, ledger)
+    return Correspondence(
+        id=row_id, work=work.id, outcome=word, basis=_basis(word, found, parts),
+        regions=tuple(_region(i, p, sizes) for i, p in enumerate(parts, 1)),
+        containment=_containment(parts), tones=found.tones.words if found.tones and parts else (), ceilings=ceilings,
+        elements=tuple(agree[:_ROWS]), differences=tuple(differ[:_ROWS]), values=tuple(values), figures=figures,
+        protocol=f"{VERSION}, {outcome.VERSION}",
+    )  # fmt: skip
+
+
+def _size(work: Work) -> tuple[int, int]:
+    return int(work.pixels.shape[-1]), int(work.pixels.shape[-2])
+
+
+def _basis(word: Outcome, found: Pairing, parts: Sequence[Part]) -> str:
+    if word is Outcome.INSUFFICIENT:
+        return "One of the two pictures shows too little structure to be compared."
+    if not parts:
+        return "No geometric correspondence: no alignment brings detail of one picture over detail of the other."
+    part = parts[0]
+    how = ["mirrored"] if part.mirrored else []
+    how += ["tone-inverted"] if part.inverted else []
+    laid = f"Laid over each other ({', '.join([part.model, *how])}; residual {part.residual:.2f} pixels)"
+    share = (
+        f"{sum(p.share_a for p in parts):.0%} of the disputed image and {sum(p.share_b for p in parts):.0%} of the work"
+    )
+    if word is Outcome.ARRANGEMENT:
+        return f"{laid}, the coarse layout agrees; from {thumbnail_level.FIRST} pixels on the detail does not."
+    if part.detail.level:
+        return (
+            f"{laid}, {share} agree; the overlap agrees as a thumbnail of {part.detail.level} pixels "
+            f"(interval {part.detail.low} to {part.detail.high}), finer detail does not."
+        )
+    return f"{laid}, {share} agree in single cells; {part.inliers} keypoints stand in one geometric relation."
+
+
+def _containment(parts: Sequence[Part]) -> str:
+    if not parts:
+        return ""
+    a, b = (min(1.0, sum(s)) for s in ([p.share_a for p in parts], [p.share_b for p in parts]))
+    if abs(a - b) < 0.1:
+        return f"The corresponding area is about the same share of both pictures ({a:.0%} and {b:.0%})."
+    if a > b:
+        return f"A part of the work ({b:.0%}) fills the disputed image to {a:.0%}."
+    return f"The work, to {b:.0%}, lies within a part of the disputed image ({a:.0%})."
+
+
+def _place(points: Matrix, size: tuple[int, int]) -> Place:
+    low, high = points.min(0) + 0.5, points.max(0) + 0.5
+    left, top, right, bottom = (
+        float(np.clip(v, 0, 1)) for v in (low[0] / size[0], low[1] / size[1], high[0] / size[0], high[1] / size[1])
+    )
+    return Place(round(left, 4), round(top, 4), round(right, 4), round(bottom, 4))
+
+
+def _region(number: int, part: Part, sizes: tuple[tuple[int, int], tuple[int, int]]) -> Region:
+    return Region(
+        number, part.model, tuple(float(v) for v in part.matrix.ravel()), part.mirrored, part.inverted, part.inliers,
+        round(part.residual, 3), _place(part.polygon_a, sizes[0]), _place(part.polygon_b, sizes[1]),
+        round(part.share_a, 4), round(part.share_b, 4), part.detail.level, part.detail.low, part.detail.high,
+    )  # fmt: skip
+
+
+def _ceilings(part: Part) -> tuple[Fact | Absent, ...]:
+    own = min(thumbnail_level.own_detail(t, part.over.mask) for t in (part.tone_a, part.tone_b))
+    canvas = part.residual_canvas
+    limit = thumbnail_level.registration_ceiling(part.tone_a, part.over.mask, canvas)
+    return (
+        Fact("detail that both pictures have, pixels", str(own)),
+        Fact("detail that the residual of the alignment allows, pixels", str(limit)),
+        _AUTOENCODER,
+    )
+
+
+def _elements(
+    parts: Sequence[Part], sizes: tuple[tuple[int, int], tuple[int, int]]
+) -> tuple[list[Element], list[Element]]:
+    """Informative cells of every region, numbered by how far they agree; those that differ apart, weakest first."""
+    found: list[tuple[float, str, Place, Place]] = []
+    for part in parts:
+        height, width = part.over.mask.shape
+        rows, columns = part.cells.state.shape
+        back = np.asarray(np.linalg.inv(part.from_first), np.float64)
+        to_work = np.asarray(np.linalg.inv(part.matrix), np.float64)
+        for i in range(rows):
+            for j in range(columns):
+                if (state := int(part.cells.state[i, j])) not in _STATES:
+                    continue
+                xs = np.array([j, j + 1]) * width / columns - 0.5
+                ys = np.array([i, i + 1]) * height / rows - 0.5
+                corners = np.array([[x, y] for x in xs for y in ys])
+                here = project(back, corners)
+                found.append(
+                    (
+                        float(part.cells.correlation[i, j]), _STATES[state], _place(here, sizes[0]),
+                        _place(project(to_work, here), sizes[1]),
+                    )
+                )  # fmt: skip
+    found.sort(key=lambda f: -f[0])
+    numbered = [Element(n, f[2], f[3], round(f[0], 4), f[1]) for n, f in enumerate(found, 1)]
+    return [e for e in numbered if e.state != "differs"], [e for e in reversed(numbered) if e.state == "differs"]
+
+
+def _values(part: Part, instruments: Mapping[str, Similarity]) -> list[Fact]:
+    a, b = (to_tensor(Image.fromarray(p)) for p in (part.over.a, part.over.b))
+    inside = torch.from_numpy(part.over.mask.copy())
+    rows = [Fact("size of the overlap on its canvas", f"{part.over.mask.shape[1]} × {part.over.mask.shape[0]} pixels")]
+    local = ssim_map(a, b)[0]
+    valid = inside[5:-5, 5:-5]
+    if bool(valid.any()):
+        value = float(local[valid].mean())
+        rows.append(Fact("SSIM on the overlap (wang-2004/1, mean of the map inside the mask)", f"{value:.4f}"))
+    # Outside the overlap both show one grey, so that it adds nothing to a distance.
+    grey = [torch.where(inside, t, torch.full_like(t, 0.5)) for t in (a, b)]
+    lpips = instruments.get("lpips")
+    for side in (256, 512):
+        if isinstance(lpips, Lpips):
+            x, y = (resize(t, side, side) for t in grey)
+            distance = float(lpips.full_size(x, y)[0])
+            rows.append(Fact(f"LPIPS on the overlap at {side} pixels (alex-v0.1/1)", f"{distance:.4f}"))
+    x, y = (resize(t, 512, 512) for t in grey)
+    rows.append(
+        Fact("tiled distance on the overlap at 512 pixels (carlini-2023/1)", f"{float(tile_distances(x, y).max()):.4f}")
+    )
+    return rows
+
+
+def _figures(
+    row_id: str, disputed: Work, work: Work, parts: Sequence[Part], elements: Sequence[Element], ledger: Ledger
+) -> tuple[str, ...]:
+    pictures: tuple[NDArray[np.uint8], NDArray[np.uint8]] = (
+        np.asarray(to_picture(disputed.pixels)),
+        np.asarray(to_picture(work.pixels)),
+    )
+    part = parts[0]
+    a, b = (part.over.b, part.over.a) if part.swapped else (part.over.a, part.over.b)
+    rows = (
+        ("L", "numbered elements joined by lines", board(*pictures, parts, elements)),
+        ("O", "overlay, half and half", overlay(a, b)),
+        ("B", "checkerboard of the two", checkerboard(a, b)),
+        ("M", "map: agrees, undecided (hatched), differs (crossed)", words_map(a, part.cells, part.over.mask)),
+    )
+    cv2.setNumThreads(1)
+    return tuple(
+        ledger.put(
+            Image.fromarray(picture), f"{row_id}{letter}", f"{disputed.id} and {work.id}: {title}",
+            f"comparison.figures@{VERSION}",
+        ).id
+        for letter, title, picture in rows
+    )  # fmt: skip
