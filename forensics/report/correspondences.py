@@ -68,8 +68,9 @@ def _entry(case: Case, found: Correspondence) -> Entry:
 
 
 def _row(element: Element) -> Row:
-    where = (_where(place) for place in (element.disputed, element.work))
-    return Row(str(element.number), *where, f"{element.correlation:.2f}", element.state)
+    return Row(
+        str(element.number), _where(element.disputed), _where(element.work), f"{element.correlation:.2f}", element.state
+    )
 
 
 def _where(place: Place) -> str:
