@@ -453,6 +453,11 @@ def stops_at(ledger: tuple[LedgerRow, ...]) -> LedgerRow | None:
     return next((row for row in ledger if row.controls_succeed), None)
 
 
+def share(value: float) -> str:
+    """A share of an area in words: "all", or whole per cent."""
+    return "all" if value >= 0.995 else f"{value:.0%}"
+
+
 @dataclass(frozen=True, slots=True)
 class WatermarkBits:
     """The bits read in the place of a known watermark, beside what chance gives."""

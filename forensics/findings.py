@@ -30,6 +30,7 @@ from forensics.case import (
     Outcome,
     Pair,
     StatedRecipe,
+    share,
     stops_at,
 )
 from forensics.protocol import Protocol
@@ -229,13 +230,12 @@ def _corresponds(values: dict[str, Measurement], grade: Grade, laid: Corresponde
 
 def _aligned(laid: Correspondence) -> tuple[str, ...]:
     """What corresponds once the two are laid over each other, region by region."""
-    return tuple(
-        f"Region {r.number}: {r.share_disputed:.0%} of the disputed image and {r.share_work:.0%} of the work agree as "
-        f"a thumbnail of {r.level} pixels." if r.level else
-        f"Region {r.number}: {r.share_disputed:.0%} of the disputed image and {r.share_work:.0%} of the work agree in "
-        f"single cells, tied together by {r.places} keypoints."
-        for r in laid.regions
-    )  # fmt: skip
+    rows = []
+    for r in laid.regions:
+        shares = f"{share(r.share_disputed)} of the disputed image and {share(r.share_work)} of the work agree"
+        how = f"as a thumbnail of {r.level} pixels" if r.level else f"in cells tied together by {r.places} keypoints"
+        rows.append(f"Region {r.number}: {shares} {how}.")
+    return tuple(rows)
 
 
 def _differs(values: dict[str, Measurement], grade: Grade, laid: Correspondence | None = None) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from forensics.case import Absent, Case, Correspondence, Element, Place
+from forensics.case import Absent, Case, Correspondence, Element, Place, share
 from forensics.report.boards import Picture, picture
 from forensics.report.subjects import Line, Lines
 
@@ -49,8 +49,9 @@ def _entry(case: Case, found: Correspondence) -> Entry:
     for region in found.regions:
         said = (
             f"{region.model}{', mirrored' if region.mirrored else ''}{', tone-inverted' if region.inverted else ''}; "
-            f"residual {region.residual_px:.2f} px; {region.share_disputed:.0%} of {disputed}, {region.share_work:.0%} "
-            f"of {found.work}; level {region.level} px ({region.level_low} to {region.level_high})"
+            f"residual {region.residual_px:.2f} px; {share(region.share_disputed)} of {disputed}, "
+            f"{share(region.share_work)} of {found.work}; level {region.level} px "
+            f"({region.level_low} to {region.level_high})"
         )
         rows.append(Line(f"Region {region.number}", said))
     rows += [Line(v.name, v.value) for v in found.values]
@@ -74,4 +75,4 @@ def _row(element: Element) -> Row:
 
 
 def _where(place: Place) -> str:
-    return f"{place.left:.0%} to {place.right:.0%} across, {place.top:.0%} to {place.bottom:.0%} down"
+    return f"{place.left:.2f} to {place.right:.2f} across, {place.top:.2f} to {place.bottom:.2f} down"

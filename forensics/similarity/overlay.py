@@ -100,7 +100,7 @@ def lay(a: Plate, b: Plate, matrix: Matrix, side: int | None = None) -> Overlay 
     if side is None:
         side = FINE_CANVAS if native > CANVAS * 1.25 else CANVAS
     scale = side / extent
-    width, height = (max(8, round(float(v) * scale)) for v in (high - low))
+    width, height = (max(16, round(float(v) * scale)) for v in (high - low))
     to_canvas = np.array([[scale, 0, -low[0] * scale - 0.5], [0, scale, -low[1] * scale - 0.5], [0, 0, 1.0]])
     ours = _warp(a.rgb, to_canvas, (width, height), scale)
     theirs = _warp(b.rgb, to_canvas @ matrix, (width, height), scale / density)

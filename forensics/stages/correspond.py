@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from forensics.case import Absent, Correspondence, Element, Fact, Outcome, Place, Region
+from forensics.case import Absent, Correspondence, Element, Fact, Outcome, Place, Region, share
 from forensics.casefile import Ledger
 from forensics.events import Emit, Event
 from forensics.images import resize, to_picture, to_tensor
@@ -46,6 +46,7 @@ def correspond(
         instruments: measures at hand; those of the overlap are taken with them.
         figures: works, from the first, for which figures are stored; all by default.
     """
+    cv2.setNumThreads(1)  # sums in another order would differ in the last digit
     first = _prepared(disputed)
     rows = []
     for number, work in enumerate(works, 1):
@@ -104,17 +105,16 @@ def _basis(word: Outcome, found: Pairing, parts: Sequence[Part]) -> str:
     how = ["mirrored"] if part.mirrored else []
     how += ["tone-inverted"] if part.inverted else []
     laid = f"Laid over each other ({', '.join([part.model, *how])}; residual {part.residual:.2f} pixels)"
-    share = (
-        f"{sum(p.share_a for p in parts):.0%} of the disputed image and {sum(p.share_b for p in parts):.0%} of the work"
-    )
+    ours, theirs = (share(sum(s)) for s in ([p.share_a for p in parts], [p.share_b for p in parts]))
+    area = f"{ours} of the disputed image and {theirs} of the work"
     if word is Outcome.ARRANGEMENT:
         return f"{laid}, the coarse layout agrees; from {thumbnail_level.FIRST} pixels on the detail does not."
     if part.detail.level:
         return (
-            f"{laid}, {share} agree; the overlap agrees as a thumbnail of {part.detail.level} pixels "
+            f"{laid}, {area} agree; the overlap agrees as a thumbnail of {part.detail.level} pixels "
             f"(interval {part.detail.low} to {part.detail.high}), finer detail does not."
         )
-    return f"{laid}, {share} agree in single cells; {part.inliers} keypoints stand in one geometric relation."
+    return f"{laid}, {area} agree in single cells; {part.inliers} keypoints stand in one geometric relation."
 
 
 def _containment(parts: Sequence[Part]) -> str:
@@ -122,10 +122,10 @@ def _containment(parts: Sequence[Part]) -> str:
         return ""
     a, b = (min(1.0, sum(s)) for s in ([p.share_a for p in parts], [p.share_b for p in parts]))
     if abs(a - b) < 0.1:
-        return f"The corresponding area is about the same share of both pictures ({a:.0%} and {b:.0%})."
+        return f"The corresponding area is about the same share of both pictures ({share(a)} and {share(b)})."
     if a > b:
-        return f"A part of the work ({b:.0%}) fills the disputed image to {a:.0%}."
-    return f"The work, to {b:.0%}, lies within a part of the disputed image ({a:.0%})."
+        return f"A part of the work ({share(b)}) covers {share(a)} of the disputed image."
+    return f"Of the work, {share(b)} lies within a part of the disputed image ({share(a)})."
 
 
 def _place(points: Matrix, size: tuple[int, int]) -> Place:
@@ -223,7 +223,6 @@ def _figures(
         ("B", "checkerboard of the two", checkerboard(a, b)),
         ("M", "map: agrees, undecided (hatched), differs (crossed)", words_map(a, part.cells, part.over.mask)),
     )
-    cv2.setNumThreads(1)
     return tuple(
         ledger.put(
             Image.fromarray(picture), f"{row_id}{letter}", f"{disputed.id} and {work.id}: {title}",
