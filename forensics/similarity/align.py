@@ -24,10 +24,12 @@ MIN_INLIERS = 6
 """Distinct places that must agree before keypoints propose anything."""
 TOLERANCE = 3.0
 """Reprojection error of an inlier at most, in pixels of the plate."""
-SIMPLER = 0.9
-"""The simplest model with this share of the most inliers is taken."""
+SPREAD = 1.0
+"""Standard deviation of a keypoint's place, in pixels of the plate, by which the choice of the model weighs errors."""
 REGIONS = 5
 """Parts of a collage that are looked for."""
+_LAMBDA = 2.0
+"""Torr's weight of a dimension that an outlier misses."""
 _JUDGED = (24, 32, 48)
 _JUDGE_SIDE = 128
 _POLISH_SIDES = (128, 256)
@@ -124,9 +126,26 @@ def fit(a: Plate, b: Plate, points: Matrix, *, mirrored: bool) -> Alignment | No
     most = max(_distinct(target[hit]) for _, _, hit in counted)
     if most < MIN_INLIERS:
         return None
-    name, matrix, hit = next(row for row in counted if _distinct(target[row[2]]) >= SIMPLER * most)
+    name, matrix, hit = min(counted, key=lambda row: _gric(row[0], row[1], source, target))
+    if _distinct(target[hit]) < MIN_INLIERS:
+        return None
     whole = matrix @ flip
     return Alignment(whole, name, mirrored, "keypoints", _distinct(target[hit]), 0.0, points[hit])
+
+
+_PARAMETERS = {"similarity": 4, "affine": 6, "homography": 8}
+
+
+def _gric(name: str, matrix: Matrix, source: Matrix, target: Matrix) -> float:
+    """Geometric robust information criterion (P. Torr, Phil. Trans. R. Soc. A 356, 1998): the smaller, the better.
+
+    Counting inliers alone takes an affine map for a plane seen in perspective: it stays within the tolerance of the
+    inliers almost everywhere. Errors and parameters are therefore weighed against each other. A pair of places has
+    four dimensions, a map between planes leaves two of them free; an outlier counts as the two that it misses.
+    """
+    error = np.hypot(*(project(matrix, source) - target).T)
+    misfit = np.minimum((error / SPREAD) ** 2, 2 * _LAMBDA)
+    return float(misfit.sum() + _PARAMETERS[name] * np.log(4 * len(source)))
 
 
 def _inliers(matrix: Matrix, source: Matrix, target: Matrix) -> np.ndarray:
