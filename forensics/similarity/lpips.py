@@ -18,7 +18,7 @@ from torch import Tensor
 from forensics import weights
 from forensics.case import Better, Metric
 from forensics.errors import WeightsError
-from forensics.similarity.inputs import SIZE_SENTENCE, common, same_size
+from forensics.similarity.inputs import SIZE_SENTENCE, check, common, same_size
 
 HEADS_SHA256 = "df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0"
 """Of `weights/v0.1/alex.pth` in the lpips wheel."""
@@ -110,6 +110,16 @@ class Lpips:
         pairs = zip(a.cpu().float().split(1), b.cpu().float().split(1), strict=True)
         parts = [self._net(2 * x - 1, 2 * y - 1, retPerLayer=True)[1][index] for x, y in pairs]
         return torch.cat(parts).flatten().double() if parts else torch.zeros(0, dtype=torch.float64)
+
+    @torch.inference_mode()
+    def maps(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        """(1, 3, H, W) in [0, 1] -> the five feature maps (C, h, w) of the trunk, before any weighting.
+
+        Raises ValueError on wrong shape or range.
+        """
+        check(pixels, pixels)
+        found = self._net.net(self._net.scaling_layer(2 * pixels.cpu().float() - 1))
+        return tuple(layer[0] for layer in found)
 
     @torch.inference_mode()
     def _distances(self, a: Tensor, b: Tensor) -> Tensor:
