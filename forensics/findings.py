@@ -37,6 +37,10 @@ from forensics.protocol import Protocol
 
 NEAREST = "LPIPS to the nearest training image"
 """Title of the comparison that neighbours are ranked by; a work put forward is ranked by "LPIPS to" its own id."""
+FROM_PROMPT = "Generated from the prompt, median LPIPS"
+"""Title of the comparison that says whether the work comes back from its prompt."""
+_OF_RETENTION = ("Generated from the prompt", "Codelength")
+"""Beginnings of the titles of comparisons that bear on retention."""
 NO_CHECKPOINT = Absent(
     "checkpoint",
     "No checkpoint was examined: this is a comparison of pictures.",
@@ -311,22 +315,46 @@ def _retention(evidence: Evidence) -> Finding:
             "F2", Pair.RETENTION, question, answer, NO_RECORD, (), _reconstruction(evidence), _limits(evidence, run)
         )
     answer = (
-        f"From the prompt alone ({run.prompt_source}), {len(run.seeds)} seeds gave pictures whose median LPIPS to "
-        f"{_asked_of(evidence)} is {rank.value:.3f}. {_supplied(run)}{_ranked(rank, evidence.protocol)}"
+        f"Told the prompt ({run.prompt_source}), the checkpoint needs {_share(rank.value)} bits for "
+        f"{_asked_of(evidence)} than {_than(rank, evidence.protocol)}. "
+        f"{_ranked(rank, evidence.protocol, 'reach at least as large a share')}"
     )
+    cites = [rank.id]
+    back = next((c for c in evidence.comparisons if c.title == FROM_PROMPT), None)
+    if back is not None:
+        cites.append(back.id)
+        answer += (
+            f" From the prompt alone, {len(run.seeds)} seeds gave pictures whose median LPIPS to {_asked_of(evidence)} "
+            f"is {back.value:.3f}; {back.k} of {back.n} controls are at least as close to theirs (p = {back.p:.3f})."
+            f"{_supplied(run)}"
+        )
     if evidence.ledger:
         answer += f" {claim(evidence.ledger)}"
     contrary = [*_sensitivity(evidence, Pair.RETENTION, rank), *_reconstruction(evidence)]
+    level = evidence.protocol.rank_level
     for other in evidence.comparisons:
-        if other.primary_for is None and other.p > evidence.protocol.rank_level >= rank.p and "enerated" in other.title:
+        if other.primary_for is not None or not other.title.startswith(_OF_RETENTION):
+            continue
+        # A secondary measurement speaks for something by its corrected p, and against it by the plain one.
+        if other.p > level >= rank.p or (rank.p > level and other.p_holm is not None and other.p_holm <= level):
             contrary.append(
-                f"{other.title}: {other.k} of {other.n} controls are at least as close (p = {other.p:.3f})."
+                f"{other.title}: {other.k} of {other.n} controls are at least as extreme (p = {other.p:.3f})."
             )
     return Finding(
-        "F2", Pair.RETENTION, question, answer, evidence.ratio(Pair.RETENTION), (rank.id,),
+        "F2", Pair.RETENTION, question, answer, evidence.ratio(Pair.RETENTION), tuple(cites),
         tuple(contrary) or (_nothing_contrary(),),
         _limits(evidence, run),
     )  # fmt: skip
+
+
+def _share(saved: float) -> str:
+    return f"{100 * abs(saved):.1f} % {'fewer' if saved >= 0 else 'more'}"
+
+
+def _than(rank: Comparison, protocol: Protocol) -> str:
+    if rank.title == protocol.primary_retention_with_control_checkpoint:
+        return "the control checkpoint, which is told the same prompt"
+    return "without it"
 
 
 def _sensitivity(evidence: Evidence, pair: Pair, rank: Comparison | None) -> list[str]:
@@ -429,14 +457,14 @@ def _bits(row: LedgerRow) -> str:
 def _supplied(run: Inversion) -> str:
     if isinstance(run.supplied_bits, Absent):
         return ""
-    return f"Prompt and choice of the seed amount to {run.supplied_bits:.0f} bits of supplied information. "
+    return f" Prompt and choice of the seed amount to {run.supplied_bits:.0f} bits of supplied information."
 
 
-def _ranked(rank: Comparison, protocol: Protocol) -> str:
+def _ranked(rank: Comparison, protocol: Protocol, reach: str = "are at least as close") -> str:
     low, high = rank.k_interval
     counted = (
-        f"{rank.k} of {rank.n} control works put through the same search are at least as close (p = {rank.p:.3f}; "
-        f"95 % interval for that share {low:.3f} to {high:.3f})."
+        f"{rank.k} of {rank.n} control works put through the same search {reach} (p = {rank.p:.3f}; "
+        f"95 % interval for the share of such works {low:.3f} to {high:.3f})."
     )
     if rank.p <= protocol.rank_level:
         return f"{counted} The result lies outside the range of the controls."
@@ -447,8 +475,8 @@ def _ranked(rank: Comparison, protocol: Protocol) -> str:
 
 def _too_few(rank: Comparison, protocol: Protocol) -> str:
     return (
-        f"No control is as close, but {rank.n} controls are too few to place a result outside their range at the level "
-        f"of {protocol.rank_level:g}."
+        f"No control reaches as far, but {rank.n} controls are too few to place a result outside their range at the "
+        f"level of {protocol.rank_level:g}."
     )
 
 

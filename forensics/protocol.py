@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from forensics.case import FileDigest, Setting
 from forensics.schema import canonical
 
-VERSION = "2"
+VERSION = "3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,13 @@ class Protocol:
     codelength_cut: float
     """Noise over signal down to which bits are counted for the ranks: the nearest level of the grid."""
     primary_retention: str
-    """The pre-declared primary measurement of the retention pair."""
+    """Title of the pre-declared primary measurement of the retention pair."""
+    primary_retention_with_control_checkpoint: str
+    """The same for cases with a control checkpoint.
+
+    Both were chosen on the calibration half of the ladder study, before its test half: `choice` in
+    `samples/reference/ladder-study.json` holds the candidates with their figures.
+    """
     primary_derivation: str
     """The pre-declared primary measurement of the derivation pair."""
     near_pixels_ssim: float
@@ -59,6 +65,10 @@ class Protocol:
     """LPIPS at or below which, together with the SSIM bound, two pictures are said to correspond throughout."""
     rank_level: float
     """p at or below which a comparison with controls is described as outside the range of the controls."""
+
+    def retention(self, *, controlled: bool) -> str:
+        """Title of the primary measurement of retention in a case with or without a control checkpoint."""
+        return self.primary_retention_with_control_checkpoint if controlled else self.primary_retention
 
     @property
     def digest(self) -> str:
@@ -100,7 +110,8 @@ _STANDARD = Protocol(
     codelength_shown=4,
     codelength_draws=2,
     codelength_cut=1.0,
-    primary_retention="median LPIPS over the seeds between the pictures generated from the prompt and the target",
+    primary_retention="Codelength, share that the prompt saves",
+    primary_retention_with_control_checkpoint="Codelength, share saved against the control checkpoint",
     primary_derivation="LPIPS between the disputed image and the work compared with it",
     near_pixels_ssim=0.80,
     near_pixels_lpips=0.10,

@@ -25,7 +25,7 @@ from forensics.case import (
     Pair,
     stops_at,
 )
-from forensics.findings import Evidence, claim, conclude
+from forensics.findings import FROM_PROMPT, Evidence, claim, conclude
 from forensics.protocol import PROFILES
 from forensics.statistics.ranks import clopper_pearson, extreme, rank_p
 
@@ -121,33 +121,67 @@ def test_three_questions_are_answered_separately_and_no_likelihood_ratio_is_inve
     assert all(f.contrary for f in findings if not f.answer.startswith("Not evaluated"))
 
 
-def _run(value: float) -> Evidence:
+def _run(value: float, *, lpips: float = 0.1, controlled: bool = True) -> Evidence:
     run = Inversion(
         "L1", "regeneration", "Regeneration", "1", "", Absent("bits", "none"), "a bull", "caption of neighbour N1",
         3.0, 20, (0, 1), 80, 1.0, (), None, None,
     )  # fmt: skip
-    rank = _rank(value, CONTROLS, Pair.RETENTION, Better.LOWER, "Generated from the prompt, median LPIPS", "K3")
-    back = _rank(0.1, [0.1] * 19, None, Better.LOWER, "Latent inversion and back, LPIPS", "K4")
+    ranks = (
+        _rank(value, CONTROLS, Pair.RETENTION, Better.HIGHER, PROTOCOL.retention(controlled=controlled), "K3"),
+        _rank(0.1, [0.1] * 19, None, Better.LOWER, "Latent inversion and back, LPIPS", "K4"),
+        _rank(lpips, CONTROLS, None, Better.LOWER, FROM_PROMPT, "K5"),
+    )
+    # Holm's correction with as many secondary measurements as an examination has.
+    ranks = tuple(dataclasses.replace(r, p_holm=None if r.primary_for else min(1.0, 8 * r.p)) for r in ranks)
     evidence = _evidence(ssim=0.9, lpips=0.1)
     return dataclasses.replace(
-        evidence, comparisons=(*evidence.comparisons, rank, back), inversions=(run,), checkpoint=CHECKPOINT
+        evidence, comparisons=(*evidence.comparisons, *ranks), inversions=(run,), checkpoint=CHECKPOINT
     )
 
 
 def test_retention_is_said_only_outside_the_range_of_the_controls() -> None:
-    outside = conclude(_run(0.1)).findings[1]
+    outside = conclude(_run(0.9)).findings[1]
     inside = conclude(_run(0.5)).findings[1]
+    assert "90.0 % fewer bits" in outside.answer
     assert "0 of 19" in outside.answer
     assert "outside the range of the controls" in outside.answer
     assert "does not distinguish" in inside.answer
 
 
+def test_what_the_codelength_is_compared_with_is_said() -> None:
+    against = conclude(_run(0.9)).findings[1]
+    alone = conclude(_run(-0.02, controlled=False)).findings[1]
+    assert "than the control checkpoint, which is told the same prompt." in against.answer
+    assert "needs 2.0 % more bits for the disputed image than without it." in alone.answer
+    assert against.cites == alone.cites == ("K3", "K5")
+
+
+def test_a_work_that_does_not_come_back_from_its_prompt_is_contrary_to_retention() -> None:
+    found = conclude(_run(0.9, lpips=0.5)).findings[1]
+    assert "outside the range of the controls" in found.answer
+    assert any(row.startswith(FROM_PROMPT) for row in found.contrary)
+    assert not any(row.startswith(FROM_PROMPT) for row in conclude(_run(0.9)).findings[1].contrary)
+
+
+def test_a_secondary_measurement_speaks_for_retention_only_by_its_corrected_p() -> None:
+    weak = conclude(_run(0.5, lpips=0.1)).findings[1]
+    assert not any(row.startswith(FROM_PROMPT) for row in weak.contrary)
+    evidence = _run(0.5, lpips=0.1)
+    strong = dataclasses.replace(
+        evidence,
+        comparisons=tuple(
+            dataclasses.replace(c, p_holm=0.01) if c.title == FROM_PROMPT else c for c in evidence.comparisons
+        ),
+    )
+    assert any(row.startswith(FROM_PROMPT) for row in conclude(strong).findings[1].contrary)
+
+
 def test_that_controls_come_back_as_well_is_always_among_the_contrary_findings() -> None:
-    assert any("succeeds on unseen works too" in row for row in conclude(_run(0.1)).findings[1].contrary)
+    assert any("succeeds on unseen works too" in row for row in conclude(_run(0.9)).findings[1].contrary)
 
 
 def test_the_same_evidence_gives_the_same_words() -> None:
-    assert conclude(_run(0.1)) == conclude(_run(0.1))
+    assert conclude(_run(0.9)) == conclude(_run(0.9))
 
 
 def _row(rung: str, bits: float, *, reached: bool, controls_succeed: bool) -> LedgerRow:

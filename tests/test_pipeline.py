@@ -14,6 +14,7 @@ from forensics import casefile, pipeline
 from forensics.case import Absent, Case, Grade, Measurement, Outcome, Pair
 from forensics.errors import CaseError, ImageError, VerificationError
 from forensics.events import Event
+from forensics.findings import FROM_PROMPT
 from forensics.protocol import PROFILES
 from forensics.resources import samples
 from forensics.settings import resolve
@@ -63,10 +64,14 @@ def test_a_work_outside_the_index_corresponds_to_nothing_in_it(cases: dict[str, 
     assert grades <= {Grade.SUBJECT, Grade.NONE}
 
 
-def test_only_the_repeated_work_comes_back_from_its_prompt(cases: dict[str, Case]) -> None:
+def test_only_the_repeated_work_needs_few_bits_and_comes_back_from_its_prompt(cases: dict[str, Case]) -> None:
     ranks = {n: next(c for c in case.comparisons if c.primary_for is Pair.RETENTION) for n, case in cases.items()}
+    assert {r.title for r in ranks.values()} == {PROFILES["quick"].retention(controlled=True)}
     assert ranks["memorised.png"].k == 0
-    assert ranks["memorised.png"].value < min(r.value for n, r in ranks.items() if n != "memorised.png")
+    assert ranks["memorised.png"].value > max(r.value for n, r in ranks.items() if n != "memorised.png")
+    drawn = {n: next(c for c in case.comparisons if c.title == FROM_PROMPT) for n, case in cases.items()}
+    assert drawn["memorised.png"].k == 0
+    assert drawn["memorised.png"].value < min(d.value for n, d in drawn.items() if n != "memorised.png")
 
 
 def test_the_four_samples_give_four_different_summaries(cases: dict[str, Case]) -> None:

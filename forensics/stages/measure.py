@@ -39,7 +39,7 @@ PERCEPTUAL = "lpips"
 """The measure by which the outputs of a rung are ordered; pre-declared in the protocol."""
 SAVED = "Codelength, share that the prompt saves"
 SAVED_ELSEWHERE = "Codelength, share saved against the control checkpoint"
-"""Titles of comparisons that enter a likelihood ratio: a validation record names them."""
+"""Titles of comparisons that the protocol names as primary ones, and a validation record as what a ratio rests on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +89,13 @@ class Measured:
 
 def measure(
     disputed: Work, originals: Sequence[Work], found: Found, ladder: Ladder, controls: ControlGroup,
-    instruments: Instruments, emit: Emit, retention: Work | None = None,
+    instruments: Instruments, emit: Emit, primary: str = "", retention: Work | None = None,
 ) -> Measured:  # fmt: skip
     """Measure the disputed image against originals, neighbours and reconstructions, then rank it among the controls.
 
     Args:
-        retention: the picture that generated ones are compared with for retention, where it is not the disputed image.
+        primary: title of the primary comparison of retention, as the protocol names it; empty without a checkpoint.
+        retention: the picture that retention is asked of, where it is not the disputed image.
     """
     others = [(work.id, work.pixels) for work in originals]
     others += list(found.pictures.items())
@@ -115,7 +116,7 @@ def measure(
     emit(Event("compare", total, total, f"{total} measurements"))
     inversions = tuple(_ordered(rung.inversion, rows) for rung in ladder.rungs)
     comparisons, absences = _compare(
-        disputed, originals, found, ladder, controls, instruments, rows, retention or disputed, emit
+        disputed, originals, found, ladder, controls, instruments, rows, primary, retention or disputed, emit
     )
     absences = [*instruments.absent.values(), *absences]
     measured_names = {m.metric for m in rows}
@@ -144,7 +145,7 @@ def _ordered(inversion: Inversion, rows: Sequence[Measurement | NotMeasured]) ->
 
 def _compare(
     disputed: Work, originals: Sequence[Work], found: Found, ladder: Ladder, controls: ControlGroup,
-    instruments: Instruments, rows: Sequence[Measurement | NotMeasured], retention: Work, emit: Emit,
+    instruments: Instruments, rows: Sequence[Measurement | NotMeasured], primary: str, retention: Work, emit: Emit,
 ) -> tuple[tuple[Comparison, ...], list[Absent]]:  # fmt: skip
     """Every statistic of the disputed image beside the same statistic of every control."""
     if isinstance(controls.facts, Absent):
@@ -163,7 +164,7 @@ def _compare(
     if (rung := ladder.rung("regeneration")) and rung.controls:
         bench.region(rung)
     if ladder.bits is not None:
-        bench.codelength(ladder.bits)
+        bench.codelength(ladder.bits, primary)
     if ladder.gaps:
         bench.gap(ladder.gaps)
     if found.neighbours and found.control_top:
@@ -188,9 +189,9 @@ class _Bench:
         self.collected: list[Comparison] = []
 
     def retention(self, rung: Rung, target: Work) -> None:
-        """Pictures generated from the prompt against their target: the median is primary, the best is shown beside."""
+        """Pictures generated from the prompt against their target: by LPIPS the best is shown beside the median."""
         seeds = len(rung.inversion.seeds)
-        for name, primary in ((PERCEPTUAL, True), ("ssim", False)):
+        for name in (PERCEPTUAL, "ssim"):
             if target.id == self.disputed.id:
                 own = self._own(name, rung.inversion.outputs)
             else:
@@ -200,10 +201,9 @@ class _Bench:
             self._add(
                 f"Generated from the prompt, median {title}",
                 f"Median over {seeds} seeds of the {title} between the picture generated and its target.",
-                Pair.RETENTION if primary else None, name, statistics.median(own),
-                [statistics.median(values) for values in per_control],
+                None, name, statistics.median(own), [statistics.median(values) for values in per_control],
             )  # fmt: skip
-            if primary:
+            if name == PERCEPTUAL:
                 self._add(
                     f"Generated from the prompt, best {title}",
                     f"Smallest of {seeds} seeds of the {title} between the picture generated and its target.",
@@ -250,25 +250,30 @@ class _Bench:
             [statistics.median(row[PERCEPTUAL]) for row in rung.controls], "more alike", rung.places,
         )  # fmt: skip
 
-    def codelength(self, bits: Bits) -> None:
+    def codelength(self, bits: Bits, primary: str) -> None:
         """What the checkpoint needs to be told: corrected for the picture's own complexity, so that plain ones do not
-        stand out."""
+        stand out.
+
+        Args:
+            primary: title of the one that is primary for retention.
+        """
         if not bits.prompted:
             return
         saved = [share_saved(prompted, plain) for prompted, plain in zip(bits.prompted, bits.plain, strict=True)]
         self._rank(
             SAVED,
             "One minus the ratio of the bits the checkpoint needs for the picture with the prompt to those without it "
-            f"({bits.prompted[0]:.0f} and {bits.plain[0]:.0f} bits for the disputed image).",
-            None, Better.HIGHER, saved[0], saved[1:], "prompt tells more",
+            f"({bits.prompted[0]:.0f} and {bits.plain[0]:.0f} bits for the target).",
+            Pair.RETENTION if primary == SAVED else None, Better.HIGHER, saved[0], saved[1:], "prompt tells more",
         )  # fmt: skip
         if bits.elsewhere:
             excess = [share_saved(here, there) for here, there in zip(bits.prompted, bits.elsewhere, strict=True)]
             self._rank(
                 SAVED_ELSEWHERE,
                 "One minus the ratio of the bits under the checkpoint to those under the control checkpoint, with "
-                f"the same prompt ({bits.prompted[0]:.0f} and {bits.elsewhere[0]:.0f} bits for the disputed image).",
-                None, Better.HIGHER, excess[0], excess[1:], "checkpoint knows more",
+                f"the same prompt ({bits.prompted[0]:.0f} and {bits.elsewhere[0]:.0f} bits for the target).",
+                Pair.RETENTION if primary == SAVED_ELSEWHERE else None, Better.HIGHER, excess[0], excess[1:],
+                "checkpoint knows more",
             )  # fmt: skip
 
     def region(self, rung: Rung) -> None:

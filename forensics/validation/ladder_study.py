@@ -18,18 +18,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from forensics import device, diffusion
+from forensics import descriptor, device, diffusion
 from forensics import protocol as protocols
-from forensics.case import Better
+from forensics.case import Absent, Better
 from forensics.resources import samples
+from forensics.stages.measure import SAVED, SAVED_ELSEWHERE
 from forensics.statistics.ranks import clopper_pearson, extreme, rank_p
-from forensics.validation import ladder_rows
+from forensics.validation import ladder_regeneration, ladder_rows
 from forensics.validation.ladder_rows import STUDY_GRID, StudyWork, bits
 
 LEVELS = (1, 4, 16, 64, 256)
 FALSE_POSITIVES = 0.01
 RANK = 0.01
 AGAINST = "share saved against the control checkpoint, with caption"
+PROMPT = "share that the caption saves"
 _SEED = 20261122
 _RESAMPLES = 2000
 _CUTS = range(8, STUDY_GRID.levels + 1)
@@ -92,7 +94,7 @@ def measurements(data: Data, trained: Data) -> dict[str, Callable[[int], Score]]
         "codelength with caption": fixed(lambda w, c: -a_with(w, c)),
         "codelength without caption": fixed(lambda w, c: -a_without(w, c)),
         "bits that the caption saves": fixed(lambda w, c: a_without(w, c) - a_with(w, c)),
-        "share that the caption saves": fixed(lambda w, c: 1 - a_with(w, c) / a_without(w, c)),
+        PROMPT: fixed(lambda w, c: 1 - a_with(w, c) / a_without(w, c)),
         "codelength with caption, corrected for complexity": corrected(a_with),
         "codelength without caption, corrected for complexity": corrected(a_without),
         "score gap": fixed(lambda w, c: _gap(data.here[w], c)),
@@ -195,6 +197,62 @@ def finetuned(data: Data, cut: int) -> dict[str, Any]:
     return rows
 
 
+def choice(data: Data, drawn: Rows) -> dict[str, Any]:
+    """Which measurement is primary for retention: figures of the calibration half alone.
+
+    Candidates are measurements that an examination makes, at the cut of the protocol and with nothing fitted. Pictures
+    were generated of fewer controls than codelengths were taken, so that figures on the shared works stand beside.
+
+    Args:
+        drawn: rows of regeneration under the checkpoint examined.
+    """
+    sigmas = next(iter(data.here.values()))["sigmas"]
+    cut = int(np.abs(np.log(sigmas) - math.log(ladder_regeneration.PROTOCOL.codelength_cut)).argmin())
+    shares = measurements(data, data)
+    candidates: dict[str, Score] = {
+        SAVED_ELSEWHERE: shares[AGAINST](cut),
+        SAVED: shares[PROMPT](cut),
+        **_of_pictures(drawn),
+    }
+    shared = Data(tuple(w for w in data.works if w.id in drawn), data.here, data.there, data.pictures)
+    found: dict[str, dict[str, Any]] = {}
+    for name, score in candidates.items():
+        known = shared if name in ladder_regeneration.STATISTICS else data
+        controls = known.of("calibration", 0)
+        found[name] = {
+            "controls": len(controls),
+            "calibration_mean_auc": _calibrated(known, score, cut),
+            "calibration_auc": {
+                str(r): auc([score(w, cut) for w in known.of("calibration", r)], [score(w, cut) for w in controls])
+                for r in LEVELS
+            },
+            "calibration_mean_auc_on_shared_works": _calibrated(shared, score, cut),
+        }
+    alone = [name for name in found if name != SAVED_ELSEWHERE]
+    return {
+        "rule": "greatest mean AUC over the levels 1 to 64 on the calibration half, at the cut of the protocol",
+        "cut_noise_over_signal": sigmas[cut],
+        "works": {str(r): len(data.of("calibration", r)) for r in LEVELS},
+        "shared_controls": len(shared.of("calibration", 0)),
+        "candidates": found,
+        "chosen": max(alone, key=lambda name: found[name]["calibration_mean_auc"]),
+        "chosen_with_control_checkpoint": max(found, key=lambda name: found[name]["calibration_mean_auc"]),
+    }
+
+
+def regenerated(works: Sequence[StudyWork], drawn: Rows) -> dict[str, Any]:
+    """The pictures of eight seeds, for each of their statistics by level: figures of the test half."""
+    known = Data(tuple(w for w in works if w.id in drawn), drawn, drawn, {})
+    return {name: _figures(known, score, 0) for name, score in _of_pictures(drawn).items()}
+
+
+def _of_pictures(drawn: Rows) -> dict[str, Score]:
+    def of(statistic: Callable[[Mapping[str, Any]], float]) -> Score:
+        return lambda work, _: statistic(drawn[work])
+
+    return {name: of(statistic) for name, statistic in ladder_regeneration.STATISTICS.items()}
+
+
 def _calibrated(data: Data, score: Score, cut: int) -> float:
     controls = [score(w, cut) for w in data.of("calibration", 0)]
     return float(
@@ -271,6 +329,16 @@ def main() -> None:
         ]
         creator = [w for w in works if w.half == "none"]
         tuned = _load(ladder_rows.collect(tuned_on, [*creator, *among], args.work, chosen))
+        copies = descriptor.open_descriptor(None, chosen)
+        if isinstance(copies, Absent):
+            parser.error(copies.reason)
+        generated = ladder_regeneration.among(works)
+        # What twin B gives of the planted works of the calibration half enters no figure.
+        needed = {"a": generated, "b": [w for w in generated if w.half == "test" or w.role == "control"]}
+        drawn = {
+            name: _load(ladder_regeneration.collect(twin, needed[name], args.work, chosen, copies))
+            for name, twin in twins.items()
+        }
     here, there = _load(paths["a"]), _load(paths["b"])
     trained = Data(works, here, there, pictures)
     under_a, under_b = study(trained, trained), study(Data(works, there, here, pictures), trained)
@@ -282,9 +350,17 @@ def main() -> None:
         "checkpoints": {f"twin_{name}": twin.digest for name, twin in twins.items()} | {"finetune": tuned_on.digest},
         "grid": {"levels": STUDY_GRID.levels, "finest": STUDY_GRID.cut, "draws": STUDY_GRID.draws},
         "halves": "cut chosen on calibration; figures on test; disjoint by family",
-        "cost_evaluations": sum(r["evaluations"] for r in (*here.values(), *there.values(), *tuned.values())),
+        "cost_evaluations": sum(
+            row["evaluations"] for rows in (here, there, tuned, *drawn.values()) for row in rows.values()
+        ),
+        "choice": choice(trained, drawn["a"]),
         "finetune": finetuned(Data(works, tuned, there, pictures), cut),
         "measurements": {name: {**under_a[name], "twin_b": under_b[name]} for name in under_a},
+        "regeneration": {
+            "seeds": ladder_regeneration.PROTOCOL.seeds,
+            "twin_a": regenerated(works, drawn["a"]),
+            "twin_b": regenerated(works, drawn["b"]),
+        },
     }
     args.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(table(result))
