@@ -612,6 +612,89 @@ class Correspondence:
 
 
 @dataclass(frozen=True, slots=True)
+class CreatorScore:
+    """How near a picture lies in style to the works of one creator."""
+
+    creator: str
+    works: int
+    """Works of this creator that it was compared with."""
+    score: float
+    """Mean likeness, less what works of others reach; higher is nearer, and only the order means anything."""
+    rank: int
+    """1 for the nearest creator."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkStyle:
+    """One work compared, among the works of all creators."""
+
+    work: str
+    """Exhibit id."""
+    nearer: int
+    """Works of the creators that lie nearer to the disputed image."""
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
+class StyleMeasure:
+    """One measure of resemblance in style, with how well it finds creators whose works are known."""
+
+    name: str
+    """`manner` or `palette`."""
+    protocol: str
+    creators: tuple[CreatorScore, ...]
+    """From the nearest on."""
+    works: tuple[WorkStyle, ...]
+    """Of the works compared."""
+    k: int
+    """Controls that lie as near to the creator nearest to them as the disputed image to its own."""
+    n: int
+    own_first: int
+    """Works of the creators that, taken out one at a time, lie nearest to their own creator."""
+    own_median: float
+    """Median rank of their own creator."""
+
+    def of(self, creator: str) -> CreatorScore | None:
+        """The score of a creator, if it was among them."""
+        return next((c for c in self.creators if c.creator == creator), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Colour:
+    """One colour of a palette."""
+
+    rgb: str
+    """`#rrggbb`, sRGB."""
+    share: float
+    """Of the picture's area."""
+
+
+@dataclass(frozen=True, slots=True)
+class Palette:
+    """The colours of one picture, the largest share first."""
+
+    exhibit: str
+    colours: tuple[Colour, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """Resemblance in style to the creators of an index. No finding, grade or likelihood ratio uses any of it."""
+
+    works: int
+    """Works of all creators that were compared."""
+    selection: str
+    """Which creators and works, fixed before the run, as sentences."""
+    measures: tuple[StyleMeasure, ...]
+    palettes: tuple[Palette, ...]
+    creator_of_nearest: str
+    """Creator that the index records for the closest item found; empty where it records none."""
+
+
+NO_STYLE = Absent("stylistic resemblance", "No training index with creators was at hand to rank the disputed image in.")
+
+
+@dataclass(frozen=True, slots=True)
 class Assessment:
     """How far one work corresponds to the disputed image, in graded technical words."""
 
@@ -854,6 +937,8 @@ class Case:
     """What bears on whether the checkpoint made the disputed image."""
     correspondences: tuple[Correspondence, ...] = ()
     """The disputed image laid over every work it was compared with, in the order of the assessments."""
+    style: Style | Absent = NO_STYLE
+    """Resemblance in style; it stands apart from every finding."""
 
     def __post_init__(self) -> None:
         exhibits = _unique([e.id for e in self.exhibits], "exhibit")
@@ -875,6 +960,9 @@ class Case:
         _unique([c.id for c in self.correspondences], "correspondence")
         for c in self.correspondences:
             _require({c.work, *c.figures}, exhibits, f"exhibit of correspondence {c.id}")
+        if isinstance(self.style, Style):
+            cited = {p.exhibit for p in self.style.palettes} | {w.work for m in self.style.measures for w in m.works}
+            _require(cited, exhibits, "exhibit of the style page")
         for a in self.assessments:
             _require({a.work}, exhibits, f"work of assessment {a.id}")
             _require(set(a.cites), measured, f"citation of assessment {a.id}")

@@ -23,7 +23,7 @@ from forensics.findings import Evidence
 from forensics.protocol import PROFILES
 from forensics.resources import samples
 from forensics.settings import Resolved, Settings
-from forensics.stages import account, correspond, evaluate, ladder, measure, origin, search, works
+from forensics.stages import account, correspond, evaluate, ladder, measure, origin, search, style, works
 from forensics.stages.works import Work
 
 _NO_INDEX = Absent("training index", "No training index was searched: this is a comparison of pictures.")
@@ -95,6 +95,10 @@ def analyze(image: Path, out: Path, resolved: Resolved, *, force: bool = False, 
                 target, [*(w for _, w in originals), *(Work(i, p, "") for i, p in found.pictures.items())],
                 instruments.at_hand, ledger, emit, figures=1 + len(originals),
             )  # fmt: skip
+            manner = style.resemble(
+                target, [*(w for _, w in originals), *(Work(i, p, "") for i, p in found.pictures.items())], found,
+                sources.index, controls.works, instruments.at_hand, emit,
+            )  # fmt: skip
         comparisons = (*measured.comparisons, *traced.comparisons)
         rows = account.ledger(rungs, measured.inversions, measured.measurements, protocol.rank_level)
         # (7) Measurements become graded words and findings: pure, from fixed templates.
@@ -136,6 +140,7 @@ def analyze(image: Path, out: Path, resolved: Resolved, *, force: bool = False, 
             ledger=rows,
             validation=evaluated.facts,
             correspondences=laid,
+            style=manner,
         )
         return _finish(ledger, case, settings, emit)
 

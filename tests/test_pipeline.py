@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from forensics import casefile, pipeline
-from forensics.case import Absent, Case, Grade, Measurement, Outcome, Pair
+from forensics.case import Absent, Case, Grade, Measurement, Outcome, Pair, Style
 from forensics.errors import CaseError, ImageError, VerificationError
 from forensics.events import Event
 from forensics.findings import FROM_PROMPT
@@ -144,6 +144,24 @@ def test_nothing_embedded_stands_in_for_another_checkpoint(tmp_path: Path) -> No
     assert case.comparisons == ()
     assert any("embedding model" in m.reason for m in case.measurements if not isinstance(m, Measurement))
     assert "Not evaluated" in case.findings[1].answer
+
+
+def test_style_moves_no_finding(cases: dict[str, Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The examination again with every likeness in style turned round: the ranks change, and nothing but they."""
+    from forensics.similarity import style
+
+    by_manner, by_palette = style.by_manner, style.by_palette
+    monkeypatch.setattr(style, "by_manner", lambda works: lambda a, b: -by_manner(works)(a, b))
+    monkeypatch.setattr(style, "by_palette", lambda works: lambda a, b: -by_palette(works)(a, b))
+    pipeline.analyze(DISPUTED / "manner.png", tmp_path / "case", resolve({"profile": "quick"}))
+    before, after = cases["manner.png"], casefile.load(tmp_path / "case")
+    assert isinstance(before.style, Style)
+    assert isinstance(after.style, Style)
+    firsts = [[m.creators[0].creator for m in case.style.measures] for case in (before, after)]
+    assert firsts[0][0] != firsts[1][0]
+    assert firsts[0][1] != firsts[1][1]
+    for name in ("findings", "assessments", "comparisons", "measurements", "correspondences", "ledger", "absences"):
+        assert getattr(before, name) == getattr(after, name), name
 
 
 def test_each_work_is_ranked_by_its_own_comparison(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from forensics.report.boards import Boards, Picture, boards, picture
 from forensics.report.correspondences import Entry, correspondences
 from forensics.report.evidence import Comparing, Summary, comparing, limitations, summary
 from forensics.report.measures import Measures, Table
+from forensics.report.styles import StyleView, styles
 from forensics.report.subjects import (
     ItemView,
     Line,
@@ -153,6 +154,7 @@ class Report:
     assessments: tuple[AssessmentView, ...]
     grades: tuple[tuple[str, str], ...]
     metrics: tuple[MetricView, ...]
+    style: StyleView
     limits: tuple[str, ...]
     custody: tuple[CustodyRow, ...]
     settings: tuple[tuple[str, str, str], ...]
@@ -216,6 +218,7 @@ def view(case: Case, signatory: str = "") -> Report:
             )
             for m in case.metrics
         ),
+        style=styles(case),
         limits=limitations(case),
         custody=tuple(
             CustodyRow(

@@ -13,7 +13,7 @@ Translation Without Parallel Data", ICLR, section 2.3), and only ranks are repor
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -95,21 +95,19 @@ def colours(pixels: Tensor) -> tuple[tuple[str, float], ...]:
     return tuple(sorted((row for row in rows if row[1] > 0), key=lambda row: (-row[1], row[0])))
 
 
-def by_manner(works: Array, others: Array) -> tuple[Array, Array]:
-    """Likeness in manner, higher is nearer: (N, N) among the creators' works, (M, N) of other pictures to them.
+Likeness = Callable[[Array, Array], Array]
+"""(M, D) and (N, D) descriptions -> (M, N), higher is nearer."""
 
-    Args:
-        works: (N, D) rows of `manner`; their mean is the centre.
-        others: (M, D) of the pictures that are asked about.
-    """
+
+def by_manner(works: Array) -> Likeness:
+    """Cosine of rows of `manner`, centred on the mean of the creators' works (N, D)."""
     centre = works.mean(axis=0)
-    units = [_unit(rows - centre) for rows in (works, others)]
-    return units[0] @ units[0].T, units[1] @ units[0].T
+    return lambda a, b: np.asarray(_unit(a - centre) @ _unit(b - centre).T, np.float64)
 
 
-def by_palette(works: Array, others: Array) -> tuple[Array, Array]:
-    """The same in palette: the negative sliced Wasserstein distance, in units of Lab."""
-    return -_mean_distance(works, works), -_mean_distance(others, works)
+def by_palette(works: Array) -> Likeness:
+    """The negative sliced Wasserstein distance of rows of `palette`, in units of Lab; the works do not enter."""
+    return lambda a, b: -_mean_distance(a, b)
 
 
 @dataclass(frozen=True, slots=True)

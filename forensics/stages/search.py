@@ -110,7 +110,7 @@ def search(
     neighbours, pictures = [], {}
     for rank, hit in enumerate(hits[0], 1):
         exhibit = None
-        picture = _picture(hit.row)
+        picture = picture_of(hit.row)
         if picture is not None:
             title = f"Training image {hit.row.training_id}"
             exhibit = ledger.put(picture, f"N{rank}", title, f"index {facts.name}").id
@@ -136,7 +136,7 @@ def _coverage(index: TrainingIndex) -> str:
     return f"All {index.info().facts.count} rows of the snapshot were compared; none was skipped."
 
 
-def _picture(row: Row) -> Image.Image | None:
+def picture_of(row: Row) -> Image.Image | None:
     """The picture of a row, from its file or from the index itself; none where neither has it."""
     if row.picture is not None:
         return read(row.picture)

@@ -18,9 +18,11 @@ from forensics.case import (
     Better,
     Case,
     Checkpoint,
+    Colour,
     Comparison,
     ControlFacts,
     ControlScore,
+    CreatorScore,
     CurveKind,
     CustodyEntry,
     Examiner,
@@ -40,12 +42,16 @@ from forensics.case import (
     Neighbour,
     NotMeasured,
     Pair,
+    Palette,
     RateCurve,
     RatePoint,
     Setting,
     Step,
+    Style,
+    StyleMeasure,
     ValidatedPair,
     ValidationFacts,
+    WorkStyle,
 )
 from forensics.protocol import PROFILES
 from tests.report.pictures import png, scene
@@ -756,9 +762,34 @@ def bits_and_validation(folder: Path, case: Case) -> Case:
     return dataclasses.replace(case, curves=curves, ledger=ledger, validation=validation, findings=findings)
 
 
+def styled(case: Case) -> Case:
+    """The case with a style page: twelve creators, the one of the closest item in third place by manner."""
+    names = [f"Drawer {letter}" for letter in "ABCDEFGHIJKL"]
+
+    def measure(name: str, start: float) -> StyleMeasure:
+        scores = tuple(CreatorScore(c, 6, round(start - 0.04 * i, 3), i + 1) for i, c in enumerate(names))
+        return StyleMeasure(
+            name, f"style/1, {name}: as for the test.", scores, (WorkStyle("N1", 14, 72),), 7, 19, 20, 3.5
+        )
+
+    return dataclasses.replace(
+        case,
+        style=Style(
+            72,
+            "12 creators of whom the index holds at least 4 works; 72 works in all.",
+            (measure("manner", 0.12), measure("palette", -0.3)),
+            (
+                Palette("Q1", (Colour("#ffffff", 0.6), Colour("#804d22", 0.25), Colour("#e1af0c", 0.15))),
+                Palette("N1", (Colour("#73a22d", 0.7), Colour("#101010", 0.3))),
+            ),
+            "Drawer C",
+        ),
+    )
+
+
 def complete(folder: Path) -> Case:
     """The full case with everything a later stage adds."""
-    return bits_and_validation(folder, full(folder))
+    return styled(bits_and_validation(folder, full(folder)))
 
 
 CASES = {"full": complete, "bare": bare, "compare": compare}

@@ -11,7 +11,7 @@ import dataclasses
 import re
 from collections.abc import Iterable
 
-from forensics.case import Case
+from forensics.case import Case, Style
 
 AVOID: dict[str, str] = {
     r"infring\w*": "a legal conclusion",
@@ -82,6 +82,8 @@ def quotations(case: Case) -> tuple[str, ...]:
         said += [f.name for f in (*item.metadata, *item.generator, *item.provenance)]
     for n in case.neighbours:
         said += [n.training_id, n.caption, n.creator]
+    if isinstance(case.style, Style):
+        said += [c.creator for m in case.style.measures for c in m.creators]
     for comparison in case.comparisons:
         said += [s.control for s in comparison.controls]
     said += [v.prompt for v in case.inversions]

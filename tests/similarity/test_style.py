@@ -69,7 +69,8 @@ def test_the_palette_distance_is_the_shift_of_a_plain_colour() -> None:
     dark, light = (torch.full((1, 3, 64, 64), v) for v in (0.2, 0.8))
     lightness = [cv2.cvtColor(np.full((1, 1, 3), v, np.float32), cv2.COLOR_RGB2Lab)[0, 0, 0] for v in (0.2, 0.8)]
     expected = abs(lightness[1] - lightness[0]) * style._directions()[:, 0].mean()
-    _, found = style.by_palette(style.palette(light)[None], style.palette(dark)[None])
+    one, other = style.palette(light)[None], style.palette(dark)[None]
+    found = style.by_palette(one)(other, one)
     assert -float(found[0, 0]) == pytest.approx(float(abs(expected)), rel=1e-3)
 
 
@@ -85,9 +86,9 @@ def test_a_creator_is_found_by_manner_among_others(lpips: Lpips) -> None:
     owners = [i for i in range(3) for _ in range(4)]
     works = np.stack([style.manner(lpips, p) for p in pictures])
     asked = np.stack([style.manner(lpips, p) for p in (stripes(9, 8), stripes(9, 32), dots(9))])
-    among, likeness = style.by_manner(works, asked)
-    creators = style.Creators(owners, among)
-    assert [creators.rank(row).order[0] for row in likeness] == [0, 1, 2]
+    like = style.by_manner(works)
+    creators = style.Creators(owners, like(works, works))
+    assert [creators.rank(row).order[0] for row in like(asked, works)] == [0, 1, 2]
     assert all(creators.left_out(w).rank(owners[w]) == 1 for w in range(12))
 
 
