@@ -220,6 +220,47 @@ class ControlFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Repeats:
+    """The items of the index that show one picture: how often it was there to be learned."""
+
+    of: str
+    """Exhibit id of the disputed image, of an original or of a neighbour; a neighbour's training id where the index
+    ships no picture of it."""
+    same_bytes: int
+    """Other items with the same bytes."""
+    near: int
+    """Other items that are near-duplicates by the rule of the search, those with the same bytes included."""
+    stated: int | None
+    """How often the source states that these items together, a neighbour itself included, stood in the training set;
+    none where it states nothing."""
+    cluster: tuple[str, ...]
+    """Training ids of the near-duplicates, the nearest first; the first twenty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """One search of the training index, as it can be cited and repeated."""
+
+    facts: tuple[Fact, ...]
+    """Digests of the query, what was compared and how, the command that repeats it."""
+    repeats: tuple[Repeats, ...] = ()
+    """Of the disputed image, then of every original and every neighbour; none where they cannot be counted."""
+    rule: str = ""
+    """What counts as a near-duplicate, or why none were counted, as a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexScore:
+    """How near an item of the index lies to the disputed image by one of the index's models."""
+
+    model: str
+    """What it compares: `meaning` or `copies`."""
+    cosine: float
+    nearest: bool
+    """Whether the item is among the nearest by this model, which made it a candidate."""
+
+
+@dataclass(frozen=True, slots=True)
 class Neighbour:
     """One row of the training index, ranked by similarity. A hit is not training; no hit is not absence."""
 
@@ -234,6 +275,13 @@ class Neighbour:
     backend: str
     exhibit: str | None
     """Id of the stored picture; none where the index ships no picture."""
+    scores: tuple[IndexScore, ...] = ()
+    """One for each model of the index."""
+    licence: str = ""
+    """As the source states it; empty where it states none."""
+    url: str = ""
+    lead: bool = False
+    """Whether the index knows an address only: nothing was hashed or embedded from bytes at hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -939,6 +987,8 @@ class Case:
     """The disputed image laid over every work it was compared with, in the order of the assessments."""
     style: Style | Absent = NO_STYLE
     """Resemblance in style; it stands apart from every finding."""
+    search: Search | None = None
+    """How the index was searched; none where there was no index."""
 
     def __post_init__(self) -> None:
         exhibits = _unique([e.id for e in self.exhibits], "exhibit")

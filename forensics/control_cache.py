@@ -39,7 +39,7 @@ class Key:
     protocol: str
     """Version of the protocol: what the parameters mean."""
     checkpoint: str
-    """SHA-256 of the checkpoint."""
+    """SHA-256 of the checkpoint, or of the snapshot of the training index that was searched."""
     control: str
     """SHA-256 of the file of the control work."""
     prompt: str

@@ -66,8 +66,11 @@ def analyze(image: Path, out: Path, resolved: Resolved, *, force: bool = False, 
         pictures = [target, *(work for _, work in originals)]
         controls = works.control_group(settings, checkpoint, protocol, pictures, examined)
         with session(device):
+            cache = _control_cache(checkpoint)
             # (4) Nearest training images, of the disputed image and of every control, in the same index.
-            found = search.search(target, controls, sources, protocol, ledger, emit)
+            found = search.search(
+                target, controls, sources, protocol, ledger, emit, disputed.sha256, originals, cache,
+            )  # fmt: skip
             # (5) Who made the disputed image, and of which picture retention is therefore asked; then the inversion
             # ladder, with the same budget for every control.
             embedder = None if isinstance(sources.embedder, Absent) else sources.embedder
@@ -79,7 +82,7 @@ def analyze(image: Path, out: Path, resolved: Resolved, *, force: bool = False, 
             )  # fmt: skip
             rungs = ladder.climb(
                 target, disputed, checkpoint, control_checkpoint, found, controls, settings, protocol, device,
-                instruments.at_hand, _control_cache(checkpoint), ledger, emit, traced.target,
+                instruments.at_hand, cache, ledger, emit, traced.target,
             )  # fmt: skip
             # (6) Every measure on every pair, and the same statistics on the controls.
             measured = measure.measure(
@@ -141,6 +144,7 @@ def analyze(image: Path, out: Path, resolved: Resolved, *, force: bool = False, 
             validation=evaluated.facts,
             correspondences=laid,
             style=manner,
+            search=found.said,
         )
         return _finish(ledger, case, settings, emit)
 

@@ -117,7 +117,7 @@ def _neighbours(make: _Maker, disputed: str, pictured: Sequence[str]) -> tuple[B
         [(disputed, *pictured[:large])],
         _chunks(list(pictured[large:]), 5),
         TRIPLE_MM if large == 2 else QUADRUPLE_MM,
-        "Disputed image and the closest items of the index searched, in order of similarity. "
+        "Disputed image and the closest items of the index searched, in the order of the search. "
         "Pictures as the index ships them.",
         strip_mm=28.4,
     )

@@ -15,6 +15,7 @@ from forensics.report.boards import Boards, Picture, boards, picture
 from forensics.report.correspondences import Entry, correspondences
 from forensics.report.evidence import Comparing, Summary, comparing, limitations, summary
 from forensics.report.measures import Measures, Table
+from forensics.report.searched import Searched, searched
 from forensics.report.styles import StyleView, styles
 from forensics.report.subjects import (
     ItemView,
@@ -91,19 +92,6 @@ class ExhibitRow:
 
 
 @dataclass(frozen=True, slots=True)
-class NeighbourRow:
-    """One row of the index as it answered."""
-
-    rank: str
-    exhibit: str
-    similarity: str
-    training_id: str
-    caption: str
-    creator: str
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
 class CustodyRow:
     """One entry of the chain."""
 
@@ -162,8 +150,7 @@ class Report:
     environment: Lines
     exhibits: tuple[ExhibitRow, ...]
     absences: tuple[Absent, ...]
-    neighbours: tuple[NeighbourRow, ...]
-    backends: str
+    searched: Searched
     pack: jurisdictions.Pack | None
     elements: bool
     """Whether the comparison element by element is printed."""
@@ -251,19 +238,7 @@ def view(case: Case, signatory: str = "") -> Report:
             for e in case.exhibits
         ),
         absences=case.absences,
-        neighbours=tuple(
-            NeighbourRow(
-                str(n.rank),
-                n.exhibit or "no picture",
-                words.number(n.similarity, 4),
-                n.training_id,
-                n.caption,
-                n.creator,
-                words.groups(n.source_sha256) or "none recorded",
-            )
-            for n in case.neighbours
-        ),
-        backends=", ".join(sorted({n.backend for n in case.neighbours})),
+        searched=searched(case),
         pack=pack,
         elements=pack is None or pack.element_comparison,
         person=_person(case),

@@ -7,7 +7,7 @@ the exact search needs of a place where vectors lie; an engine that is a store g
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -252,21 +252,3 @@ class Store(Protocol):
     def keys(self, numbers: Sequence[int]) -> list[tuple[str, str]]:
         """(SHA-256 of the image, training id) of these rows: what breaks ties."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Duplicates:
-    """Rows of a collection that show one picture, by fixed and declared bounds."""
-
-    of: str
-    """Training id, or the tag of the picture asked about."""
-    same_bytes: int
-    """Other rows with the same SHA-256."""
-    near: int
-    """Other rows that are near-duplicates, same bytes included."""
-    repetitions: int | None
-    """How often the source states these images together stood in the training set; none where it states nothing."""
-    cluster: tuple[str, ...] = field(default=())
-    """Training ids of the near-duplicates, nearest first; at most `CLUSTER_SHOWN`."""
-    rule: str = ""
-    """What counts as a near-duplicate, as a sentence."""

@@ -1,72 +1,66 @@
-"""The part of a citation that depends on the query: what was asked and compared, and how often the hits recur."""
+"""The part of a citation that depends on the query: what was asked, what it was compared with, and how to repeat it."""
 
 from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
-from PIL import Image
 
-from forensics.case import Fact
-from forensics.retrieval.base import Duplicates, Hit, TrainingIndex, Vectors
-from forensics.retrieval.duplicates import RULE, Collection
+from forensics.case import Fact, IndexScore
+from forensics.retrieval.base import CLIP, COPY, Hit, TrainingIndex, Vectors
 from forensics.retrieval.native import LanceIndex
 
 READING = (
     "A hit shows likeness by this model of likeness, not that a work was used in training; that nothing was found does "
     "not show that it was not used."
 )
+COMPARES = {CLIP: "meaning", COPY: "copies"}
+"""Column of vectors -> what its model compares, in one word."""
 
 
-def query_facts(queries: Mapping[str, Vectors], k: int, coverage: str) -> tuple[Fact, ...]:
-    """What was asked. `queries`: column -> (D,) vector of the disputed image."""
+def query_facts(index: TrainingIndex, sha256: str, queries: Mapping[str, Vectors], k: int) -> tuple[Fact, ...]:
+    """What was asked.
+
+    Args:
+        index: searched.
+        sha256: of the file of the disputed image, as received.
+        queries: column -> (D,) vector of the disputed image.
+        k: rows wanted.
+    """
+    named = [f"the copy descriptor ({c})" if c == COPY else f"the embedder ({c})" for c in queries]
     return (
+        Fact("Query image", f"SHA-256 {sha256}"),
         *(
-            Fact(f"query vector, {column}", f"SHA-256 {hashlib.sha256(np.ascontiguousarray(v).tobytes()).hexdigest()}")
+            Fact(
+                f"Query vector, {COMPARES.get(column, column)}",
+                f"SHA-256 {hashlib.sha256(np.ascontiguousarray(v).tobytes()).hexdigest()}",
+            )
             for column, v in queries.items()
         ),
-        Fact("search", f"exact, {k} rows; ordered by cosine (float64), then by SHA-256 of the image"),
-        Fact("compared", coverage),
-        Fact("recall", "All rows were compared, so no figure of recall applies; it is relative to the models named."),
-        Fact("computed on", f"{platform.machine()}, numpy {np.__version__}; candidates in float32, scores in float64"),
-        Fact("how to read it", READING),
+        Fact("Candidates", f"the {k} nearest by {' and by '.join(named)}, in turn; {k} rows in all"),
+        Fact("Compared", _coverage(index)),
+        Fact("Recall", "All rows were compared, so no figure of recall applies; it is relative to the models named."),
+        Fact("Order", "by cosine, in float64 from the stored vectors; equal ones by SHA-256 of the image"),
+        Fact("Computed on", f"{platform.machine()}, numpy {np.__version__}"),
+        Fact("Command that repeats it", f"forensics index search URI IMAGE -k {k}{_at(index)}"),
+        Fact("How to read it", READING),
     )
 
 
-def hit_facts(hits: Sequence[Hit]) -> tuple[Fact, ...]:
-    """What the rows of the table of neighbours do not say: every column's score, licence, whether bytes were seen."""
-    return tuple(Fact(f"rank {rank}", _hit(hit)) for rank, hit in enumerate(hits, 1))
+def scores(hit: Hit) -> tuple[IndexScore, ...]:
+    """The cosines of a hit by every model."""
+    return tuple(IndexScore(COMPARES.get(c, c), s, c in hit.found_by) for c, s in hit.scores)
 
 
-def _hit(hit: Hit) -> str:
-    parts = [f"{column} {score:.6f}" for column, score in hit.scores]
-    parts.append(f"among the nearest of {' and '.join(hit.found_by)}")
-    parts.append(f"licence as the source states it: {hit.row.licence}" if hit.row.licence else "no licence recorded")
-    if hit.row.url:
-        parts.append(hit.row.url)
-    parts.append("a lead only: no bytes were seen" if hit.row.lead else "bytes were hashed and embedded")
-    return "; ".join(parts)
+def _coverage(index: TrainingIndex) -> str:
+    rows = f"all {index.info().facts.count} rows"
+    if isinstance(index, LanceIndex):
+        fragments = index.snapshot.fragments
+        rows += f", in {fragments} of {fragments} fragments of the table"
+    return f"{rows}; none was skipped"
 
 
-def repeat_facts(index: TrainingIndex, disputed: Image.Image, hits: Sequence[Hit]) -> tuple[Fact, ...]:
-    """How often the disputed image and every hit recur in the collection."""
-    if not isinstance(index, LanceIndex):
-        return (Fact("near-duplicates", "not counted: this collection stores no perceptual hashes"),)
-    rows = Collection(index)
-    found = [("the disputed image", rows.of_picture("the disputed image", disputed))]
-    found += [(f"rank {rank}", d) for rank, hit in enumerate(hits, 1) if (d := rows.of_row(hit.row)) is not None]
-    return (
-        *(Fact(f"near-duplicates of {name}", _repeats(d)) for name, d in found),
-        Fact("near-duplicates, rule", RULE),
-    )
-
-
-def _repeats(found: Duplicates) -> str:
-    parts = [f"{found.near} rows, {found.same_bytes} of them with the same bytes"]
-    if found.cluster:
-        parts.append(f"nearest first: {', '.join(found.cluster)}")
-    if found.repetitions is not None:
-        parts.append(f"the source states {found.repetitions} showings a pass for the cluster")
-    return "; ".join(parts)
+def _at(index: TrainingIndex) -> str:
+    return f" --at {index.snapshot.tag}" if isinstance(index, LanceIndex) else ""

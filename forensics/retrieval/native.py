@@ -216,6 +216,11 @@ class LanceIndex:
         """Whole columns, in the order of the table."""
         return self.dataset.to_table(columns=list(columns))
 
+    def values(self, numbers: Sequence[int], columns: Sequence[str]) -> list[dict[str, Any]]:
+        """These columns of these rows, in this order."""
+        ids = [int(n) for n in numbers]
+        return list(self._take(ids, ["row_id", *columns]).to_pylist()) if ids else []
+
     def _take(self, numbers: Sequence[int], columns: list[str]) -> pa.Table:
         if self.snapshot.dense:
             if not all(0 <= n < self.snapshot.count for n in numbers):

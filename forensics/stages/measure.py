@@ -169,6 +169,8 @@ def _compare(
         bench.gap(ladder.gaps)
     if found.neighbours and found.control_top:
         bench.nearest(found.neighbours[0].similarity, found.control_top)
+    if found.copies is not None:
+        bench.nearest_copy(*found.copies)
     return bench.finish(), bench.absences(ladder)
 
 
@@ -308,6 +310,15 @@ class _Bench:
             "Cosine to the nearest training image",
             "Cosine of the embedding of the picture and that of its first neighbour in the training index.",
             None, "clip", similarity_of_first, [hit.similarity for hit in control_top],
+        )  # fmt: skip
+
+    def nearest_copy(self, own: float, controls: Sequence[float]) -> None:
+        """Likewise by the copy descriptor of the index, which asks for the picture itself and not for its subject."""
+        self._rank(
+            "Copy descriptor, cosine to the nearest training image",
+            "Cosine of the copy descriptor's vectors of the picture and of the item of the training index that is "
+            "nearest to it by this descriptor.",
+            None, Better.HIGHER, own, controls, "more alike",
         )  # fmt: skip
 
     def finish(self) -> tuple[Comparison, ...]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from PIL import Image
 from torch import Tensor
 
 from forensics import intake, retrieval
-from forensics.case import Absent, Checkpoint, IndexFacts, Neighbour
+from forensics.case import Absent, Checkpoint, IndexFacts, Item, Neighbour, Repeats, Search
 from forensics.casefile import Ledger
+from forensics.control_cache import Cache
 from forensics.descriptor import open_descriptor
 from forensics.device import Device
 from forensics.embedding import Embedder
@@ -19,9 +21,11 @@ from forensics.events import Emit, Event
 from forensics.images import to_picture, to_tensor
 from forensics.protocol import Protocol
 from forensics.resources import samples
-from forensics.retrieval import citation, encoders
+from forensics.retrieval import citation, duplicates, encoders
 from forensics.retrieval.base import Hit, Row, TrainingIndex
+from forensics.retrieval.native import LanceIndex
 from forensics.settings import Settings
+from forensics.stages import elsewhere
 from forensics.stages.works import ControlGroup, Work, read
 
 _NO_INDEX = Absent(
@@ -44,6 +48,8 @@ class Sources:
     embedder: Embedder | Absent
     copies: tuple[encoders.Encoder, ...] = ()
     """The copy descriptor, where the index has its vectors and the very model is at hand."""
+    arithmetic: str = ""
+    """Kind of device and precision of the models."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +61,11 @@ class Found:
     pictures: dict[str, Tensor] = field(default_factory=dict)
     """Exhibit id -> (1, 3, H, W), for the neighbours whose picture the index ships."""
     control_top: tuple[Hit, ...] = ()
-    """The best hit of every control, in the order of the controls."""
+    """The best hit of every control by meaning, in the order of the controls."""
+    said: Search | None = None
+    """How it was searched."""
+    copies: tuple[float, tuple[float, ...]] | None = None
+    """Cosine of the copy descriptor to the nearest row: of the disputed image, and of every control."""
 
 
 def open_sources(settings: Settings, checkpoint: Checkpoint, device: Device) -> Sources:
@@ -80,7 +90,7 @@ def open_sources(settings: Settings, checkpoint: Checkpoint, device: Device) -> 
             hint=f"Pass --clip with {index.info().facts.embedder}.",
         )
     copies = () if isinstance(index, Absent) else _copies(index, device)
-    return Sources(index, embedder, copies)
+    return Sources(index, embedder, copies, f"{device.device.type} {device.precision}")
 
 
 def open_embedder(spec: str | None, device: Device) -> Embedder | Absent:
@@ -89,9 +99,18 @@ def open_embedder(spec: str | None, device: Device) -> Embedder | Absent:
 
 
 def search(
-    disputed: Work, controls: ControlGroup, sources: Sources, protocol: Protocol, ledger: Ledger, emit: Emit
-) -> Found:
+    disputed: Work, controls: ControlGroup, sources: Sources, protocol: Protocol, ledger: Ledger, emit: Emit,
+    sha256: str = "", originals: Sequence[tuple[Item, Work]] = (), cache: Cache | None = None,
+) -> Found:  # fmt: skip
     """Exact search for the disputed image and the controls; the neighbours' pictures become exhibits.
+
+    Args:
+        disputed, controls, sources, protocol: what is searched for, where, and how many rows are wanted.
+        ledger: keeps the pictures of the neighbours.
+        emit: told of the beginning and the end.
+        sha256: of the file of the disputed image, for the citation.
+        originals: works put forward, whose repeats in the collection are counted too.
+        cache: where the answers for controls are kept; none searches for them anew.
 
     Raises:
         IndexError_: the index was made with another embedder than the one at hand.
@@ -101,14 +120,14 @@ def search(
         return Found(index if isinstance(index, Absent) else _NO_EMBEDDER)
     facts = index.info().facts
     emit(Event("search", 0, 1, f"{facts.count} training images"))
-    queries = [disputed.pixels, *(work.pixels for work in controls.works)]
     models = [encoders.clip(embedder), *sources.copies]
     for model in models:
         retrieval.check_model(index.info(), model)
-    vectors = {model.column: model.pictures(queries) for model in models}
-    hits = retrieval.search_vectors(index, vectors, protocol.neighbours)
+    vectors = {model.column: model.pictures([disputed.pixels]) for model in models}
+    hits = retrieval.search_vectors(index, vectors, protocol.neighbours)[0]
+    firsts = elsewhere.firsts(index, models, controls, cache, sources.arithmetic)
     neighbours, pictures = [], {}
-    for rank, hit in enumerate(hits[0], 1):
+    for rank, hit in enumerate(hits, 1):
         exhibit = None
         picture = picture_of(hit.row)
         if picture is not None:
@@ -118,22 +137,32 @@ def search(
         neighbours.append(
             Neighbour(
                 rank, hit.row.training_id, hit.row.caption, hit.row.creator, hit.row.sha256, hit.similarity,
-                "exact", exhibit,
+                "exact", exhibit, citation.scores(hit), hit.row.licence, hit.row.url, hit.row.lead,
             )
         )  # fmt: skip
+    named = [n.exhibit or n.training_id for n in neighbours]
+    shown = [(disputed.id, disputed, sha256), *((work.id, work, item.sha256) for item, work in originals)]
+    said = Search(
+        citation.query_facts(index, sha256, {c: v[0] for c, v in vectors.items()}, protocol.neighbours),
+        *_repeats(index, shown, list(zip(named, (h.row_id for h in hits), strict=True))),
+    )
     emit(Event("search", 1, 1, f"{facts.count} training images"))
-    said = (
-        *citation.query_facts({c: v[0] for c, v in vectors.items()}, protocol.neighbours, _coverage(index)),
-        *citation.hit_facts(hits[0]),
-        *citation.repeat_facts(index, to_picture(disputed.pixels), hits[0]),
-    )
-    return Found(
-        replace(facts, facts=(*facts.facts, *said)), tuple(neighbours), pictures, tuple(h[0] for h in hits[1:])
-    )
+    rows = index.fetch([f[retrieval.CLIP].row for f in firsts])
+    top = tuple(Hit(row, f[retrieval.CLIP].cosine) for row, f in zip(rows, firsts, strict=True))
+    copies = [s for hit in hits if (s := hit.score(retrieval.COPY)) is not None]
+    controls_copies = tuple(f[retrieval.COPY].cosine for f in firsts if retrieval.COPY in f)
+    nearest = (max(copies), controls_copies) if copies and controls_copies else None
+    return Found(facts, tuple(neighbours), pictures, top, said, nearest)
 
 
-def _coverage(index: TrainingIndex) -> str:
-    return f"All {index.info().facts.count} rows of the snapshot were compared; none was skipped."
+def _repeats(
+    index: TrainingIndex, shown: Sequence[tuple[str, Work, str]], hits: Sequence[tuple[str, int]]
+) -> tuple[tuple[Repeats, ...], str]:
+    """How often the pictures under examination and every neighbour recur in the collection, and by which rule."""
+    if not isinstance(index, LanceIndex):
+        return (), duplicates.NOT_COUNTED
+    outside = [duplicates.of_picture(tag, to_picture(work.pixels), sha256) for tag, work, sha256 in shown]
+    return duplicates.count(index, [*outside, *duplicates.of_rows(index, hits)]), duplicates.RULE
 
 
 def picture_of(row: Row) -> Image.Image | None:

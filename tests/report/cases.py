@@ -32,6 +32,7 @@ from forensics.case import (
     Finding,
     Grade,
     IndexFacts,
+    IndexScore,
     Inversion,
     Item,
     LedgerRow,
@@ -45,6 +46,8 @@ from forensics.case import (
     Palette,
     RateCurve,
     RatePoint,
+    Repeats,
+    Search,
     Setting,
     Step,
     Style,
@@ -232,6 +235,13 @@ def full(folder: Path) -> Case:
                 0.991 - 0.021 * rank * rank / 3,
                 "exact",
                 tag,
+                (
+                    IndexScore("meaning", 0.991 - 0.021 * rank * rank / 3, rank != 2),
+                    IndexScore("copies", 0.981 / rank, rank < 3),
+                ),
+                "CC0-1.0" if rank < 9 else "",
+                f"https://example.org/{rank}.png" if rank == 4 else "",
+                rank == 10,
             )
         )
     b.put("A1", scene(5, grain=2, soften=1.1), "Autoencoder round trip of Q1", "inversion.autoencoder@1")
@@ -787,9 +797,29 @@ def styled(case: Case) -> Case:
     )
 
 
+def search_of_the_index() -> Search:
+    """One search with its citation and the repeats of the pictures: numbers invented but coherent."""
+    facts = (
+        Fact("Query image", f"SHA-256 {sha(b'query')}"),
+        Fact("Query vector, meaning", f"SHA-256 {sha(b'vector')}"),
+        Fact("Candidates", "the 10 nearest by the embedder (vec_clip) and by the copy descriptor (vec_copy), in turn"),
+        Fact("Compared", "all 1800 rows, in 1 of 1 fragments of the table; none was skipped"),
+        Fact("Command that repeats it", "forensics index search URI IMAGE -k 10 --at v1"),
+    )
+    first = tuple(f"openclipart/landscape/{n:04d}_ridge.svg" for n in range(1, 8))
+    repeats = (
+        Repeats("Q1", 0, 7, 256, first),
+        Repeats("R1", 1, 7, 256, first),
+        Repeats("N1", 3, 6, 256, first[1:]),
+        *(Repeats(f"N{n}", 0, 0, 1 if n < 8 else None, ()) for n in range(2, 11)),
+    )
+    return Search(facts, repeats, "A near-duplicate has the same bytes, or a perceptual hash that is close.")
+
+
 def complete(folder: Path) -> Case:
     """The full case with everything a later stage adds."""
-    return styled(bits_and_validation(folder, full(folder)))
+    whole = styled(bits_and_validation(folder, full(folder)))
+    return dataclasses.replace(whole, search=search_of_the_index())
 
 
 CASES = {"full": complete, "bare": bare, "compare": compare}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from pathlib import Path
@@ -9,10 +10,11 @@ from pathlib import Path
 from PIL import Image
 
 from forensics import retrieval
+from forensics.case import Repeats
 from forensics.embedding import Embedder
-from forensics.retrieval import citation
+from forensics.retrieval import duplicates
 from forensics.retrieval.build import build
-from forensics.retrieval.duplicates import Collection
+from forensics.retrieval.convert import export_to, import_from
 from forensics.retrieval.encoders import clip
 from forensics.retrieval.native import LanceIndex
 from tests.retrieval.test_build import picture, tensor
@@ -31,14 +33,23 @@ def test_repeats_of_a_row_and_of_a_picture_outside(tmp_path: Path, embedder: Emb
     build(tmp_path / "t.jsonl", tmp_path / "index", embedder)
     index = LanceIndex(str(tmp_path / "index"))
     hits = retrieval.search(index, [clip(embedder)], tensor(picture("1")), 5)[0]
-    found = {h.row.training_id: Collection(index).of_row(h.row) for h in hits}
-    a = found["a.png"]
-    assert a is not None
-    assert (a.same_bytes, a.near, a.cluster, a.repetitions) == (1, 2, ("b.png", "c.jpg"), 9)
-    other = found["other.png"]
-    assert other is not None
-    assert (other.same_bytes, other.near, other.repetitions) == (0, 0, 1)
-    outside = Collection(index).of_picture("Q1", one.convert("RGB"))
-    assert (outside.near, outside.same_bytes) == (3, 0)
-    said = {f.name: f.value for f in citation.repeat_facts(index, one.convert("RGB"), hits)}
-    assert said["near-duplicates of the disputed image"].startswith("3 rows")
+    rows = [(h.row.training_id, h.row_id) for h in hits]
+    outside = duplicates.of_picture("Q1", one.convert("RGB"))
+    same_file = duplicates.of_picture("R1", one.convert("RGB"), hashlib.sha256(picture("1")).hexdigest())
+    found = {r.of: r for r in duplicates.count(index, [outside, same_file, *duplicates.of_rows(index, rows)])}
+    assert found["a.png"] == Repeats("a.png", 1, 2, 9, ("b.png", "c.jpg"))
+    assert found["other.png"] == Repeats("other.png", 0, 0, 1, ())
+    assert found["Q1"] == Repeats("Q1", 0, 3, 9, ("a.png", "b.png", "c.jpg"))
+    assert found["R1"] == Repeats("R1", 2, 3, 9, ("a.png", "b.png", "c.jpg"))
+
+
+def test_rows_whose_picture_was_never_seen_are_not_counted(tmp_path: Path, embedder: Embedder) -> None:
+    (tmp_path / "works").mkdir()
+    (tmp_path / "works" / "a.png").write_bytes(picture("1"))
+    build(tmp_path / "works", tmp_path / "index", embedder)
+    export_to(str(tmp_path / "index"), tmp_path / "out")
+    import_from(tmp_path / "out", str(tmp_path / "back"))  # the embeddings layout carries no hashes of pictures
+    back = LanceIndex(str(tmp_path / "back"))
+    assert duplicates.of_rows(back, [("N1", 0)]) == ()
+    one = Image.open(io.BytesIO(picture("1"))).convert("RGB")
+    assert duplicates.count(back, [duplicates.of_picture("Q1", one)]) == (Repeats("Q1", 0, 0, None, ()),)

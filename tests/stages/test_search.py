@@ -2,35 +2,83 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
-from forensics import device, resources
+import pytest
+
+from forensics import device, resources, retrieval
 from forensics.case import Absent, IndexFacts
 from forensics.casefile import Ledger
+from forensics.control_cache import Cache
 from forensics.protocol import PROFILES
-from forensics.settings import Settings
-from forensics.stages import search
+from forensics.retrieval import encoders
+from forensics.stages import elsewhere, search
 from forensics.stages.works import ControlGroup, Work, read
 
 SAMPLES = resources.samples()
 
 
-def test_neighbours_come_with_pictures_and_a_citation(tmp_path: Path) -> None:
-    settings = Settings(index=str(SAMPLES / "reference" / "index"), clip=str(SAMPLES / "reference" / "openclip"))
-    from forensics import retrieval
-
+@pytest.fixture(scope="module")
+def sources() -> search.Sources:
     cpu = device.choose("cpu")
-    index = retrieval.open(settings.index or "")
-    sources = search.Sources(index, search.open_embedder(settings.clip, cpu), search._copies(index, cpu))
-    controls = [Work.of(p.name, read(p)) for p in sorted((SAMPLES / "reference" / "controls").iterdir())[:2]]
+    index = retrieval.open(SAMPLES / "reference" / "index")
+    embedder = search.open_embedder(str(SAMPLES / "reference" / "openclip"), cpu)
+    return search.Sources(index, embedder, search._copies(index, cpu), "cpu fp32")
+
+
+@pytest.fixture(scope="module")
+def controls() -> ControlGroup:
+    paths = sorted((SAMPLES / "reference" / "controls").iterdir())[:2]
+    digests = tuple(hashlib.sha256(p.read_bytes()).hexdigest() for p in paths)
+    none = Absent("facts", "They are of no interest here.")
+    return ControlGroup(none, tuple(Work.of(p.name, read(p)) for p in paths), digests)
+
+
+def test_neighbours_come_with_pictures_and_a_citation(
+    tmp_path: Path, sources: search.Sources, controls: ControlGroup
+) -> None:
     disputed = Work.of("Q1", read(SAMPLES / "disputed" / "memorised.png"))
-    group = ControlGroup(Absent("facts", "They are of no interest here."), tuple(controls))
-    found = search.search(disputed, group, sources, PROFILES["quick"], Ledger(tmp_path / "case"), lambda _: None)
+    quick = PROFILES["quick"]
+    found = search.search(
+        disputed, controls, sources, quick, Ledger(tmp_path / "case"), lambda _: None, "ab" * 32, (),
+        Cache(tmp_path / "cache"),
+    )  # fmt: skip
     assert isinstance(found.facts, IndexFacts)
-    assert len(found.neighbours) == PROFILES["quick"].neighbours == len(found.pictures)
+    assert len(found.neighbours) == quick.neighbours == len(found.pictures)
     assert len(found.control_top) == 2
-    said = {f.name: f.value for f in found.facts.facts}
-    assert "1587 rows" in said["compared"]
+    assert found.said is not None
+    said = {f.name: f.value for f in (*found.facts.facts, *found.said.facts)}
+    assert "all 1587 rows" in said["Compared"]
     assert len(said["digest of the rows"]) == 64
-    assert "rows" in said["near-duplicates of the disputed image"]
-    assert said["rank 1"].startswith(f"vec_clip {found.neighbours[0].similarity:.6f}")
+    assert said["Query image"] == "SHA-256 " + "ab" * 32
+    first = found.neighbours[0]
+    assert [(s.model, s.nearest) for s in first.scores] == [("meaning", True), ("copies", True)]
+    assert first.scores[0].cosine == first.similarity
+    by_name = {r.of: r for r in found.said.repeats}
+    assert list(by_name) == ["Q1", "N1", "N2", "N3"]
+    assert first.training_id in by_name["Q1"].cluster
+    assert by_name["Q1"].stated == by_name["N1"].stated == 256
+    assert found.copies is not None
+    assert found.copies[0] > 0.99 > max(found.copies[1])
+
+
+def test_answers_for_controls_are_kept_under_the_digest_of_the_snapshot(
+    tmp_path: Path, sources: search.Sources, controls: ControlGroup
+) -> None:
+    assert not isinstance(sources.index, Absent)
+    assert not isinstance(sources.embedder, Absent)
+    models = [encoders.clip(sources.embedder), *sources.copies]
+    anew = elsewhere.firsts(sources.index, models, controls, None, "cpu fp32")
+    cache = Cache(tmp_path)
+    assert elsewhere.firsts(sources.index, models, controls, cache, "cpu fp32") == anew
+    assert (cache.hits, cache.misses) == (0, 2)
+    assert elsewhere.firsts(sources.index, models, controls, cache, "cpu fp32") == anew
+    assert (cache.hits, cache.misses) == (2, 2)
+    entry = sorted(tmp_path.glob("??/*.json"))[0]
+    entry.write_text(entry.read_text().replace(sources.index.info().facts.digest, "0" * 64))
+    assert elsewhere.firsts(sources.index, models, controls, cache, "cpu fp32") == anew
+    assert (cache.hits, cache.misses) == (3, 3)
+    assert "damaged" in cache.notes[0]
+    exact = sources.index.search(models[1].pictures([controls.works[0].pixels]), 1, column=models[1].column)[0]
+    assert anew[0][models[1].column].row == exact.row_ids[0]
