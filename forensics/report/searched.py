@@ -122,8 +122,11 @@ def repeats_chart(rows: Sequence[Repeats]) -> Markup:
         return left + 22 + (right - left - 22) * math.log2(value) / reach if value else left + 6
 
     parts = [
-        svg.text(left, 9, "○ other items of the index that show it", fill=svg.INK),
-        svg.text(right, 9, "● times in the training set, as the source states", anchor="end", fill=svg.INK),
+        svg.dot(left + 3, 6.4, 2.8, fill=svg.INK),
+        svg.dot(left + 3, 6.4, 1.9, fill="#ffffff"),
+        svg.text(left + 10, 9, "other items of the index that show it", fill=svg.INK),
+        svg.dot(left + 171, 6.4, 3.2, fill=svg.BLUE),
+        svg.text(left + 178, 9, "times in the training set, as the source states", fill=svg.INK),
         svg.line(left, foot, right, foot),
         svg.text(x(0), foot + 10, "none", anchor="middle"),
     ]
