@@ -136,6 +136,11 @@ class Embedder:
         source = _locate(spec)
         return cls(source, _preprocessing(source, fit), device)
 
+    @property
+    def on_gpu(self) -> bool:
+        """Whether it runs on a GPU."""
+        return self._device.is_cuda
+
     def prepare(self, batch: Tensor) -> Tensor:
         """(B, 3, H, W) in [0, 1] -> network input (B, 3, h, w) float32 on the CPU."""
         return self.preprocessing(batch.detach().cpu().float())

@@ -118,9 +118,14 @@ def test_lock_covers_what_the_project_asks_for() -> None:
 def test_every_import_is_of_a_declared_package() -> None:
     project, providers = PROJECT["project"], metadata.packages_distributions()
     needed = {canonicalize_name(Requirement(row).name) for row in project["dependencies"]}
-    recipe = {canonicalize_name(Requirement(row).name) for row in project["optional-dependencies"]["reference"]}
+    extras = {
+        name: {canonicalize_name(Requirement(row).name) for row in rows}
+        for name, rows in project["optional-dependencies"].items()
+    }
+    # What only an extra brings may be imported by the package that the extra is for, and nowhere else.
+    brought = {"reference": extras["reference"], "retrieval": extras["faiss"] | extras["distributed"]}
     for path in (ROOT / "forensics").rglob("*.py"):
-        allowed = needed | (recipe if "reference" in path.parts else set())
+        allowed = needed.union(*(packages for folder, packages in brought.items() if folder in path.parts))
         for name in imports(path) - sys.stdlib_module_names - {"forensics"}:
             found = {canonicalize_name(d) for d in providers.get(name, [name])}
             assert found & allowed, f"{path}: {name} is not declared in pyproject.toml"

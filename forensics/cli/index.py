@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +17,8 @@ from forensics.cli.console import Console
 if TYPE_CHECKING:
     from forensics.descriptor import CopyDescriptor
     from forensics.embedding import Embedder
+    from forensics.retrieval.base import TrainingIndex
+    from forensics.retrieval.build import Built
 
 
 @click.group(short_help="Training indexes: build, info, search, verify.")
@@ -22,10 +27,16 @@ def index() -> None:
 
 
 _AT = click.option("--at", metavar="TAG", help="Snapshot to open.  [default: the newest]")
+_RAY = click.option(
+    "--ray",
+    "address",
+    metavar="ADDRESS",
+    help="Work on a Ray cluster: HOST:PORT, `auto`, or `local` to start one here.",
+)
 
 
 @index.command(short_help="Make an index from a collection of images.")
-@click.argument("source", type=options.PATH)
+@click.argument("source")
 @click.option("-o", "--out", metavar="URI", required=True, help="Folder or address of the index.")
 @click.option("--name", default="", help="What the report calls the index.  [default: name of SOURCE]")
 @click.option("--coverage", default="", metavar="TEXT", help="What part of the training set it holds, as a sentence.")
@@ -33,22 +44,30 @@ _AT = click.option("--at", metavar="TAG", help="Snapshot to open.  [default: the
 @click.option("--append", is_flag=True, help="Add SOURCE to an index that is there, as a new snapshot.")
 @click.option("--bytes", "keep_bytes", is_flag=True, help="Store the pictures in the index.")
 @click.option("--copies/--no-copies", default=True, help="Also store vectors of the copy descriptor.  [default: yes]")
+@_RAY
 @options.clip
 @options.device
 @options.reporting
 @click.pass_obj
 def build(
-    console: Console, source: Path, out: str, name: str, coverage: str, tag: str, append: bool, keep_bytes: bool,
-    copies: bool, clip: str | None, device: str | None, precision: str | None,
+    console: Console, source: str, out: str, name: str, coverage: str, tag: str, append: bool, keep_bytes: bool,
+    copies: bool, address: str | None, clip: str | None, device: str | None, precision: str | None,
 ) -> None:  # fmt: skip
     """Embed every image of SOURCE and write a searchable index.
 
     SOURCE is a folder of images with captions in side files (`picture.txt` beside `picture.png`), a CSV or Parquet
     table, or the output of img2dataset. A build that was stopped goes on where it was when the same command is given
     again. The path of the index is written to standard output.
+
+    On a Ray cluster SOURCE and URI must be reachable by these very names from every machine.
     """
     with console.working():
-        from forensics.retrieval.build import build as build_index
+        if address:
+            from forensics.retrieval.distributed import build as on_cluster
+
+            build_index: Callable[..., Built] = partial(on_cluster, address=address)
+        else:
+            from forensics.retrieval.build import build as build_index
 
         embedder = _embedder(console, clip, device, precision)
         descriptor = _descriptor(console, device, precision) if copies else None
@@ -95,13 +114,14 @@ def info(uri: str, at: str | None, as_json: bool) -> None:
 @click.argument("image", type=options.PATH)
 @click.option("-k", "count", type=click.IntRange(min=1), default=5, show_default=True, help="How many.")
 @_AT
+@_RAY
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @options.clip
 @options.device
 @options.reporting
 @click.pass_obj
 def search(
-    console: Console, uri: str, image: Path, count: int, at: str | None, as_json: bool,
+    console: Console, uri: str, image: Path, count: int, at: str | None, address: str | None, as_json: bool,
     clip: str | None, device: str | None, precision: str | None,
 ) -> None:  # fmt: skip
     """List the images of the index at URI nearest to IMAGE, nearest first.
@@ -110,13 +130,18 @@ def search(
     copy descriptor too, its nearest images take turns with those of the embedder. A hit is not training, and no hit is
     not absence.
     """
-    with console.working():
+    with console.working(), ExitStack() as stack:
         from forensics import intake, retrieval
         from forensics.images import to_tensor
         from forensics.retrieval import encoders
 
         picture = intake.read(image).picture
-        found = retrieval.open(uri, at)
+        if address:
+            from forensics.retrieval import distributed_search
+
+            found: TrainingIndex = stack.enter_context(distributed_search.open(uri, at, address=address))
+        else:
+            found = retrieval.open(uri, at)
         models = [encoders.clip(_embedder(console, clip, device, precision))]
         if any(c.name == retrieval.COPY for c in found.info().columns):
             descriptor = _descriptor(console, device, precision)

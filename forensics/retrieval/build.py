@@ -10,7 +10,7 @@ import datetime
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -31,11 +31,11 @@ from forensics.retrieval.encoders import Encoder
 from forensics.retrieval.files import Files
 from forensics.retrieval.layout import Excluded
 from forensics.retrieval.snapshot import TABLE, Snapshot
-from forensics.retrieval.sources import UNIT_ROWS, Source, open_source
+from forensics.retrieval.sources import UNIT_ROWS, Source, default_name, open_source
 from forensics.retrieval.table import DIGESTED, RowsDigest, schema
 
 _PLAN = f"{units.PARTIAL}/plan.json"
-_FRAGMENT_ROWS = 1 << 18
+FRAGMENT_ROWS = 1 << 18
 """Rows of one fragment: what a search in several processes is shared out by."""
 
 
@@ -90,7 +90,7 @@ class Meter:
 
 
 def build(
-    source: Path,
+    source: Path | str,
     out: Path | str,
     embedder: Embedder,
     *,
@@ -132,7 +132,7 @@ def build(
     snapshot.check_tag(tag)
     files = Files(str(out))
     job = plan(embedder, descriptor, dtype, keep_bytes=keep_bytes)
-    before = _begin(files, tag, job, append)
+    before = begin(files, tag, job, append)
     opened = open_source(source, where, digests=digests, unit_rows=unit_rows)
     resume(files, opened, job, tag)
     meter = Meter(emit, opened.total)
@@ -152,8 +152,14 @@ def build(
             raise
         units.save(files, number, made)
     return finish(
-        files, opened, job, before, earlier, tag=tag, built=built, coverage=coverage, name=name or source.stem, out=out
+        files, opened, job, before, earlier, tag=tag, built=built, coverage=coverage,
+        name=name or default_name(source), out=out,
     )  # fmt: skip
+
+
+def is_planned(files: Files) -> bool:
+    """Whether a build has begun here and is not finished."""
+    return files.exists(_PLAN)
 
 
 def plan(
@@ -165,7 +171,7 @@ def plan(
     return Job(encoders, columns, keep_bytes, threads or torch.get_num_threads())
 
 
-def _begin(files: Files, tag: str, job: Job, append: bool) -> Snapshot | None:
+def begin(files: Files, tag: str, job: Job, append: bool) -> Snapshot | None:
     """The snapshot that is appended to; none for a new index."""
     there = snapshot.exists(files)
     if append:
@@ -224,9 +230,20 @@ def finish(
     name: str,
     out: Path | str,
     write: Callable[[Assembly, pa.Schema, bool], None] | None = None,
+    summaries: Iterable[units.Summary] | None = None,
+    how: str = "",
 ) -> Built:
-    """Assemble the table from the finished units and take its snapshot."""
-    assembly = Assembly(files, len(source.units), before)
+    """Assemble the table from the finished units and take its snapshot.
+
+    Args:
+        files, source, job, before, earlier, tag, built, coverage, name, out: of the build.
+        write: what writes the table, where it is not this process.
+        summaries: of all units, where others have read them already.
+        how: the vectors were computed, where this process did not.
+    """
+    if summaries is None:
+        summaries = (units.summary(units.require(files, n)) for n in range(len(source.units)))
+    assembly = Assembly(files, summaries, before)
     if not assembly.count:
         first = assembly.excluded[0] if assembly.excluded else None
         reason = f" First reason: {first.path}: {first.reason}" if first else ""
@@ -235,7 +252,7 @@ def finish(
     wanted = schema(job.columns, blobs=job.keep_bytes)
     (write or _write)(assembly, wanted, before is not None)
     base = ""
-    if files.path is not None:
+    if files.path is not None and source.base is not None:
         target = os.path.abspath(files.path)  # noqa: PTH100 - links kept as named
         base = Path(os.path.relpath(os.path.abspath(source.base), target)).as_posix()  # noqa: PTH100
         if before is not None and before.pictures != base:
@@ -250,7 +267,7 @@ def finish(
             coverage=said,
             source=f"{source.kind}, {source.total} entries" + (f"; added to {before.tag}" if before else ""),
             pictures=base,
-            made_by=made_by(job),
+            made_by=how or made_by(job),
         ),
         tag,
         [*(_excluded(files, before) if before else ()), *assembly.excluded],
@@ -274,9 +291,9 @@ def made_by(job: Job) -> str:
 class Assembly:
     """The finished units as one sequence of rows: a training id that occurs again is left out, ids are counted on."""
 
-    def __init__(self, files: Files, count: int, before: Snapshot | None) -> None:
-        """Read the training ids of all units once."""
-        self.files, self.units = files, count
+    def __init__(self, files: Files, summaries: Iterable[units.Summary], before: Snapshot | None) -> None:
+        """Go through the training ids of all units once."""
+        self.files = files
         self.first = 0
         seen: set[str] = set()
         if before is not None:
@@ -289,12 +306,10 @@ class Assembly:
         self.keep: list[list[int]] = []
         self.starts: list[int] = []
         self.count = 0
-        for number in range(count):
-            unit = units.require(files, number)
+        for unit in summaries:
             self.excluded += unit.excluded
             chosen = []
-            names, paths = (unit.rows.column(c).to_pylist() for c in ("training_id", "path"))
-            for place, (name, path) in enumerate(zip(names, paths, strict=True)):
+            for place, (name, path) in enumerate(zip(unit.names, unit.paths, strict=True)):
                 if name in seen:
                     self.excluded.append(Excluded(path or name, f"the training id {name!r} occurred before"))
                 else:
@@ -310,8 +325,8 @@ class Assembly:
 
     def batches(self, wanted: pa.Schema) -> Iterator[pa.RecordBatch]:
         """The rows of all units, in order."""
-        for number in range(self.units):
-            if self.keep[number]:
+        for number, keep in enumerate(self.keep):
+            if keep:
                 yield self.rows(number, wanted)
 
 
@@ -334,7 +349,7 @@ def _write(assembly: Assembly, wanted: pa.Schema, append: bool) -> None:
         schema=wanted,
         mode="append" if append else "create",
         data_storage_version=storage(wanted),
-        max_rows_per_file=_FRAGMENT_ROWS,
+        max_rows_per_file=FRAGMENT_ROWS,
     )
 
 

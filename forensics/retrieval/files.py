@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +15,11 @@ from forensics.case import FileDigest
 from forensics.errors import IndexError_
 
 _CHUNK = 1 << 22
+
+
+def absolute(location: Path | str) -> str:
+    """A location as another process can use it: its current folder may be another one. Links are kept as named."""
+    return str(location) if "://" in str(location) else os.path.abspath(location)  # noqa: PTH100
 
 
 class Files:
@@ -64,7 +71,7 @@ class Files:
         if self.path is not None:
             target = self.path / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            partial = target.with_name(target.name + ".partial")
+            partial = target.with_name(f"{target.name}.{uuid.uuid4().hex}.partial")  # two workers may write one file
             partial.write_bytes(data)
             partial.replace(target)
             return

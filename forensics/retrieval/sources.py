@@ -12,7 +12,8 @@ import json
 import os
 import re
 import tarfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -23,11 +24,13 @@ import pyarrow.parquet as pq
 
 from forensics.errors import IndexError_
 from forensics.retrieval.layout import Excluded
+from forensics.retrieval.places import Place
 
 UNIT_ROWS = 256
 """Entries of one unit of a folder or table; of img2dataset's output a shard is a unit."""
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif")
 TABLES = (".csv", ".tsv", ".parquet", ".jsonl")
+_SIDE = (".json", ".txt")
 _ALIASES = {
     "path": ("image_path", "path", "file", "file_name", "filename"),
     "caption": ("caption", "text", "title", "description"),
@@ -76,8 +79,8 @@ class Source:
     """A source opened for reading."""
 
     kind: str
-    base: Path
-    """Folder the entries' paths start from."""
+    base: Path | None
+    """Folder the entries' paths start from; none where it is not of this machine."""
     total: int
     units: tuple[Callable[[], Iterator[Entry | Excluded]], ...]
     """The source in pieces, each of which can be read for itself and again: what a build resumes and shares out by."""
@@ -92,7 +95,7 @@ class Source:
 
 
 def open_source(
-    source: Path,
+    source: Path | str,
     where: Mapping[str, frozenset[str]] | None = None,
     *,
     digests: str = "file",
@@ -101,7 +104,8 @@ def open_source(
     """The source at this path.
 
     Args:
-        source: a folder of pictures, a folder written by img2dataset, or a table (CSV, TSV, Parquet, JSONL).
+        source: a folder of pictures or one written by img2dataset, as a path or as the address of an object store;
+            or the path of a table (CSV, TSV, Parquet, JSONL).
         where: for tables: keep the rows whose column holds one of these values.
         digests: for tables: what a column `sha256` is of. `file`: the very file named, which is then checked;
             `origin`: another form of the work, which is then only recorded.
@@ -110,19 +114,25 @@ def open_source(
     Raises:
         IndexError_: nothing there, no pictures, or a table without a column of paths.
     """
-    if source.is_file() and source.suffix.lower() in TABLES:
-        return _table(source, where or {}, unit_rows, downloaded=digests == "origin")
-    if not source.is_dir():
-        raise IndexError_(
-            f"{source} is neither a folder nor a table.", hint=f"Give a folder or a file of {', '.join(TABLES)}."
-        )
+    if "://" not in str(source):
+        path = Path(source)
+        if path.is_file() and path.suffix.lower() in TABLES:
+            return _table(path, where or {}, unit_rows, downloaded=digests == "origin")
+        if not path.is_dir():
+            raise IndexError_(
+                f"{source} is neither a folder nor a table.", hint=f"Give a folder or a file of {', '.join(TABLES)}."
+            )
     if where:
         raise IndexError_("Rows can be chosen by column in a table only.", hint="Give a table instead of a folder.")
-    shards = sorted(
-        {p.stem for p in source.iterdir() if re.fullmatch(r"\d+\.(tar|parquet)", p.name)},
-        key=lambda stem: (int(stem), stem),
-    )
-    return _img2dataset(source, shards) if shards else _folder(source, unit_rows)
+    place = Place(source)
+    files = place.walk()
+    shards = shard_names(files)
+    return _img2dataset(place, files, shards) if shards else _folder(place, files, unit_rows)
+
+
+def default_name(source: Path | str) -> str:
+    """What a collection is called after its source."""
+    return Path(str(source).rstrip("/")).stem
 
 
 def _pick(row: Mapping[str, Any], field: str) -> str:
@@ -174,38 +184,50 @@ def _fingerprint(*parts: object) -> str:
     return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()
 
 
-def _folder(source: Path, unit_rows: int) -> Source:
-    files = [p for p in source.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file()]
-    files.sort(key=lambda p: p.relative_to(source).as_posix())
-    if not files:
-        raise IndexError_(f"{source} holds no pictures.", hint=f"Known suffixes: {', '.join(SUFFIXES)}.")
+def _folder(place: Place, files: Mapping[str, int], unit_rows: int) -> Source:
+    names = [name for name in files if PurePosixPath(name).suffix.lower() in SUFFIXES]
+    if not names:
+        raise IndexError_(f"{place} holds no pictures.", hint=f"Known suffixes: {', '.join(SUFFIXES)}.")
+    side = {name for name in files if PurePosixPath(name).suffix in _SIDE}
 
     def read(start: int, stop: int) -> Iterator[Entry | Excluded]:
-        for path in files[start:stop]:
-            name = path.relative_to(source).as_posix()
+        for name in names[start:stop]:
             try:
-                row = _side_file(path)
+                row = _side_files(place, name, side)
                 # img2dataset writes these side files too; its digest is of the bytes before it resized them.
-                yield _entry(name, row, path.read_bytes, downloaded="original_width" in row)
+                downloaded = "original_width" in row
+                yield _entry(
+                    name, row, partial(place.read, name), downloaded=downloaded, in_folder=place.path is not None
+                )
             except (OSError, ValueError) as exc:
                 yield Excluded(name, f"its side file is not readable: {exc}")
 
-    listed = ((p.relative_to(source).as_posix(), p.stat().st_size) for p in files)
-    units = _slices(len(files), unit_rows, read)
-    return Source("folder with side files", source, len(files), units, _fingerprint("folder", unit_rows, *listed))
+    listed = ((name, files[name]) for name in names)
+    units = _slices(len(names), unit_rows, read)
+    return Source(
+        _kind("folder with side files", place),
+        place.path,
+        len(names),
+        units,
+        _fingerprint("folder", unit_rows, *listed),
+    )
 
 
-def _side_file(path: Path) -> dict[str, Any]:
+def _kind(kind: str, place: Place) -> str:
+    return kind if place.path is not None else f"{kind} at {place}"
+
+
+def _side_files(place: Place, name: str, side: Collection[str]) -> dict[str, Any]:
     """What `<stem>.json` (an object) and `<stem>.txt` (the caption) say; the text file wins for the caption."""
     row: dict[str, Any] = {}
-    if (side := path.with_suffix(".json")).is_file():
-        data = json.loads(side.read_text(encoding="utf-8"))
+    if (beside := PurePosixPath(name).with_suffix(".json").as_posix()) in side:
+        data = json.loads(place.read(beside).decode())
         if not isinstance(data, dict):
-            raise ValueError(f"{side.name} is not an object")
+            raise ValueError(f"{PurePosixPath(beside).name} is not an object")
         row |= data
         row.pop("id", None)  # numbers there are seldom unique across folders; the path is
-    if (side := path.with_suffix(".txt")).is_file():
-        row["caption"] = side.read_text(encoding="utf-8").strip()
+    if (beside := PurePosixPath(name).with_suffix(".txt").as_posix()) in side:
+        row["caption"] = place.read(beside).decode().strip()
     return row
 
 
@@ -256,14 +278,20 @@ def _read_table(source: Path) -> list[dict[str, Any]]:
         raise IndexError_(f"{source} is not a readable table: {exc}.", hint="Check its format and encoding.") from exc
 
 
-def _img2dataset(source: Path, shards: list[str]) -> Source:
+def _img2dataset(place: Place, files: Mapping[str, int], shards: list[str]) -> Source:
     """Shards `00000.tar` or `00000/` beside `00000.parquet` (key, url, caption, status, sha256, ...)."""
+    listings = {shard for shard in shards if f"{shard}.parquet" in files}
+    packed = {shard for shard in shards if f"{shard}.tar" in files}
+    loose = loose_pictures(files, shards)
 
     def read(shard: str) -> Iterator[Entry | Excluded]:
-        members, close = _members(source, shard)
-        packed = (source / f"{shard}.tar").is_file()
-        try:
-            rows = _rows_by_key(source / f"{shard}.parquet")
+        with ExitStack() as stack:
+            members = (
+                stack.enter_context(packed_pictures(place, f"{shard}.tar"))
+                if shard in packed
+                else {key: (name, partial(place.read, name)) for key, name in loose[shard].items()}
+            )
+            rows = rows_by_key(place, shard) if shard in listings else {}
             for key in sorted(rows.keys() | members.keys()):
                 row = rows.get(key, {})
                 status = row.get("status", "success")
@@ -274,52 +302,74 @@ def _img2dataset(source: Path, shards: list[str]) -> Source:
                     yield Excluded(f"{shard}/{key}", "listed by img2dataset, but the shard holds no picture")
                 else:
                     name, bytes_of = members[key]
+                    in_folder = shard not in packed and place.path is not None
                     yield _entry(
-                        name, {"key": key} | row, bytes_of, downloaded=True, in_folder=not packed, shard=shard, key=key
+                        name, {"key": key} | row, bytes_of, downloaded=True, in_folder=in_folder, shard=shard, key=key
                     )
-        finally:
-            close()
 
     units = tuple(partial(read, shard) for shard in shards)
-    total = sum(_count(source / f"{shard}.parquet") for shard in shards)
-    parts = [source / f"{shard}{suffix}" for shard in shards for suffix in (".tar", ".parquet")]
-    listed = ((p.name, p.stat().st_size) for p in parts if p.is_file())
-    return Source("img2dataset output", source, total, units, _fingerprint("img2dataset", *listed))
+    total = sum(_count(place, f"{shard}.parquet") for shard in sorted(listings))
+    parts = (f"{shard}{suffix}" for shard in shards for suffix in (".tar", ".parquet"))
+    listed = ((name, files[name]) for name in parts if name in files)
+    return Source(_kind("img2dataset output", place), place.path, total, units, _fingerprint("img2dataset", *listed))
 
 
-def _count(parquet: Path) -> int:
-    if not parquet.is_file():
-        return 0
+def _count(place: Place, name: str) -> int:
     try:
-        return int(pq.read_metadata(parquet).num_rows)
+        with place.open(name) as stream:
+            return int(pq.read_metadata(stream).num_rows)
     except (OSError, pa.ArrowException) as exc:
-        raise IndexError_(f"{parquet} is not a readable table: {exc}.", hint="Obtain the shard again.") from exc
+        raise IndexError_(f"{place}/{name} is not a readable table: {exc}.", hint="Obtain the shard again.") from exc
 
 
-def _rows_by_key(parquet: Path) -> dict[str, dict[str, Any]]:
-    if not parquet.is_file():
-        return {}
-    return {str(row["key"]): row for row in _read_table(parquet) if row.get("key") is not None}
+def shard_names(files: Iterable[str]) -> list[str]:
+    """Shards of img2dataset's output, in order of their numbers."""
+    found = {name.partition(".")[0] for name in files if re.fullmatch(r"\d+\.(tar|parquet)", name)}
+    return sorted(found, key=lambda stem: (int(stem), stem))
 
 
-def _members(source: Path, shard: str) -> tuple[dict[str, tuple[str, Callable[[], bytes]]], Callable[[], None]]:
-    """Pictures of a shard by key: (path below the source, how to read it); and how to close it."""
-    found: dict[str, tuple[str, Callable[[], bytes]]] = {}
-    if (tar := source / f"{shard}.tar").is_file():
+def loose_pictures(files: Iterable[str], shards: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Pictures of shards that are folders: shard -> key -> name."""
+    loose: dict[str, dict[str, str]] = {shard: {} for shard in shards}
+    for name in files:
+        folder, _, rest = name.partition("/")
+        if folder in loose and rest and "/" not in rest and PurePosixPath(name).suffix.lower() in SUFFIXES:
+            loose[folder][PurePosixPath(name).stem] = name
+    return loose
+
+
+def rows_by_key(place: Place, shard: str) -> dict[str, dict[str, Any]]:
+    """What a shard's listing says, by key. Raises IndexError_ where it is not readable."""
+    name = f"{shard}.parquet"
+    try:
+        with place.open(name) as stream:
+            rows = pq.read_table(stream).to_pylist()
+    except (OSError, ValueError, pa.ArrowException) as exc:
+        raise IndexError_(f"{place}/{name} is not a readable table: {exc}.", hint="Obtain the shard again.") from exc
+    return {str(row["key"]): row for row in rows if row.get("key") is not None}
+
+
+Members = dict[str, tuple[str, Callable[[], bytes]]]
+"""Pictures of a shard by key: (name below the source, how to read it)."""
+
+
+@contextmanager
+def packed_pictures(place: Place, name: str) -> Iterator[Members]:
+    """Pictures of a tar file, to be read while it is open. Raises IndexError_ where it is not readable."""
+    with ExitStack() as stack:
         try:
-            archive = tarfile.open(tar)  # noqa: SIM115 - closed by the caller, after its members were read
+            archive = stack.enter_context(tarfile.open(fileobj=stack.enter_context(place.open(name))))
             files = [m for m in archive.getmembers() if m.isfile()]
         except (OSError, tarfile.TarError) as exc:
-            raise IndexError_(f"{tar} is not a readable tar file: {exc}.", hint="Obtain the shard again.") from exc
-        for member in files:
-            name = PurePosixPath(member.name)
-            if name.suffix.lower() in SUFFIXES:
-                found[name.stem] = (f"{shard}.tar/{name.name}", partial(_extract, archive, member))
-        return found, archive.close
-    for path in sorted((source / shard).glob("*")) if (source / shard).is_dir() else []:
-        if path.suffix.lower() in SUFFIXES:
-            found[path.stem] = (f"{shard}/{path.name}", path.read_bytes)
-    return found, lambda: None
+            raise IndexError_(
+                f"{place}/{name} is not a readable tar file: {exc}.", hint="Obtain the shard again."
+            ) from exc
+        names = ((member, PurePosixPath(member.name)) for member in files)
+        yield {
+            inside.stem: (f"{name}/{inside.name}", partial(_extract, archive, member))
+            for member, inside in names
+            if inside.suffix.lower() in SUFFIXES
+        }
 
 
 def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:

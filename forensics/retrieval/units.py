@@ -48,6 +48,22 @@ class Unit:
     excluded: tuple[Excluded, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What the assembly needs to know of a unit before it reads its rows."""
+
+    names: tuple[str, ...]
+    """Training ids, in order."""
+    paths: tuple[str, ...]
+    excluded: tuple[Excluded, ...]
+
+
+def summary(unit: Unit) -> Summary:
+    """Of a finished unit."""
+    names, paths = (tuple(unit.rows.column(c).to_pylist()) for c in ("training_id", "path"))
+    return Summary(names, paths, unit.excluded)
+
+
 def name(number: int) -> str:
     """File of a finished unit, below the index."""
     return f"{PARTIAL}/unit-{number:08d}.arrow"
