@@ -314,6 +314,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="where raw rows are kept; a second run resumes")
     parser.add_argument("--out", type=Path, default=Path("samples/reference/ladder-study.json"))
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--regeneration", action="store_true", help="draw pictures of the test half too, by both twins")
     args = parser.parse_args()
     reference = samples() / "reference"
     works = ladder_rows.study_works(reference)
@@ -333,11 +334,14 @@ def main() -> None:
         if isinstance(copies, Absent):
             parser.error(copies.reason)
         generated = ladder_regeneration.among(works)
-        # What twin B gives of the planted works of the calibration half enters no figure.
-        needed = {"a": generated, "b": [w for w in generated if w.half == "test" or w.role == "control"]}
+        needed = {"a": [w for w in generated if w.half == "calibration"]}
+        if args.regeneration:
+            # What twin B gives of the planted works of the calibration half enters no figure.
+            needed = {"a": [*generated], "b": [w for w in generated if w.half == "test" or w.role == "control"]}
         drawn = {
             name: _load(ladder_regeneration.collect(twin, needed[name], args.work, chosen, copies))
             for name, twin in twins.items()
+            if name in needed
         }
     here, there = _load(paths["a"]), _load(paths["b"])
     trained = Data(works, here, there, pictures)
@@ -345,23 +349,21 @@ def main() -> None:
     against = under_a[AGAINST]["cut_noise_over_signal"]
     cut = min(range(STUDY_GRID.levels), key=lambda i: abs(next(iter(here.values()))["sigmas"][i] - against))
     result = {
-        "command": "python -m forensics.validation.ladder_study --work DIR",
+        "command": "python -m forensics.validation.ladder_study --work DIR" + " --regeneration" * args.regeneration,
         "protocol_version": protocols.VERSION,
         "checkpoints": {f"twin_{name}": twin.digest for name, twin in twins.items()} | {"finetune": tuned_on.digest},
         "grid": {"levels": STUDY_GRID.levels, "finest": STUDY_GRID.cut, "draws": STUDY_GRID.draws},
         "halves": "cut chosen on calibration; figures on test; disjoint by family",
         "cost_evaluations": sum(
-            row["evaluations"] for rows in (here, there, tuned, *drawn.values()) for row in rows.values()
+            row["evaluations"] for found in (here, there, tuned, *drawn.values()) for row in found.values()
         ),
         "choice": choice(trained, drawn["a"]),
         "finetune": finetuned(Data(works, tuned, there, pictures), cut),
         "measurements": {name: {**under_a[name], "twin_b": under_b[name]} for name in under_a},
-        "regeneration": {
-            "seeds": ladder_regeneration.PROTOCOL.seeds,
-            "twin_a": regenerated(works, drawn["a"]),
-            "twin_b": regenerated(works, drawn["b"]),
-        },
     }
+    if args.regeneration:
+        seeds = {"seeds": ladder_regeneration.PROTOCOL.seeds}
+        result["regeneration"] = seeds | {f"twin_{name}": regenerated(works, rows) for name, rows in drawn.items()}
     args.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(table(result))
 

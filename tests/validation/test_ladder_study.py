@@ -12,13 +12,17 @@ import torch
 from PIL import Image
 from scipy.stats import mannwhitneyu
 
-from forensics.device import noise
+from forensics.case import Absent
+from forensics.descriptor import open_descriptor
+from forensics.device import choose, noise
 from forensics.diffusion.sd import StableDiffusion
 from forensics.images import to_tensor
 from forensics.inversion.codelength import Grid, codelengths
+from forensics.protocol import PROFILES, VERSION
 from forensics.resources import samples
+from forensics.similarity.lpips import Lpips
 from forensics.statistics.ranks import clopper_pearson
-from forensics.validation import ladder_rows, ladder_study
+from forensics.validation import ladder_regeneration, ladder_rows, ladder_study
 from forensics.validation.ladder_rows import StudyWork
 from tests.diffusion.conftest import folders, models, one_thread
 
@@ -56,7 +60,7 @@ def test_a_row_cut_short_is_written_again(tmp_path: Path) -> None:
 
 
 def test_the_study_file_states_its_intervals_and_levels() -> None:
-    assert STUDY["protocol_version"] == "2"
+    assert STUDY["protocol_version"] == VERSION
     for row in STUDY["measurements"].values():
         for levels in (row["levels"], row["twin_b"]["levels"]):
             assert list(levels) == ["0", "1", "4", "16", "64", "256"]
@@ -65,6 +69,47 @@ def test_the_study_file_states_its_intervals_and_levels() -> None:
                     low, high = clopper_pearson(round(level[share] * level["n"]), level["n"])
                     assert level[f"{share}_interval"] == pytest.approx([low, high])
                 assert level["auc_interval"][0] <= level["auc"] <= level["auc_interval"][1]
+
+
+def test_the_primary_measurements_are_those_that_the_calibration_half_chose() -> None:
+    found = STUDY["choice"]
+    assert PROFILES["standard"].retention(controlled=False) == found["chosen"]
+    assert PROFILES["standard"].retention(controlled=True) == found["chosen_with_control_checkpoint"]
+    quality = {name: row["calibration_mean_auc"] for name, row in found["candidates"].items()}
+    assert quality[found["chosen_with_control_checkpoint"]] == max(quality.values())
+    del quality[PROFILES["standard"].primary_retention_with_control_checkpoint]
+    assert quality[found["chosen"]] == max(quality.values())
+    # The same two also lead on the works of which pictures were generated.
+    shared = {name: row["calibration_mean_auc_on_shared_works"] for name, row in found["candidates"].items()}
+    assert list(shared.values())[:2] == sorted(shared.values(), reverse=True)[:2]
+    for row in found["candidates"].values():
+        levels = [row["calibration_auc"][level] for level in ("1", "4", "16", "64")]
+        assert row["calibration_mean_auc"] == pytest.approx(sum(levels) / len(levels))
+
+
+def test_a_row_of_pictures_holds_one_likeness_for_every_seed(
+    models: dict[str, StableDiffusion], tmp_path: Path
+) -> None:
+    descriptor = open_descriptor(None, choose("cpu", "fp32"))
+    assert not isinstance(descriptor, Absent)
+    works = []
+    for name in ("a", "b"):
+        picture = np.random.default_rng(ord(name)).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+        Image.fromarray(picture, "RGB").save(tmp_path / f"{name}.png")
+        works.append(StudyWork(name, tmp_path / f"{name}.png", "a red bird", "", "", "control", 0, "test"))
+    protocol = ladder_regeneration.PROTOCOL
+    together = ladder_regeneration.rows(works, models["epsilon"], Lpips(), descriptor)
+    for row in together:
+        assert len(row["lpips"]) == len(row["cosine"]) == protocol.seeds
+        assert row["evaluations"] == 2 * protocol.seeds * protocol.steps
+    assert together[0]["lpips"] != together[1]["lpips"]  # the same seeds and words, beside another work
+
+
+def test_every_planted_work_is_drawn_and_as_many_controls_as_an_examination_uses() -> None:
+    works = ladder_regeneration.among(ladder_rows.study_works(samples() / "reference"))
+    for half in ("calibration", "test"):
+        assert sum(w.role == "planted" and w.half == half for w in works) == 92
+        assert sum(w.role == "control" and w.half == half for w in works) == PROFILES["standard"].controls
 
 
 def test_works_never_trained_on_are_flagged_no_oftener_than_chance_allows() -> None:
