@@ -315,7 +315,8 @@ def _retention(evidence: Evidence) -> Finding:
             "F2", Pair.RETENTION, question, answer, NO_RECORD, (), _reconstruction(evidence), _limits(evidence, run)
         )
     answer = (
-        f"Told the prompt ({run.prompt_source}), the checkpoint needs {_share(rank.value)} bits for "
+        f"{_plainly(rank, evidence)} Told the prompt ({run.prompt_source}), the checkpoint needs "
+        f"{_share(rank.value)} bits for "
         f"{_asked_of(evidence)} than {_than(rank, evidence.protocol)}. "
         f"{_ranked(rank, evidence.protocol, 'reach at least as large a share')}"
     )
@@ -385,9 +386,9 @@ def _origin(evidence: Evidence) -> Finding:
         return Finding("F3", Pair.ORIGIN, question, answer, NO_ORIGIN, (), contrary, ())
     low, high = rank.k_interval
     answer = (
-        f"{rank.title}: {rank.value:.3f} under the checkpoint's autoencoder. {rank.k} of {rank.n} control works score "
-        f"as low (p = {rank.p:.3f}; 95 % interval for that share {low:.3f} to {high:.3f}). "
-        f"{_place(rank, evidence.protocol)}"
+        f"{_place(rank, evidence.protocol)} {rank.title}: {rank.value:.3f} under the checkpoint's autoencoder. "
+        f"{rank.k} of {rank.n} control works score as low (p = {rank.p:.3f}; 95 % interval for that share {low:.3f} to "
+        f"{high:.3f})."
     )
     recipe = evidence.origin.recipe
     if isinstance(recipe, StatedRecipe):
@@ -415,6 +416,18 @@ def _place(rank: Comparison, protocol: Protocol) -> str:
     if rank.k == 0:
         return _too_few(rank, protocol)
     return "The measurement does not distinguish the disputed image from works that the checkpoint did not make."
+
+
+def _plainly(rank: Comparison, evidence: Evidence) -> str:
+    """The rank of retention in plain words, for a reader who stops after one sentence."""
+    target = _asked_of(evidence)
+    if rank.title == evidence.protocol.primary_retention_with_control_checkpoint:
+        start, than = "Beside the control checkpoint, the one examined saves", ""
+    else:
+        start, than = "The prompt saves the checkpoint", ", each with a prompt of its own"
+    if rank.k == 0:
+        return f"{start} more on {target} than on any of {rank.n} works it has not seen{than}."
+    return f"{start} no more on {target} than on works it has not seen{than}: {rank.k} of {rank.n} reach as much."
 
 
 def _asked_of(evidence: Evidence) -> str:

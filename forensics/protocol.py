@@ -85,7 +85,10 @@ class Protocol:
         """Every parameter as a setting, for the appendix."""
         source = f"protocol {self.version}, profile {self.profile}"
         named = ((f.name, getattr(self, f.name)) for f in dataclasses.fields(self))
-        return tuple(Setting(name.replace("_", " "), str(value), source) for name, value in named)
+        return tuple(
+            Setting(name.replace("_", " "), ", ".join(value) if isinstance(value, tuple) else str(value), source)
+            for name, value in named
+        )
 
     @property
     def file(self) -> FileDigest:

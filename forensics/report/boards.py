@@ -94,7 +94,15 @@ def boards(case: Case, measures: Measures) -> Boards:
         neighbours=_neighbours(make, disputed, pictured),
         without_picture=", ".join(f"rank {n.rank}" for n in case.neighbours if not n.exhibit),
         reconstructions=_reconstructions(make, disputed, single),
-        regenerations=tuple(b for i in many for b in (_regeneration(make, disputed, i), *_where(make, disputed, i))),
+        regenerations=tuple(
+            b
+            for number, i in enumerate(many)
+            for b in (
+                # The first run is the one that the finding rests on; the others are printed smaller.
+                _regeneration(make, disputed, i, QUADRUPLE_MM if number else TRIPLE_MM),
+                *_where(make, disputed, i),
+            )
+        ),
     )
 
 
@@ -105,7 +113,8 @@ def _beside(make: _Maker, disputed: str, originals: Sequence[str]) -> tuple[Boar
         if originals
         else "The disputed image. No work was put forward for comparison"
     )
-    return (make.board("fig-disputed", rows, [], PAIR_MM, f"{said}. Working copies: upright, sRGB, 8 bits a channel."),)
+    side = PAIR_MM if originals else TRIPLE_MM
+    return (make.board("fig-disputed", rows, [], side, f"{said}. Working copies: upright, sRGB, 8 bits a channel."),)
 
 
 def _neighbours(make: _Maker, disputed: str, pictured: Sequence[str]) -> tuple[Board, ...]:
@@ -133,7 +142,7 @@ def _reconstructions(make: _Maker, disputed: str, single: Sequence[Inversion]) -
     return (make.board("fig-reconstructions", rows, [], TRIPLE_MM, text),)
 
 
-def _regeneration(make: _Maker, disputed: str, inversion: Inversion) -> Board:
+def _regeneration(make: _Maker, disputed: str, inversion: Inversion, side_mm: float) -> Board:
     chosen = [t for t in (inversion.best, inversion.median) if t]
     seeds = dict(zip(inversion.outputs, inversion.seeds, strict=False))
     said = [f"{t} is the {w} by the pre-declared measure" for t, w in zip(chosen, ("closest", "median"), strict=False)]
@@ -142,7 +151,7 @@ def _regeneration(make: _Maker, disputed: str, inversion: Inversion) -> Board:
         f"{len(inversion.outputs)} outputs in the order of their seeds. {'; '.join(said)}. No output is left out."
     )
     strip = _chunks(list(inversion.outputs), 8)
-    return make.board(f"fig-{inversion.id}", [(disputed, *chosen)], strip, TRIPLE_MM, text, seeds=seeds)
+    return make.board(f"fig-{inversion.id}", [(disputed, *chosen)], strip, side_mm, text, seeds=seeds)
 
 
 def _where(make: _Maker, disputed: str, inversion: Inversion) -> tuple[Board, ...]:
@@ -153,7 +162,7 @@ def _where(make: _Maker, disputed: str, inversion: Inversion) -> tuple[Board, ..
         "reproduce, the border of what remains in black; and how far the prompt moves the network at each place of "
         "the noised image, white where most. The third does not look at the pictures generated."
     )
-    return (make.board(f"fig-{inversion.id}-where", [(disputed, *inversion.maps)], [], TRIPLE_MM, text),)
+    return (make.board(f"fig-{inversion.id}-where", [(disputed, *inversion.maps)], [], QUADRUPLE_MM, text),)
 
 
 def _height_mm(exhibits: dict[str, Exhibit], rows: Sequence[tuple[str, ...]], side_mm: float) -> float:

@@ -29,34 +29,19 @@ class Lane:
 
 def strip(comparison: Comparison) -> Markup:
     """One dot a control, a diamond for the disputed image, on the axis of the statistic."""
-    scores = [c.value for c in comparison.controls]
-    low, high = min([*scores, comparison.value]), max([*scores, comparison.value])
-    margin = (high - low) * 0.06 or 0.05
-    low, high = low - margin, high + margin
-    left, right = 6.0, WIDTH - 6
-
-    def x(value: float) -> float:
-        share = (value - low) / (high - low)
-        return left + (right - left) * (share if comparison.better is Better.HIGHER else 1 - share)
-
-    bins: defaultdict[int, int] = defaultdict(int)
-    pitch, places = 5.4, []
-    for score in sorted(scores):
-        column = round(x(score) / pitch)
-        extreme = score >= comparison.value if comparison.better is Better.HIGHER else score <= comparison.value
-        places.append((column * pitch, bins[column], svg.INK if extreme else svg.PALE))
-        bins[column] += 1
-    tallest = max(bins.values(), default=1)
-    rise = min(pitch, 60 / tallest)  # many controls in one place: lower the steps, not the count
+    axis_of = _Axis(comparison, 6.0, WIDTH - 6, margin=0.06)
+    pitch = 5.4
+    places, tallest = axis_of.places(pitch)
+    rise = min(pitch, 44 / tallest)  # many controls in one place: lower the steps, not the count
     axis = 34 + rise * tallest
-    parts = [svg.line(left, axis, right, axis)]
+    parts = [svg.line(axis_of.left, axis, axis_of.right, axis)]
     parts += [svg.dot(cx, axis - 4 - rise * level, 2.4, fill=fill) for cx, level, fill in places]
-    for tick in svg.ticks(low, high):
+    for tick in svg.ticks(axis_of.low, axis_of.high):
         parts += [
-            svg.line(x(tick), axis, x(tick), axis + 3),
-            svg.text(x(tick), axis + 11, words.plain(round(tick, 6)), anchor="middle"),
+            svg.line(axis_of.x(tick), axis, axis_of.x(tick), axis + 3),
+            svg.text(axis_of.x(tick), axis + 11, words.plain(round(tick, 6)), anchor="middle"),
         ]
-    at = x(comparison.value)
+    at = axis_of.x(comparison.value)
     anchor, nudge = ("end", -5.0) if at > WIDTH * 0.62 else ("start", 5.0)
     parts += [
         svg.line(at, 14, at, axis, stroke=svg.BLUE, width=1),
@@ -71,16 +56,66 @@ def strip(comparison: Comparison) -> Markup:
             weight=600,
         ),
         svg.text(at + nudge, 21.5, _tally(comparison), anchor=anchor, fill=svg.INK),
-        svg.text(right, axis + 22, f"{comparison.toward} →", anchor="end"),
-        svg.text(left, axis + 22, f"each dot is one of {comparison.n} controls"),
+        svg.text(axis_of.right, axis + 22, f"{comparison.toward} →", anchor="end"),
+        svg.text(axis_of.left, axis + 22, f"each dot is one of {comparison.n} controls"),
     ]
-    alt = (
-        f"{comparison.title}: the disputed image has {words.number(comparison.value)}; the controls run from "
-        f"{words.number(min(scores))} to {words.number(max(scores))}. {_tally(comparison)}."
-        if scores
-        else f"{comparison.title}: {words.number(comparison.value)}, without controls."
+    return svg.drawing(WIDTH, axis + 27, _said(comparison), parts)
+
+
+def small_strip(comparison: Comparison, width: float = 112.0) -> Markup:
+    """The same for a column of a table: dots, diamond, and the ends of the axis in figures."""
+    axis_of = _Axis(comparison, 4.0, width - 4)
+    axis, pitch = 20.0, 2.6
+    places, tallest = axis_of.places(pitch)
+    rise = min(pitch, 14 / tallest)
+    parts = [svg.line(axis_of.left, axis, axis_of.right, axis)]
+    parts += [svg.dot(cx, axis - 2 - rise * level, 1.25, fill=fill) for cx, level, fill in places]
+    at = axis_of.x(comparison.value)
+    first, last = (axis_of.low, axis_of.high) if comparison.better is Better.HIGHER else (axis_of.high, axis_of.low)
+    parts += [
+        svg.line(at, 4, at, axis, stroke=svg.BLUE, width=0.8),
+        svg.diamond(at, 4, 2.6),
+        svg.text(axis_of.left, axis + 7.5, words.number(first), size=6.2),
+        svg.text(axis_of.right, axis + 7.5, words.number(last), anchor="end", size=6.2),
+    ]
+    return svg.drawing(width, axis + 10, _said(comparison), parts)
+
+
+class _Axis:
+    """Values of a comparison on paper, the extreme end to the right."""
+
+    def __init__(self, comparison: Comparison, left: float, right: float, *, margin: float = 0.0) -> None:
+        values = [comparison.value, *(c.value for c in comparison.controls)]
+        spare = (max(values) - min(values)) * margin or (0.05 if margin or max(values) == min(values) else 0.0)
+        self.low, self.high = min(values) - spare, max(values) + spare
+        self.left, self.right = left, right
+        self._comparison = comparison
+
+    def x(self, value: float) -> float:
+        share = (value - self.low) / (self.high - self.low)
+        return self.left + (self.right - self.left) * (share if self._comparison.better is Better.HIGHER else 1 - share)
+
+    def places(self, pitch: float) -> tuple[list[tuple[float, int, str]], int]:
+        """Where each control stands, at what height of its pile, in which colour; and the tallest pile."""
+        c = self._comparison
+        piles: defaultdict[int, int] = defaultdict(int)
+        placed = []
+        for score in sorted(s.value for s in c.controls):
+            column = round(self.x(score) / pitch)
+            extreme = score >= c.value if c.better is Better.HIGHER else score <= c.value
+            placed.append((column * pitch, piles[column], svg.INK if extreme else svg.PALE))
+            piles[column] += 1
+        return placed, max(piles.values(), default=1)
+
+
+def _said(c: Comparison) -> str:
+    scores = [s.value for s in c.controls]
+    if not scores:
+        return f"{c.title}: {words.number(c.value)}, without controls."
+    return (
+        f"{c.title}: the disputed image has {words.number(c.value)}; the controls run from "
+        f"{words.number(min(scores))} to {words.number(max(scores))}. {_tally(c)}."
     )
-    return svg.drawing(WIDTH, axis + 27, alt, parts)
 
 
 def _tally(c: Comparison) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import statistics
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -10,16 +12,15 @@ from forensics.case import Absent, Case, Comparison, Finding, IndexFacts, Item, 
 from forensics.report import charts, words
 from forensics.report.boards import Picture, picture
 
-ACROSS = 3
-"""Controls in one row of the table of scores."""
-SHOWN = 30
-"""Controls up to which every score is printed. Of more, as many of the most extreme: those that a reader will question;
-the chart shows all, and so does the table attached to the report."""
+STRONGEST = 4
+"""Points against the answers that the summary page has room for."""
+IN_A_ROW = 3
+"""Pictures abreast on the summary page."""
 
 
 @dataclass(frozen=True, slots=True)
 class Thumb:
-    """An item on the summary page."""
+    """A picture on the summary page."""
 
     id: str
     picture: Picture
@@ -61,8 +62,12 @@ class Summary:
     thumbs: tuple[Thumb, ...]
     pairs: tuple[PairView, ...]
     contrary: tuple[str, ...]
+    """At most `STRONGEST`; all of them stand among the limitations."""
+    all_contrary: tuple[str, ...]
     untested: tuple[str, ...]
     not_measured: int
+    words: tuple[str, ...]
+    """The abbreviations that the answers use, explained for the page, a sentence each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +85,17 @@ class ComparisonView:
     share: str
     holm: str
     chart: Markup
-    rows: tuple[tuple[tuple[str, str], ...], ...]
-    """Control and value, the most extreme first, three to a row; the last row is filled up with empty cells."""
-    rest: str
-    """Where the scores stand that the rows leave out, as a sentence; empty where they leave out none."""
+    """Every control as a dot: wide for a primary comparison, as wide as a column of the table for another."""
+    spread: str
+    """Median and range of the controls."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparing:
     """The section on controls."""
 
-    comparisons: tuple[ComparisonView, ...]
+    primary: tuple[ComparisonView, ...]
+    secondary: tuple[ComparisonView, ...]
     smallest_p: str
     """The smallest p that the number of controls allows; empty without comparisons."""
     codelength: bool
@@ -99,14 +104,46 @@ class Comparing:
 
 def summary(case: Case) -> Summary:
     """The one-page summary: every pair is named, answered or not."""
+    # The first point against each answer, then the second of each: a page short of room still speaks of every pair.
+    in_turn = itertools.zip_longest(*(f.contrary for f in case.findings))
+    contrary = tuple(dict.fromkeys(words.sentence(c) for turn in in_turn for c in turn if c))
     return Summary(
         case.matter.questions,
-        tuple(_thumb(case, i) for i in case.items),
+        _thumbs(case),
         tuple(_pair(case, pair) for pair in Pair),
-        tuple(dict.fromkeys(words.sentence(c) for f in case.findings for c in f.contrary)),
+        contrary[:STRONGEST],
+        contrary,
         tuple(dict.fromkeys(a.what for a in case.absences)),
         sum(isinstance(m, NotMeasured) for m in case.measurements),
+        _explained(case),
     )
+
+
+_WORDS = (
+    ("LPIPS", "LPIPS: distance between two pictures in edges and texture; 0 for equal pictures."),
+    ("SSIM", "SSIM: agreement in brightness, place by place; 1 for equal pictures."),
+    ("control", "Control works: known not to be in the training set, put through the same steps."),
+    ("p = ", "p: how often a control would score as this image does, if it were a work like them."),
+)
+
+
+def _explained(case: Case) -> tuple[str, ...]:
+    said = " ".join(text for f in case.findings for text in (f.answer, *f.contrary))
+    return tuple(sentence for word, sentence in _WORDS if word in said)
+
+
+def _thumbs(case: Case) -> tuple[Thumb, ...]:
+    """The files received; then, as far as a row holds them, the closest item of the index and what text alone gave."""
+    found = [_thumb(case, i) for i in case.items]
+    nearest = next((n.exhibit for n in case.neighbours if n.exhibit), None)
+    drawn = next((v for v in case.inversions if v.method == "regeneration" and v.median), None)
+    extra = [(nearest, "Closest item of the index")] if nearest else []
+    if drawn and drawn.median:
+        extra.append((drawn.median, f"From text alone, median of {len(drawn.outputs)}"))
+    for tag, role in extra[: max(0, IN_A_ROW - len(found))]:
+        e = case.exhibit(tag)
+        found.append(Thumb(tag, picture(e, 22), role, words.pixels(e.width, e.height), words.short(e.sha256)))
+    return tuple(found)
 
 
 def _thumb(case: Case, item: Item) -> Thumb:
@@ -134,11 +171,11 @@ def _finding(f: Finding) -> FindingView:
 
 
 def comparing(case: Case) -> Comparing:
-    """All comparisons with controls, primary ones first in the order of the case."""
-    ordered = sorted(case.comparisons, key=lambda c: c.primary_for is None)
+    """All comparisons with controls, in the order of the case; the primary ones apart."""
     fewest = min((c.n for c in case.comparisons), default=0)
     return Comparing(
-        tuple(map(_comparison, ordered)),
+        tuple(_comparison(c) for c in case.comparisons if c.primary_for is not None),
+        tuple(_comparison(c) for c in case.comparisons if c.primary_for is None),
         f"{words.significant(1 / (fewest + 1))} (that is, 1/{fewest + 1})" if fewest else "",
         any(c.title.startswith("Codelength") for c in case.comparisons),
     )
@@ -150,9 +187,9 @@ def _comparison(c: Comparison) -> ComparisonView:
     else:
         role = f"Primary measurement for {words.PAIRS[c.primary_for][0].lower()}, declared before the run"
     low, high = c.k_interval
-    scores = sorted(c.controls, key=lambda s: (-s.value if c.better.value == "higher" else s.value, s.control))
-    cells = [(s.control, words.number(s.value)) for s in scores[:SHOWN]]
-    cells += [("", "")] * (-len(cells) % ACROSS)
+    scores = sorted(s.value for s in c.controls)
+    ends = f"from {words.number(scores[0])} to {words.number(scores[-1])}" if scores else ""
+    spread = f"median {words.number(statistics.median(scores))}, {ends}" if scores else "none"
     return ComparisonView(
         c.id,
         c.title,
@@ -164,11 +201,8 @@ def _comparison(c: Comparison) -> ComparisonView:
         words.p_value(c),
         f"{words.number(low, 2)} to {words.number(high, 2)}",
         words.significant(c.p_holm) if c.p_holm is not None else "",
-        charts.strip(c),
-        tuple(tuple(cells[i : i + ACROSS]) for i in range(0, len(cells), ACROSS)),
-        ""
-        if len(scores) <= SHOWN
-        else f"The {SHOWN} most extreme of {len(scores)} controls; the attached table controls.csv holds all values.",
+        charts.strip(c) if c.primary_for is not None else charts.small_strip(c),
+        spread,
     )
 
 
@@ -185,15 +219,24 @@ def limitations(case: Case) -> tuple[str, ...]:
             said.append(f"Not at hand: {what.what}. {words.sentence(what.reason)}")
     if isinstance(case.index, IndexFacts):
         said.append(f"Coverage of the index: {words.sentence(case.index.coverage)}")
+    by_number: dict[int, list[str]] = {}
     for c in case.comparisons:
         if c.primary_for is not None:
-            said.append(
-                f"Comparison {c.id} rests on {c.n} controls: no p-value below {words.significant(1 / (c.n + 1))} can "
-                "be reached with them, whatever the disputed image shows."
-            )
+            by_number.setdefault(c.n, []).append(c.id)
+    for n, ids in by_number.items():
+        said.append(
+            f"On {n} controls rest{'s' if len(ids) == 1 else ''} {words.listed(ids)}: no p-value below "
+            f"{words.significant(1 / (n + 1))} can be reached with them, whatever the disputed image shows."
+        )
+    by_seeds: dict[int, list[str]] = {}
     for v in case.inversions:
         if v.seeds:
-            said.append(f"{v.title}: {len(v.seeds)} seeds of one prompt were drawn; other prompts were not tested.")
+            by_seeds.setdefault(len(v.seeds), []).append(f"“{v.title}”")
+    for n, titles in by_seeds.items():
+        said.append(
+            f"{words.listed(titles)}: {n} seeds of one prompt were drawn{' in each' if len(titles) > 1 else ''}; other "
+            "prompts were not tested."
+        )
     if missing := sum(isinstance(m, NotMeasured) for m in case.measurements):
         due = len(case.measurements)
         said.append(f"{missing} of {due} measurements that were due could not be made; the tables state the reasons.")

@@ -17,6 +17,8 @@ from forensics.case import CurveKind, LikelihoodRatio, Pair, RateCurve, RatePoin
 from forensics.report import svg, words
 from forensics.report.charts import WIDTH
 
+HALF = WIDTH / 2 - 6
+"""Two figures abreast."""
 ORANGE, ORANGE_TEXT, BAND = "#D55E00", "#A84300", "#e3e7ec"
 _STYLE: dict[CurveKind, tuple[str, str, float, str]] = {
     CurveKind.PROMPTED: (svg.BLUE, svg.BLUE_TEXT, 1.6, ""),
@@ -171,9 +173,9 @@ def likelihood_scale(ratio: LikelihoodRatio, pair: Pair) -> Markup:
     return svg.drawing(WIDTH, top + height + 38, alt, parts)
 
 
-def tippett(validated: ValidatedPair, ratio: LikelihoodRatio | None) -> Markup:
+def tippett(validated: ValidatedPair, ratio: LikelihoodRatio | None, *, width: float = WIDTH) -> Markup:
     """Share of works of known status whose ratio is larger than the value on the axis, for both kinds of works."""
-    left, right, top, foot = 34.0, WIDTH - 8, 16.0, 128.0
+    left, right, top, foot = 26.0, width - 8, 36.0, 136.0
     known = [*validated.ratios_first, *validated.ratios_second, *([ratio.log10] if ratio else [])]
     low, high = math.floor(min([*known, -1.0]) - 0.2), math.ceil(max([*known, 1.0]) + 0.2)
 
@@ -183,7 +185,7 @@ def tippett(validated: ValidatedPair, ratio: LikelihoodRatio | None) -> Markup:
     def y(share: float) -> float:
         return foot - (foot - top) * share
 
-    parts = []
+    parts = [svg.text(left, 7.5, words.PAIRS[validated.pair][0], fill=svg.INK, weight=600, size=8)]
     for share in (0.0, 0.25, 0.5, 0.75, 1.0):
         parts += [
             svg.line(left, y(share), right, y(share), stroke="#e6e9ee", width=0.35),
@@ -211,8 +213,8 @@ def tippett(validated: ValidatedPair, ratio: LikelihoodRatio | None) -> Markup:
         line.append((x(high), y(0.0)))
         parts += [
             svg.path(line, stroke=stroke, width=1.2, dash=dash),
-            svg.line(left + 8 + 190 * number, 6, left + 22 + 190 * number, 6, stroke=stroke, width=1.2, dash=dash),
-            svg.text(left + 26 + 190 * number, 8.6, label, fill=ink, weight=600),
+            svg.line(left, 17 + 10 * number, left + 14, 17 + 10 * number, stroke=stroke, width=1.2, dash=dash),
+            svg.text(left + 18, 19.6 + 10 * number, label, fill=ink),
         ]
     if ratio is not None:
         at = x(ratio.log10)
@@ -229,4 +231,4 @@ def tippett(validated: ValidatedPair, ratio: LikelihoodRatio | None) -> Markup:
         f"Tippett plot, {words.PAIRS[validated.pair][0].lower()}: {wrong_second} of {second} works of the second kind "
         f"have a ratio above 1, {wrong_first} of {first} of the first kind a ratio below 1."
     )
-    return svg.drawing(WIDTH, foot + 25, alt, parts)
+    return svg.drawing(width, foot + 25, alt, parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -79,9 +80,11 @@ class Measures:
         return " · ".join(shown)
 
     def tables(self) -> tuple[Table, ...]:
-        """All pairs, grouped by what they compare; a pair appears once."""
+        """All pairs but the outputs of a run, which `outputs` sums up, grouped by what they compare; each once."""
         made: list[Table] = []
-        left = dict.fromkeys(self._by_pair)
+        disputed = self._case.item(self._case.disputed).exhibit
+        many = {(disputed, t) for v in self._case.inversions if len(v.outputs) > 1 for t in v.outputs}
+        left = dict.fromkeys(p for p in self._by_pair if p not in many and (p[1], p[0]) not in many)
         for key, title, wanted in self._groups():
             pairs = [p for p in left if p[0] in wanted[0] and p[1] in wanted[1]]
             pairs += [p for p in left if p not in pairs and p[1] in wanted[0] and p[0] in wanted[1]]
@@ -108,6 +111,35 @@ class Measures:
         ]
         return charts.lattice(case.metrics[:WIDEST], lanes) if lanes and case.metrics else None
 
+    def outputs(self) -> Table | None:
+        """One row a run of several outputs: median and range of each measure over them; none where there is no run."""
+        case = self._case
+        disputed = case.item(case.disputed).exhibit
+        runs = [v for v in case.inversions if len(v.outputs) > 1]
+        known = {v.id: [self.pair(disputed, t) for t in v.outputs] for v in runs}
+        metrics = [m for m in case.metrics if any(m.name in made for pairs in known.values() for made in pairs)]
+        if not metrics:
+            return None
+        marks: dict[str, str] = {}
+
+        def cell(metric: Metric, run: str) -> Cell:
+            found = [made.get(metric.name) for made in known[run]]
+            values = sorted(m.value for m in found if isinstance(m, Measurement))
+            if values:
+                low, middle, high = (
+                    words.measured(v, metric) for v in (values[0], statistics.median(values), values[-1])
+                )
+                return Cell(f"{middle} ({low}–{high})", "")
+            reasons = {m.reason for m in found if isinstance(m, NotMeasured)} or {"This measure was not due."}
+            said = " ".join(map(words.sentence, sorted(reasons)))
+            return Cell("not measured", marks.setdefault(said, chr(ord("a") + len(marks))))
+
+        rows = tuple(
+            PairRow("", "", f"{v.title}, {len(v.outputs)} outputs", tuple(cell(m, v.id) for m in metrics)) for v in runs
+        )
+        title = "Disputed image and the outputs of each run: median over the outputs, in brackets lowest and highest"
+        return Table("tab-outputs", title, _heads(metrics), rows, tuple((mark, said) for said, mark in marks.items()))
+
     def _groups(self) -> Iterator[tuple[str, str, tuple[set[str], set[str]]]]:
         case = self._case
         disputed = {case.item(case.disputed).exhibit}
@@ -117,8 +149,6 @@ class Measures:
         yield "neighbours", "Disputed image and closest items of the index", (disputed, neighbours)
         single = {t for v in case.inversions if len(v.outputs) == 1 for t in v.outputs}
         yield "reconstructions", "Disputed image and its reconstructions", (disputed, single)
-        for v in case.inversions:
-            yield v.id, f"Disputed image and output of: {v.title}", (disputed, set(v.outputs))
         yield "among", "Works put forward and other exhibits", (originals, {e.id for e in case.exhibits})
 
     def _tables(self, key: str, title: str, pairs: Sequence[tuple[str, str]]) -> list[Table]:
@@ -143,11 +173,14 @@ class Measures:
         rows = tuple(
             PairRow(p[0], p[1], words.cut(titles[p[1]], 70), tuple(cell(m, p) for m in metrics)) for p in pairs
         )
-        heads = tuple(
-            Column(m.name.upper(), words.direction(m.better), f"{words.plain(m.low)} to {words.plain(m.high)}")
-            for m in metrics
-        )
-        return Table(key, title, heads, rows, tuple((mark, said) for said, mark in marks.items()))
+        return Table(key, title, _heads(metrics), rows, tuple((mark, said) for said, mark in marks.items()))
+
+
+def _heads(metrics: Sequence[Metric]) -> tuple[Column, ...]:
+    return tuple(
+        Column(m.name.upper(), words.direction(m.better), f"{words.plain(m.low)} to {words.plain(m.high)}")
+        for m in metrics
+    )
 
 
 def _value(found: Measurement | NotMeasured | None) -> float | None:

@@ -62,6 +62,22 @@ class Rung:
     chart: Markup | None
 
 
+@dataclass(frozen=True, slots=True)
+class Method:
+    """What was run by one method; its questions and limits are said once."""
+
+    name: str
+    title: str
+    rungs: tuple[Rung, ...]
+
+
+def methods(found: tuple[Rung, ...]) -> tuple[Method, ...]:
+    """The rungs by method, in the order of first appearance."""
+    names = dict.fromkeys(r.method for r in found)
+    grouped = {name: tuple(r for r in found if r.method == name) for name in names}
+    return tuple(Method(name, same[0].title, same) for name, same in grouped.items())
+
+
 def lines(facts: tuple[Fact, ...]) -> Lines:
     """Facts of the case, verbatim."""
     return tuple(Line(f.name, f.value, "verbatim") for f in facts)

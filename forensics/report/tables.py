@@ -12,6 +12,9 @@ from collections.abc import Iterable, Sequence
 
 from forensics.case import Case, Measurement
 
+CONTROL_WORKS = "control-works.csv"
+"""The table of the control works used, which the pages name."""
+
 
 def tables(case: Case) -> dict[str, bytes]:
     """File name -> CSV, for every table; one without rows has its header."""
@@ -35,6 +38,10 @@ def tables(case: Case) -> dict[str, bytes]:
             ("comparison", "control_sha256", "position", "value"),
             ((c.id, _digest(case, s.control), i, s.value)
              for c in case.comparisons for i, s in enumerate(c.controls, start=1)),
+        ),
+        CONTROL_WORKS: _csv(
+            ("file", "bytes", "sha256"),
+            ((w.path, w.size_bytes, w.sha256) for w in getattr(case.controls, "works", ())),
         ),
     }  # fmt: skip
 

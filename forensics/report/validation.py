@@ -33,11 +33,21 @@ class ValidatedView:
 
 
 @dataclass(frozen=True, slots=True)
+class RateRow:
+    """One property of the record, a cell a proposition pair."""
+
+    name: str
+    cells: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Validation:
     """The section on validation and evaluation."""
 
     absent: Absent | None
     facts: Lines
+    rates: tuple[RateRow, ...]
+    """The facts of all pairs side by side."""
     pairs: tuple[ValidatedView, ...]
     refused: tuple[Absent, ...]
     ratios: tuple[RatioView, ...]
@@ -48,7 +58,7 @@ def validation(case: Case) -> Validation:
     ratios = tuple(map(_ratio, case.findings))
     v = case.validation
     if isinstance(v, Absent):
-        return Validation(v, (), (), (), ratios)
+        return Validation(v, (), (), (), (), ratios)
     found = {f.pair: f.likelihood_ratio for f in case.findings if isinstance(f.likelihood_ratio, LikelihoodRatio)}
     facts = (
         Line("Record", v.name),
@@ -58,7 +68,10 @@ def validation(case: Case) -> Validation:
         *lines(v.facts),
     )
     pairs = tuple(_validated(p, found.get(p.pair)) for p in v.pairs)
-    return Validation(None, facts, pairs, v.refused, ratios)
+    rates = tuple(
+        RateRow(row[0].name, tuple(line.value for line in row)) for row in zip(*(p.facts for p in pairs), strict=True)
+    )
+    return Validation(None, facts, rates, pairs, v.refused, ratios)
 
 
 def _ratio(finding: Finding) -> RatioView:
@@ -82,5 +95,5 @@ def _validated(p: ValidatedPair, ratio: LikelihoodRatio | None) -> ValidatedView
         Line("Controls with p at or below 0.05", f"{p.false_05[0]} of {p.false_05[1]}"),
         Line("Controls with p at or below 0.01", f"{p.false_01[0]} of {p.false_01[1]}"),
     )  # fmt: skip
-    chart = figures.tippett(p, ratio) if p.ratios_first and p.ratios_second else None
+    chart = figures.tippett(p, ratio, width=figures.HALF) if p.ratios_first and p.ratios_second else None
     return ValidatedView(words.PAIRS[p.pair][0], facts, chart)

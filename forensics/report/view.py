@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from forensics import jurisdictions, schema
 from forensics.case import Absent, Assessment, Case, Grade
-from forensics.report import words
+from forensics.report import records, words
 from forensics.report.bits import Bits, bits
 from forensics.report.boards import Boards, Picture, boards, picture
 from forensics.report.correspondences import Entry, correspondences
@@ -21,6 +21,7 @@ from forensics.report.subjects import (
     ItemView,
     Line,
     Lines,
+    Method,
     Rung,
     Subject,
     checkpoint,
@@ -28,10 +29,13 @@ from forensics.report.subjects import (
     index,
     item,
     lines,
+    methods,
     rungs,
 )
 from forensics.report.validation import Validation, validation
 
+HEADER = 60
+"""Characters that stand on one line of the running header."""
 PICTURED = 3
 """Assessments that repeat the two pictures; with more of them the section would be longer than its words."""
 
@@ -81,30 +85,6 @@ class MetricView:
 
 
 @dataclass(frozen=True, slots=True)
-class ExhibitRow:
-    """One picture in evidence."""
-
-    id: str
-    title: str
-    made_by: str
-    size: str
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class CustodyRow:
-    """One entry of the chain."""
-
-    seq: str
-    utc: str
-    actor: str
-    action: str
-    item: str
-    sha256: str
-    previous: str
-
-
-@dataclass(frozen=True, slots=True)
 class Stated:
     """A field that a person fills in: what the case file says, or a ruled line."""
 
@@ -133,9 +113,12 @@ class Report:
     controls: Subject
     boards: Boards
     rungs: tuple[Rung, ...]
+    methods: tuple[Method, ...]
     chart: Markup | None
     tables: tuple[Table, ...]
     correspondences: tuple[Entry, ...]
+    outputs: Table | None
+    """What came of each run of several outputs; every single one stands in the attached measurements.csv."""
     comparing: Comparing
     bits: Bits
     validation: Validation
@@ -144,11 +127,11 @@ class Report:
     metrics: tuple[MetricView, ...]
     style: StyleView
     limits: tuple[str, ...]
-    custody: tuple[CustodyRow, ...]
-    settings: tuple[tuple[str, str, str], ...]
+    custody: records.Custody
+    settings: tuple[records.SettingsGroup, ...]
     protocol: Lines
     environment: Lines
-    exhibits: tuple[ExhibitRow, ...]
+    exhibits: tuple[records.ExhibitGroup, ...]
     absences: tuple[Absent, ...]
     searched: Searched
     pack: jurisdictions.Pack | None
@@ -168,7 +151,7 @@ def view(case: Case, signatory: str = "") -> Report:
     pack = jurisdictions.load(case.matter.jurisdiction) if case.matter.jurisdiction else None
     return Report(
         title=f"Technical similarity and reconstruction report, {reference}",
-        reference=words.cut(" · ".join(filter(None, (case.matter.title, reference))), 80),
+        reference=_running(case.matter.title, reference),
         status=status,
         demonstration=case.demonstration,
         compare=case.command == "compare",
@@ -184,9 +167,11 @@ def view(case: Case, signatory: str = "") -> Report:
         controls=controls(case.controls),
         boards=boards(case, measures),
         rungs=rungs(case),
+        methods=methods(rungs(case)),
         chart=measures.chart(),
         tables=measures.tables(),
         correspondences=correspondences(case),
+        outputs=measures.outputs(),
         comparing=comparing(case),
         bits=bits(case),
         validation=validation(case),
@@ -207,19 +192,8 @@ def view(case: Case, signatory: str = "") -> Report:
         ),
         style=styles(case),
         limits=limitations(case),
-        custody=tuple(
-            CustodyRow(
-                str(c.seq),
-                c.utc.replace("T", " ").removesuffix("Z"),
-                c.actor,
-                c.action,
-                c.item,
-                words.groups(c.sha256),
-                words.short(c.previous),
-            )
-            for c in case.custody
-        ),
-        settings=tuple((s.name, s.value, s.source) for s in case.settings),
+        custody=records.custody(case),
+        settings=records.settings(case.settings),
         protocol=(
             Line("Command", f"forensics {case.command}"),
             Line("Protocol file", f"{case.protocol.path}, {words.file_size(case.protocol.size_bytes)}"),
@@ -227,22 +201,20 @@ def view(case: Case, signatory: str = "") -> Report:
             Line("Case identifier", case.id),
         ),
         environment=lines(case.environment),
-        exhibits=tuple(
-            ExhibitRow(
-                e.id,
-                e.title,
-                f"made by {e.made_by}" if e.made_by != "received" else "received",
-                words.pixels(e.width, e.height),
-                words.groups(e.sha256),
-            )
-            for e in case.exhibits
-        ),
+        exhibits=records.exhibits(case.exhibits),
         absences=case.absences,
         searched=searched(case),
         pack=pack,
         elements=pack is None or pack.element_comparison,
         person=_person(case),
     )
+
+
+def _running(title: str, reference: str) -> str:
+    """One line for the head of every page: the reference in full where it is short, and what fits of the title."""
+    kept = words.cut(reference, 40)
+    spare = HEADER - len(kept) - 3
+    return f"{words.cut(title, spare)} · {kept}" if title and spare > 8 else kept
 
 
 def _cover(case: Case) -> Cover:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import datetime
 
 from forensics.case import Absent, Better, Comparison, Grade, LikelihoodRatio, Metric, Pair
@@ -171,6 +172,11 @@ def ratio(value: LikelihoodRatio | Absent, pair: Pair) -> str:
         f"{shown}: {value.band} support for the proposition that {first}, rather than that {second}; calibrated on "
         f"{sources}"
     )
+
+
+def listed(parts: Sequence[str]) -> str:
+    """a, b and c."""
+    return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1]))) if parts else ""
 
 
 def sentence(text: str) -> str:

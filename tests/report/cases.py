@@ -671,7 +671,7 @@ def _case(
 ) -> Case:
     casefile.stored(b.folder, "protocol.json").write_bytes(PROTOCOL)
     rows = [("received", i.id, i.sha256) for i in items]
-    rows += [("stored", e.id, e.sha256) for e in b.exhibits]
+    rows += [("exhibit stored", e.id, e.sha256) for e in b.exhibits]
     return Case(
         1,
         "0b6c2f7e-8d57-5d0c-9a55-2f6f6d9f3a10",

@@ -120,6 +120,9 @@ def test_charts_state_their_numbers(tmp_path: Path) -> None:
         drawing = str(charts.strip(comparison))
         assert f"{comparison.k} of {comparison.n} controls" in drawing.split("</title>")[0]
         assert drawing.count("<circle") == comparison.n
+        small = str(charts.small_strip(comparison))
+        assert f"{comparison.k} of {comparison.n} controls" in small.split("</title>")[0]
+        assert small.count("<circle") == comparison.n
     lanes = [charts.Lane("R1", "work", (0.5, None, 0.9))]
     assert "LPIPS not measured" in str(charts.lattice((SSIM, LPIPS, CLIP), lanes))
 
