@@ -16,7 +16,7 @@ from forensics.report.tables import tables
 from forensics.report.view import view
 from forensics.report.viewer import viewer
 
-__all__ = ["render", "render_html", "summary", "tables", "viewer"]
+__all__ = ["pages", "render", "render_html", "summary", "tables", "viewer"]
 
 SUMMARY_PAGES = 2
 
@@ -38,6 +38,13 @@ def render_html(case: Case, folder: Path) -> str:
     """The HTML the pages are drawn from; picture addresses are relative to the case folder. Raises as `render`."""
     exhibits.read(case, folder)
     return html.render(view(case))
+
+
+def pages(data: bytes) -> int:
+    """Number of pages of a document made here."""
+    from forensics.report import pdf
+
+    return pdf.pages(data)
 
 
 def summary(case: Case, folder: Path, *, paper: Literal["A4", "Letter"] = "A4") -> bytes:

@@ -86,9 +86,23 @@ class Pkcs11:
                 hint="`pkcs11-tool --module LIBRARY --list-objects` shows what the token holds.",
             ) from exc
         try:
-            yield pkcs11.PKCS11Signer(session, cert_label=self.certificate, use_raw_mechanism=self.raw)
+            signer = pkcs11.PKCS11Signer(session, cert_label=self.certificate, use_raw_mechanism=self.raw)
+            try:
+                found = signer.signing_cert
+            except api.PKCS11Error as exc:
+                raise self._no_certificate(exc) from exc
+            if found is None:
+                raise self._no_certificate()
+            yield signer
         finally:
             session.close()
+
+    def _no_certificate(self, cause: Exception | None = None) -> SettingsError:
+        said = f": {cause}" if cause else ""
+        return SettingsError(
+            f"The token {self.token!r} gives no certificate labelled {self.certificate!r}{said}.",
+            hint="`pkcs11-tool --module LIBRARY --list-objects` shows what the token holds.",
+        )
 
 
 def name_of(signer: Any) -> str:
