@@ -254,7 +254,7 @@ class IndexScore:
     """How near an item of the index lies to the disputed image by one of the index's models."""
 
     model: str
-    """What it compares: `meaning` or `copies`."""
+    """What is compared: `meaning`, `copies`, or the `parts` of the disputed image by the model of copies."""
     cosine: float
     nearest: bool
     """Whether the item is among the nearest by this model, which made it a candidate."""

@@ -115,20 +115,22 @@ def info(uri: str, at: str | None, as_json: bool) -> None:
 @click.option("-k", "count", type=click.IntRange(min=1), default=5, show_default=True, help="How many.")
 @_AT
 @_RAY
+@click.option("--browse", is_flag=True, help="Look around with the approximate index; nothing for a report.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @options.clip
 @options.device
 @options.reporting
 @click.pass_obj
 def search(
-    console: Console, uri: str, image: Path, count: int, at: str | None, address: str | None, as_json: bool,
+    console: Console, uri: str, image: Path, count: int, at: str | None, browse: bool, address: str | None,
+    as_json: bool,
     clip: str | None, device: str | None, precision: str | None,
 ) -> None:  # fmt: skip
     """List the images of the index at URI nearest to IMAGE, nearest first.
 
     Every row is compared. The similarity is the cosine of the embedder's vectors; where the index holds vectors of the
-    copy descriptor too, its nearest images take turns with those of the embedder. A hit is not training, and no hit is
-    not absence.
+    copy descriptor too, its nearest images, of the whole picture and of its parts, take turns with those of the
+    embedder. A hit is not training, and no hit is not absence.
     """
     with console.working(), ExitStack() as stack:
         from forensics import intake, retrieval
@@ -146,12 +148,15 @@ def search(
         if any(c.name == retrieval.COPY for c in found.info().columns):
             descriptor = _descriptor(console, device, precision)
             models += [encoders.copies(descriptor)] if descriptor else []
-        hits = retrieval.search(found, models, to_tensor(picture), count)[0]
+        mode = "ann" if browse else "exact"
+        hits = retrieval.search(found, models, to_tensor(picture), count, mode=mode)[0]
+    if browse:
+        console.note("Approximate: rows may be missing. `forensics index recall` says how many; a report compares all.")
     for rank, hit in enumerate(hits, 1):
         row = hit.row
         if as_json:
             fields = {"rank": rank, "similarity": hit.similarity, "scores": dict(hit.scores),
-                      "found_by": list(hit.found_by), "mode": "exact", "training_id": row.training_id,
+                      "found_by": list(hit.found_by), "mode": mode, "training_id": row.training_id,
                       "caption": row.caption, "creator": row.creator, "sha256": row.sha256, "url": row.url,
                       "licence": row.licence, "lead": row.lead,
                       "picture": None if row.picture is None else str(row.picture)}  # fmt: skip
@@ -169,6 +174,64 @@ def verify(uri: str, at: str | None) -> None:
 
     report = retrieval.verify(uri, at)
     click.echo(f"{uri}: {report.files} files ({report.size_bytes} bytes) and {report.rows} rows agree.")
+
+
+@index.command(short_help="Make an approximate index for looking around.")
+@click.argument("uri", metavar="URI")
+@click.option("--tag", required=True, help="Name of the snapshot that holds it; the rows stay the same.")
+@click.option("--partitions", type=click.IntRange(min=1), help="Lists of rows.  [default: one for a thousand rows]")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the training.")
+@click.pass_obj
+def approximate(console: Console, uri: str, tag: str, partitions: int | None, seed: int) -> None:
+    """Index the vectors of the index at URI approximately, for `forensics index search --browse`.
+
+    Centroids and codebook are trained with FAISS and a seed, stored in the index and hashed with the new snapshot. A
+    report never uses it: it compares every row.
+    """
+    with console.working():
+        from forensics.retrieval.approximate import make
+
+        made = make(uri, tag, partitions=partitions or 0, seed=seed)
+    for one in made.ann:
+        console.note(f"{one.column}: {one.kind}, {one.partitions} partitions; {one.trained_with}")
+    console.result(Path(uri))
+
+
+@index.command(short_help="Measure what looking around misses.")
+@click.argument("uri", metavar="URI")
+@_AT
+@click.option("-k", "count", type=click.IntRange(min=1), default=20, show_default=True, help="Rows asked for.")
+@click.option("--queries", type=click.IntRange(min=1), default=300, show_default=True, help="Rows used as queries.")
+@click.option("--column", type=click.Choice(("vec_clip", "vec_copy")), default="vec_clip", show_default=True)
+@click.option("--nprobes", type=click.IntRange(min=1), help="Partitions read.  [default: as the index states]")
+@click.option("--refine", type=click.IntRange(min=1), help="Times K rows compared again.  [default: likewise]")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the draw of the queries.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.pass_obj
+def recall(
+    console: Console, uri: str, at: str | None, count: int, queries: int, column: str, nprobes: int | None,
+    refine: int | None, seed: int, as_json: bool,
+) -> None:  # fmt: skip
+    """Compare the approximate with the exact search of the index at URI, on this very snapshot.
+
+    The queries are rows of the index, drawn with a seed; each is left out of its own answers. The figures hold for
+    queries of this kind, these parameters and this snapshot.
+    """
+    with console.working():
+        from forensics.retrieval.approximate import recall_of_rows
+        from forensics.schema import encode
+
+        params = {n: v for n, v in (("nprobes", nprobes), ("refine", refine)) if v is not None}
+        report = recall_of_rows(uri, at, queries=queries, k=count, params=params, column=column, seed=seed)
+    if as_json:
+        click.echo(json.dumps(encode(report), ensure_ascii=False))
+        return
+    used = ", ".join(f"{name} {value}" for name, value in report.params)
+    click.echo(
+        f"recall@{report.k} {report.mean:.4f} (95 % interval {report.low:.4f} to {report.high:.4f}), 5th percentile "
+        f"{report.p5:.2f}, true first row missed in {report.top1_missed:.4f} of {report.queries} queries; "
+        f"{report.milliseconds:.1f} ms a query; {used}"
+    )
 
 
 @index.command("import", short_help="Make a native index of an embeddings folder.")

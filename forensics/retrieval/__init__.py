@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
     from forensics.retrieval.encoders import Encoder
 
+PARTS = "parts"
+"""In the place of a column: found by the copy descriptor of a part of the picture."""
+
 READERS: Registry[Callable[..., TrainingIndex]] = Registry(
     "index engine",
     {
@@ -103,15 +106,17 @@ def check_model(info: IndexInfo, encoder: Encoder) -> None:
 
 
 def search(
-    index: TrainingIndex, encoders: Sequence[Encoder], pictures: Tensor | Sequence[Tensor], k: int
-) -> list[list[Hit]]:
+    index: TrainingIndex, encoders: Sequence[Encoder], pictures: Tensor | Sequence[Tensor], k: int,
+    *, mode: str = "exact",
+) -> list[list[Hit]]:  # fmt: skip
     """The k best rows for each picture, refused unless the index was made with these very models.
 
     Args:
-        index: searched exactly, whatever approximate index it has.
+        index: where to search.
         encoders: models of the columns to search, the column of meaning first.
         pictures: (B, 3, H, W) in [0, 1], or a list of such batches of different sizes.
         k: rows wanted.
+        mode: `exact` compares every row, whatever approximate index there is; `ann` is for looking around.
 
     Raises:
         IndexError_: another model, or an index that does not say which one made it.
@@ -119,12 +124,19 @@ def search(
     info = index.info()
     for encoder in encoders:
         check_model(info, encoder)
-    return search_vectors(index, {e.column: e.pictures(pictures) for e in encoders}, k)
+    from forensics.retrieval import parts
+
+    queries = {e.column: e.pictures(pictures) for e in encoders}
+    batches = [pictures] if hasattr(pictures, "shape") else pictures
+    copies = [e for e in encoders if e.column == COPY]
+    found = [parts.search(index, e, one[None], k, mode) for e in copies for batch in batches for one in batch]
+    return search_vectors(index, queries, k, mode=mode, parts=found or None)
 
 
 def search_vectors(
-    index: TrainingIndex, queries: Mapping[str, Vectors], k: int, *, mode: str = "exact"
-) -> list[list[Hit]]:
+    index: TrainingIndex, queries: Mapping[str, Vectors], k: int, *, mode: str = "exact",
+    parts: Sequence[Hits] | None = None,
+) -> list[list[Hit]]:  # fmt: skip
     """The k best rows over all columns.
 
     The k best of every column are put together, scored again in every column, and ordered by their better rank: first
@@ -136,28 +148,44 @@ def search_vectors(
         queries: column -> (Q, D) unit vectors, the same pictures in every column.
         k: rows wanted.
         mode: `exact`, or `ann` for looking around.
+        parts: for each picture what its parts found (`forensics.retrieval.parts`); they take their turn last.
     """
     found = {column: index.search(vectors, k, mode=mode, column=column) for column, vectors in queries.items()}
     count = len(next(iter(found.values())))
-    return [_together(index, {c: (queries[c][i], found[c][i]) for c in found}, k) for i in range(count)]
+    return [
+        _together(index, {c: (queries[c][i], found[c][i]) for c in found}, parts[i] if parts else None, k)
+        for i in range(count)
+    ]
 
 
-def _together(index: TrainingIndex, answers: Mapping[str, tuple[Vectors, Hits]], k: int) -> list[Hit]:
+def turns(answers: Mapping[str, Hits], k: int) -> dict[int, list[str]]:
+    """Rows among the k best of some column, in the order in which the columns take turns -> what found them."""
     found_by: dict[int, list[str]] = {}
     for rank in range(k):
-        for column, (_, hits) in answers.items():
+        for column, hits in answers.items():
             if rank < len(hits.row_ids):
                 found_by.setdefault(int(hits.row_ids[rank]), []).append(column)
+    return found_by
+
+
+def _together(
+    index: TrainingIndex, answers: Mapping[str, tuple[Vectors, Hits]], parts: Hits | None, k: int
+) -> list[Hit]:
+    asked = {column: hits for column, (_, hits) in answers.items()} | ({PARTS: parts} if parts else {})
+    found_by = turns(asked, k)
     chosen = list(found_by)[:k]
     first = next(iter(answers))
     scores = {column: index.scores(query, chosen, column) for column, (query, _) in answers.items()}
+    if parts is not None:
+        by_part = dict(zip(parts.row_ids.tolist(), parts.scores.tolist(), strict=True))
+        scores[PARTS] = [by_part.get(number) for number in chosen]
     return [
         Hit(
             row=row,
             similarity=_number(scores[first][place]),
             row_id=number,
-            scores=tuple((c, s) for c in answers if (s := scores[c][place]) is not None),
-            found_by=tuple(c for c in answers if c in found_by[number]),
+            scores=tuple((c, s) for c in asked if (s := scores[c][place]) is not None),
+            found_by=tuple(c for c in asked if c in found_by[number]),
         )
         for place, (number, row) in enumerate(zip(chosen, index.fetch(chosen), strict=True))
     ]
@@ -177,6 +205,6 @@ def verify(location: Path | str, at: str | None = None) -> VerifyReport:
 
 
 __all__ = [
-    "CLIP", "COPY", "READERS", "Capabilities", "Hit", "Hits", "IndexInfo", "RecallReport", "Row", "TrainingIndex",
-    "VerifyReport", "check_model", "kind", "open", "search", "search_vectors", "verify",
+    "CLIP", "COPY", "PARTS", "READERS", "Capabilities", "Hit", "Hits", "IndexInfo", "RecallReport", "Row",
+    "TrainingIndex", "VerifyReport", "check_model", "kind", "open", "search", "search_vectors", "turns", "verify",
 ]  # fmt: skip

@@ -9,15 +9,17 @@ from collections.abc import Mapping
 import numpy as np
 
 from forensics.case import Fact, IndexScore
+from forensics.retrieval import PARTS
 from forensics.retrieval.base import CLIP, COPY, Hit, TrainingIndex, Vectors
 from forensics.retrieval.native import LanceIndex
+from forensics.retrieval.parts import VIEWS
 
 READING = (
     "A hit shows likeness by this model of likeness, not that a work was used in training; that nothing was found does "
     "not show that it was not used."
 )
-COMPARES = {CLIP: "meaning", COPY: "copies"}
-"""Column of vectors -> what its model compares, in one word."""
+COMPARES = {CLIP: "meaning", COPY: "copies", PARTS: "parts"}
+"""Column of vectors, or what stands in its place -> what is compared, in one word."""
 
 
 def query_facts(index: TrainingIndex, sha256: str, queries: Mapping[str, Vectors], k: int) -> tuple[Fact, ...]:
@@ -30,6 +32,8 @@ def query_facts(index: TrainingIndex, sha256: str, queries: Mapping[str, Vectors
         k: rows wanted.
     """
     named = [f"the copy descriptor ({c})" if c == COPY else f"the embedder ({c})" for c in queries]
+    if COPY in queries:
+        named.append(f"the copy descriptor on parts ({', '.join(VIEWS)})")
     return (
         Fact("Query image", f"SHA-256 {sha256}"),
         *(

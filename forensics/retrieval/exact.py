@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,7 +93,19 @@ def _prune(parts: list[Candidates], k: int, margin: float) -> Candidates:
     return numbers[keep], values[keep]
 
 
-def cosines(store: Store, column: str, query: Vectors, numbers: Sequence[int]) -> list[float]:
+class Rows(Protocol):
+    """What scores and their order need of rows: a `Store`, or rows that were read already."""
+
+    def vectors(self, column: str, numbers: Sequence[int]) -> NDArray[np.float64]:
+        """(n, D) vectors of these rows; NaN where a row has none."""
+        ...
+
+    def keys(self, numbers: Sequence[int]) -> list[tuple[str, str]]:
+        """(SHA-256 of the image, training id) of these rows."""
+        ...
+
+
+def cosines(store: Rows, column: str, query: Vectors, numbers: Sequence[int]) -> list[float]:
     """The cosine of one (D,) query with these rows, each sum exact; NaN for a row without a vector."""
     wide = query.astype(np.float64)
     length = math.sqrt(math.fsum(wide * wide))
@@ -107,7 +119,7 @@ def _cosine(row: NDArray[np.float64], query: NDArray[np.float64], length: float)
     return max(-1.0, min(1.0, value))
 
 
-def ranked(store: Store, column: str, query: Vectors, numbers: NDArray[np.int64], k: int) -> list[tuple[int, float]]:
+def ranked(store: Rows, column: str, query: Vectors, numbers: NDArray[np.int64], k: int) -> list[tuple[int, float]]:
     """The k best of these rows as (number, cosine), ordered by (-cosine, SHA-256, training id)."""
     rows = [int(n) for n in numbers]
     scores = cosines(store, column, query, rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from forensics.case import Fact, IndexFacts
 from forensics.errors import IndexError_
-from forensics.retrieval import exact, snapshot
+from forensics.retrieval import exact, recall, snapshot
 from forensics.retrieval.base import (
     CLIP,
     COPY,
@@ -28,11 +29,10 @@ from forensics.retrieval.base import (
     VerifyReport,
     check_queries,
     described,
-    not_offered,
 )
 from forensics.retrieval.files import Files
 from forensics.retrieval.layout import UNIT_TOLERANCE
-from forensics.retrieval.snapshot import REBUILD, TABLE, Snapshot
+from forensics.retrieval.snapshot import REBUILD, TABLE, Approximate, Snapshot
 from forensics.retrieval.table import DIGESTED, RowsDigest, matrix, to_row
 from forensics.weights import sha256_file
 
@@ -118,11 +118,11 @@ class LanceIndex:
     ) -> list[Hits]:
         """The k best rows of each query. See `TrainingIndex`."""
         queries = self.checked(vectors, k, column)
-        if mode == "ann":
-            raise not_offered(self.facts.name, "approximate search")
-        if mode != "exact":
+        if mode not in ("exact", "ann"):
             raise ValueError(f"mode is {mode!r}; expected 'exact' or 'ann'")
         try:
+            if mode == "ann":
+                return [self._browse(query, k, where, params or {}, column) for query in queries]
             found = exact.search(self, column, queries, k, where)
         except (OSError, ValueError, RuntimeError) as exc:
             if where is None:
@@ -144,6 +144,36 @@ class LanceIndex:
             f"All rows{chosen} with a vector in {column} were compared, of {s.count} rows in {s.fragments} of "
             f"{s.fragments} fragments; none was skipped."
         )
+
+    def approximate(self, column: str) -> Approximate:
+        """The approximate index of a column. Raises IndexError_ where the snapshot has none."""
+        for one in self.snapshot.ann:
+            if one.column == column:
+                return one
+        raise IndexError_(
+            f"The snapshot {self.snapshot.tag!r} of {self.files.uri} has no approximate index of {column}.",
+            hint="Make one with `forensics index approximate`, or search exactly: every row is then compared.",
+        )
+
+    def _browse(self, query: NDArray[np.float32], k: int, where: str | None, params: Params, column: str) -> Hits:
+        """The rows that the approximate index proposes, scored and ordered as in an exact search."""
+        one = self.approximate(column)
+        nprobes, refine = params.get("nprobes", one.nprobes), params.get("refine", one.refine)
+        # A condition thins the partitions out, so more of them may have to be read than stated.
+        probes = {"minimum_nprobes": nprobes} if where else {"nprobes": nprobes}
+        table = self.dataset.scanner(
+            columns=["row_id", column, "sha256", "training_id"],
+            nearest={"column": column, "q": query, "k": k, "refine_factor": refine, "metric": "cosine", **probes},
+            filter=where,
+            prefilter=where is not None,
+        ).to_table()
+        proposed = _Proposed(table, column)
+        rows = exact.ranked(proposed, column, query, table.column("row_id").to_numpy(), k)
+        coverage = (
+            f"An approximate index of {one.partitions} partitions proposed the rows: {nprobes} partitions were read "
+            f"and {refine * k} rows compared again with their stored vectors. Nothing is said of the others."
+        )
+        return exact.hits(rows, coverage, mode="ann")
 
     def fetch(self, row_ids: Sequence[int]) -> list[Row]:
         """These rows, in this order."""
@@ -181,8 +211,31 @@ class LanceIndex:
     def measure_recall(
         self, queries: Vectors, k: int = 20, params: Params | None = None, column: str = CLIP
     ) -> RecallReport:
-        """There is nothing approximate here yet."""
-        raise not_offered(self.facts.name, "approximate search, whose recall could be measured")
+        """Approximate against exact search, query by query."""
+        self.approximate(column)
+        return self.recall(self.checked(queries, k, column), k, params or {}, column)
+
+    def recall(
+        self, queries: NDArray[np.float32], k: int, params: Params, column: str, own: Sequence[int] = ()
+    ) -> RecallReport:
+        """As `measure_recall`; `own`: the row that each query was taken from, which is left out of both answers."""
+        one = self.approximate(column)
+        wanted = k + 1 if len(own) else k
+        truth = self.search(queries, wanted, column=column)
+        found, seconds = [], []
+        for query in queries:
+            began = time.perf_counter()
+            found.append(self.search(query[None], wanted, "ann", None, params, column)[0])
+            seconds.append(time.perf_counter() - began)
+        without = list(own) or [-1] * len(queries)
+
+        def ids(answers: Sequence[Hits]) -> list[list[int]]:
+            return [
+                [int(n) for n in hits.row_ids if n != mine][:k] for hits, mine in zip(answers, without, strict=True)
+            ]
+
+        used = {"nprobes": params.get("nprobes", one.nprobes), "refine": params.get("refine", one.refine)}
+        return recall.report(ids(truth), ids(found), seconds, k, used)
 
     # Store
 
@@ -296,8 +349,32 @@ class LanceIndex:
                 Fact("vectors computed", s.made_by),
                 Fact("verification on opening", how),
                 Fact("made with", s.tool),
+                *(
+                    Fact(
+                        f"approximate index of {a.column}",
+                        f"{a.kind}, {a.partitions} partitions; {a.trained_with}; for looking around only",
+                    )
+                    for a in s.ann
+                ),
             ),
         )
+
+
+class _Proposed:
+    """Rows that are already read, for the order of the exact search."""
+
+    def __init__(self, table: pa.Table, column: str) -> None:
+        self._place = {n: i for i, n in enumerate(table.column("row_id").to_pylist())}
+        self._table, self._vectors = table, matrix(table.column(column).combine_chunks())
+
+    def vectors(self, column: str, numbers: Sequence[int]) -> NDArray[np.float64]:
+        """(n, D) float64."""
+        return np.asarray(self._vectors[[self._place[n] for n in numbers]], dtype=np.float64)
+
+    def keys(self, numbers: Sequence[int]) -> list[tuple[str, str]]:
+        """(SHA-256, training id)."""
+        digests, names = (self._table.column(c).to_pylist() for c in ("sha256", "training_id"))
+        return [(digests[i].hex() if digests[i] else "", names[i] or "") for i in map(self._place.__getitem__, numbers)]
 
 
 def scan(

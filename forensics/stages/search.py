@@ -124,7 +124,7 @@ def search(
     for model in models:
         retrieval.check_model(index.info(), model)
     vectors = {model.column: model.pictures([disputed.pixels]) for model in models}
-    hits = retrieval.search_vectors(index, vectors, protocol.neighbours)[0]
+    hits = retrieval.search(index, models, [disputed.pixels], protocol.neighbours)[0]
     firsts = elsewhere.firsts(index, models, controls, cache, sources.arithmetic)
     neighbours, pictures = [], {}
     for rank, hit in enumerate(hits, 1):

@@ -1,8 +1,9 @@
-"""Time and memory of exact search: `python -m tests.benchmarks.retrieval --rows 1000000 --work DIR`.
+"""Time and memory of exact and approximate search: `python -m tests.benchmarks.retrieval --rows 1000000 --work DIR`.
 
 Clustered unit vectors (2,000 Gaussians, Pareto weights, 512 numbers) in a Lance table, beside FAISS Flat and
 IVF in the same run, so that the load of the machine is the same for all. Every part runs in a process of its own, so
-that its peak memory is its own. Prints one JSON object a line.
+that its peak memory is its own. The last part builds an index of the embedded works and compares its pace with that of
+the models alone. Prints one JSON object a line, each with the load of the machine when the part began.
 """
 
 from __future__ import annotations
@@ -11,17 +12,24 @@ import argparse
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 DIMENSION, CLUSTERS, BLOCK = 512, 2000, 50_000
 QUERIES, K = 100, 20
+BROWSED = 300
+"""Held-out queries of the approximate search."""
+PICTURES = 512
+"""Pictures of the part that builds an index."""
+PARTS = ("ingest", "exact", "approximate", "faiss", "build")
 
 
 def blocks(rows: int) -> Iterator[NDArray[np.float32]]:
@@ -37,10 +45,10 @@ def blocks(rows: int) -> Iterator[NDArray[np.float32]]:
         yield made / np.linalg.norm(made, axis=1, keepdims=True)
 
 
-def queries() -> NDArray[np.float32]:
+def queries(count: int = QUERIES) -> NDArray[np.float32]:
     """Held out: rows of the first block, moved."""
     rng = np.random.default_rng(2)
-    made = next(blocks(BLOCK))[:QUERIES] + 0.02 * rng.standard_normal((QUERIES, DIMENSION), dtype=np.float32)
+    made = next(blocks(BLOCK))[:count] + 0.02 * rng.standard_normal((count, DIMENSION), dtype=np.float32)
     unit: NDArray[np.float32] = made / np.linalg.norm(made, axis=1, keepdims=True)
     return unit
 
@@ -109,6 +117,73 @@ def exact(work: Path) -> None:
     )  # fmt: skip
 
 
+def approximate(work: Path) -> None:
+    """Train and build the approximate index, then measure recall and latency against the exact search."""
+    from forensics.retrieval import approximate as browsing
+    from forensics.retrieval.native import LanceIndex
+    from forensics.schema import encode
+
+    began = time.perf_counter()
+    browsing.make(str(work / "index"), "v1-browse")
+    built = time.perf_counter() - began
+    asked = queries(BROWSED)
+    for probes in (None, 4, 16):
+        index = LanceIndex(str(work / "index"))
+        params = {} if probes is None else {"nprobes": probes}
+        index.measure_recall(asked[:20], K, params)  # the first queries read centroids and codebook
+        report = index.measure_recall(asked, K, params)
+        print(json.dumps({"part": "approximate", "build s": built, **encode(report), "peak MB": _peak()}))
+
+
+def build_pace() -> None:
+    """Pictures a second: of the models alone, of reading and the models, and of a whole build."""
+    import tempfile
+
+    from forensics import resources
+    from forensics.descriptor import open_descriptor
+    from forensics.device import choose
+    from forensics.embedding import Embedder
+    from forensics.images import to_tensor
+    from forensics.intake import decode
+    from forensics.retrieval import encoders
+    from forensics.retrieval.build import build
+    from forensics.retrieval.units import BATCH
+
+    reference, cpu = resources.samples() / "reference", choose("cpu", "fp32")
+    embedder = Embedder.open(str(reference / "openclip"), cpu)
+    descriptor: Any = open_descriptor(str(reference / "copydescriptor"), cpu)
+    paths = sorted((reference / "works").iterdir())[:PICTURES]
+    for name, used in (("embedder", None), ("embedder and copy descriptor", descriptor)):
+        models = [encoders.clip(embedder), *([encoders.copies(used)] if used else [])]
+        bare = read = 0.0
+        for start in range(0, len(paths), BATCH):
+            began = time.perf_counter()
+            pictures = [to_tensor(decode(p.read_bytes(), p.name).picture) for p in paths[start : start + BATCH]]
+            decoded = time.perf_counter()
+            for model in models:
+                model.encode([model.prepare(picture) for picture in pictures])
+            done = time.perf_counter()
+            bare, read = bare + done - decoded, read + done - began
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder) / "works"
+            source.mkdir()
+            for path in paths:
+                shutil.copy(path, source)
+            began = time.perf_counter()
+            made = build(source, Path(folder) / "index", embedder, descriptor=used, unit_rows=256)
+            whole = time.perf_counter() - began
+        count = made.snapshot.count
+        print(
+            json.dumps(
+                {
+                    "part": "build", "models": name, "pictures": count, "models alone, images/s": count / bare,
+                    "reading and models one after the other, images/s": count / read,
+                    "whole build, images/s": count / whole, "share of the models alone": bare / whole,
+                }
+            )
+        )  # fmt: skip
+
+
 def faiss_beside(work: Path, rows: int) -> None:
     """FAISS Flat and IVF over the same rows."""
     import faiss
@@ -147,20 +222,26 @@ def _peak() -> float:
 
 def main() -> None:
     """Run the parts one after the other."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--part", choices=("ingest", "exact", "faiss"))
+    parser.add_argument("--part", choices=PARTS)
+    parser.add_argument("--parts", nargs="*", choices=PARTS, default=PARTS, help="parts to run, in this order")
     arguments = parser.parse_args()
     if arguments.part is None:
-        print(json.dumps({"rows": arguments.rows, "load": os.getloadavg()[0], "cores": os.cpu_count()}), flush=True)
-        for part in ("ingest", "exact", "faiss"):
+        for part in arguments.parts:
+            load = f"{os.getloadavg()[0]:.1f}"
+            print(json.dumps({"rows": arguments.rows, "cores": os.cpu_count(), "load": load}), flush=True)
             command = [sys.executable, "-m", "tests.benchmarks.retrieval", "--part", part]
             subprocess.run([*command, "--rows", str(arguments.rows), "--work", str(arguments.work)], check=True)
     elif arguments.part == "ingest":
         ingest(arguments.work, arguments.rows)
     elif arguments.part == "exact":
         exact(arguments.work)
+    elif arguments.part == "approximate":
+        approximate(arguments.work)
+    elif arguments.part == "build":
+        build_pace()
     else:
         faiss_beside(arguments.work, arguments.rows)
 

@@ -11,6 +11,7 @@ import pytest
 from forensics.errors import ExitCode
 from tests.cli.support import ASSETS, run
 from tests.contracts.tiny_open_clip import save_tiny_open_clip
+from tests.retrieval.test_approximate import table
 
 PICTURES = {
     "plain.png": "a red box and a blue ball",
@@ -85,3 +86,32 @@ def test_existing_folder_is_not_overwritten(index: Path, model: Path) -> None:
 def test_picture_that_does_not_decode_is_an_image_error(index: Path, model: Path) -> None:
     done = run("index", "search", index, ASSETS / "broken_truncated.png", "--clip", model)
     assert done.exit_code == ExitCode.IMAGE
+
+
+def test_an_index_goes_out_to_the_embeddings_layout_and_in_again(index: Path, tmp_path: Path) -> None:
+    assert run("index", "export", index, "-o", tmp_path / "out").exit_code == 0
+    done = run("index", "import", tmp_path / "out", "-o", tmp_path / "back")
+    assert done.exit_code == 0, done.stderr
+    assert "2 rows" in done.stderr
+    assert json.loads(run("index", "info", tmp_path / "back", "--json").stdout)["count"] == 2
+    assert run("index", "import", tmp_path / "out", "-o", tmp_path / "back").exit_code == ExitCode.INDEX
+
+
+def test_what_needs_an_approximate_index_says_how_to_make_one(index: Path, model: Path) -> None:
+    done = run("index", "search", index, ASSETS / "plain.png", "--browse", "--clip", model, "--device", "cpu")
+    assert done.exit_code == ExitCode.INDEX
+    assert "forensics index approximate" in done.stderr
+    assert run("index", "recall", index).exit_code == ExitCode.INDEX
+    done = run("index", "approximate", index, "--tag", "v1-browse")
+    assert done.exit_code == ExitCode.INDEX
+    assert "2 rows" in done.stderr
+
+
+def test_an_approximate_index_is_browsed_and_its_recall_printed(tmp_path: Path) -> None:
+    made = table(tmp_path / "index")
+    done = run("index", "approximate", made, "--tag", "v1-browse", "--partitions", "8")
+    assert done.exit_code == 0, done.stderr
+    assert "8 partitions" in done.stderr
+    said = run("index", "recall", made, "--queries", "40", "-k", "5", "--nprobes", "8", "--refine", "40").stdout
+    assert said.startswith("recall@5 1.0000")
+    assert json.loads(run("index", "recall", made, "--queries", "40", "--json").stdout)["queries"] == 40

@@ -6,13 +6,15 @@ import hashlib
 from pathlib import Path
 
 import pytest
+from PIL import Image, ImageOps
 
 from forensics import device, resources, retrieval
 from forensics.case import Absent, IndexFacts
 from forensics.casefile import Ledger
 from forensics.control_cache import Cache
+from forensics.images import to_tensor
 from forensics.protocol import PROFILES
-from forensics.retrieval import encoders
+from forensics.retrieval import encoders, parts
 from forensics.stages import elsewhere, search
 from forensics.stages.works import ControlGroup, Work, read
 
@@ -53,7 +55,7 @@ def test_neighbours_come_with_pictures_and_a_citation(
     assert len(said["digest of the rows"]) == 64
     assert said["Query image"] == "SHA-256 " + "ab" * 32
     first = found.neighbours[0]
-    assert [(s.model, s.nearest) for s in first.scores] == [("meaning", True), ("copies", True)]
+    assert [(s.model, s.nearest) for s in first.scores[:2]] == [("meaning", True), ("copies", True)]
     assert first.scores[0].cosine == first.similarity
     by_name = {r.of: r for r in found.said.repeats}
     assert list(by_name) == ["Q1", "N1", "N2", "N3"]
@@ -82,3 +84,20 @@ def test_answers_for_controls_are_kept_under_the_digest_of_the_snapshot(
     assert "damaged" in cache.notes[0]
     exact = sources.index.search(models[1].pictures([controls.works[0].pixels]), 1, column=models[1].column)[0]
     assert anew[0][models[1].column].row == exact.row_ids[0]
+
+
+def test_a_work_in_a_collage_and_a_mirrored_one_are_found_by_their_parts(sources: search.Sources) -> None:
+    assert not isinstance(sources.index, Absent)
+    work = read(SAMPLES / "disputed" / "memorised.png").resize((128, 128))
+    others = [read(p).resize((128, 128)) for p in sorted((SAMPLES / "reference" / "controls").iterdir())[5:8]]
+    collage = Image.new("RGB", (256, 256))
+    for place, picture in enumerate((others[0], others[1], work, others[2])):
+        collage.paste(picture, (place % 2 * 128, place // 2 * 128))
+    copies = sources.copies[0]
+    whole = sources.index.search(copies.pictures([to_tensor(work)]), 1, column=copies.column)[0].row_ids[0]
+    for picture in (collage, ImageOps.mirror(work)):
+        found = parts.search(sources.index, copies, to_tensor(picture), 3)
+        assert found.row_ids[0] == whole
+        assert list(found.scores) == sorted(found.scores, reverse=True)
+    odd = to_tensor(collage.crop((0, 0, 9, 7)))
+    assert {tuple(view(odd).shape[2:]) for view in parts.VIEWS.values()} == {(7, 9), (4, 5), (5, 5)}
