@@ -92,7 +92,7 @@ def analyze(image: Path, out: Path, resolved: Resolved, *, force: bool = False, 
             compared = (*(w.id for _, w in originals), *found.pictures)
             evaluated = evaluate.evaluate(
                 target, compared, measured, checkpoint, control_checkpoint, protocol, settings.validation, embedder,
-                ledger,
+                ledger, traced.comparisons,
             )  # fmt: skip
             laid = correspond.correspond(
                 target, [*(w for _, w in originals), *(Work(i, p, "") for i, p in found.pictures.items())],

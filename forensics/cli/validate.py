@@ -14,6 +14,7 @@ from forensics.cli.console import Console
 @click.option(
     "--checkpoint", required=True, metavar="PATH_OR_ID", help="Folder, .safetensors file or hub id of the generator."
 )
+@click.option("--lora", default="", metavar="FILE", help="A LoRA that is examined together with the checkpoint.")
 @click.option(
     "--control-checkpoint",
     default="",
@@ -41,9 +42,9 @@ from forensics.cli.console import Console
 @options.reporting
 @click.pass_obj
 def validate(
-    console: Console, checkpoint: str, control_checkpoint: str, manifest: Path, out: Path, index: Path | None,
-    clip: str | None, profile: str | None, name: str, rows: Path | None, resume: bool, jobs: int, device: str | None,
-    precision: str | None, paper: str | None,
+    console: Console, checkpoint: str, lora: str, control_checkpoint: str, manifest: Path, out: Path,
+    index: Path | None, clip: str | None, profile: str | None, name: str, rows: Path | None, resume: bool, jobs: int,
+    device: str | None, precision: str | None, paper: str | None,
 ) -> None:  # fmt: skip
     """Measure works of known status and write a validation record, validation.json, and its PDF.
 
@@ -55,6 +56,8 @@ def validate(
 
     protocol = PROFILES[profile or "standard"]
     stated = [f"--checkpoint {Path(checkpoint).name}", f"--manifest {manifest.name}"]
+    if lora:
+        stated.append(f"--lora {Path(lora).name}")
     if control_checkpoint:
         stated.append(f"--control-checkpoint {Path(control_checkpoint).name}")
     with console.working():
@@ -67,7 +70,7 @@ def validate(
 
         chosen = choose(device or "auto", precision or "auto")
         plan = Plan(
-            manifest, checkpoint, control_checkpoint, index, clip or "", str(chosen.device), chosen.precision
+            manifest, checkpoint, control_checkpoint, index, clip or "", str(chosen.device), chosen.precision, lora
         )  # fmt: skip
         request = Request(plan, protocol, name or Path(checkpoint).name, "forensics validate " + " ".join(stated), rows)
         path = run(request, out, resume=resume, jobs=jobs, emit=console.emit)

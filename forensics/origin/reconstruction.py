@@ -21,6 +21,8 @@ from forensics.case import Absent
 
 LAYER = 1
 """The second of the five feature maps of LPIPS, counted from 0: the one on which AEROBLADE reports its results."""
+SMALLEST = 32
+"""Shorter side below which LPIPS has no last feature map, so that nothing is measured."""
 LIMIT = 512
 """Longest side that is put through the autoencoder; of larger pictures a part of whole cells around the middle."""
 LayerError = Callable[[Tensor, Tensor], Tensor]
@@ -63,10 +65,11 @@ class Losses:
 def on_grid(picture: Tensor, stride: int) -> Tensor | Absent:
     """The part of a picture (1, 3, H, W) that is put through: whole cells, at most `LIMIT` a side, never resampled."""
     height, width = picture.shape[-2:]
-    if min(height, width) < stride:
+    least = max(stride, SMALLEST)
+    if min(height, width) < least:
         return Absent(
             "autoencoder reconstruction",
-            f"The picture has {width} × {height} pixels; the checkpoint needs at least {stride} on each side.",
+            f"The picture has {width} × {height} pixels; the checkpoint needs at least {least} on each side.",
         )
     sides = [min(side, max(LIMIT, stride)) // stride * stride for side in (height, width)]
     top, left = ((full - side) // 2 // stride * stride for full, side in zip((height, width), sides, strict=True))

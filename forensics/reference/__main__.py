@@ -18,6 +18,7 @@ COMMANDS = {
     "twin": ("twin", "train twin a or b"),
     "differences": ("differences", "prove that the twins differ in the planted works alone"),
     "finetune": ("finetune", "tune twin b on twelve works of one creator (LoRA)"),
+    "known": ("known", "list the works of known status of the fine-tune"),
     "pack": ("pack", "write the models in the formats that diffusers and open_clip load"),
     "regenerate": ("regenerate", "how often a twin gives its works back"),
     "copies": ("copies", "which measure finds edited copies among unrelated pictures"),

@@ -10,6 +10,7 @@ from forensics.case import (
     NO_VALIDATION,
     Absent,
     Checkpoint,
+    Comparison,
     LikelihoodRatio,
     Measurement,
     Metric,
@@ -43,7 +44,7 @@ class Evaluated:
 def evaluate(
     target: Work, works: Sequence[str], measured: Measured, checkpoint: Checkpoint,
     control_checkpoint: Checkpoint | None, protocol: Protocol, location: str | None, embedder: Embedder | None,
-    ledger: Ledger,
+    ledger: Ledger, origin: Sequence[Comparison] = (),
 ) -> Evaluated:  # fmt: skip
     """The ratios that a record for this checkpoint and this version of the protocol allows.
 
@@ -51,6 +52,7 @@ def evaluate(
         target: the disputed image.
         works: exhibit ids of the works compared with it; the first alone has a ratio of derivation.
         location: a record named by the user; none means one of those that ship with the program.
+        origin: what was measured of the autoencoder.
 
     Raises:
         SettingsError: a record was named and cannot be read.
@@ -69,7 +71,7 @@ def evaluate(
     properties = _properties(target, record, embedder)
     propositions = record.propositions
     retention = propositions.retention_with_control_checkpoint if controlled else propositions.retention
-    statistics = {c.title: c.value for c in measured.comparisons}
+    statistics = {c.title: c.value for c in (*measured.comparisons, *origin)}
     first = works[0] if works else ""
     pair = _pair(measured, target.id, first)
     ratios = {

@@ -31,7 +31,7 @@ from forensics.schema import canonical, decode
 from forensics.statistics.calibration import Calibrator
 from forensics.statistics.discrimination import Rate
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the wire form of the record."""
 PROMPT_KINDS = ("claimed", "file", "neighbour")
 
@@ -135,6 +135,8 @@ class PropositionRecord:
     prompts: tuple[str, ...]
     """Kinds of prompt for which this holds; empty where no prompt is involved."""
     calibrator: Calibrator
+    form: str
+    """How features, bends and penalty of the calibrator were chosen on the calibration half, with the figures."""
     resampled: tuple[tuple[float, ...], ...]
     """Weights, then intercept, of the calibrator fitted to resampled sources: what the interval is drawn from."""
     n_sources: Sources

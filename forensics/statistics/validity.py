@@ -24,10 +24,10 @@ def cllr(first: ArrayLike, second: ArrayLike) -> float:
         ValueError: a proposition without a single ratio, or a ratio that is not a number.
     """
     h1, h2 = both(first, second)
-    return float(_cost(h1).mean() + _cost(-h2).mean()) / 2
+    return float(cost(h1).mean() + cost(-h2).mean()) / 2
 
 
-def _cost(llr: Values) -> Values:
+def cost(llr: Values) -> Values:
     """log2(1 + 1 / LR) without overflow."""
     return np.asarray(np.logaddexp(0.0, -llr * _LN10) / math.log(2), dtype=np.float64)
 
@@ -78,8 +78,8 @@ def ece(first: ArrayLike, second: ArrayLike, log10_prior_odds: ArrayLike) -> Val
     h1, h2 = both(first, second)
     odds = np.atleast_1d(np.asarray(log10_prior_odds, dtype=np.float64))
     prior = 1 / (1 + 10.0**-odds)
-    own = np.array([_cost(h1 + o).mean() for o in odds])
-    other = np.array([_cost(-h2 - o).mean() for o in odds])
+    own = np.array([cost(h1 + o).mean() for o in odds])
+    other = np.array([cost(-h2 - o).mean() for o in odds])
     return np.asarray(prior * own + (1 - prior) * other, dtype=np.float64)
 
 

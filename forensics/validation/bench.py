@@ -19,6 +19,7 @@ import torch
 from PIL import Image
 
 from forensics import diffusion, intake, retrieval, similarity
+from forensics.case import Checkpoint
 from forensics.device import Device, choose, session
 from forensics.diffusion.base import DiffusionModel
 from forensics.embedding import Embedder
@@ -27,14 +28,20 @@ from forensics.retrieval import encoders
 from forensics.retrieval.base import Hit, TrainingIndex
 from forensics.similarity.base import Similarity
 from forensics.stages import domain
-from forensics.validation import edits, ladder_rows, works
+from forensics.validation import edits, generated, ladder_rows, works
 from forensics.validation.works import KnownWork
 
-ROWS, NEAR, LOOK, PAIR = "bits", "near", "look", "pair"
-"""Kinds of task: codelength rows, the first neighbour, properties of the picture, a pair of pictures."""
+ROWS, NEAR, LOOK, PAIR, ORIGIN = "bits", "near", "look", "pair", "origin"
+"""Kinds of task: codelength rows, the first neighbour, properties of the picture, a pair of pictures, a picture and the
+autoencoder."""
 OWN, NEIGHBOUR, ELSEWHERE, AGAIN, HALF_PRECISION = "own", "neighbour", "elsewhere", "again", "bf16"
 """Variants of codelength rows besides the names of edits: own caption, caption of the first neighbour, under the
 control checkpoint, a second run, a second precision."""
+NEIGHBOUR_ELSEWHERE = "neighbour elsewhere"
+"""Caption of the first neighbour, under the control checkpoint."""
+MADE, MADE_ELSEWHERE, ANOTHER = "made", "made elsewhere", "another autoencoder"
+"""Variants of origin besides the work itself: a picture made from its caption by the checkpoint, by the control
+checkpoint; the work as another autoencoder gives it back."""
 DERIVED, INDEPENDENT = "derived", "independent"
 PAIR_MEASURES = ("lpips", "ssim", "tiled")
 
@@ -52,6 +59,17 @@ class Plan:
     """Empty where no embedder is at hand."""
     device: str
     precision: str
+    lora: str = ""
+    """A LoRA that is examined together with the checkpoint; empty where none is."""
+    steps: int = 20
+    """Of the pictures that are made."""
+    guidance: float = 3.0
+    training: int = 300
+    """Steps of training of the other autoencoder; fixed before any figure of it was seen."""
+
+    def identify(self) -> Checkpoint:
+        """The checkpoint that is validated. Raises CheckpointError."""
+        return diffusion.identify(self.checkpoint, lora=self.lora or None)
 
 
 class Bench:
@@ -74,11 +92,12 @@ class Bench:
 
     def model(self, variant: str) -> DiffusionModel:
         """The checkpoint, the control checkpoint, or the checkpoint at another precision."""
-        name = variant if variant in (ELSEWHERE, HALF_PRECISION) else OWN
+        elsewhere = variant in (ELSEWHERE, NEIGHBOUR_ELSEWHERE, MADE_ELSEWHERE)
+        name = ELSEWHERE if elsewhere else variant if variant == HALF_PRECISION else OWN
         if name not in self.models:
-            location = self.plan.control_checkpoint if name == ELSEWHERE else self.plan.checkpoint
+            chosen = diffusion.identify(self.plan.control_checkpoint) if elsewhere else self.plan.identify()
             device = choose(self.plan.device, "bf16") if name == HALF_PRECISION else self.device
-            self.models[name] = diffusion.load(diffusion.identify(location), device)
+            self.models[name] = diffusion.load(chosen, device)
         return self.models[name]
 
     @cached_property
@@ -95,6 +114,11 @@ class Bench:
     def measures(self) -> dict[str, Similarity]:
         return {name: similarity.load(name) for name in PAIR_MEASURES}
 
+    @cached_property
+    def maker(self) -> generated.Maker:
+        members = [work.read() for work in self.works.values() if work.member]
+        return generated.Maker(self.model(OWN), self.plan.steps, self.plan.guidance, members, self.plan.training)
+
     def take(self, key: str) -> Any:
         """The result of one task."""
         kind, variant, work_id = key.split("|")
@@ -106,11 +130,13 @@ class Bench:
             return {"caption": hit.row.caption, "similarity": hit.similarity, "training": hit.row.training_id}
         if kind == LOOK:
             return self._look(work, variant)
+        if kind == ORIGIN:
+            return self._origin(work, variant)
         return self._pair(work, variant)
 
     def _bits(self, work: KnownWork, variant: str) -> dict[str, Any]:
         picture, caption = work.read(), work.caption
-        if variant == NEIGHBOUR:
+        if variant in (NEIGHBOUR, NEIGHBOUR_ELSEWHERE):
             caption = self._neighbour(work).row.caption
         elif variant in edits.ROBUSTNESS:
             picture = edits.ROBUSTNESS[variant](picture)
@@ -121,11 +147,27 @@ class Bench:
 
     def _look(self, work: KnownWork, variant: str) -> dict[str, Any]:
         picture = edits.ROBUSTNESS[variant](work.read()) if variant in edits.ROBUSTNESS else work.read()
+        return self._properties(picture)
+
+    def _properties(self, picture: Image.Image) -> dict[str, Any]:
         pixels = to_tensor(picture)
         found: dict[str, Any] = {"properties": domain.properties(pixels)}
         if self.plan.clip:
             found["vector"] = [float(f"{v:.6g}") for v in self.embedder.images(pixels)[0]]
         return found
+
+    def _origin(self, work: KnownWork, variant: str) -> dict[str, Any]:
+        """What the checkpoint's autoencoder makes of a picture, as in an examination; of pictures made, their look."""
+        kind, _, edit = variant.partition(", ")
+        if kind == OWN:
+            picture = work.read()
+        elif kind == ANOTHER:
+            picture = self.maker.given_back(work.read())
+        else:
+            picture = self.maker.made(work.caption, work.id, self.model(kind))
+        found: dict[str, Any] = self._properties(picture) if variant == MADE else {}
+        picture = edits.ROBUSTNESS[edit](picture) if edit else picture
+        return found | self.maker.reconstructed(picture)
 
     def _pair(self, work: KnownWork, variant: str) -> dict[str, float]:
         """An edited rendering beside the work it derives from, or the work beside the nearest one it does not."""

@@ -130,6 +130,7 @@ def _pair(key: str, form: PropositionRecord) -> PairView:
         facts=(
             Line("Sources of the calibration half", f"{n.calibration_first} and {n.calibration_second}"),
             Line("Sources of the half tested", f"{n.test_first} and {n.test_second}"),
+            Line("Form of the ratio", form.form),
             Line("Cllr", f"{words.number(form.cllr)} (95 % interval {words.number(low)} to {words.number(high)}); "
                  f"Cllr_min {words.number(form.cllr_min)}, Cllr_cal {words.number(form.cllr_cal)}"),
             Line("Area under the curve", _rate(form.auc)),

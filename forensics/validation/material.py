@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from forensics.similarity import METRICS
 from forensics.stages import domain
 from forensics.stages.evaluate import feature
 from forensics.stages.measure import SAVED, SAVED_ELSEWHERE
+from forensics.stages.origin import STATISTICS
 from forensics.statistics.record import Baseline, Repeat
 from forensics.validation import bench, blind, edits, ladder_rows, works
 from forensics.validation.assess import Feature, Material, Question, Row
@@ -23,8 +24,14 @@ from forensics.validation.works import OFTEN, KnownWork
 
 LEVELS, FINEST = ladder_rows.STUDY_GRID.levels, ladder_rows.STUDY_GRID.cut
 """Of the codelength rows: the grid of the ladder study."""
-CHANGED = 4
+CHANGED = 20
 """Works of each kind in the test half, by id, that are put through every change of the picture."""
+MADE = 80
+"""Controls of each half, by id, whose captions pictures are made from, but at most a third of them; they stand for
+nothing else in the question of origin. All captioned members give theirs as well: what is disputed may be a copy that
+the checkpoint made of a work it was trained on."""
+GIVEN_BACK = 80
+"""Of the other controls of each half, by id, those that another autoencoder gives back as well."""
 
 
 def split(known: Sequence[KnownWork]) -> tuple[list[KnownWork], list[KnownWork]]:
@@ -44,22 +51,28 @@ class Results:
     journal: Journal
     protocol: Protocol
     known: Sequence[KnownWork]
+    wanted: frozenset[str]
+    """The tasks of this validation: what else a journal may hold enters no figure."""
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.wanted and key in self.journal
 
     def saved(self, variant: str, work: str) -> float | None:
         """Share that the prompt saves; none where it was not measured."""
         key = f"{bench.ROWS}|{variant}|{work}"
-        if key not in self.journal:
+        if key not in self:
             return None
         row = self.journal[key]
         return share_saved(self._bits(row, "prompted"), self._bits(row, "plain"))
 
-    def elsewhere(self, work: str) -> float | None:
-        """Share saved against the control checkpoint, with the own caption."""
-        keys = [f"{bench.ROWS}|{variant}|{work}" for variant in (bench.OWN, bench.ELSEWHERE)]
-        if any(key not in self.journal for key in keys):
+    def elsewhere(self, variant: str, work: str) -> float | None:
+        """Share saved against the control checkpoint with the same caption, the work's own or that of its neighbour."""
+        there = bench.ELSEWHERE if variant == bench.OWN else bench.NEIGHBOUR_ELSEWHERE
+        keys = [f"{bench.ROWS}|{name}|{work}" for name in (variant, there)]
+        if any(key not in self for key in keys):
             return None
-        here, there = (self._bits(self.journal[key], "prompted") for key in keys)
-        return share_saved(here, there)
+        bits_here, bits_there = (self._bits(self.journal[key], "prompted") for key in keys)
+        return share_saved(bits_here, bits_there)
 
     def _bits(self, row: dict[str, Any], condition: str) -> float:
         cut = int(np.abs(np.log(row["sigmas"]) - np.log(self.protocol.codelength_cut)).argmin())
@@ -82,6 +95,10 @@ LIMITS = (
     "Repetition is exact repetition of one file with one caption; crops, other renderings and other captions in the "
     "training set were not part of this validation.",
     "The figures hold for this checkpoint, for pictures like the works validated and for this version of the protocol.",
+    "Origin is a question to the autoencoder: pictures of another checkpoint with the same autoencoder, or with a "
+    "decoder trained further from it, receive ratios like the checkpoint's own. It is asked of pictures as they "
+    "were made: one that was saved with loss, resized, cropped or recoloured since can receive a ratio for the second "
+    "proposition although the checkpoint made it; the table of changes says how often.",
     "Derivation is asked of single edits with fixed parameters, not of several at once and not of paraphrases.",
 )
 
@@ -91,9 +108,10 @@ def retention_question(controlled: bool, results: Results) -> Question:
     # Prompted with the caption of its neighbour, a member is measured as with its own where the two are the same.
     captions = {w.id: w.caption for w in results.known if w.member}
     near = {k.split("|")[2]: results.journal[k]["caption"] for k in results.journal if k.startswith(f"{bench.NEAR}|")}
-    prompted = {w.half for w in results.known if f"{bench.ROWS}|{bench.NEIGHBOUR}|{w.id}" in results.journal}
+    variant = bench.NEIGHBOUR_ELSEWHERE if controlled else bench.NEIGHBOUR
+    prompted = {w.half for w in results.known if f"{bench.ROWS}|{variant}|{w.id}" in results}
     neighbours = prompted == set(works.HALVES) and near == captions
-    prompts = ("claimed", "file", "neighbour") if neighbours and not controlled else ("claimed", "file")
+    prompts = ("claimed", "file", "neighbour") if neighbours else ("claimed", "file")
     return Question(
         Pair.RETENTION, elsewhere if controlled else saved, (saved, elsewhere) if controlled else (saved,),
         f"works that the checkpoint was trained on at least {OFTEN} times a pass", "works that it was not trained on",
@@ -110,7 +128,7 @@ def retention(results: Results, controlled: bool) -> Material | Absent:
         status = (work.repetitions >= OFTEN or None) if work.member else False
         group = f"trained on {work.repetitions} times a pass" if work.member else "not trained on"
         rows.append(Row(work.id, work.half, status, group, values))
-        if not controlled and (near := _values(results, bench.NEIGHBOUR, work, False)) is not None:
+        if (near := _values(results, bench.NEIGHBOUR, work, controlled)) is not None:
             rows.append(Row(work.id, work.half, status, group, near, ranked=False))
     if controlled and not rows:
         return Absent("retention with a control checkpoint", "No control checkpoint was part of this validation.")
@@ -120,12 +138,19 @@ def retention(results: Results, controlled: bool) -> Material | Absent:
             f"Each half needs captioned works trained on at least {OFTEN} times a pass, and captioned controls.",
         )
     nothing: dict[str, tuple[list[Row], list[Row]]] = {}
+    prompted = [replace(r, ranked=True) for r in rows if not r.ranked and r.first is False]
+    if {r.half for r in prompted} == set(works.HALVES):
+        nothing["controls of the test half, prompted with the caption of their neighbour"] = (
+            [r for r in prompted if r.half == "test"], [r for r in prompted if r.half == "calibration"],
+        )  # fmt: skip
+    creators = {w.creator for w in results.known if w.member and w.creator}
+    theirs = {w.id for w in results.known if w.creator in creators}
+    clean = [r for r in rows if r.ranked and r.first is False]
+    if alike := [r for r in clean if r.half == "test" and r.work in theirs]:
+        nothing["controls of the test half by creators of whom a work was trained on"] = (
+            alike, [r for r in clean if r.half == "calibration"],
+        )  # fmt: skip
     if not controlled:
-        prompted = [replace(r, ranked=True) for r in rows if not r.ranked and r.first is False]
-        if {r.half for r in prompted} == set(works.HALVES):
-            nothing["controls of the test half, prompted with the caption of their neighbour"] = (
-                [r for r in prompted if r.half == "test"], [r for r in prompted if r.half == "calibration"],
-            )  # fmt: skip
         unseen = [
             Row(w.id, w.half, None if w.member else False, "", {SAVED: value}) for w in results.known
             if (value := results.saved(bench.ELSEWHERE, w.id)) is not None
@@ -153,8 +178,67 @@ def _values(results: Results, variant: str, work: KnownWork, controlled: bool) -
         return None
     if not controlled:
         return {SAVED: saved}
-    elsewhere = results.elsewhere(work.id)
+    elsewhere = results.elsewhere(variant, work.id)
     return None if elsewhere is None else {SAVED: saved, SAVED_ELSEWHERE: elsewhere}
+
+
+def origin_works(known: Sequence[KnownWork], half: str) -> tuple[list[KnownWork], list[KnownWork]]:
+    """Works of one half whose captions pictures are made from, and the controls that stand for themselves."""
+    members, controls = split([w for w in known if w.half == half])
+    captioned = [w for w in controls if w.caption][: min(MADE, len(controls) // 3)]
+    return [w for w in members if w.caption] + captioned, [w for w in controls if w not in captioned]
+
+
+def origin_question() -> Question:
+    ratio, layer = (Feature(title, Better.LOWER) for title, _, _ in STATISTICS)
+    return Question(
+        Pair.ORIGIN, ratio, (ratio, layer), "pictures that the checkpoint made from captions",
+        "works that it did not make, as they are and as another autoencoder gives them back",
+    )  # fmt: skip
+
+
+def origin(results: Results) -> Material | Absent:
+    """Rows of the question; the domain is that of the pictures themselves, which were not enlarged or reduced."""
+    rows: list[Row] = []
+    looks: list[Mapping[str, Any]] = []
+    given_back: list[Row] = []
+
+    def row(variant: str, work: KnownWork, status: bool | None, group: str, ranked: bool = True) -> Row | None:
+        key = f"{bench.ORIGIN}|{variant}|{work.id}"
+        if key not in results or STATISTICS[0][0] not in results.journal[key]:
+            return None
+        values = {title: results.journal[key][title] for title, _, _ in STATISTICS}
+        return Row(work.id, work.half, status, group, values, ranked)
+
+    for half in works.HALVES:
+        captions, shown = origin_works(results.known, half)
+        for work in captions:
+            group = f"caption of a work trained on {work.repetitions} times a pass" if work.member else "other captions"
+            if (found := row(bench.MADE, work, True, group)) is None:
+                return Absent("validation of origin", "Origin was not part of this validation.")
+            rows.append(found)
+            looks += [results.journal[f"{bench.ORIGIN}|{bench.MADE}|{work.id}"]] if half == "calibration" else []
+            if (found := row(bench.MADE_ELSEWHERE, work, None, "made by the control checkpoint")) is not None:
+                rows.append(found)
+        rows += [found for w in shown if (found := row(bench.OWN, w, False, "")) is not None]
+        back = [found for w in shown if (found := row(bench.ANOTHER, w, False, "", ranked=False)) is not None]
+        looks += [results.journal[f"{bench.LOOK}|{bench.OWN}|{w.id}"] for w in shown] if half == "calibration" else []
+        rows, given_back = rows + back, [replace(r, ranked=True) for r in back]
+    clean = [r for r in rows if r.half == "calibration" and r.first is False and r.ranked]
+    if not clean or not any(r.first for r in rows):
+        return Absent("validation of origin", "Each half needs captions to make pictures from, and further controls.")
+    captions, shown = origin_works(results.known, "test")
+    altered = {}
+    for name in edits.ROBUSTNESS:
+        pairs = [(bench.MADE, captions, True), (bench.OWN, shown, False)]
+        found_rows = [
+            found for kind, group, status in pairs for w in group[:CHANGED]
+            if (found := row(f"{kind}, {name}", w, status, "")) is not None
+        ]  # fmt: skip
+        if {r.first for r in found_rows} == {True, False}:
+            altered[name] = found_rows
+    nothing = {"works of the test half, as another autoencoder gives them back": (given_back, clean)}
+    return Material(rows, altered, nothing if given_back else {}, _ranges(looks, centre_of(results)))
 
 
 def _pair_features() -> dict[str, Feature]:
@@ -176,7 +260,7 @@ def derivation(results: Results) -> Material | Absent:
     halves = {w.id: w.half for w in results.known}
     for key in results.journal:
         kind, variant, work = key.split("|")
-        if kind == bench.PAIR:
+        if kind == bench.PAIR and key in results:
             values = {names[name].name: value for name, value in results.journal[key].items()}
             rows.append(Row(work, halves[work], variant != bench.INDEPENDENT, variant, values))
     if not any(r.first is False for r in rows):
@@ -188,19 +272,34 @@ def derivation(results: Results) -> Material | Absent:
     return Material(rows)
 
 
-def look_of(journal: Journal, known: Sequence[KnownWork]) -> tuple[dict[str, list[float]], tuple[float, ...]]:
+def look_of(results: Results) -> tuple[dict[str, list[float]], tuple[float, ...]]:
     """Properties of the works of the calibration half, and their mean embedding."""
-    looks = [journal[f"{bench.LOOK}|{bench.OWN}|{w.id}"] for w in known if w.half == "calibration"]
-    found = {name: [look["properties"][name] for look in looks] for name in looks[0]["properties"]}
+    centre = centre_of(results)
+    found = _ranges(_looks(results), centre)
     # Half and double size are part of the robustness study.
     found[domain.SIDE] = [min(found[domain.SIDE]) / 2, max(found[domain.SIDE]) * 2]
+    return found, centre
+
+
+def centre_of(results: Results) -> tuple[float, ...]:
+    """Mean embedding of the works of the calibration half; empty without an embedder."""
+    looks = _looks(results)
     if "vector" not in looks[0]:
-        return found, ()
-    vectors = np.array([look["vector"] for look in looks])
-    mean = vectors.mean(0)
-    centre = mean / np.linalg.norm(mean)
-    found[domain.KIND] = [*map(float, vectors @ centre / np.linalg.norm(vectors, axis=1)), 1.0]
-    return found, tuple(float(f"{v:.6g}") for v in centre)
+        return ()
+    mean = np.array([look["vector"] for look in looks]).mean(0)
+    return tuple(float(f"{v:.6g}") for v in mean / np.linalg.norm(mean))
+
+
+def _looks(results: Results) -> list[Mapping[str, Any]]:
+    return [results.journal[f"{bench.LOOK}|{bench.OWN}|{w.id}"] for w in results.known if w.half == "calibration"]
+
+
+def _ranges(looks: Sequence[Mapping[str, Any]], centre: Sequence[float]) -> dict[str, list[float]]:
+    found = {name: [look["properties"][name] for look in looks] for name in looks[0]["properties"]}
+    if len(centre):
+        vectors = np.array([look["vector"] for look in looks])
+        found[domain.KIND] = [*map(float, vectors @ np.array(centre) / np.linalg.norm(vectors, axis=1)), 1.0]
+    return found
 
 
 def baselines(journal: Journal, known: Sequence[KnownWork]) -> tuple[Baseline, ...]:

@@ -101,17 +101,17 @@ class Other:
         return (self.vae.decode(state / self.scaling).sample / 2 + 0.5).clamp(0, 1)
 
 
-def decoder_trained_further(model: Any, works: Tensor, steps: int, seed: int) -> Other:
+def decoder_trained_further(model: Any, works: Tensor, steps: int, seed: int, say: Any = print) -> Other:
     """The checkpoint's autoencoder, its decoder trained further with the encoder kept: a published practice."""
     import copy
 
     vae = copy.deepcopy(model.vae).requires_grad_(False)
     parameters = [p for part in (vae.decoder, vae.post_quant_conv) for p in part.requires_grad_(True).parameters()]
-    _train(vae, parameters, works, steps, 1e-3, seed, "decoder trained further")
+    _train(vae, parameters, works, steps, 1e-3, seed, "decoder trained further", say)
     return Other("the checkpoint's, decoder trained further", vae, model.stride, float(vae.config.scaling_factor))
 
 
-def small_autoencoder(model: Any, works: Tensor, steps: int, seed: int) -> Other:
+def small_autoencoder(model: Any, works: Tensor, steps: int, seed: int, say: Any = print) -> Other:
     """A small autoencoder trained from nothing on the same works."""
     from diffusers import AutoencoderKL
 
@@ -123,13 +123,14 @@ def small_autoencoder(model: Any, works: Tensor, steps: int, seed: int) -> Other
             mid_block_add_attention=False, scaling_factor=1.0,
         )  # fmt: skip
         torch.nn.init.constant_(vae.quant_conv.bias[8:], -8.0)  # nearly without noise, as `mode` is used later
-    _train(vae, list(vae.parameters()), works, steps, 2e-3, seed, "small autoencoder")
+    _train(vae, list(vae.parameters()), works, steps, 2e-3, seed, "small autoencoder", say)
     return Other("a small one trained from nothing", vae, model.stride, 1.0)
 
 
 def _train(
-    vae: Any, parameters: list[Any], works: Tensor, steps: int, rate: float, seed: int, name: str, batch: int = 8
+    vae: Any, parameters: list[Any], works: Tensor, steps: int, rate: float, seed: int, name: str, say: Any
 ) -> None:
+    batch = 8
     draws = generator(seed, "origin study", name)
     optimizer = torch.optim.Adam(parameters, lr=rate)
     vae.train()
@@ -146,7 +147,7 @@ def _train(
         loss.backward()
         optimizer.step()
         if step % 50 == 0 or step == steps - 1:
-            print(f"{name}: step {step + 1} of {steps}, loss {loss.item():.4f}", flush=True)
+            say(f"{name}: step {step + 1} of {steps}, loss {loss.item():.4f}", flush=True)
     vae.eval().requires_grad_(False)
 
 

@@ -30,8 +30,9 @@ from forensics.validation.journal import Journal
 from forensics.validation.works import KnownWork
 
 JOURNAL, RECORD = "measurements.jsonl", "validation.json"
-NEIGHBOURS = 40
-"""Controls of each half, by id, that are also prompted with the caption of their first neighbour."""
+NEIGHBOURS = 100
+"""Controls of each half, by id, that are also prompted with the caption of their first neighbour: as many as a p
+of 0.01 needs."""
 REPEATED = 4
 
 
@@ -58,8 +59,10 @@ def validate(request: Request, out: Path, *, resume: bool = False, jobs: int = 1
     """
     plan = request.plan
     known = works.read(plan.manifest)
-    checkpoint = diffusion.identify(plan.checkpoint)
+    checkpoint = plan.identify()
     other = diffusion.identify(plan.control_checkpoint) if plan.control_checkpoint else None
+    protocol = request.protocol
+    plan = replace(plan, steps=protocol.steps, guidance=protocol.guidance)
     data = works.digests(plan.manifest, known)
     made_with = {
         "checkpoint": checkpoint.digest, "control checkpoint": other.digest if other else "",
@@ -84,8 +87,8 @@ def tasks(plan: Plan, known: Sequence[KnownWork]) -> list[str]:
     """Every task, in the order in which they are taken."""
     members, controls = material.split(known)
     found = [f"{bench.LOOK}|{bench.OWN}|{w.id}" for w in known]
-    found += [f"{bench.PAIR}|{name}|{w.id}" for w, name in zip(controls, _turns(controls), strict=True)]
     if plan.index is not None and plan.clip:
+        found += [f"{bench.PAIR}|{name}|{w.id}" for w, name in zip(controls, _turns(controls), strict=True)]
         found += [f"{bench.PAIR}|{bench.INDEPENDENT}|{w.id}" for w in controls]
         found += [f"{bench.NEAR}|{bench.OWN}|{w.id}" for w in members]
     variants = [bench.OWN, *([bench.ELSEWHERE] if plan.control_checkpoint else [])]
@@ -94,10 +97,31 @@ def tasks(plan: Plan, known: Sequence[KnownWork]) -> list[str]:
         for half in works.HALVES:
             chosen = [w for w in controls if w.half == half and w.caption][:NEIGHBOURS]
             found += [f"{bench.ROWS}|{bench.NEIGHBOUR}|{w.id}" for w in chosen]
+            if plan.control_checkpoint:
+                found += [f"{bench.ROWS}|{bench.NEIGHBOUR_ELSEWHERE}|{w.id}" for w in chosen]
     chosen = material.changed(known)
     found += [f"{bench.ROWS}|{name}|{w.id}" for name in edits.ROBUSTNESS for w in chosen]
+    found += _origin_tasks(plan, known)
     few = chosen[:: 2 * material.CHANGED // REPEATED]
     return found + [f"{bench.ROWS}|{name}|{w.id}" for name in (bench.AGAIN, bench.HALF_PRECISION) for w in few]
+
+
+def _origin_tasks(plan: Plan, known: Sequence[KnownWork]) -> list[str]:
+    found = []
+    for half in works.HALVES:
+        captions, shown = material.origin_works(known, half)
+        found += [f"{bench.ORIGIN}|{bench.MADE}|{w.id}" for w in captions]
+        found += [f"{bench.ORIGIN}|{bench.OWN}|{w.id}" for w in shown]
+        found += [f"{bench.ORIGIN}|{bench.ANOTHER}|{w.id}" for w in shown[: material.GIVEN_BACK]]
+        if half == "test":
+            if plan.control_checkpoint:
+                found += [f"{bench.ORIGIN}|{bench.MADE_ELSEWHERE}|{w.id}" for w in captions if not w.member]
+            pairs = [(bench.MADE, captions), (bench.OWN, shown)]
+            found += [
+                f"{bench.ORIGIN}|{kind}, {name}|{w.id}"
+                for name in edits.ROBUSTNESS for kind, group in pairs for w in group[: material.CHANGED]
+            ]  # fmt: skip
+    return found
 
 
 def _turns(controls: Sequence[KnownWork]) -> list[str]:
@@ -126,14 +150,14 @@ def _record(
     request: Request, known: Sequence[KnownWork], checkpoint: Checkpoint, other: Checkpoint | None, journal: Journal,
     data: Any,
 ) -> ValidationRecord:  # fmt: skip
-    results = material.Results(journal, request.protocol, known)
+    results = material.Results(journal, request.protocol, known, frozenset(tasks(request.plan, known)))
     baselines = material.baselines(journal, known)
     refused = "".join(
         f"Without the model, {b.inputs.split(':')[0]}, members and controls are told apart with an area of "
         f"{b.auc.value:.2f}; above {b.limit:.2f} calibrated statements are refused. "
         for b in baselines if b.exceeded
     ).strip()  # fmt: skip
-    properties, centre = material.look_of(journal, known)
+    properties, centre = material.look_of(results)
     forms: dict[str, PropositionRecord | Absent] = {}
     for name, question, found in (
         ("derivation", material.derivation_question(), material.derivation(results)),
@@ -143,16 +167,19 @@ def _record(
             material.retention_question(True, results),
             material.retention(results, True),
         ),
+        ("origin", material.origin_question(), material.origin(results)),
     ):
         if isinstance(found, Absent):
             forms[name] = found
             continue
         # Members enter retention alone: derivation is asked of works and their edits.
         hindrance = refused if name.startswith("retention") else ""
-        found = replace(found, domain=properties)
+        found = replace(found, domain=found.domain or properties)
         forms[name] = assess(question, found, hindrance, resamples=request.resamples)
-    evaluations = sum(journal[k]["evaluations"] for k in journal if k.startswith(f"{bench.ROWS}|"))
-    forms["origin"] = Absent("validation of origin", "Origin was not part of this validation.", "")
+    evaluations = sum(journal[k]["evaluations"] for k in journal if k.startswith(f"{bench.ROWS}|") and k in results)
+    made = sum(k.startswith(f"{bench.ORIGIN}|{bench.MADE}") and k in results for k in journal)
+    protocol = request.protocol
+    evaluations += made * protocol.steps * (2 if protocol.guidance > 1 else 1)
     return ValidationRecord(
         schema=SCHEMA, name=request.name, tool=Fact("forensics", __version__), command=request.command,
         protocol_version=request.protocol.version, protocol_digest=request.protocol.digest,

@@ -114,6 +114,40 @@ def test_without_a_signal_the_ratio_is_refused() -> None:
     assert found.reason == record.refused
 
 
+def test_the_form_is_chosen_on_the_calibration_half_alone() -> None:
+    """Scores far out in a long tail say less than a straight line believes: they are bent, whatever the other half."""
+    random = np.random.default_rng(7)
+    made = []
+    for half in ("calibration", "test"):
+        for status, values in ((True, np.exp(random.normal(2, 1.5, 80))), (False, random.normal(0, 1, 200))):
+            made += [
+                Row(f"{half}{status}{i}", half, status, "", {"score": float(v), "noise": float(random.normal())})
+                for i, v in enumerate(values)
+            ]
+    question = replace(QUESTION, features=(SCORE, Feature("noise", Better.HIGHER)))
+    record = assess(question, Material(made))
+    assert record.calibrator.features == ("score",)  # the other one says nothing and is left out
+    assert record.calibrator.bends[0].width > 0
+    assert "bent by asinh" in record.form
+    other = [replace(r, values={"score": 0.0, "noise": r.values["score"]}) if r.half == "test" else r for r in made]
+    again = assess(question, Material(other))
+    assert (again.calibrator, again.form) == (record.calibrator, record.form)
+    # Bent or not, the ratio rises with the score.
+    found = ratio(record, [-50.0, -1.0, 0.5, 3.0, 1000.0])
+    assert [f.log10 for f in found] == sorted(f.log10 for f in found)
+
+
+@pytest.mark.parametrize(("first", "second", "stated"), [(19, 60, False), (20, 19, False), (20, 20, True)])
+def test_few_works_give_ranks_and_error_rates_but_no_ratio(first: int, second: int, stated: bool) -> None:
+    record = assess(QUESTION, Material(rows(3.0, first=first, second=second)))
+    assert (record.refused == "") is stated
+    assert record.p_values[0].n == second
+    found = likelihood_ratio(record, "d", {"score": 1.0}, {})
+    assert isinstance(found, LikelihoodRatio if stated else Absent)
+    if isinstance(found, Absent):
+        assert "below 20 no ratio is stated" in found.reason
+
+
 @pytest.mark.parametrize("half", ["calibration", "test"])
 @pytest.mark.parametrize("status", [True, False])
 def test_an_empty_half_is_an_error(half: str, status: bool) -> None:

@@ -13,12 +13,13 @@ import pytest
 from PIL import Image
 
 from forensics import diffusion
-from forensics.case import Absent, Checkpoint, Pair, ValidationFacts
+from forensics.case import Absent, Better, Checkpoint, Comparison, LikelihoodRatio, Pair, ValidationFacts
 from forensics.casefile import Ledger, stored
 from forensics.errors import CaseError, SettingsError
 from forensics.protocol import PROFILES, Protocol
 from forensics.stages import evaluate
 from forensics.stages.measure import Measured
+from forensics.stages.origin import STATISTICS
 from forensics.stages.works import Work
 from forensics.statistics import record as records
 from forensics.statistics.record import PropositionRecord
@@ -53,7 +54,7 @@ def manifest(folder: Path, *, families: bool = True) -> Path:
 def made(folders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[validate.Request, Path]:
     folder = tmp_path_factory.mktemp("works")
     model = str(next(iter(folders.values())))
-    plan = bench.Plan(manifest(folder), model, "", None, "", "cpu", "fp32")
+    plan = bench.Plan(manifest(folder), model, "", None, "", "cpu", "fp32", training=2)
     request = validate.Request(plan, PROTOCOL, "tiny", "forensics validate", resamples=5)
     out = folder / "out"
     validate.validate(request, out)
@@ -72,6 +73,17 @@ def test_record_document_and_figures(made: tuple[validate.Request, Path]) -> Non
     assert second.largest == 0  # on the CPU the same run gives the same numbers
     assert {b.name for b in record.baselines} == {"text", "image"}
     assert any("Cllr" in line for line in table.table(record))
+    origin = record.propositions.origin
+    assert isinstance(origin, PropositionRecord)
+    # In each half pictures are made from four captions: of three members and of one control in three.
+    assert (origin.n_sources.calibration_first, origin.n_sources.calibration_second) == (4, 2)
+    # Pictures of this checkpoint have 32 pixels a side: reduced, they are too small to be measured.
+    small = set(edits.ROBUSTNESS) - {shift.name for shift in origin.robustness}
+    assert small <= {"half size", "middle 81 % of the area"}
+    assert [p.n for p in origin.p_values] == [2, 2]  # two controls, and the same from another autoencoder
+    # So few works carry no ratio, but ranks and error rates stand in the record.
+    assert "rests on 2 works in one half; below 20" in origin.refused
+    assert retention.p_values[0].n == retention.p_values[0].controls == 3
     pdf = document.write(record, data, out / "validation.pdf")
     reader = pypdf.PdfReader(io.BytesIO(pdf.read_bytes()))
     assert reader.attachments["validation.json"][0] == data
@@ -115,6 +127,43 @@ def test_an_examination_uses_the_record_that_fits_and_says_why_another_does_not(
     assert isinstance(other.facts, Absent)
     assert "version older is in force" in other.facts.reason
     assert not stored(tmp_path / "other", evaluate.FILE).exists()
+
+
+def test_what_the_autoencoder_did_becomes_the_ratio_of_origin(
+    made: tuple[validate.Request, Path], tmp_path: Path
+) -> None:
+    """The record of the tiny works refuses; with the refusal taken out, the measured value enters the ratio."""
+    request, out = made
+    record, _ = records.load(out / validate.RECORD)
+    form = record.propositions.origin
+    assert isinstance(form, PropositionRecord)
+    allowed = replace(record, propositions=replace(record.propositions, origin=replace(form, refused="")))
+    path = tmp_path / "record.json"
+    records.save(allowed, path)
+    checkpoint = diffusion.identify(request.plan.checkpoint)
+    control = next(w for w in works.read(request.plan.manifest) if not w.member and w.half == "calibration")
+    disputed = Work.of("Q1", control.read())
+    measured = tuple(
+        Comparison(f"O{i}", title, "", None, Better.LOWER, value, (), 0, 1, 0.5, (0, 1))
+        for i, (title, value) in enumerate(zip((t for t, _, _ in STATISTICS), (1.5, 0.01), strict=True))
+    )
+
+    def ratio(work: Work, name: str) -> LikelihoodRatio | Absent:
+        nothing = Measured((), (), (), (), ())
+        ledger = Ledger(tmp_path / name, force=False)
+        found = evaluate.evaluate(
+            work, (), nothing, checkpoint, None, PROTOCOL, str(path), None, ledger, measured
+        )  # fmt: skip
+        return found.ratios[Pair.ORIGIN]
+
+    found = ratio(disputed, "same")
+    assert isinstance(found, LikelihoodRatio), found
+    assert found.features[0].value == 1.5
+    assert form.bounds.lower <= found.log10 <= form.bounds.upper
+    # Enlarged, the picture is no longer on the grid on which it was made: the ratio is refused.
+    refused = ratio(Work.of("Q1", edits.double(control.read())), "enlarged")
+    assert isinstance(refused, Absent)
+    assert "shorter side in pixels is 128" in refused.reason
 
 
 def test_results_of_different_settings_are_never_mixed(made: tuple[validate.Request, Path]) -> None:
