@@ -632,6 +632,32 @@ class Element:
 
 
 @dataclass(frozen=True, slots=True)
+class CommonElements:
+    """Parts of a work that several items of the index have as well, and that are therefore left out."""
+
+    examined: tuple[str, ...]
+    """Training ids of the items compared with the work for it."""
+    shared_by: tuple[str, ...]
+    """Those that have such parts; empty where fewer than two have."""
+    duplicates: tuple[str, ...]
+    """Items that reproduce the work itself: renderings of it, not evidence of a template, and not counted."""
+    work: Place | None
+    """Rectangle around the parts."""
+    share: float
+    """Of the work's area; 0 where there is no such part."""
+    left_out: bool
+    """False where no such part was found, or too little of the work would remain without it."""
+
+
+NO_COMPANIONS = Absent(
+    "common elements",
+    "No training index was searched, so parts that several of its items share were not sought.",
+    "Use `forensics analyze` with an index that ships its pictures.",
+)
+NOTHING_TO_EXCLUDE = Absent("common elements", "Nothing of this work corresponds, so there is nothing to leave out.")
+
+
+@dataclass(frozen=True, slots=True)
 class Correspondence:
     """The disputed image laid over one work: what corresponds, where, at what level of detail, what changed."""
 
@@ -655,8 +681,11 @@ class Correspondence:
     values: tuple[Fact, ...]
     """Measurements on the overlap, named with protocol and version."""
     figures: tuple[str, ...]
-    """Exhibit ids: numbered pair, overlay, checkerboard, map in three words."""
+    """Exhibit ids: numbered pair, overlay, checkerboard, map in three words; then, where some were found, the work
+    with its common elements."""
     protocol: str
+    common: CommonElements | Absent = NO_COMPANIONS
+    """Parts that several items of the index share: left out of shares, levels and elements."""
 
 
 @dataclass(frozen=True, slots=True)

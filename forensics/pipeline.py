@@ -74,7 +74,8 @@ def analyze(image: Path, out: Path, resolved: Resolved, *, force: bool = False, 
             # (5) Who made the disputed image, and of which picture retention is therefore asked; then the inversion
             # ladder, with the same budget for every control.
             embedder = None if isinstance(sources.embedder, Absent) else sources.embedder
-            instruments = measure.Instruments.prepare(embedder)
+            copies = search.open_copies(device, demonstration=checkpoint.demonstration)
+            instruments = measure.Instruments.prepare(embedder, None if isinstance(copies, Absent) else copies)
             put_forward = [work for _, work in originals]
             traced = origin.trace(
                 target, disputed, checkpoint, put_forward, found, controls, protocol, device, instruments.at_hand,
@@ -97,6 +98,10 @@ def analyze(image: Path, out: Path, resolved: Resolved, *, force: bool = False, 
             laid = correspond.correspond(
                 target, [*(w for _, w in originals), *(Work(i, p, "") for i, p in found.pictures.items())],
                 instruments.at_hand, ledger, emit, figures=1 + len(originals),
+                beside=correspond.Beside(
+                    lambda pixels: search.companions(pixels, sources, found), controls.works, "control works",
+                    traced.round_trips,
+                ),
             )  # fmt: skip
             manner = style.resemble(
                 target, [*(w for _, w in originals), *(Work(i, p, "") for i, p in found.pictures.items())], found,
@@ -169,12 +174,20 @@ def compare(
         (item, target), received = _receive(ledger, disputed, tuple(map(str, originals)), emit)
         with session(device):
             embedder = search.open_embedder(settings.clip, device)
-            instruments = measure.Instruments.prepare(None if isinstance(embedder, Absent) else embedder)
+            copies = search.open_copies(device, demonstration=False)
+            instruments = measure.Instruments.prepare(
+                None if isinstance(embedder, Absent) else embedder, None if isinstance(copies, Absent) else copies
+            )
             measured = measure.measure(
                 target, [w for _, w in received], search.Found(_NO_INDEX), ladder.Ladder(),
                 works.ControlGroup(_NO_CONTROLS), instruments, emit,
             )  # fmt: skip
-            laid = correspond.correspond(target, [w for _, w in received], instruments.at_hand, ledger, emit)
+            unrelated = works.background(settings, [target, *(w for _, w in received)])
+            laid = correspond.correspond(
+                target, [w for _, w in received], instruments.at_hand, ledger, emit,
+                beside=correspond.Beside(unrelated=unrelated, ground="control works named"
+                                         if settings.controls else "works of the package, all clip art"),
+            )  # fmt: skip
         concluded = findings.conclude(
             Evidence(
                 item, ledger.exhibits, tuple(w.id for _, w in received), measured.measurements, protocol,

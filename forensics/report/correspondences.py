@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from forensics.case import Absent, Case, Correspondence, Element, Place, share
+from forensics.case import (
+    Absent,
+    Case,
+    CommonElements,
+    Correspondence,
+    Element,
+    Measurement,
+    Metric,
+    Place,
+    share,
+)
+from forensics.report import words
 from forensics.report.boards import Picture, picture
+from forensics.report.measures import Measures
 from forensics.report.subjects import Line, Lines
 
-_SIDE_MM = {"L": 165.0, "O": 52.0, "B": 52.0, "M": 52.0}
+_SIDE_MM = {"L": 165.0, "O": 52.0, "B": 52.0, "M": 52.0, "E": 52.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +49,16 @@ class Entry:
 
 def correspondences(case: Case) -> tuple[Entry, ...]:
     """Every correspondence of the case, in its order."""
-    return tuple(_entry(case, c) for c in case.correspondences)
+    metrics, measures = {m.name: m for m in case.metrics}, Measures(case)
+    return tuple(_entry(case, c, metrics, measures) for c in case.correspondences)
 
 
-def _entry(case: Case, found: Correspondence) -> Entry:
+def _entry(case: Case, found: Correspondence, metrics: dict[str, Metric], measures: Measures) -> Entry:
     disputed = case.item(case.disputed).exhibit
     rows = [Line("Outcome", found.outcome.value), Line("Protocol", found.protocol)]
     if found.containment:
         rows.append(Line("Containment", found.containment))
-    rows += [Line("Tones and colours", words) for words in found.tones]
+    rows += [Line("Tones and colours", change) for change in found.tones]
     for region in found.regions:
         said = (
             f"{region.model}{', mirrored' if region.mirrored else ''}{', tone-inverted' if region.inverted else ''}; "
@@ -61,11 +74,33 @@ def _entry(case: Case, found: Correspondence) -> Entry:
             if isinstance(ceiling, Absent)
             else Line(f"Ceiling: {ceiling.name}", ceiling.value)
         )
+    for name, value in measures.pair(disputed, found.work).items():
+        if isinstance(value, Measurement):
+            rows.append(Line(f"{metrics[name].title}", words.measured(value.value, metrics[name])))
+    rows.append(Line("Common elements", _common(found.common, found.work)))
     shown = tuple((picture(e, _SIDE_MM[e.id[-1]]), f"{e.id}: {e.title}") for e in map(case.exhibit, found.figures))
     return Entry(
         found.id, f"{disputed} and {found.work}: {found.outcome.value}", found.basis, tuple(rows),
         tuple(map(_row, found.elements)), tuple(map(_row, found.differences)), shown,
     )  # fmt: skip
+
+
+def _common(found: CommonElements | Absent, work: str) -> str:
+    """What several items of the index share with the work, in words."""
+    if isinstance(found, Absent):
+        return f"not sought: {found.reason}"
+    said = f"{work} was compared with {len(found.examined)} items of the index near it"
+    if found.duplicates:
+        said += f"; {', '.join(found.duplicates)} reproduce it throughout and were not counted"
+    if found.work is None:
+        return f"{said}. No part of it is shared by two or more of them; nothing was left out."
+    said += (
+        f". {', '.join(found.shared_by)} have parts of it at corresponding places: {share(found.share)} of its area, "
+        f"within {_where(found.work)}"
+    )
+    if not found.left_out:
+        return f"{said}. Too little of the work would remain without them, so nothing was left out."
+    return f"{said}. These parts were left out; shares are of what remains."
 
 
 def _row(element: Element) -> Row:

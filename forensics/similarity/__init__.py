@@ -10,6 +10,7 @@ from forensics.registry import Registry
 from forensics.similarity.base import Similarity
 
 if TYPE_CHECKING:
+    from forensics.descriptor import CopyDescriptor
     from forensics.embedding import Embedder
 
 METRICS: Registry[Callable[..., Similarity]] = Registry(
@@ -18,28 +19,36 @@ METRICS: Registry[Callable[..., Similarity]] = Registry(
         "ssim": "forensics.similarity.ssim:Ssim",
         "lpips": "forensics.similarity.lpips:Lpips",
         "tiled": "forensics.similarity.tiled:Tiled",
+        "descriptor": "forensics.similarity.descriptor:Descriptor",
         "clip": "forensics.similarity.clip:Clip",
     },
 )
-"""Classes whose `needs` names what their constructor takes: `embedder`, or nothing."""
+"""Classes whose `needs` names what their constructor takes: `embedder`, `descriptor`, or nothing."""
 
 
-def load(name: str, *, embedder: Embedder | None = None) -> Similarity:
+def load(
+    name: str, *, embedder: Embedder | None = None, descriptor: CopyDescriptor | None = None
+) -> Similarity:  # fmt: skip
     """The measure called `name`, ready to use.
 
     Raises:
         SettingsError: no such row.
-        WeightsError: it needs weights or an embedder that are not at hand.
+        WeightsError: it needs weights, an embedder or a descriptor that are not at hand.
     """
     factory = METRICS.load(name)
-    if "embedder" not in getattr(factory, "needs", ()):
-        return factory()
-    if embedder is None:
+    needs = getattr(factory, "needs", ())
+    if "embedder" in needs and embedder is None:
         raise WeightsError(
             f"The measure {name!r} needs an image embedding model and none is at hand.",
             hint="Name an open_clip model (MODEL/PRETRAINED) or a folder that holds one.",
         )
-    return factory(embedder=embedder)
+    if "descriptor" in needs and descriptor is None:
+        raise WeightsError(
+            f"The measure {name!r} needs a descriptor of edited renderings and none is at hand.",
+            hint="Run `forensics weights fetch sscd/disc_mixup`, or install the package with its samples.",
+        )
+    given = {"embedder": embedder, "descriptor": descriptor}
+    return factory(**{need: given[need] for need in needs})
 
 
 __all__ = ["METRICS", "Similarity", "load"]

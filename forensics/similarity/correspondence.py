@@ -7,7 +7,7 @@ exchanging the two pictures exchanges the answer and changes no number.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -97,11 +97,25 @@ def prepare(pixels: Bytes, ignored: NDArray[np.bool_] | None = None) -> Prepared
     return Prepared(ready, detect(ready), pdq.fingerprint(pixels))
 
 
-def pair(first: Prepared, second: Prepared) -> Pairing:
-    """Compare two pictures."""
+def without_part(work: Prepared, part: NDArray[np.bool_]) -> Prepared:
+    """A prepared picture with a part, on its plate, left out of every comparison."""
+    left = without(work.plate, part)
+    return Prepared(left, detect(left), work.fingerprint)
+
+
+def pair(first: Prepared, second: Prepared, guide: Prepared | None = None) -> Pairing:
+    """Compare two pictures.
+
+    Args:
+        guide: the second picture with nothing left out, where parts of it are: it says how the two lie over each
+            other, and what was left out still counts for nothing.
+    """
     swap = _order(first.plate) < _order(second.plate)
     a, b = (second, first) if swap else (first, second)
     found = align(a.plate, b.plate, a.keypoints, b.keypoints)
+    if guide is not None:
+        x, y = (guide, first) if swap else (first, guide)
+        found = [_outside(f, a.plate, b.plate) for f in align(x.plate, y.plate, x.keypoints, y.keypoints)]
     parts = [p for p in (_part(a.plate, b.plate, alignment, swap) for alignment in found) if p is not None]
     toned = _tones(parts[0]) if parts else None
     return Pairing(
@@ -109,6 +123,17 @@ def pair(first: Prepared, second: Prepared) -> Pairing:
         (first.fingerprint.quality, second.fingerprint.quality),
         (len(first.keypoints.points), len(second.keypoints.points)),
     )  # fmt: skip
+
+
+def _outside(found: Alignment, a: Plate, b: Plate) -> Alignment:
+    """An alignment that counts only keypoints outside what is left out of either plate."""
+    kept = np.ones(len(found.points), bool)
+    for plate_, columns in ((a, (0, 1)), (b, (2, 3))):
+        if plate_.ignored is not None and len(kept):
+            x, y = (np.clip(np.rint(found.points[:, c]).astype(int), 0, n - 1) for c, n in
+                    zip(columns, plate_.size[::-1], strict=True))  # fmt: skip
+            kept &= ~plate_.ignored[y, x]
+    return replace(found, inliers=int(kept.sum()), points=found.points[kept])
 
 
 def _order(p: Plate) -> tuple[int, str]:
@@ -183,24 +208,33 @@ def common(work: Prepared, companions: Sequence[Prepared]) -> NDArray[np.bool_] 
 
     Templates, frames and stock backgrounds are found this way: what several works of an index share is no mark of one.
     """
+    return held_by_several(work, [shared(work, other) for other in companions])
+
+
+def held_by_several(work: Prepared, parts: Sequence[NDArray[np.bool_] | None]) -> NDArray[np.bool_] | None:
+    """From what each of several others shares with a work (`shared`): where at least two do; none where none do."""
     count = np.zeros(work.plate.size, np.int32)
-    for other in companions:
-        found = align(work.plate, other.plate, work.keypoints, other.keypoints)
-        over = lay(work.plate, other.plate, found[0].matrix) if found else None
-        if over is None:
-            continue
-        x, y, _ = tones(over)
-        grid = cells(x, y, over.mask, _COMMON_GRID)
-        shared = ((grid.correlation >= _SHARED) & (grid.state == AGREE)).astype(np.uint8)
-        if shared.sum() < 4:
-            continue
-        # The neighbourhood of a shared cell belongs to it: an ornament reaches over the border of its cell.
-        shared = cv2.dilate(shared, np.ones((3, 3), np.uint8))
-        height, width = over.mask.shape
-        canvas = cv2.resize(shared, (width, height), interpolation=cv2.INTER_NEAREST)
-        size = (work.plate.size[1], work.plate.size[0])
-        count += cv2.warpPerspective(canvas, np.linalg.inv(over.to_canvas), size, flags=cv2.INTER_NEAREST).astype(
-            np.int32
-        )
-    found_common = count >= _SHARED_BY
-    return found_common if found_common.any() else None
+    for part in parts:
+        if part is not None:
+            count += part
+    found = count >= _SHARED_BY
+    return found if found.any() else None
+
+
+def shared(work: Prepared, other: Prepared) -> NDArray[np.bool_] | None:
+    """Parts of a work, on its plate, that another has at corresponding places; none where it has none."""
+    found = align(work.plate, other.plate, work.keypoints, other.keypoints)
+    over = lay(work.plate, other.plate, found[0].matrix) if found else None
+    if over is None:
+        return None
+    x, y, _ = tones(over)
+    grid = cells(x, y, over.mask, _COMMON_GRID)
+    agreeing = ((grid.correlation >= _SHARED) & (grid.state == AGREE)).astype(np.uint8)
+    if agreeing.sum() < 4:
+        return None
+    # The neighbourhood of a shared cell belongs to it: an ornament reaches over the border of its cell.
+    agreeing = cv2.dilate(agreeing, np.ones((3, 3), np.uint8))
+    height, width = over.mask.shape
+    canvas = cv2.resize(agreeing, (width, height), interpolation=cv2.INTER_NEAREST)
+    size = (work.plate.size[1], work.plate.size[0])
+    return cv2.warpPerspective(canvas, np.linalg.inv(over.to_canvas), size, flags=cv2.INTER_NEAREST) > 0

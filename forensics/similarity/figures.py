@@ -86,3 +86,16 @@ def words_map(a: Bytes, grid: Cells, mask: NDArray[np.bool_]) -> Bytes:
     page[(cell == UNDECIDED) & rising] = (90, 90, 90)
     page[(cell == DIFFER) & (rising | falling)] = (20, 20, 20)
     return np.clip(page, 0, 255).astype(np.uint8)
+
+
+def common_map(work: Bytes, mask: NDArray[np.bool_]) -> Bytes:
+    """The work with the parts crossed out that several others share; the mask may have another size."""
+    height, width = work.shape[:2]
+    part = cv2.resize(mask.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
+    y, x = np.indices((height, width))
+    step = max(6, max(height, width) // 40)
+    thick = max(1, step // 6)
+    page = work.astype(np.float32)
+    page[part] = 0.5 * page[part] + 110
+    page[part & (((x + y) % step < thick) | ((x - y) % step < thick))] = 20
+    return np.clip(page, 0, 255).astype(np.uint8)

@@ -2,29 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
-from forensics.case import Absent, Correspondence, Element, Fact, Outcome, Place, Region, share
+from forensics.case import (
+    NO_COMPANIONS,
+    NOTHING_TO_EXCLUDE,
+    Absent,
+    Correspondence,
+    Element,
+    Fact,
+    Outcome,
+    Place,
+    Region,
+    share,
+)
 from forensics.casefile import Ledger
+from forensics.descriptor import NEIGHBOURS
 from forensics.events import Emit, Event
 from forensics.images import resize, to_picture, to_tensor
 from forensics.similarity import outcome, pdq, thumbnail_level
 from forensics.similarity.base import Similarity
 from forensics.similarity.correspondence import VERSION, Pairing, Part, Prepared, pair, prepare
-from forensics.similarity.figures import board, checkerboard, overlay, words_map
+from forensics.similarity.descriptor import Background, Descriptor, Normalised
+from forensics.similarity.figures import board, checkerboard, common_map, overlay, words_map
 from forensics.similarity.lpips import Lpips
-from forensics.similarity.overlay import project
-from forensics.similarity.plates import Matrix
+from forensics.similarity.overlay import lay, project, tones
+from forensics.similarity.plates import Matrix, plate
 from forensics.similarity.regions import AGREE, DIFFER, UNDECIDED
 from forensics.similarity.ssim import ssim_map
 from forensics.similarity.tiled import tile_distances
+from forensics.stages import common
+from forensics.stages.search import Companion
 from forensics.stages.works import Work
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What a comparison is held against, where the examination has it."""
+
+    companions: Callable[[Tensor], Sequence[Companion] | Absent] = lambda _: NO_COMPANIONS
+    """A work (1, 3, H, W) -> items of the index near it: what several of them share with it is left out."""
+    unrelated: tuple[Work, ...] = ()
+    """Works known to be unrelated, which a descriptor is normalised with."""
+    ground: str = ""
+    """What these works are, as a noun phrase."""
+    round_trips: Mapping[str, Tensor] = field(default_factory=dict)
+    """Work -> what the checkpoint's autoencoder makes of it, (1, 3, H, W): it bounds the detail that can agree."""
+
 
 _STATES = {AGREE: "agrees", UNDECIDED: "undecided", DIFFER: "differs"}
 _ROWS = 12
@@ -32,28 +64,45 @@ _ROWS = 12
 _SHOWN = (Outcome.REPRODUCES, Outcome.PARTLY, Outcome.ARRANGEMENT)
 _AUTOENCODER = Absent(
     "ceiling of the autoencoder",
-    "The level of the work against its own round trip through the checkpoint was not taken.",
+    "No checkpoint was at hand, so what its autoencoder keeps of the work was not measured.",
 )
 
 
 def correspond(
     disputed: Work, works: Sequence[Work], instruments: Mapping[str, Similarity], ledger: Ledger, emit: Emit, *,
-    figures: int | None = None,
+    figures: int | None = None, beside: Beside | None = None,
 ) -> tuple[Correspondence, ...]:  # fmt: skip
     """Compare the disputed image with every work.
 
     Args:
         instruments: measures at hand; those of the overlap are taken with them.
         figures: works, from the first, for which figures are stored; all by default.
+        beside: what else is at hand to hold the comparison against; nothing by default.
     """
+    beside = beside or Beside()
     cv2.setNumThreads(1)  # sums in another order would differ in the last digit
     first = _prepared(disputed)
+    measure = instruments.get("descriptor")
+    background = None
+    if isinstance(measure, Descriptor) and len(beside.unrelated) >= NEIGHBOURS:
+        background = Background(measure, [w.pixels for w in beside.unrelated])
     rows = []
     for number, work in enumerate(works, 1):
         emit(Event("align", number - 1, len(works), work.id))
-        found = pair(first, _prepared(work))
+        second = _prepared(work)
+        found = pair(first, second)
+        shared: common.Shared | Absent = NOTHING_TO_EXCLUDE
+        if outcome.decide(found) in _SHOWN:
+            shared = common.seek(second, beside.companions(work.pixels))
+            if isinstance(shared, common.Shared) and shared.facts.left_out:
+                found = _without(first, second, shared.rest)
         drawn = figures is None or number <= figures
-        rows.append(_row(f"D{number}", disputed, work, found, instruments, ledger if drawn else None))
+        row = _row(f"D{number}", disputed, work, found, instruments, ledger if drawn else None, shared, beside)
+        if background is not None:
+            row = replace(
+                row, values=(*_normalised(background.normalise(disputed.pixels, work.pixels), beside), *row.values)
+            )
+        rows.append(row)
     emit(Event("align", len(works), len(works), f"{len(works)} works"))
     return tuple(rows)
 
@@ -64,7 +113,7 @@ def _prepared(work: Work) -> Prepared:
 
 def _row(
     row_id: str, disputed: Work, work: Work, found: Pairing, instruments: Mapping[str, Similarity],
-    ledger: Ledger | None,
+    ledger: Ledger | None, shared: common.Shared | Absent, beside: Beside,
 ) -> Correspondence:  # fmt: skip
     word = outcome.decide(found)
     parts = [p for p in found.parts if outcome.in_detail(p)]
@@ -80,16 +129,24 @@ def _row(
     if parts:
         values += _values(parts[0], instruments)
         agree, differ = _elements(parts, sizes)
-        ceilings = _ceilings(parts[0])
+        ceilings = _ceilings(parts[0], work, beside.round_trips.get(work.id))
         if ledger is not None:
             figures = _figures(row_id, disputed, work, parts, agree, ledger)
+    if ledger is not None and isinstance(shared, common.Shared) and shared.mask is not None:
+        figures += (_excluded(row_id, work, shared.mask, ledger),)
     return Correspondence(
         id=row_id, work=work.id, outcome=word, basis=_basis(word, found, parts),
         regions=tuple(_region(i, p, sizes) for i, p in enumerate(parts, 1)),
         containment=_containment(parts), tones=found.tones.words if found.tones and parts else (), ceilings=ceilings,
         elements=tuple(agree[:_ROWS]), differences=tuple(differ[:_ROWS]), values=tuple(values), figures=figures,
-        protocol=f"{VERSION}, {outcome.VERSION}",
+        protocol=f"{VERSION}, {outcome.VERSION}", common=shared.facts if isinstance(shared, common.Shared) else shared,
     )  # fmt: skip
+
+
+def _excluded(row_id: str, work: Work, mask: NDArray[np.bool_], ledger: Ledger) -> str:
+    picture = Image.fromarray(common_map(np.asarray(to_picture(work.pixels)), mask))
+    title = f"{work.id}: parts that several items of the index share (crossed out)"
+    return ledger.put(picture, f"{row_id}E", title, f"comparison.figures@{VERSION}").id
 
 
 def _size(work: Work) -> tuple[int, int]:
@@ -144,14 +201,43 @@ def _region(number: int, part: Part, sizes: tuple[tuple[int, int], tuple[int, in
     )  # fmt: skip
 
 
-def _ceilings(part: Part) -> tuple[Fact | Absent, ...]:
+def _without(first: Prepared, work: Prepared, rest: Prepared) -> Pairing:
+    """The pair without what several items share: by what is left alone, else as the whole work lies over the other."""
+    found = pair(first, rest)
+    return found if outcome.decide(found) in _SHOWN else pair(first, rest, guide=work)
+
+
+def _normalised(found: Normalised, beside: Beside) -> tuple[Fact, ...]:
+    what = f"{found.n} {beside.ground}" if beside.ground else f"{found.n} unrelated works"
+    return (
+        Fact("descriptor of edited renderings, cosine of the whole pictures", f"{found.cosine:.3f}"),
+        Fact(
+            "the same, less the mean of the disputed image's three nearest unrelated works (score normalisation)",
+            f"{found.value:.3f}; {found.k} of {what} lie as near to the work as the disputed image does",
+        ),
+    )
+
+
+def _round_trip(work: Work, made: Tensor) -> Fact:
+    """The level of the work against itself after the autoencoder: what the checkpoint could give back at best."""
+    a, b = (plate(np.asarray(to_picture(pixels), np.uint8)) for pixels in (work.pixels, made))
+    over = lay(a, b, np.eye(3))
+    level = 0
+    if over is not None:
+        x, y, _ = tones(over)
+        level = thumbnail_level.measure(x, y, over.mask).level
+    said = f"{level}" if level else f"none: below {thumbnail_level.FIRST}"
+    return Fact("detail that the checkpoint's autoencoder gives back of the work, pixels", said)
+
+
+def _ceilings(part: Part, work: Work, round_trip: Tensor | None) -> tuple[Fact | Absent, ...]:
     own = min(thumbnail_level.own_detail(t, part.over.mask) for t in (part.tone_a, part.tone_b))
     canvas = part.residual_canvas
     limit = thumbnail_level.registration_ceiling(part.tone_a, part.over.mask, canvas)
     return (
         Fact("detail that both pictures have, pixels", str(own)),
         Fact("detail that the residual of the alignment allows, pixels", str(limit)),
-        _AUTOENCODER,
+        _AUTOENCODER if round_trip is None else _round_trip(work, round_trip),
     )
 
 

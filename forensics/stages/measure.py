@@ -20,6 +20,7 @@ from forensics.case import (
     NotMeasured,
     Pair,
 )
+from forensics.descriptor import CopyDescriptor
 from forensics.embedding import Embedder
 from forensics.errors import WeightsError
 from forensics.events import Emit, Event
@@ -50,13 +51,13 @@ class Instruments:
     absent: dict[str, Absent]
 
     @classmethod
-    def prepare(cls, embedder: Embedder | None) -> Instruments:
+    def prepare(cls, embedder: Embedder | None, descriptor: CopyDescriptor | None = None) -> Instruments:
         """Load every measure of the table; one that cannot be had is recorded, with its remedy."""
         at_hand: dict[str, Similarity] = {}
         absent: dict[str, Absent] = {}
         for name in similarity.METRICS:
             try:
-                at_hand[name] = similarity.load(name, embedder=embedder)
+                at_hand[name] = similarity.load(name, embedder=embedder, descriptor=descriptor)
             except WeightsError as exc:
                 absent[name] = Absent(f"measure {name}", exc.message, exc.hint)
         return cls(at_hand, absent)

@@ -7,7 +7,7 @@ ones drawn.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
@@ -28,7 +28,7 @@ from forensics.casefile import Ledger, stored
 from forensics.device import Device
 from forensics.diffusion.base import DiffusionModel
 from forensics.events import Emit, Event
-from forensics.images import to_picture
+from forensics.images import fit, to_picture, unfit
 from forensics.origin import recipe, watermark
 from forensics.origin.gate import gate
 from forensics.origin.reconstruction import LAYER, Losses, losses, on_grid
@@ -67,6 +67,8 @@ class Traced:
     target: Work
     """The picture that retention is measured on."""
     absences: tuple[Absent, ...]
+    round_trips: dict[str, Tensor] = field(default_factory=dict)
+    """Work compared -> what the checkpoint's autoencoder makes of it, (1, 3, H, W) of the work's own size."""
 
 
 def trace(
@@ -81,14 +83,21 @@ def trace(
     marks = watermark.read(to_picture(disputed.pixels))
     made = _follow(disputed, item, checkpoint, model, lpips, ledger)
     emit(Event("origin", 1, 1, "watermarks and stated recipe"))
-    del model
     candidates = {work.id: work for work in originals}
     candidates |= {i: Work(i, pixels, "") for i, pixels in found.pictures.items()}
+    round_trips = {name: _round_trip(model, work.pixels) for name, work in candidates.items()}
+    del model
     decided = gate(comparisons[0] if comparisons else None, made, protocol.rank_level, tuple(candidates), disputed.id)
     target = candidates.get(decided.target, disputed)
     absences = tuple(a for a in (missing, marks, made) if isinstance(a, Absent))
     shown = missing if isinstance(missing, Absent) and not reconstructions else reconstructions
-    return Traced(Origin(shown, marks, made, decided), comparisons, target, absences)
+    return Traced(Origin(shown, marks, made, decided), comparisons, target, absences, round_trips)
+
+
+def _round_trip(model: DiffusionModel, pixels: Tensor) -> Tensor:
+    """The picture after encoding and decoding, at the size it had."""
+    fitted, step = fit(pixels, model.native_px, model.stride)
+    return unfit(model.decode(model.encode(fitted)).float().cpu().clamp(0, 1), step)
 
 
 def _reconstruct(

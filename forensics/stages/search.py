@@ -10,10 +10,10 @@ from PIL import Image
 from torch import Tensor
 
 from forensics import intake, retrieval
-from forensics.case import Absent, Checkpoint, IndexFacts, Item, Neighbour, Repeats, Search
+from forensics.case import NO_COMPANIONS, Absent, Checkpoint, IndexFacts, Item, Neighbour, Repeats, Search
 from forensics.casefile import Ledger
 from forensics.control_cache import Cache
-from forensics.descriptor import open_descriptor
+from forensics.descriptor import SSCD, CopyDescriptor, open_descriptor
 from forensics.device import Device
 from forensics.embedding import Embedder
 from forensics.errors import WeightsError
@@ -38,6 +38,8 @@ _NO_EMBEDDER = Absent(
     "No open_clip model was named; the embedded demonstration model is not used for another checkpoint.",
     "Pass --clip with a local open_clip folder or a name such as ViT-L-14/openai.",
 )
+COMPANIONS = 8
+"""Items of the index that a work is compared with to find what several of them share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,16 @@ def open_sources(settings: Settings, checkpoint: Checkpoint, device: Device) -> 
 def open_embedder(spec: str | None, device: Device) -> Embedder | Absent:
     """The open_clip model named, or the statement that none was. Raises WeightsError if it is not to be had."""
     return Embedder.open(spec, device) if spec else _NO_EMBEDDER
+
+
+def open_copies(device: Device, *, demonstration: bool) -> CopyDescriptor | Absent:
+    """SSCD where its weights were fetched, else the embedded descriptor; for the embedded checkpoint always that one,
+    which was trained on works of the same kind and whose figures are measured with it."""
+    if not demonstration:
+        fetched = open_descriptor(SSCD, device)
+        if not isinstance(fetched, Absent):
+            return fetched
+    return open_descriptor(None, device)
 
 
 def search(
@@ -163,6 +175,34 @@ def _repeats(
         return (), duplicates.NOT_COUNTED
     outside = [duplicates.of_picture(tag, to_picture(work.pixels), sha256) for tag, work, sha256 in shown]
     return duplicates.count(index, [*outside, *duplicates.of_rows(index, hits)]), duplicates.RULE
+
+
+@dataclass(frozen=True, slots=True)
+class Companion:
+    """An item of the index near a work, with its picture."""
+
+    training_id: str
+    pixels: Tensor
+    """(1, 3, H, W)."""
+
+
+def companions(pixels: Tensor, sources: Sources, found: Found) -> tuple[Companion, ...] | Absent:
+    """The closest items of the index to a work (1, 3, H, W), then those found for the disputed image; `COMPANIONS` at
+    most, those alone whose picture the index ships."""
+    index, embedder = sources.index, sources.embedder
+    if isinstance(index, Absent) or isinstance(embedder, Absent):
+        return NO_COMPANIONS
+    models = [encoders.clip(embedder), *sources.copies]
+    hits = retrieval.search_vectors(index, {m.column: m.pictures([pixels]) for m in models}, COMPANIONS)[0]
+    rows: dict[str, Tensor | Row] = {hit.row.training_id: hit.row for hit in hits}
+    shown = {n.training_id: found.pictures[n.exhibit] for n in found.neighbours if n.exhibit}
+    read_already = rows | shown  # order of the work's own neighbours, then what is only the disputed image's
+    result: list[Companion] = []
+    for name, held in read_already.items():
+        picture = picture_of(held) if isinstance(held, Row) else held
+        if picture is not None and len(result) < COMPANIONS:
+            result.append(Companion(name, to_tensor(picture) if isinstance(picture, Image.Image) else picture))
+    return tuple(result)
 
 
 def picture_of(row: Row) -> Image.Image | None:

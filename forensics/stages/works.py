@@ -19,6 +19,8 @@ from forensics.protocol import Protocol
 from forensics.resources import samples
 from forensics.settings import Settings
 
+_BACKGROUND = 99
+"""Unrelated works that a descriptor is normalised with where there are no controls."""
 _THUMBNAIL = 32
 _SAME = 0.06
 """Root mean square difference, of values in [0, 1], up to which two thumbnails show one picture."""
@@ -106,6 +108,27 @@ def control_group(
         tuple(file.sha256 for file in files),
         tuple(sorted(range(len(chosen)), key=lambda position: chosen[position])),
     )
+
+
+def background(settings: Settings, examined: Sequence[Work]) -> tuple[Work, ...]:
+    """Works unrelated to those examined, for the normalisation of a descriptor where no controls are in use.
+
+    The controls named, else those of the package: they are clip art, which the report says.
+
+    Raises:
+        ControlsError, ImageError: as `control_group`.
+    """
+    source = control_works.load(Path(settings.controls)) if settings.controls else control_works.embedded(
+        samples() / "reference"
+    )  # fmt: skip
+    drawn: list[Work] = []
+    for candidate in source.shuffled(settings.seed, frozenset()):
+        if len(drawn) == _BACKGROUND:
+            break
+        work = Work.of(candidate.name, read(candidate.path), candidate.caption)
+        if not any(same_picture(work.pixels, other.pixels) for other in examined):
+            drawn.append(work)
+    return tuple(drawn)
 
 
 def same_picture(a: Tensor, b: Tensor) -> bool:

@@ -9,14 +9,15 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from forensics import similarity
-from forensics.case import Better
+from forensics import device, similarity
+from forensics.case import Absent, Better
+from forensics.descriptor import open_descriptor
 from forensics.embedding import Embedder
 from forensics.errors import SettingsError, WeightsError
 from forensics.images import resize
 from forensics.similarity import METRICS, Similarity
 
-TOLERANCE = {"ssim": 1e-12, "tiled": 1e-12, "lpips": 1e-6, "clip": 1e-6}
+TOLERANCE = {"ssim": 1e-12, "tiled": 1e-12, "lpips": 1e-6, "descriptor": 1e-6, "clip": 1e-6}
 FORBIDDEN = re.compile(
     r"infring|plagiar|\bstol|\btheft|\bcop(y|ied)\b|substantial|derivative|fair use|guilt|liab|\bprov(e|es|ed)\b|proof"
     r"|\bmatch|identical|\bcertain|100 %|memori[sz]|stored in the model|source image",
@@ -33,7 +34,9 @@ def picture(seed: int, batch: int = 2, height: int = 64, width: int = 64) -> tor
 
 @pytest.fixture(scope="session", params=list(METRICS))
 def metric(request: pytest.FixtureRequest, embedder: Embedder) -> Similarity:
-    return similarity.load(request.param, embedder=embedder)
+    descriptor = open_descriptor(None, device.choose("cpu"))
+    assert not isinstance(descriptor, Absent)
+    return similarity.load(request.param, embedder=embedder, descriptor=descriptor)
 
 
 def signed(metric: Similarity, values: torch.Tensor) -> torch.Tensor:
@@ -140,3 +143,6 @@ def test_an_unknown_row_and_a_missing_embedder_are_errors_with_a_remedy() -> Non
     with pytest.raises(WeightsError) as missing:
         similarity.load("clip")
     assert missing.value.hint
+    with pytest.raises(WeightsError) as without:
+        similarity.load("descriptor")
+    assert "forensics weights fetch" in without.value.hint

@@ -1,0 +1,124 @@
+"""Common elements: a template that several items share is found and left out, and the work itself never is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from forensics.case import NO_COMPANIONS, NOTHING_TO_EXCLUDE, Absent, CommonElements, Outcome
+from forensics.casefile import Ledger
+from forensics.images import to_tensor
+from forensics.resources import samples
+from forensics.stages import common, correspond
+from forensics.stages.search import Companion
+from forensics.stages.works import Work, read
+
+DISPUTED = samples() / "disputed"
+WORKS = sorted((samples() / "reference" / "controls").iterdir())
+
+
+def template(seed: int) -> np.ndarray:
+    """(256, 256, 3): an ornament around a blank field, rich enough to be keypoints and cells."""
+    draw = np.random.default_rng(0)
+    page = np.full((256, 256, 3), 250, np.uint8)
+    for _ in range(160):
+        at = tuple(int(v) for v in draw.integers(0, 256, 2))
+        cv2.circle(page, at, int(draw.integers(4, 12)), tuple(int(v) for v in draw.integers(0, 200, 3)), -1)
+    page[44:212, 44:212] = 250
+    picture = read(WORKS[seed]).resize((160, 160))
+    page[48:208, 48:208] = np.asarray(picture)
+    return page
+
+
+def work(name: str, pixels: np.ndarray) -> Work:
+    from PIL import Image
+
+    return Work.of(name, Image.fromarray(pixels))
+
+
+@pytest.fixture(scope="module")
+def companions() -> tuple[Companion, ...]:
+    return tuple(Companion(f"T{i}", work(f"T{i}", template(i)).pixels) for i in (2, 3, 5))
+
+
+def test_a_template_alone_is_no_correspondence(companions: tuple[Companion, ...], tmp_path: Path) -> None:
+    """Two cards of one template with different pictures: the ornament corresponds, and is left out."""
+    disputed, other = work("Q1", template(4)), work("R1", template(7))
+    ledger = Ledger(tmp_path / "case")
+    alone = correspond.correspond(disputed, [other], {}, ledger, lambda _: None, figures=0)[0]
+    assert alone.outcome in (Outcome.REPRODUCES, Outcome.PARTLY)
+    assert alone.common == NO_COMPANIONS
+    rest = correspond.correspond(
+        disputed, [other], {}, ledger, lambda _: None, beside=correspond.Beside(lambda _: companions)
+    )[0]  # fmt: skip
+    assert rest.outcome not in (Outcome.REPRODUCES, Outcome.PARTLY)
+    assert isinstance(rest.common, CommonElements)
+    assert rest.common.shared_by == ("T2", "T3", "T5")
+    assert 0.3 < rest.common.share < 0.9
+    assert rest.common.left_out
+    assert [e.id[-1] for e in ledger.exhibits if e.id.startswith("D1")] == ["E"]
+
+
+def test_what_fills_the_template_still_counts(companions: tuple[Companion, ...], tmp_path: Path) -> None:
+    """The same card again: without the ornament its picture remains, and reproduces."""
+    disputed, other = work("Q1", template(6)), work("R1", template(6))
+    found = correspond.correspond(
+        disputed,
+        [other],
+        {},
+        Ledger(tmp_path / "case"),
+        lambda _: None,
+        figures=0,
+        beside=correspond.Beside(lambda _: companions),
+    )[0]
+    assert found.outcome in (Outcome.REPRODUCES, Outcome.PARTLY)
+    assert isinstance(found.common, CommonElements)
+    assert found.common.work is not None
+    inside = [e for e in found.elements if e.state == "agrees"]
+    assert inside
+    assert all(0.2 < (e.work.left + e.work.right) / 2 < 0.8 for e in inside)
+
+
+def test_two_renderings_in_the_index_do_not_make_a_work_its_own_template(tmp_path: Path) -> None:
+    memorised = Work.of("Q1", read(DISPUTED / "memorised.png"))
+    twice = [Companion(name, memorised.pixels.pow(gamma)) for name, gamma in (("one", 1.0), ("two", 1.1))]
+    shared = common.seek(correspond._prepared(memorised), twice)
+    assert isinstance(shared, common.Shared)
+    assert shared.facts.duplicates == ("one", "two")
+    assert shared.facts.shared_by == ()
+    assert shared.mask is None
+
+
+def test_unrelated_neighbours_leave_everything_in() -> None:
+    memorised = Work.of("Q1", read(DISPUTED / "memorised.png"))
+    others = [Companion(p.name, to_tensor(read(p))) for p in WORKS[:3]]
+    shared = common.seek(correspond._prepared(memorised), others)
+    assert isinstance(shared, common.Shared)
+    assert shared.facts.examined == tuple(p.name for p in WORKS[:3])
+    assert shared.mask is None
+    assert shared.rest is not None
+
+
+def test_where_nothing_would_remain_nothing_is_left_out(companions: tuple[Companion, ...]) -> None:
+    """An empty card is all template: several items share all of it, and it is still compared."""
+    blank = template(0)
+    blank[44:212, 44:212] = 250
+    ready = correspond._prepared(work("R1", blank))
+    shared = common.seek(ready, companions)
+    assert isinstance(shared, common.Shared)
+    assert not shared.facts.left_out
+    assert shared.rest is ready
+
+
+def test_nothing_is_sought_where_nothing_corresponds(tmp_path: Path) -> None:
+    def never(_: object) -> Absent:
+        raise AssertionError("the index was asked although nothing corresponds")
+
+    one, two = Work.of("Q1", read(WORKS[0])), Work.of("R1", read(WORKS[1]))
+    found = correspond.correspond(
+        one, [two], {}, Ledger(tmp_path / "case"), lambda _: None, beside=correspond.Beside(never)
+    )[0]
+    assert found.common == NOTHING_TO_EXCLUDE
