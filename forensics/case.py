@@ -686,6 +686,8 @@ class Correspondence:
     protocol: str
     common: CommonElements | Absent = NO_COMPANIONS
     """Parts that several items of the index share: left out of shares, levels and elements."""
+    laid: str = ""
+    """Exhibit that was laid over the work in place of the disputed image: the nearest control; else empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -1014,6 +1016,8 @@ class Case:
     """What bears on whether the checkpoint made the disputed image."""
     correspondences: tuple[Correspondence, ...] = ()
     """The disputed image laid over every work it was compared with, in the order of the assessments."""
+    control_correspondence: Correspondence | None = None
+    """The same comparison for the control nearest by the primary measurement of derivation, to be seen beside it."""
     style: Style | Absent = NO_STYLE
     """Resemblance in style; it stands apart from every finding."""
     search: Search | None = None
@@ -1037,8 +1041,8 @@ class Case:
             _require({m.a, m.b}, exhibits, f"exhibit of measurement {m.id}")
             _require({m.metric}, metrics, f"metric of measurement {m.id}")
         _unique([c.id for c in self.correspondences], "correspondence")
-        for c in self.correspondences:
-            _require({c.work, *c.figures}, exhibits, f"exhibit of correspondence {c.id}")
+        for c in (*self.correspondences, *filter(None, (self.control_correspondence,))):
+            _require({c.work, *c.figures, *filter(None, (c.laid,))}, exhibits, f"exhibit of correspondence {c.id}")
         if isinstance(self.style, Style):
             cited = {p.exhibit for p in self.style.palettes} | {w.work for m in self.style.measures for w in m.works}
             _require(cited, exhibits, "exhibit of the style page")

@@ -103,6 +103,9 @@ def analyze(image: Path, out: Path, resolved: Resolved, *, force: bool = False, 
                     traced.round_trips,
                 ),
             )  # fmt: skip
+            beside = correspond.nearest_control(
+                measured.comparisons, put_forward, found, controls.works, instruments.at_hand, ledger
+            )
             manner = style.resemble(
                 target, [*(w for _, w in originals), *(Work(i, p, "") for i, p in found.pictures.items())], found,
                 sources.index, controls.works, instruments.at_hand, emit,
@@ -148,6 +151,7 @@ def analyze(image: Path, out: Path, resolved: Resolved, *, force: bool = False, 
             ledger=rows,
             validation=evaluated.facts,
             correspondences=laid,
+            control_correspondence=beside,
             style=manner,
             search=found.said,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from forensics.case import (
     Absent,
@@ -20,7 +20,12 @@ from forensics.report.boards import Picture, picture
 from forensics.report.measures import Measures
 from forensics.report.subjects import Line, Lines
 
-_SIDE_MM = {"L": 165.0, "O": 52.0, "B": 52.0, "M": 52.0, "E": 52.0}
+_SIDE_MM = {"L": 150.0, "O": 48.0, "B": 48.0, "M": 48.0, "E": 48.0}
+"""Printed long side of a figure by the last letter of its id: the pair fills a row, the others stand three in one."""
+_CAPTION = (
+    "Numbers are those of the table of elements. In the map, clear parts agree, hatched ones are undecided, crossed "
+    "ones differ and faded ones are too plain to say or were left out."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,9 @@ class Entry:
     facts: Lines
     elements: tuple[Row, ...]
     differences: tuple[Row, ...]
-    pictures: tuple[tuple[Picture, str], ...]
+    pictures: tuple[tuple[tuple[Picture, str], ...], ...]
+    """Row by row, each with what is said below it."""
+    caption: str
 
 
 def correspondences(case: Case) -> tuple[Entry, ...]:
@@ -53,8 +60,18 @@ def correspondences(case: Case) -> tuple[Entry, ...]:
     return tuple(_entry(case, c, metrics, measures) for c in case.correspondences)
 
 
+def control(case: Case) -> Entry | None:
+    """The same for the nearest control, without tables: to be looked at beside the first correspondence."""
+    found = case.control_correspondence
+    if found is None:
+        return None
+    entry = _entry(case, found, {}, Measures(case))
+    return replace(entry, elements=(), differences=())
+
+
 def _entry(case: Case, found: Correspondence, metrics: dict[str, Metric], measures: Measures) -> Entry:
     disputed = case.item(case.disputed).exhibit
+    laid = found.laid or disputed
     rows = [Line("Outcome", found.outcome.value), Line("Protocol", found.protocol)]
     if found.containment:
         rows.append(Line("Containment", found.containment))
@@ -62,7 +79,7 @@ def _entry(case: Case, found: Correspondence, metrics: dict[str, Metric], measur
     for region in found.regions:
         said = (
             f"{region.model}{', mirrored' if region.mirrored else ''}{', tone-inverted' if region.inverted else ''}; "
-            f"residual {region.residual_px:.2f} px; {share(region.share_disputed)} of {disputed}, "
+            f"residual {region.residual_px:.2f} px; {share(region.share_disputed)} of {laid}, "
             f"{share(region.share_work)} of {found.work}; level {region.level} px "
             f"({region.level_low} to {region.level_high})"
         )
@@ -74,14 +91,16 @@ def _entry(case: Case, found: Correspondence, metrics: dict[str, Metric], measur
             if isinstance(ceiling, Absent)
             else Line(f"Ceiling: {ceiling.name}", ceiling.value)
         )
-    for name, value in measures.pair(disputed, found.work).items():
+    for name, value in measures.pair(laid, found.work).items():
         if isinstance(value, Measurement):
             rows.append(Line(f"{metrics[name].title}", words.measured(value.value, metrics[name])))
     rows.append(Line("Common elements", _common(found.common, found.work)))
-    shown = tuple((picture(e, _SIDE_MM[e.id[-1]]), f"{e.id}: {e.title}") for e in map(case.exhibit, found.figures))
+    shown = [(picture(e, _SIDE_MM[e.id[-1]]), f"{e.id}: {e.title}") for e in map(case.exhibit, found.figures)]
     return Entry(
-        found.id, f"{disputed} and {found.work}: {found.outcome.value}", found.basis, tuple(rows),
-        tuple(map(_row, found.elements)), tuple(map(_row, found.differences)), shown,
+        found.id, f"{laid} and {found.work}: {found.outcome.value}", found.basis, tuple(rows),
+        tuple(map(_row, found.elements)), tuple(map(_row, found.differences)),
+        tuple(r for r in (tuple(shown[:1]), tuple(shown[1:4]), tuple(shown[4:])) if r),
+        _CAPTION if len(shown) > 1 else "The two pictures, with nothing to join.",
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from forensics.case import Absent, Assessment, Case, Grade
 from forensics.report import records, words
 from forensics.report.bits import Bits, bits
 from forensics.report.boards import Boards, Picture, boards, picture
-from forensics.report.correspondences import Entry, correspondences
+from forensics.report.correspondences import Entry, control, correspondences
 from forensics.report.evidence import Comparing, Summary, comparing, limitations, summary
 from forensics.report.measures import Measures, Table
 from forensics.report.searched import Searched, searched
@@ -119,6 +119,7 @@ class Report:
     correspondences: tuple[Entry, ...]
     outputs: Table | None
     """What came of each run of several outputs; every single one stands in the attached measurements.csv."""
+    control_correspondence: Entry | None
     comparing: Comparing
     bits: Bits
     validation: Validation
@@ -172,6 +173,7 @@ def view(case: Case, signatory: str = "") -> Report:
         tables=measures.tables(),
         correspondences=correspondences(case),
         outputs=measures.outputs(),
+        control_correspondence=control(case),
         comparing=comparing(case),
         bits=bits(case),
         validation=validation(case),

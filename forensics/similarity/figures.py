@@ -12,44 +12,52 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from forensics.case import Element
-from forensics.similarity.correspondence import Part
+from forensics.case import Element, Place
 from forensics.similarity.plates import Bytes
 from forensics.similarity.regions import DIFFER, NOTHING, OUTSIDE, UNDECIDED, Cells
 
-LINES = 30
-_HEIGHT = 480
-_GAP = 24
+LINES = 12
+"""Places joined at most: those that the table lists. More lines hide one another."""
+_HEIGHT = 640
+_GAP, _DROP = 48, 64
+"""Pixels between the two pictures, and by which the second is set lower: lines of one row then do not run into one."""
+_MARK = 14
 _INK = (20, 40, 90)
 _SQUARES = 8
+_MAP = 512
+"""Long side of the map in three words; its lines are drawn at this size, so that print shows them."""
 
 
-def board(a: Bytes, b: Bytes, parts: Sequence[Part], elements: Sequence[Element]) -> Bytes:
-    """The two pictures side by side, up to 30 places of elements that agree joined and numbered."""
-    del parts
+def board(a: Bytes, b: Bytes, elements: Sequence[Element]) -> Bytes:
+    """The two pictures side by side, places of elements that agree joined and numbered; without elements, the pair."""
     left, right = (_tall(p) for p in (a, b))
-    page = np.full((_HEIGHT, left.shape[1] + _GAP + right.shape[1], 3), 255, np.uint8)
-    page[:, : left.shape[1]] = left
-    page[:, left.shape[1] + _GAP :] = right
-    shown = [e for e in elements if e.state == "agrees"][:LINES]
-    for element in shown:
-        p, q = (
-            (round((r.left + r.right) / 2 * w + x), round((r.top + r.bottom) / 2 * _HEIGHT))
-            for r, w, x in (
-                (element.disputed, left.shape[1], 0),
-                (element.work, right.shape[1], left.shape[1] + _GAP),
-            )
+    start = left.shape[1] + _GAP
+    page = np.full((_HEIGHT + _DROP, start + right.shape[1], 3), 255, np.uint8)
+    page[:_HEIGHT, : left.shape[1]] = left
+    page[_DROP:, start:] = right
+    joined = []
+    for element in [e for e in elements if e.state == "agrees"][:LINES]:
+        ends = (
+            _centre(element.disputed, left.shape[1], (0, 0)),
+            _centre(element.work, right.shape[1], (start, _DROP)),
         )
-        cv2.line(page, p, q, (255, 255, 255), 3, cv2.LINE_AA)
+        joined.append((str(element.number), ends))
+    for _, (p, q) in joined:
+        cv2.line(page, p, q, (255, 255, 255), 4, cv2.LINE_AA)
         cv2.line(page, p, q, _INK, 1, cv2.LINE_AA)
-        for at in (p, q):
-            cv2.circle(page, at, 9, (255, 255, 255), -1, cv2.LINE_AA)
-            cv2.circle(page, at, 9, _INK, 1, cv2.LINE_AA)
-            text = str(element.number)
-            cv2.putText(
-                page, text, (at[0] - 4 * len(text), at[1] + 4), cv2.FONT_HERSHEY_SIMPLEX, 0.36, _INK, 1, cv2.LINE_AA
-            )
+    for number, ends in joined:
+        for at in ends:
+            cv2.circle(page, at, _MARK, (255, 255, 255), -1, cv2.LINE_AA)
+            cv2.circle(page, at, _MARK, _INK, 2, cv2.LINE_AA)
+            (width, height), _ = cv2.getTextSize(number, cv2.FONT_HERSHEY_SIMPLEX, 0.5, 1)
+            place = (at[0] - width // 2, at[1] + height // 2)
+            cv2.putText(page, number, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, _INK, 1, cv2.LINE_AA)
     return page
+
+
+def _centre(place: Place, width: int, corner: tuple[int, int]) -> tuple[int, int]:
+    x, y = (place.left + place.right) / 2 * width, (place.top + place.bottom) / 2 * _HEIGHT
+    return round(x + corner[0]), round(y + corner[1])
 
 
 def _tall(picture: Bytes) -> Bytes:
@@ -73,29 +81,35 @@ def checkerboard(a: Bytes, b: Bytes) -> Bytes:
 
 
 def words_map(a: Bytes, grid: Cells, mask: NDArray[np.bool_]) -> Bytes:
-    """The disputed part with its cells in three words; parts that say nothing are faded."""
-    height, width = mask.shape
+    """The disputed part with its cells in three words; parts that say nothing, or were left out, are faded.
+
+    Every line is dark with a light one beside it, so that it shows on dark and on light ground.
+    """
+    scale = _MAP / max(mask.shape)
+    width, height = round(mask.shape[1] * scale), round(mask.shape[0] * scale)
+    inside = cv2.resize(mask.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
+    page = cv2.resize(a, (width, height), interpolation=cv2.INTER_CUBIC).astype(np.float32)
     rows, columns = grid.state.shape
-    page = a.astype(np.float32)
     y, x = np.indices((height, width))
     cell = grid.state[np.minimum(y * rows // height, rows - 1), np.minimum(x * columns // width, columns - 1)]
-    page[(cell == NOTHING) | (cell == OUTSIDE) | ~mask] = (
-        0.4 * page[(cell == NOTHING) | (cell == OUTSIDE) | ~mask] + 150
-    )
-    rising, falling = (x + y) % 8 < 1, (x - y) % 8 < 1
-    page[(cell == UNDECIDED) & rising] = (90, 90, 90)
-    page[(cell == DIFFER) & (rising | falling)] = (20, 20, 20)
+    silent = (cell == NOTHING) | (cell == OUTSIDE) | ~inside
+    page[silent] = 0.4 * page[silent] + 150
+    rising, falling = (x + y) % 16, (x - y) % 16
+    hatched, crossed = inside & (cell == UNDECIDED), inside & (cell == DIFFER)
+    page[(hatched & (rising // 2 == 1)) | (crossed & ((rising // 2 == 1) | (falling // 2 == 1)))] = 255
+    page[(hatched & (rising < 2)) | (crossed & ((rising < 2) | (falling < 2)))] = 20
     return np.clip(page, 0, 255).astype(np.uint8)
 
 
 def common_map(work: Bytes, mask: NDArray[np.bool_]) -> Bytes:
     """The work with the parts crossed out that several others share; the mask may have another size."""
-    height, width = work.shape[:2]
-    part = cv2.resize(mask.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
-    y, x = np.indices((height, width))
-    step = max(6, max(height, width) // 40)
-    thick = max(1, step // 6)
-    page = work.astype(np.float32)
-    page[part] = 0.5 * page[part] + 110
-    page[part & (((x + y) % step < thick) | ((x - y) % step < thick))] = 20
+    scale = _MAP / max(work.shape[:2])
+    size = round(work.shape[1] * scale), round(work.shape[0] * scale)
+    part = cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
+    page = cv2.resize(work, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC).astype(np.float32)
+    y, x = np.indices(part.shape)
+    rising, falling = (x + y) % 16, (x - y) % 16
+    page[part] = 0.6 * page[part] + 90
+    page[part & ((rising // 2 == 1) | (falling // 2 == 1))] = 255
+    page[part & ((rising < 2) | (falling < 2))] = 20
     return np.clip(page, 0, 255).astype(np.uint8)

@@ -16,10 +16,13 @@ from forensics.case import (
     NO_COMPANIONS,
     NOTHING_TO_EXCLUDE,
     Absent,
+    Better,
+    Comparison,
     Correspondence,
     Element,
     Fact,
     Outcome,
+    Pair,
     Place,
     Region,
     share,
@@ -40,7 +43,7 @@ from forensics.similarity.regions import AGREE, DIFFER, UNDECIDED
 from forensics.similarity.ssim import ssim_map
 from forensics.similarity.tiled import tile_distances
 from forensics.stages import common
-from forensics.stages.search import Companion
+from forensics.stages.search import Companion, Found, picture_of
 from forensics.stages.works import Work
 
 
@@ -105,6 +108,45 @@ def correspond(
         rows.append(row)
     emit(Event("align", len(works), len(works), f"{len(works)} works"))
     return tuple(rows)
+
+
+def nearest_control(
+    comparisons: Sequence[Comparison], originals: Sequence[Work], found: Found, controls: Sequence[Work],
+    instruments: Mapping[str, Similarity], ledger: Ledger,
+) -> Correspondence | None:  # fmt: skip
+    """The comparison of the control that comes nearest by the primary measurement of derivation, with its figures.
+
+    It is laid over what it was measured against: the first work put forward, else its own closest item of the index.
+    None where there are no controls, or the index does not ship that picture.
+    """
+    primary = next((c for c in comparisons if c.primary_for is Pair.DERIVATION), None)
+    if primary is None or not primary.controls:
+        return None
+    values = [c.value for c in primary.controls]
+    place = values.index(max(values) if primary.better is Better.HIGHER else min(values))
+    control = next(w for w in controls if w.id == primary.controls[place].control)
+    if originals:
+        work = originals[0]
+    else:
+        picture = picture_of(found.control_top[place].row)
+        if picture is None:
+            return None
+        title = f"Training image {found.control_top[place].row.training_id}, the closest item to C1"
+        work = Work.of(ledger.put(picture, "C2", title, "index").id, picture)
+    title = f"Control {control.id}, the nearest of {primary.n}: {primary.title}"
+    laid = Work(ledger.put(to_picture(control.pixels), "C1", title, "control works").id, control.pixels, "")
+    pairing = pair(_prepared(laid), _prepared(work))
+    row = _row("DC", laid, work, pairing, instruments, ledger, NO_COMPANIONS, Beside())
+    if not row.figures:
+        a, b = (np.asarray(to_picture(w.pixels)) for w in (laid, work))
+        figure = ledger.put(
+            Image.fromarray(board(a, b, ())), "DCL", f"{laid.id} and {work.id}, side by side",
+            f"comparison.figures@{VERSION}",
+        )  # fmt: skip
+        row = replace(row, figures=(figure.id,))
+    # The sentences of a row speak of the disputed image; here the control lies in its place.
+    basis, containment = (text.replace("the disputed image", laid.id) for text in (row.basis, row.containment))
+    return replace(row, laid=laid.id, basis=basis, containment=containment)
 
 
 def _prepared(work: Work) -> Prepared:
@@ -304,7 +346,7 @@ def _figures(
     part = parts[0]
     a, b = (part.over.b, part.over.a) if part.swapped else (part.over.a, part.over.b)
     rows = (
-        ("L", "numbered elements joined by lines", board(*pictures, parts, elements)),
+        ("L", "numbered elements joined by lines", board(*pictures, elements)),
         ("O", "overlay, half and half", overlay(a, b)),
         ("B", "checkerboard of the two", checkerboard(a, b)),
         ("M", "map: agrees, undecided (hatched), differs (crossed)", words_map(a, part.cells, part.over.mask)),
