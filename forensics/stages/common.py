@@ -12,6 +12,7 @@ from forensics.case import Absent, CommonElements, Outcome, Place
 from forensics.images import to_picture
 from forensics.similarity import outcome
 from forensics.similarity.correspondence import Prepared, held_by_several, pair, prepare, shared, without_part
+from forensics.similarity.overlay import inner
 from forensics.stages.search import Companion
 
 WHOLLY = 0.95
@@ -53,7 +54,7 @@ def seek(work: Prepared, companions: Sequence[Companion] | Absent) -> Shared | A
             parts[companion.training_id] = part
     mask = held_by_several(work, list(parts.values()))
     rest = work if mask is None else without_part(work, mask)
-    left_out = mask is not None and len(rest.keypoints.points) >= REMAINS
+    left_out = mask is not None and _structure(rest) >= REMAINS
     facts = CommonElements(
         examined=tuple(c.training_id for c in companions),
         shared_by=tuple(name for name, part in parts.items() if mask is not None and bool((part & mask).any())),
@@ -63,6 +64,13 @@ def seek(work: Prepared, companions: Sequence[Companion] | Absent) -> Shared | A
         left_out=left_out,
     )
     return Shared(facts, mask, rest if left_out else work)
+
+
+def _structure(work: Prepared) -> int:
+    """Keypoints within the part of the content that comparisons look at: its rim never counts."""
+    box, points = inner(work.plate), work.keypoints.points
+    inside = (points[:, 0] >= box.left) & (points[:, 0] < box.right)
+    return int((inside & (points[:, 1] >= box.top) & (points[:, 1] < box.bottom)).sum())
 
 
 def _around(mask: NDArray[np.bool_]) -> Place:

@@ -84,7 +84,7 @@ def correspond(
     """
     beside = beside or Beside()
     cv2.setNumThreads(1)  # sums in another order would differ in the last digit
-    first = _prepared(disputed)
+    first = prepared(disputed)
     measure = instruments.get("descriptor")
     background = None
     if isinstance(measure, Descriptor) and len(beside.unrelated) >= NEIGHBOURS:
@@ -92,13 +92,13 @@ def correspond(
     rows = []
     for number, work in enumerate(works, 1):
         emit(Event("align", number - 1, len(works), work.id))
-        second = _prepared(work)
+        second = prepared(work)
         found = pair(first, second)
         shared: common.Shared | Absent = NOTHING_TO_EXCLUDE
         if outcome.decide(found) in _SHOWN:
             shared = common.seek(second, beside.companions(work.pixels))
             if isinstance(shared, common.Shared) and shared.facts.left_out:
-                found = _without(first, second, shared.rest)
+                found = without(first, second, shared.rest)
         drawn = figures is None or number <= figures
         row = _row(f"D{number}", disputed, work, found, instruments, ledger if drawn else None, shared, beside)
         if background is not None:
@@ -135,7 +135,7 @@ def nearest_control(
         work = Work.of(ledger.put(picture, "C2", title, "index").id, picture)
     title = f"Control {control.id}, the nearest of {primary.n}: {primary.title}"
     laid = Work(ledger.put(to_picture(control.pixels), "C1", title, "control works").id, control.pixels, "")
-    pairing = pair(_prepared(laid), _prepared(work))
+    pairing = pair(prepared(laid), prepared(work))
     row = _row("DC", laid, work, pairing, instruments, ledger, NO_COMPANIONS, Beside())
     if not row.figures:
         a, b = (np.asarray(to_picture(w.pixels)) for w in (laid, work))
@@ -149,7 +149,8 @@ def nearest_control(
     return replace(row, laid=laid.id, basis=basis, containment=containment)
 
 
-def _prepared(work: Work) -> Prepared:
+def prepared(work: Work) -> Prepared:
+    """Everything that a comparison needs of one work."""
     return prepare(np.asarray(to_picture(work.pixels), np.uint8))
 
 
@@ -243,7 +244,7 @@ def _region(number: int, part: Part, sizes: tuple[tuple[int, int], tuple[int, in
     )  # fmt: skip
 
 
-def _without(first: Prepared, work: Prepared, rest: Prepared) -> Pairing:
+def without(first: Prepared, work: Prepared, rest: Prepared) -> Pairing:
     """The pair without what several items share: by what is left alone, else as the whole work lies over the other."""
     found = pair(first, rest)
     return found if outcome.decide(found) in _SHOWN else pair(first, rest, guide=work)

@@ -91,7 +91,7 @@ def open_sources(settings: Settings, checkpoint: Checkpoint, device: Device) -> 
             "The index cannot be searched without the open_clip model that made its vectors.",
             hint=f"Pass --clip with {index.info().facts.embedder}.",
         )
-    copies = () if isinstance(index, Absent) else _copies(index, device)
+    copies = () if isinstance(index, Absent) else copies_of(index, device)
     return Sources(index, embedder, copies, f"{device.device.type} {device.precision}")
 
 
@@ -212,7 +212,7 @@ def picture_of(row: Row) -> Image.Image | None:
     return intake.decode(row.image, row.training_id).picture if row.image is not None else None
 
 
-def _copies(index: TrainingIndex, device: Device) -> tuple[encoders.Encoder, ...]:
+def copies_of(index: TrainingIndex, device: Device) -> tuple[encoders.Encoder, ...]:
     """The copy descriptor, where the index has its vectors and the very model is at hand."""
     column = next((c for c in index.info().columns if c.name == retrieval.COPY), None)
     found = open_descriptor(None, device) if column else None

@@ -85,7 +85,7 @@ def test_what_fills_the_template_still_counts(companions: tuple[Companion, ...],
 def test_two_renderings_in_the_index_do_not_make_a_work_its_own_template(tmp_path: Path) -> None:
     memorised = Work.of("Q1", read(DISPUTED / "memorised.png"))
     twice = [Companion(name, memorised.pixels.pow(gamma)) for name, gamma in (("one", 1.0), ("two", 1.1))]
-    shared = common.seek(correspond._prepared(memorised), twice)
+    shared = common.seek(correspond.prepared(memorised), twice)
     assert isinstance(shared, common.Shared)
     assert shared.facts.duplicates == ("one", "two")
     assert shared.facts.shared_by == ()
@@ -95,7 +95,7 @@ def test_two_renderings_in_the_index_do_not_make_a_work_its_own_template(tmp_pat
 def test_unrelated_neighbours_leave_everything_in() -> None:
     memorised = Work.of("Q1", read(DISPUTED / "memorised.png"))
     others = [Companion(p.name, to_tensor(read(p))) for p in WORKS[:3]]
-    shared = common.seek(correspond._prepared(memorised), others)
+    shared = common.seek(correspond.prepared(memorised), others)
     assert isinstance(shared, common.Shared)
     assert shared.facts.examined == tuple(p.name for p in WORKS[:3])
     assert shared.mask is None
@@ -106,7 +106,7 @@ def test_where_nothing_would_remain_nothing_is_left_out(companions: tuple[Compan
     """An empty card is all template: several items share all of it, and it is still compared."""
     blank = template(0)
     blank[44:212, 44:212] = 250
-    ready = correspond._prepared(work("R1", blank))
+    ready = correspond.prepared(work("R1", blank))
     shared = common.seek(ready, companions)
     assert isinstance(shared, common.Shared)
     assert not shared.facts.left_out

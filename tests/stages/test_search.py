@@ -26,7 +26,7 @@ def sources() -> search.Sources:
     cpu = device.choose("cpu")
     index = retrieval.open(SAMPLES / "reference" / "index")
     embedder = search.open_embedder(str(SAMPLES / "reference" / "openclip"), cpu)
-    return search.Sources(index, embedder, search._copies(index, cpu), "cpu fp32")
+    return search.Sources(index, embedder, search.copies_of(index, cpu), "cpu fp32")
 
 
 @pytest.fixture(scope="module")
