@@ -84,16 +84,16 @@ def _entry(case: Case, found: Correspondence, metrics: dict[str, Metric], measur
             f"({region.level_low} to {region.level_high})"
         )
         rows.append(Line(f"Region {region.number}", said))
-    rows += [Line(v.name, v.value) for v in found.values]
+    rows += [Line(words.sentence(v.name).removesuffix("."), v.value) for v in found.values]
     for ceiling in found.ceilings:
         rows.append(
             Line(f"Not taken: {ceiling.what}", ceiling.reason)
             if isinstance(ceiling, Absent)
             else Line(f"Ceiling: {ceiling.name}", ceiling.value)
         )
-    for name, value in measures.pair(laid, found.work).items():
-        if isinstance(value, Measurement):
-            rows.append(Line(f"{metrics[name].title}", words.measured(value.value, metrics[name])))
+    # Measures of the frames as they lie stand in tables of their own; this one is here to be told from the others.
+    if isinstance(idea := measures.pair(laid, found.work).get("clip"), Measurement) and "clip" in metrics:
+        rows.append(Line(metrics["clip"].title, words.measured(idea.value, metrics["clip"])))
     rows.append(Line("Common elements", _common(found.common, found.work)))
     shown = [(picture(e, _SIDE_MM[e.id[-1]]), f"{e.id}: {e.title}") for e in map(case.exhibit, found.figures)]
     return Entry(

@@ -153,7 +153,9 @@ class Measures:
 
     def _tables(self, key: str, title: str, pairs: Sequence[tuple[str, str]]) -> list[Table]:
         metrics = [m for m in self._case.metrics if any(m.name in self._by_pair[p] for p in pairs)]
-        blocks = [metrics[i : i + WIDEST] for i in range(0, len(metrics), WIDEST)]
+        tables = -(-len(metrics) // WIDEST)
+        wide = -(-len(metrics) // max(1, tables))  # tables of about equal width
+        blocks = [metrics[i : i + wide] for i in range(0, len(metrics), max(1, wide))]
         return [self._table(f"tab-{key}-{n}", title, block, pairs) for n, block in enumerate(blocks, start=1)]
 
     def _table(self, key: str, title: str, metrics: Sequence[Metric], pairs: Sequence[tuple[str, str]]) -> Table:

@@ -13,18 +13,22 @@ from PIL import Image
 
 from forensics import casefile, verbal
 from forensics.case import (
+    NOTHING_TO_EXCLUDE,
     Absent,
     Assessment,
     Better,
     Case,
     Checkpoint,
     Colour,
+    CommonElements,
     Comparison,
     ControlFacts,
     ControlScore,
+    Correspondence,
     CreatorScore,
     CurveKind,
     CustodyEntry,
+    Element,
     Examiner,
     Exhibit,
     Fact,
@@ -42,10 +46,13 @@ from forensics.case import (
     Metric,
     Neighbour,
     NotMeasured,
+    Outcome,
     Pair,
     Palette,
+    Place,
     RateCurve,
     RatePoint,
+    Region,
     Repeats,
     Search,
     Setting,
@@ -816,9 +823,36 @@ def search_of_the_index() -> Search:
     return Search(facts, repeats, "A near-duplicate has the same bytes, or a perceptual hash that is close.")
 
 
+def laid_over(folder: Path, case: Case) -> Case:
+    """The case with a correspondence that has everything, and the nearest control beside it."""
+    more = Builder(folder)
+    for n, tag in enumerate(("D1L", "D1O", "D1B", "D1M", "D1E", "DCL", "C1")):
+        more.put(tag, scene(40 + n), f"figure {tag}", "comparison.figures@1")
+    flat = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
+    place = Place(0.125, 0.25, 0.25, 0.375)
+    found = Correspondence(
+        "D1", "R1", Outcome.PARTLY, "Laid over each other (similarity, mirrored; residual 0.12 pixels), half agrees.",
+        (Region(1, "similarity", flat, True, False, 24, 0.12, place, place, 0.52, 0.48, 96, 64, 128),),
+        "The corresponding area is about the same share of both pictures (52% and 48%).", ("hues turned",),
+        (Fact("detail that both pictures have, pixels", "256"), Absent("ceiling of the autoencoder", "No checkpoint.")),
+        (Element(1, place, place, 0.97, "agrees"), Element(2, place, place, 0.61, "undecided")),
+        (Element(3, place, place, 0.11, "differs"),),
+        (Fact("SSIM on the overlap (wang-2004/1)", "0.9035"),), ("D1L", "D1O", "D1B", "D1M", "D1E"),
+        "correspondence/1, outcome/1",
+        CommonElements(("t1", "t2", "t3"), ("t1", "t2"), ("t3",), place, 0.12, left_out=True),
+    )  # fmt: skip
+    beside = dataclasses.replace(
+        found, id="DC", outcome=Outcome.NONE, basis="No geometric correspondence.", regions=(), containment="",
+        tones=(), ceilings=(), elements=(), differences=(), figures=("DCL",), common=NOTHING_TO_EXCLUDE, laid="C1",
+    )  # fmt: skip
+    return dataclasses.replace(
+        case, exhibits=(*case.exhibits, *more.exhibits), correspondences=(found,), control_correspondence=beside
+    )
+
+
 def complete(folder: Path) -> Case:
     """The full case with everything a later stage adds."""
-    whole = styled(bits_and_validation(folder, full(folder)))
+    whole = laid_over(folder, styled(bits_and_validation(folder, full(folder))))
     return dataclasses.replace(whole, search=search_of_the_index())
 
 

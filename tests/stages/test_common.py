@@ -102,13 +102,19 @@ def test_unrelated_neighbours_leave_everything_in() -> None:
     assert shared.rest is not None
 
 
-def test_where_nothing_would_remain_nothing_is_left_out(companions: tuple[Companion, ...]) -> None:
-    """An empty card is all template: several items share all of it, and it is still compared."""
-    blank = template(0)
-    blank[44:212, 44:212] = 250
-    ready = correspond.prepared(work("R1", blank))
-    shared = common.seek(ready, companions)
+def test_where_nothing_would_remain_nothing_is_left_out() -> None:
+    """Three renderings, each with another part painted over: two at least show every part of the work."""
+    grapes = np.asarray(read(WORKS[2]).resize((256, 256)))
+    painted = []
+    for top, left in ((40, 40), (40, 150), (150, 90)):
+        page = grapes.copy()
+        page[top : top + 72, left : left + 72] = 30
+        painted.append(Companion(f"{top}-{left}", work("R", page).pixels))
+    ready = correspond.prepared(work("R1", grapes))
+    shared = common.seek(ready, painted)
     assert isinstance(shared, common.Shared)
+    assert len(shared.facts.shared_by) == 3
+    assert shared.facts.share > 0.3
     assert not shared.facts.left_out
     assert shared.rest is ready
 
