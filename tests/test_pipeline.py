@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from forensics import casefile, pipeline
-from forensics.case import Absent, Case, Grade, Measurement, Outcome, Pair, Style
+from forensics.case import Absent, Case, CommonElements, Grade, Measurement, Outcome, Pair, Style
 from forensics.errors import CaseError, ImageError, VerificationError
 from forensics.events import Event
 from forensics.findings import FROM_PROMPT
@@ -144,6 +144,29 @@ def test_nothing_embedded_stands_in_for_another_checkpoint(tmp_path: Path) -> No
     assert case.comparisons == ()
     assert any("embedding model" in m.reason for m in case.measurements if not isinstance(m, Measurement))
     assert "Not evaluated" in case.findings[1].answer
+
+
+def test_the_nearest_control_is_laid_over_its_work_too(cases: dict[str, Case]) -> None:
+    for case in cases.values():
+        rank = next(c for c in case.comparisons if c.primary_for is Pair.DERIVATION)
+        nearest = min(rank.controls, key=lambda c: c.value)
+        beside = case.control_correspondence
+        assert beside is not None
+        assert beside.laid == "C1"
+        assert nearest.control in case.exhibit("C1").title
+        assert beside.outcome in (Outcome.NONE, Outcome.ARRANGEMENT)
+
+
+def test_what_bounds_the_comparison_is_stated(cases: dict[str, Case]) -> None:
+    """The ceiling of the autoencoder is a number, unrelated works stand beside, common elements were sought."""
+    case = cases["edited.jpg"]
+    found = case.correspondences[0]
+    assert not [c for c in found.ceilings if isinstance(c, Absent)]
+    assert any("19 control works" in v.value for v in found.values)
+    assert isinstance(found.common, CommonElements)
+    assert found.common.examined
+    assert not found.common.left_out  # a work of its own: no two others have parts of it
+    assert {m.metric for m in case.measurements if isinstance(m, Measurement)} >= {"descriptor", "clip"}
 
 
 def test_style_moves_no_finding(cases: dict[str, Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,8 @@ from forensics.report.subjects import Line, Lines
 
 _SIDE_MM = {"L": 150.0, "O": 48.0, "B": 48.0, "M": 48.0, "E": 48.0}
 """Printed long side of a figure by the last letter of its id: the pair fills a row, the others stand three in one."""
+_CONTROL_MM = 72.0
+"""Of the nearest control and its work, two in a row."""
 _CAPTION = (
     "Numbers are those of the table of elements. In the map, clear parts agree, hatched ones are undecided, crossed "
     "ones differ and faded ones are too plain to say or were left out."
@@ -66,7 +68,9 @@ def control(case: Case) -> Entry | None:
     if found is None:
         return None
     entry = _entry(case, found, {}, Measures(case))
-    return replace(entry, elements=(), differences=())
+    pair = [(picture(e, _CONTROL_MM), f"{e.id}: {e.title}") for e in map(case.exhibit, (found.laid, found.work))]
+    caption = entry.caption if entry.pictures else "The two pictures; there is nothing to join."
+    return replace(entry, elements=(), differences=(), pictures=(tuple(pair), *entry.pictures), caption=caption)
 
 
 def _entry(case: Case, found: Correspondence, metrics: dict[str, Metric], measures: Measures) -> Entry:
@@ -100,7 +104,7 @@ def _entry(case: Case, found: Correspondence, metrics: dict[str, Metric], measur
         found.id, f"{laid} and {found.work}: {found.outcome.value}", found.basis, tuple(rows),
         tuple(map(_row, found.elements)), tuple(map(_row, found.differences)),
         tuple(r for r in (tuple(shown[:1]), tuple(shown[1:4]), tuple(shown[4:])) if r),
-        _CAPTION if len(shown) > 1 else "The two pictures, with nothing to join.",
+        _CAPTION,
     )  # fmt: skip
 
 

@@ -137,13 +137,6 @@ def nearest_control(
     laid = Work(ledger.put(to_picture(control.pixels), "C1", title, "control works").id, control.pixels, "")
     pairing = pair(prepared(laid), prepared(work))
     row = _row("DC", laid, work, pairing, instruments, ledger, NO_COMPANIONS, Beside())
-    if not row.figures:
-        a, b = (np.asarray(to_picture(w.pixels)) for w in (laid, work))
-        figure = ledger.put(
-            Image.fromarray(board(a, b, ())), "DCL", f"{laid.id} and {work.id}, side by side",
-            f"comparison.figures@{VERSION}",
-        )  # fmt: skip
-        row = replace(row, figures=(figure.id,))
     # The sentences of a row speak of the disputed image; here the control lies in its place.
     basis, containment = (text.replace("the disputed image", laid.id) for text in (row.basis, row.containment))
     return replace(row, laid=laid.id, basis=basis, containment=containment)

@@ -826,7 +826,7 @@ def search_of_the_index() -> Search:
 def laid_over(folder: Path, case: Case) -> Case:
     """The case with a correspondence that has everything, and the nearest control beside it."""
     more = Builder(folder)
-    for n, tag in enumerate(("D1L", "D1O", "D1B", "D1M", "D1E", "DCL", "C1")):
+    for n, tag in enumerate(("D1L", "D1O", "D1B", "D1M", "D1E", "C1")):
         more.put(tag, scene(40 + n), f"figure {tag}", "comparison.figures@1")
     flat = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
     place = Place(0.125, 0.25, 0.25, 0.375)
@@ -843,7 +843,7 @@ def laid_over(folder: Path, case: Case) -> Case:
     )  # fmt: skip
     beside = dataclasses.replace(
         found, id="DC", outcome=Outcome.NONE, basis="No geometric correspondence.", regions=(), containment="",
-        tones=(), ceilings=(), elements=(), differences=(), figures=("DCL",), common=NOTHING_TO_EXCLUDE, laid="C1",
+        tones=(), ceilings=(), elements=(), differences=(), figures=(), common=NOTHING_TO_EXCLUDE, laid="C1",
     )  # fmt: skip
     return dataclasses.replace(
         case, exhibits=(*case.exhibits, *more.exhibits), correspondences=(found,), control_correspondence=beside
