@@ -442,6 +442,10 @@ class RatePoint:
     distance_high: float
     setting: str
     """Where on the curve: "noise over signal 3.2", "quality 30 at half size"."""
+    cosine: float | None = None
+    """Cosine of the copy descriptor between the two, median over draws or works; none without a descriptor."""
+    thumbnail: int | None = None
+    """Side in pixels of the largest thumbnail as which the two agree, lower median; 0 where none of 32 does."""
 
 
 @dataclass(frozen=True, slots=True)

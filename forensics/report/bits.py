@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from markupsafe import Markup
 
-from forensics.case import Absent, Case, LedgerRow, stops_at
+from forensics.case import Absent, Case, LedgerRow, RateCurve, RatePoint, stops_at
 from forensics.report import figures, words
+
+THUMBNAILS = (32, 64, 128)
+COSINES = (0.5, 0.75, 0.9)
+"""Steps of agreement at which the curves are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +31,15 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Reached:
+    """One curve: the fewest bits at which each step of agreement is reached."""
+
+    name: str
+    cells: tuple[str, ...]
+    """In the order of the heads."""
+
+
+@dataclass(frozen=True, slots=True)
 class Bits:
     """The section on supplied information; empty where no rung was run."""
 
@@ -34,6 +49,9 @@ class Bits:
     chart: Markup | None
     overheads: tuple[str, ...]
     """What the curves leave out, a sentence each."""
+    heads: tuple[str, ...] = ()
+    """Steps of agreement besides LPIPS."""
+    reached: tuple[Reached, ...] = ()
 
 
 def bits(case: Case) -> Bits:
@@ -45,7 +63,32 @@ def bits(case: Case) -> Bits:
             by_sentence.setdefault(words.sentence(c.overhead), []).append(c.name)
     overheads = tuple(f"{', '.join(names)}: {said}" for said, names in by_sentence.items())
     chart = figures.rate_distortion(drawn) if drawn else None
-    return Bits(tuple(map(_row, case.ledger)), _stops(case.ledger), chart, overheads)
+    heads, reached = _steps(drawn)
+    return Bits(tuple(map(_row, case.ledger)), _stops(case.ledger), chart, overheads, heads, reached)
+
+
+def _steps(curves: Sequence[RateCurve]) -> tuple[tuple[str, ...], tuple[Reached, ...]]:
+    """What each curve pays for agreement as a thumbnail and by the copy descriptor; steps that none reaches left out.
+
+    No step is a bound for anything: they are fixed places at which curves are read.
+    """
+    steps: list[tuple[str, Callable[[RatePoint], bool]]] = []
+    steps += [(f"agrees at {side} px", partial(_agrees, side)) for side in THUMBNAILS]
+    steps += [(f"cosine {cosine:g}", partial(_alike, cosine)) for cosine in COSINES]
+    kept = [(head, of) for head, of in steps if any(of(p) for c in curves for p in c.points)]
+    rows = []
+    for curve in curves:
+        fewest = [min((p.bits for p in curve.points if of(p)), default=None) for _, of in kept]
+        rows.append(Reached(curve.name, tuple("not reached" if b is None else words.count(round(b)) for b in fewest)))
+    return tuple(head for head, _ in kept), tuple(rows) if kept else ()
+
+
+def _agrees(side: int, point: RatePoint) -> bool:
+    return point.thumbnail is not None and point.thumbnail >= side
+
+
+def _alike(cosine: float, point: RatePoint) -> bool:
+    return point.cosine is not None and point.cosine >= cosine
 
 
 def _row(r: LedgerRow) -> Row:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from forensics.similarity.plates import Array
 
+VERSION = "1"
 STEPS = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 """Sides in pixels; each band holds the detail between half its side and its side."""
 FIRST = 32

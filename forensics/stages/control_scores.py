@@ -23,7 +23,7 @@ from forensics.inversion.base import Attempt, Plan, run_many
 from forensics.inversion.base import Rung as Method
 from forensics.inversion.codelength import Grid, codelengths
 from forensics.similarity.base import Similarity
-from forensics.stages.rates import distances
+from forensics.stages.rates import Axes, decoded
 from forensics.stages.works import ControlGroup
 
 SCORED = ("lpips", "ssim")
@@ -40,6 +40,8 @@ class Scorer:
     cache: Cache
     device: Device
     emit: Emit
+    axes: Axes | None = None
+    """Of the rate-distortion curve; none where LPIPS is not at hand."""
 
     def rung(
         self, method: Method, plans: Sequence[Plan], model: DiffusionModel, places: Sequence[int]
@@ -61,8 +63,8 @@ class Scorer:
         return tuple(found)
 
     def bits(self, prompts: Sequence[str], model: DiffusionModel, grid: Grid) -> tuple[Values, ...]:
-        """For each work under its prompt: `bits` down to the cut, one a draw; `told` and `distance` along the curve of
-        the first draw; `evaluations`."""
+        """For each work under its prompt: `bits` to the cut, one a draw; `told`, `distance`, `cosine` and `thumbnail`
+        along the curve of the first draw; `evaluations`."""
         found = []
         for number, (work, prompt) in enumerate(zip(self.group.works, prompts, strict=True)):
             self.emit(Event("controls", number, len(prompts), "codelength"))
@@ -71,12 +73,18 @@ class Scorer:
                 length = codelengths([target], [model.condition(prompt, 1.0)], model, grid)[0]
                 values: dict[str, Sequence[float]] = {"bits": length.totals.tolist()}
                 values["evaluations"] = [float(length.evaluations)]
-                if length.estimates is not None and "lpips" in self.measures:
+                if length.estimates is not None and self.axes is not None:
+                    near = decoded(length, target, model, self.axes, draws=1)[0]
                     values["told"] = length.told[0].tolist()
-                    values["distance"] = distances(length, target, model, self.measures["lpips"], draws=1)[0]
+                    values["distance"] = [n.distance for n in near]
+                    values["thumbnail"] = [float(n.thumbnail) for n in near]
+                    if all(n.cosine is not None for n in near):
+                        values["cosine"] = [n.cosine for n in near if n.cosine is not None]
                 return values
 
             parameters = {name: repr(value) for name, value in dataclasses.asdict(grid).items()} | self._versions
+            if grid.shown and self.axes is not None:
+                parameters |= self.axes.versions
             key = self._key("codelength", codelength.VERSION, model, number, prompt, parameters)
             found.append(self.cache.values(key, compute))
         self.emit(Event("controls", len(prompts), len(prompts), "codelength"))

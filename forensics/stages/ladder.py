@@ -13,6 +13,7 @@ from forensics import codecs, diffusion
 from forensics.case import Absent, Checkpoint, CurveKind, Fact, Inversion, Item, RateCurve, Setting
 from forensics.casefile import Ledger
 from forensics.control_cache import Cache, Values
+from forensics.descriptor import open_descriptor
 from forensics.device import Device
 from forensics.diffusion.base import DiffusionModel
 from forensics.events import Emit, Event
@@ -104,7 +105,11 @@ def climb(
     prompts = choose_prompts(settings, item, found)
     texts = control_prompts(prompts[0], controls, found) if prompts else []
     scored = {name: measures[name] for name in SCORED if name in measures}
-    scorer = Scorer(controls, scored, cache, device, emit)
+    copies = open_descriptor(None, device)
+    axes = None
+    if "lpips" in scored:
+        axes = rates.Axes(scored["lpips"], None if isinstance(copies, Absent) else copies)
+    scorer = Scorer(controls, scored, cache, device, emit, axes)
     model = diffusion.load(checkpoint, device)
     tasks = _tasks(prompts, texts, controls, settings, protocol)
     seeds = tuple(range(settings.seed, settings.seed + protocol.seeds))
@@ -117,7 +122,7 @@ def climb(
         protocol.codelength_levels, protocol.codelength_cut, protocol.codelength_draws, protocol.codelength_finest,
         protocol.codelength_shown,
     )  # fmt: skip
-    coder = _Coder(retention or disputed, grid, scored.get("lpips"))
+    coder = _Coder(retention or disputed, grid, axes)
     began, before = time.perf_counter(), model.evaluations
     plain = coder.own(model, "", checkpoint.name, CurveKind.PLAIN)
     rate = (model.evaluations - before) / max(time.perf_counter() - began, 1e-9)
@@ -229,29 +234,27 @@ class _Coder:
 
     disputed: Work
     grid: Grid
-    measure: Similarity | None
+    axes: rates.Axes | None
     """None where LPIPS is not at hand: then there are bits and no curves."""
     curves: list[RateCurve] = field(default_factory=list)
 
     def own(self, model: DiffusionModel, prompt: str, name: str, kind: CurveKind) -> Codelength:
         condition = model.condition(prompt, 1.0)
         length = codelengths([self.disputed.pixels], [condition], model, self.grid)[0]
-        if self.measure is not None:
+        if self.axes is not None:
             told = "given the prompt" if prompt else "given nothing"
             self.curves.append(
-                rates.of_checkpoint(
-                    f"{name}, {told}", kind, length, condition, self.disputed.pixels, model, self.measure
-                )
+                rates.of_checkpoint(f"{name}, {told}", kind, length, condition, self.disputed.pixels, model, self.axes)
             )
         return length
 
     def codecs(self, emit: Emit) -> None:
-        if self.measure is None:
+        if self.axes is None:
             return
         at_hand = [codec for codec in codecs.CODECS if codec.at_hand]
         for number, codec in enumerate(at_hand):
             emit(Event("codecs", number, len(at_hand), codec.name))
-            self.curves.append(rates.of_codec(codec, self.disputed.pixels, self.measure))
+            self.curves.append(rates.of_codec(codec, self.disputed.pixels, self.axes))
         emit(Event("codecs", len(at_hand), len(at_hand), "bits at equal nearness"))
 
 

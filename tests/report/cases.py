@@ -732,7 +732,15 @@ def bits_and_validation(folder: Path, case: Case) -> Case:
             away = 0.74 / (1 + (bits / slope) ** 0.7)
             points.append(
                 RatePoint(
-                    bits, bits, bits, away, away * (1 - spread), away * (1 + spread), f"noise over signal {9 - i}"
+                    bits,
+                    bits,
+                    bits,
+                    away,
+                    away * (1 - spread),
+                    away * (1 + spread),
+                    f"noise over signal {9 - i}",
+                    1 - away,
+                    0 if away > 0.5 else 32 if away > 0.25 else 64,
                 )
             )
         return RateCurve(name, kind, tuple(points), 2, over)

@@ -15,6 +15,7 @@ from torch import Tensor
 from forensics.case import Absent, CurveKind, Inversion, Measurement
 from forensics.codecs import CODECS
 from forensics.control_cache import Cache, Values
+from forensics.descriptor import open_descriptor
 from forensics.device import choose
 from forensics.diffusion.sd import StableDiffusion
 from forensics.events import ignore
@@ -104,12 +105,34 @@ def test_a_curve_charges_the_prompt_and_falls_apart_nowhere(models: dict[str, St
     model, target = models["epsilon"], _picture(3)
     condition = model.condition("a red bird", 1.0)
     length = codelengths([target], [condition], model, Grid(12, 1.0, 2, 0.3, 4))[0]
-    curve = rates.of_checkpoint("m", CurveKind.PROMPTED, length, condition, target, model, Ssim())
+    curve = rates.of_checkpoint("m", CurveKind.PROMPTED, length, condition, target, model, _axes())
     price = condition.tokens * np.log2(model.vocabulary)
     assert [p.bits for p in curve.points] == pytest.approx((length.told.mean(0) + price).tolist())
     assert all(p.bits_low <= p.bits <= p.bits_high for p in curve.points)
     assert all(p.distance_low <= p.distance <= p.distance_high for p in curve.points)
     assert f"{price:.0f} bits" in curve.overhead
+    assert all(p.cosine is not None and -1 <= p.cosine <= 1 for p in curve.points)
+
+
+def _axes() -> rates.Axes:
+    descriptor = open_descriptor(None, choose("cpu", "fp32"))
+    assert not isinstance(descriptor, Absent)
+    return rates.Axes(Ssim(), descriptor)
+
+
+def test_a_picture_agrees_with_itself_at_every_size_and_with_another_at_none() -> None:
+    target = _picture(3).repeat(1, 1, 2, 2)
+    same, blurred, other = _axes().of(target, torch.cat([target, _blurred(target), _picture(4).repeat(1, 1, 2, 2)]))
+    assert (same.thumbnail, other.thumbnail) == (64, 0)
+    assert 32 <= blurred.thumbnail < 64
+    assert same.cosine == pytest.approx(1, abs=1e-5)
+    assert other.cosine is not None
+    assert other.cosine < 0.9
+
+
+def _blurred(picture: Tensor) -> Tensor:
+    small = torch.nn.functional.interpolate(picture, scale_factor=0.5, mode="area")
+    return torch.nn.functional.interpolate(small, picture.shape[-2:], mode="bicubic").clamp(0, 1)
 
 
 class _Difference:
@@ -122,7 +145,7 @@ class _Difference:
 
 
 def test_a_codec_curve_keeps_only_codings_that_no_other_one_beats() -> None:
-    curve = rates.of_codec(CODECS[0], _picture(5).repeat(1, 1, 2, 2), _Difference())
+    curve = rates.of_codec(CODECS[0], _picture(5).repeat(1, 1, 2, 2), rates.Axes(_Difference()))
     pairs = [(p.bits, p.distance) for p in curve.points]
     assert pairs == sorted(pairs)
     assert [d for _, d in pairs] == sorted((d for _, d in pairs), reverse=True)
