@@ -22,7 +22,7 @@ _HEIGHT = 640
 _GAP, _DROP = 48, 64
 """Pixels between the two pictures, and by which the second is set lower: lines of one row then do not run into one."""
 _MARK = 14
-_INK = (20, 40, 90)
+_INK, _EDGE = (20, 40, 90), (150, 150, 150)
 _SQUARES = 8
 _MAP = 512
 """Long side of the map in three words; its lines are drawn at this size, so that print shows them."""
@@ -35,6 +35,9 @@ def board(a: Bytes, b: Bytes, elements: Sequence[Element]) -> Bytes:
     page = np.full((_HEIGHT + _DROP, start + right.shape[1], 3), 255, np.uint8)
     page[:_HEIGHT, : left.shape[1]] = left
     page[_DROP:, start:] = right
+    for corner, shown in (((0, 0), left), ((start, _DROP), right)):  # a white ground has no edge of its own
+        far = corner[0] + shown.shape[1] - 1, corner[1] + _HEIGHT - 1
+        cv2.rectangle(page, corner, far, _EDGE, 1)
     joined = []
     for element in [e for e in elements if e.state == "agrees"][:LINES]:
         ends = (
