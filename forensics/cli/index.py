@@ -116,6 +116,7 @@ def info(uri: str, at: str | None, as_json: bool) -> None:
 @_AT
 @_RAY
 @click.option("--browse", is_flag=True, help="Look around with the approximate index; nothing for a report.")
+@click.option("--pictures", type=options.FOLDER, help="Folder of the pictures that a FAISS folder's rows name.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @options.clip
 @options.device
@@ -123,8 +124,7 @@ def info(uri: str, at: str | None, as_json: bool) -> None:
 @click.pass_obj
 def search(
     console: Console, uri: str, image: Path, count: int, at: str | None, browse: bool, address: str | None,
-    as_json: bool,
-    clip: str | None, device: str | None, precision: str | None,
+    pictures: Path | None, as_json: bool, clip: str | None, device: str | None, precision: str | None,
 ) -> None:  # fmt: skip
     """List the images of the index at URI nearest to IMAGE, nearest first.
 
@@ -143,7 +143,7 @@ def search(
 
             found: TrainingIndex = stack.enter_context(distributed_search.open(uri, at, address=address))
         else:
-            found = retrieval.open(uri, at)
+            found = retrieval.open(uri, at, pictures=pictures)
         models = [encoders.clip(_embedder(console, clip, device, precision))]
         if any(c.name == retrieval.COPY for c in found.info().columns):
             descriptor = _descriptor(console, device, precision)
@@ -234,17 +234,33 @@ def recall(
     )
 
 
-@index.command("import", short_help="Make a native index of an embeddings folder.")
-@click.argument("folder", metavar="DIR", type=options.FOLDER)
+@index.command("import", short_help="Make a native index of a folder of embeddings.")
+@click.argument("folder", metavar="DIR", type=options.PATH)
 @click.option("-o", "--out", metavar="URI", required=True, help="Folder or address of the index, made anew.")
 @click.option("--embedder", default="", help="What made the vectors, where DIR does not record it.")
 @click.option("--embedder-digest", default="", help="Its digest, where DIR does not record it.")
+@click.option("--pictures", type=options.FOLDER, help="Of a FAISS folder's rows, to be compared with its vectors.")
+@options.clip
+@options.device
+@options.reporting
 @click.pass_obj
-def import_(console: Console, folder: Path, out: str, embedder: str, embedder_digest: str) -> None:
-    """Copy the rows and vectors of DIR, in clip-retrieval's embeddings layout, into an index that can be cited."""
-    from forensics.retrieval.convert import import_from
+def import_(
+    console: Console, folder: Path, out: str, embedder: str, embedder_digest: str, pictures: Path | None,
+    clip: str | None, device: str | None, precision: str | None,
+) -> None:  # fmt: skip
+    """Copy the rows and vectors of DIR into an index that can be cited.
 
-    made = import_from(folder, out, embedder=embedder, embedder_digest=embedder_digest)
+    DIR has clip-retrieval's embeddings layout or a FAISS index that keeps the vectors, or is one `.npy` file or a
+    folder of them. With --pictures the rows of a FAISS folder must first show that they describe its vectors.
+    """
+    with console.working():
+        from forensics.retrieval import encoders
+        from forensics.retrieval.convert import import_from
+
+        model = encoders.clip(_embedder(console, clip, device, precision)) if pictures else None
+        made = import_from(
+            folder, out, embedder=embedder, embedder_digest=embedder_digest, pictures=pictures, encoder=model
+        )
     console.note(f"{made.count} rows; digest of the rows {made.rows_digest}")
     console.result(Path(out))
 

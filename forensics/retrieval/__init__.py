@@ -6,6 +6,7 @@ vectors is part of every answer (`IndexFacts`).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,6 +40,9 @@ READERS: Registry[Callable[..., TrainingIndex]] = Registry(
     {
         "lance": "forensics.retrieval.native:LanceIndex",
         "clip-retrieval": "forensics.retrieval.folder:Folder",
+        "faiss": "forensics.retrieval.faiss_folder:FaissFolder",
+        "img2dataset": "forensics.retrieval.shards:Shards",
+        "npy": "forensics.retrieval.arrays:Arrays",
     },
 )
 """Kinds of collections -> what reads them. The contract of every exact search: the results of a plain float64 sort."""
@@ -59,11 +63,27 @@ def kind(location: str) -> str:
             f"{location} is an index whose build was not finished.",
             hint="Give the same `forensics index build` command again; it goes on where it stopped.",
         )
+    if files.exists("image.index") and not files.exists("manifest.json"):
+        return "faiss"
+    if files.size("") is not None:
+        if location.endswith(".npy"):
+            return "npy"
+        raise IndexError_(f"{location} is a file of a kind not known.", hint="Give the folder of an index.")
+    names = files.names("")
+    if any(re.fullmatch(r"\d+\.parquet", name) for name in names):
+        return "img2dataset"
+    if any(name.endswith(".npy") for name in names) and not files.exists("img_emb"):
+        return "npy"
     return "clip-retrieval"
 
 
 def open(
-    location: Path | str, at: str | None = None, *, embedder: str = "", embedder_digest: str = ""
+    location: Path | str,
+    at: str | None = None,
+    *,
+    embedder: str = "",
+    embedder_digest: str = "",
+    pictures: Path | None = None,
 ) -> TrainingIndex:
     """Open an index.
 
@@ -72,6 +92,7 @@ def open(
         at: tag of a snapshot, where the engine has versions; the newest where none is given.
         embedder: for collections that do not record it: what made the vectors, as the user states it.
         embedder_digest: likewise, so that a query with another model can be refused.
+        pictures: for collections that hold none: the folder that their rows' paths start from.
 
     Raises:
         IndexError_: missing, damaged, misaligned, empty, or not unit vectors.
@@ -83,7 +104,19 @@ def open(
         raise IndexError_(
             f"{location} has no snapshots to choose from.", hint="Make a native index of it: `forensics index import`."
         )
-    return READERS.load(chosen)(Path(location), embedder=embedder, embedder_digest=embedder_digest)
+    more = {"pictures": pictures} if chosen == "faiss" else {}
+    return READERS.load(chosen)(Path(location), embedder=embedder, embedder_digest=embedder_digest, **more)
+
+
+def prove(index: TrainingIndex, encoder: Encoder) -> None:
+    """Let a collection that nothing vouches for show that its rows describe its vectors, and that this model made them.
+
+    Raises:
+        IndexError_: it shows the contrary.
+    """
+    probe = getattr(index, "probe", None)
+    if probe is not None and encoder.column == CLIP:
+        probe(encoder)
 
 
 def check_model(info: IndexInfo, encoder: Encoder) -> None:
@@ -121,9 +154,9 @@ def search(
     Raises:
         IndexError_: another model, or an index that does not say which one made it.
     """
-    info = index.info()
     for encoder in encoders:
-        check_model(info, encoder)
+        prove(index, encoder)
+        check_model(index.info(), encoder)
     from forensics.retrieval import parts
 
     queries = {e.column: e.pictures(pictures) for e in encoders}
@@ -206,5 +239,6 @@ def verify(location: Path | str, at: str | None = None) -> VerifyReport:
 
 __all__ = [
     "CLIP", "COPY", "PARTS", "READERS", "Capabilities", "Hit", "Hits", "IndexInfo", "RecallReport", "Row",
-    "TrainingIndex", "VerifyReport", "check_model", "kind", "open", "search", "search_vectors", "turns", "verify",
+    "TrainingIndex", "VerifyReport", "check_model", "kind", "open", "prove", "search", "search_vectors", "turns",
+    "verify",
 ]  # fmt: skip

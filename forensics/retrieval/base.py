@@ -44,6 +44,8 @@ class Row:
     licence: str = ""
     repetitions: int | None = None
     """How often the source states that this image stood in the training set; none where it states nothing."""
+    source_sha256: str = ""
+    """Of the bytes as downloaded, before they were resized, where that is recorded beside the other."""
 
     @property
     def lead(self) -> bool:

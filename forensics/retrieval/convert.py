@@ -1,6 +1,6 @@
-"""Between the native index and the embeddings layout of clip-retrieval: in, to make it citable; out, to share it.
+"""Between the native index and the layouts of others: in, to make them citable; out, to share it.
 
-The layout has one column of vectors, so those of the copy descriptor stay behind on the way out.
+The embeddings layout has one column of vectors, so those of the copy descriptor stay behind on the way out.
 """
 
 from __future__ import annotations
@@ -13,10 +13,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from forensics import retrieval
 from forensics.errors import IndexError_
 from forensics.retrieval import build as building
 from forensics.retrieval import snapshot, table
-from forensics.retrieval.base import CLIP
+from forensics.retrieval.base import CLIP, Row, not_offered
+from forensics.retrieval.encoders import Encoder
+from forensics.retrieval.faiss_folder import FaissFolder
 from forensics.retrieval.files import Files
 from forensics.retrieval.folder import Folder
 from forensics.retrieval.layout import Manifest
@@ -86,11 +89,26 @@ def _record(values: dict[str, Any]) -> Record:
     )
 
 
-def import_from(folder: Path, out: str, *, embedder: str = "", embedder_digest: str = "", tag: str = "v1") -> Snapshot:
-    """Make a native index of an embeddings folder: the same rows, now with a snapshot.
+def import_from(
+    folder: Path,
+    out: str,
+    *,
+    embedder: str = "",
+    embedder_digest: str = "",
+    pictures: Path | None = None,
+    encoder: Encoder | None = None,
+    tag: str = "v1",
+) -> Snapshot:
+    """Make a native index of a collection that keeps its vectors: the same rows, now with a snapshot.
 
-    Without our manifest the model is what the user states, and digests of pictures in the metadata are taken as those
-    of the bytes as fetched.
+    Args:
+        folder: an embeddings folder, a FAISS folder, or `.npy` files.
+        out: folder or address, made anew.
+        embedder: what made the vectors, where the folder does not record it.
+        embedder_digest: likewise.
+        pictures: of a FAISS folder's rows (`forensics.retrieval.open`).
+        encoder: lets a FAISS folder show that its rows describe its vectors, and that this model made them.
+        tag: of the snapshot.
 
     Raises:
         IndexError_: something is there, or the folder cannot be used.
@@ -99,29 +117,23 @@ def import_from(folder: Path, out: str, *, embedder: str = "", embedder_digest: 
     files = Files(out)
     if files.exists():
         raise IndexError_(f"{out} exists and is not overwritten.", hint="Choose another folder, or move it aside.")
-    source = Folder(folder, embedder=embedder, embedder_digest=embedder_digest)
+    source = retrieval.open(folder, embedder=embedder, embedder_digest=embedder_digest, pictures=pictures)
+    if not isinstance(source, Folder | FaissFolder):
+        raise IndexError_(f"{folder} is not imported.", hint="`forensics index build` makes an index of pictures.")
+    if not source.info().capabilities.vectors:
+        raise not_offered(folder.name, "the vectors as they were")
+    if encoder is not None:
+        retrieval.prove(source, encoder)
     column = source.columns[0]
     if column.dtype not in ("float16", "float32"):
         raise IndexError_(f"{folder} holds {column.dtype} vectors.", hint="Store them as float16 or float32.")
     wanted = table.schema(source.columns, blobs=False)
 
     def batches() -> Iterator[pa.RecordBatch]:
+        seen: set[str] = set()
         for numbers, block in source.blocks(CLIP, _ROWS):
-            records = []
-            for row in source.fetch([int(n) for n in numbers]):
-                known = source.manifest is not None
-                records.append(
-                    table.Record(
-                        row.training_id,
-                        caption=row.caption,
-                        creator=row.creator,
-                        sha256=row.sha256 if known else "",
-                        source_sha256="" if known or len(row.sha256) != 64 else row.sha256,
-                        path=row.picture.relative_to(source.pictures).as_posix() if row.picture else "",
-                        url=row.url,
-                        licence=row.licence,
-                    )
-                )
+            rows = source.fetch([int(n) for n in numbers])
+            records = [_imported(r, int(n), source.pictures, seen) for n, r in zip(numbers, rows, strict=True)]
             yield table.batch(records, {CLIP: np.asarray(block)}, source.columns, int(numbers[0]), blobs=False)
 
     import lance
@@ -129,13 +141,31 @@ def import_from(folder: Path, out: str, *, embedder: str = "", embedder_digest: 
     files.make()
     lance.write_dataset(batches(), files.address(TABLE), schema=wanted, data_storage_version=building.storage(wanted))
     facts = source.info().facts
+    manifest = source.manifest if isinstance(source, Folder) else None
+    shown = "" if isinstance(source, Folder) else f"; rows describe vectors: {source.aligned.sentence}"
     said = building.Statement(
         name=facts.name,
         columns=source.columns,
         built=facts.built,
         coverage=facts.coverage,
-        source=f"imported from the embeddings folder {folder.name}: {facts.source}",
+        source=f"imported from the folder {folder.name}: {facts.source}{shown}",
         pictures=source.pictures.as_posix(),
         made_by="as the imported folder holds them; not computed again",
     )
-    return building.take(files, said, tag, source.manifest.excluded if source.manifest else ())
+    return building.take(files, said, tag, manifest.excluded if manifest else ())
+
+
+def _imported(row: Row, number: int, pictures: Path, seen: set[str]) -> table.Record:
+    """Ids are unique in an index; where they are not in the folder, the row's number is added."""
+    name = row.training_id if row.training_id not in seen else f"{row.training_id} (row {number})"
+    seen.add(name)
+    return table.Record(
+        name,
+        caption=row.caption,
+        creator=row.creator,
+        sha256=row.sha256,
+        source_sha256=row.source_sha256 if len(row.source_sha256) == 64 else "",
+        path=row.picture.relative_to(pictures).as_posix() if row.picture else "",
+        url=row.url,
+        licence=row.licence,
+    )

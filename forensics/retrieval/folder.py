@@ -34,7 +34,7 @@ from forensics.retrieval.base import (
     not_offered,
 )
 from forensics.retrieval.checks import REBUILD, check_files, check_unit, listed_shards
-from forensics.retrieval.layout import MANIFEST, UNIT_TOLERANCE, Shard, pair_shards, read_manifest
+from forensics.retrieval.layout import MANIFEST, UNIT_TOLERANCE, Manifest, Shard, pair_shards, read_manifest
 from forensics.weights import sha256_file
 
 QUICK_BYTES = 512 << 20
@@ -58,16 +58,13 @@ class Folder:
         Raises:
             IndexError_: missing, damaged, misaligned, empty, or not unit vectors.
         """
-        if not location.is_dir():
-            raise IndexError_(f"There is no index folder {location}.", hint="Make one with `forensics index build`.")
-        self.location = location
-        self.manifest = read_manifest(location)
-        self.shards = pair_shards(location) if self.manifest is None else listed_shards(location, self.manifest)
+        self.location, self.manifest, self.shards = self._found(location)
+        location = self.location
         self.quick = _total_bytes(location, self.shards) <= QUICK_BYTES
         if self.manifest is not None:
             check_files(location, self.manifest, digests=self.quick)
-        self._maps = [_map(location / s.vectors) for s in self.shards]
-        self._rows = [_metadata(location, s) for s in self.shards]
+        self._maps = [map_vectors(location / s.vectors) for s in self.shards]
+        self._rows = [_metadata(location, s, len(m)) for s, m in zip(self.shards, self._maps, strict=True)]
         self._starts = np.cumsum([0, *(len(m) for m in self._maps)])
         self.count, self.dimension = int(self._starts[-1]), int(self._maps[0].shape[1])
         self.dtype = str(self._maps[0].dtype)
@@ -80,6 +77,13 @@ class Folder:
         said = (m.embedder, m.preprocessing) if m else (embedder, "as the user states it")
         self.columns = (Column(CLIP, said[0], self.embedder_digest, said[1], self.dimension, self.dtype),)
         check_unit(self, None if self.quick else _SAMPLE)
+
+    def _found(self, location: Path) -> tuple[Path, Manifest | None, tuple[Shard, ...]]:
+        """(folder, manifest, shards)"""
+        if not location.is_dir():
+            raise IndexError_(f"There is no index folder {location}.", hint="Make one with `forensics index build`.")
+        manifest = read_manifest(location)
+        return location, manifest, pair_shards(location) if manifest is None else listed_shards(location, manifest)
 
     # TrainingIndex
 
@@ -180,7 +184,8 @@ class Folder:
             training_id=self._training_id(shard, i),
             caption=self._cell(shard, "caption", i),
             creator=self._cell(shard, "creator", i),
-            sha256=digest,
+            sha256=digest if self.manifest is not None else "",
+            source_sha256="" if self.manifest is not None else digest,
             picture=picture,
             url=self._cell(shard, "url", i),
             licence=self._cell(shard, "licence", i) or self._cell(shard, "LICENSE", i),
@@ -256,10 +261,11 @@ class Folder:
 
 
 def _total_bytes(location: Path, shards: Sequence[Shard]) -> int:
-    return sum((location / name).stat().st_size for s in shards for name in (s.vectors, s.metadata))
+    return sum((location / name).stat().st_size for s in shards for name in (s.vectors, s.metadata) if name)
 
 
-def _map(path: Path) -> NDArray[Any]:
+def map_vectors(path: Path) -> NDArray[Any]:
+    """(N, D) vectors of an .npy file, not read yet. Raises IndexError_ for any other contents."""
     try:
         mapped: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as exc:
@@ -272,7 +278,9 @@ def _map(path: Path) -> NDArray[Any]:
     return mapped
 
 
-def _metadata(location: Path, shard: Shard) -> pa.Table:
+def _metadata(location: Path, shard: Shard, count: int) -> pa.Table:
+    if not shard.metadata:
+        return pa.table({"row": list(range(count))})
     wanted = ("training_id", "key", "image_path", "caption", "creator", "sha256", "url", "licence", "LICENSE")
     path = location / shard.metadata
     try:

@@ -134,7 +134,9 @@ def search(
     emit(Event("search", 0, 1, f"{facts.count} training images"))
     models = [encoders.clip(embedder), *sources.copies]
     for model in models:
+        retrieval.prove(index, model)
         retrieval.check_model(index.info(), model)
+    facts = index.info().facts  # with what the collection has shown
     vectors = {model.column: model.pictures([disputed.pixels]) for model in models}
     hits = retrieval.search(index, models, [disputed.pixels], protocol.neighbours)[0]
     firsts = elsewhere.firsts(index, models, controls, cache, sources.arithmetic)

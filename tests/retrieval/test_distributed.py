@@ -23,6 +23,9 @@ from forensics.retrieval.native import LanceIndex
 
 ray = pytest.importorskip("ray", reason="Ray is the extra `forensics[distributed]`")
 from forensics.retrieval import distributed, distributed_search  # noqa: E402
+from forensics.retrieval.cluster import connected  # noqa: E402
+
+pytestmark = pytest.mark.slow
 
 COUNT, UNIT = 60, 3
 
@@ -72,9 +75,9 @@ def machines() -> Iterator[object]:
         for _ in range(2):
             cluster.add_node(num_cpus=1, object_store_memory=80 << 20)
         cluster.wait_for_nodes()
-        yield cluster
+        with connected(cluster.address):  # once for all: every connection starts processes of its own
+            yield cluster
     finally:
-        ray.shutdown()
         cluster.shutdown()
 
 
@@ -123,3 +126,61 @@ def test_a_machine_lost_during_the_build_changes_nothing(
         )
         with pytest.raises(IndexError_, match="cannot be used"):
             shared.search(queries, 3, where="no such column = 1")
+
+
+def test_a_build_stopped_on_the_cluster_goes_on_anywhere_and_bytes_and_additions_are_kept(
+    works: Path, tmp_path: Path, embedder: Embedder, alone: LanceIndex, machines: object
+) -> None:
+    out, more = tmp_path / "index", tmp_path / "more"
+
+    def stop(event: Event) -> None:
+        if event.done >= 20:
+            raise InterruptedError
+
+    options = {"unit_rows": UNIT, "keep_bytes": True}
+    with pytest.raises(InterruptedError):
+        distributed.build(works, out, embedder, address=machines.address, emit=stop, **options)  # type: ignore[attr-defined]
+    assert not (out / "snapshots").exists()
+    made = build_alone(works, out, embedder, **options)
+    assert made.resumed >= 20 // UNIT
+    assert made.snapshot.rows_digest == alone.snapshot.rows_digest
+
+    more.mkdir()
+    (more / "one.png").write_bytes((works / "01.png").read_bytes())
+    made = distributed.build(
+        more,
+        out,
+        embedder,
+        address=machines.address,
+        append=True,
+        tag="v2",
+        **options,  # type: ignore[attr-defined]
+    )
+    assert (made.snapshot.count, made.snapshot.fragments) == (COUNT + 1, 2)
+    index = LanceIndex(str(out))
+    row = next(r for r in index.fetch(range(COUNT + 1)) if r.training_id == "one.png")
+    assert row.image == (works / "01.png").read_bytes()
+    assert LanceIndex(str(out), "v1").snapshot.rows_digest == alone.snapshot.rows_digest
+    retrieval.verify(out, "v1")
+    retrieval.verify(out)
+
+
+def test_what_a_cluster_cannot_do_is_said(works: Path, tmp_path: Path, embedder: Embedder, machines: object) -> None:
+    address = machines.address  # type: ignore[attr-defined]
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "a.png").write_bytes(b"")
+    with pytest.raises(IndexError_, match="No picture of the source could be used"):
+        distributed.build(tmp_path / "bad", tmp_path / "index", embedder, address=address)
+    assert not (tmp_path / "index").exists()
+    torch.set_num_threads(2)
+    try:
+        with pytest.raises(IndexError_, match="no machine of the cluster has more than 1"):
+            distributed.build(works, tmp_path / "index", embedder, address=address)
+    finally:
+        torch.set_num_threads(1)
+    np.save(tmp_path / "x.npy", np.eye(4, dtype=np.float32))
+    with (
+        pytest.raises(IndexError_, match="is searched on one machine only"),
+        distributed_search.open(tmp_path / "x.npy", address=address),
+    ):
+        pass
