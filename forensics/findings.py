@@ -35,8 +35,10 @@ from forensics.case import (
 )
 from forensics.protocol import Protocol
 
-NEAREST = "LPIPS to the nearest training image"
-"""Title of the comparison that neighbours are ranked by; a work put forward is ranked by "LPIPS to" its own id."""
+LAID_OVER = "Aligned LPIPS to"
+"""Beginning of the title of the comparison by which a work put forward is ranked; its id follows."""
+NEAREST = f"{LAID_OVER} the nearest training image"
+"""Title of the comparison that neighbours are ranked by."""
 FROM_PROMPT = "Generated from the prompt, median LPIPS"
 """Title of the comparison that says whether the work comes back from its prompt."""
 _OF_RETENTION = ("Generated from the prompt", "Codelength")
@@ -115,7 +117,7 @@ class Evidence:
 
     def rank_of(self, work: str) -> Comparison | None:
         """The comparison by which this work is ranked among the controls, if it was made."""
-        title = NEAREST if any(n.exhibit == work for n in self.neighbours) else f"LPIPS to {work}"
+        title = NEAREST if any(n.exhibit == work for n in self.neighbours) else f"{LAID_OVER} {work}"
         return next((c for c in self.comparisons if c.title == title), None)
 
     def same_pixels(self, work: str) -> bool:
@@ -180,7 +182,7 @@ def _grade(work: str, values: dict[str, Measurement], evidence: Evidence) -> tup
             Grade.INSUFFICIENT,
             f"{stated} lie outside the bounds for near agreement, and there is no control to rank them among.",
         )
-    at_least = sum(score.value <= lpips.value for score in rank.controls)
+    at_least = sum(score.value <= rank.value for score in rank.controls)
     ranked = f"{at_least} of {rank.n} control works reach as low an LPIPS by the same comparison."
     if (1 + at_least) / (1 + rank.n) <= protocol.rank_level:
         return Grade.IN_PART, f"{stated}. {ranked}"

@@ -115,7 +115,8 @@ _STANDARD = Protocol(
     codelength_cut=1.0,
     primary_retention="Codelength, share that the prompt saves",
     primary_retention_with_control_checkpoint="Codelength, share saved against the control checkpoint",
-    primary_derivation="LPIPS between the disputed image and the work compared with it",
+    primary_derivation="LPIPS between the disputed image and the work compared with it, one laid over the other where "
+    "they correspond",
     near_pixels_ssim=0.80,
     near_pixels_lpips=0.10,
     rank_level=0.05,

@@ -25,7 +25,7 @@ from forensics.case import (
     Pair,
     stops_at,
 )
-from forensics.findings import FROM_PROMPT, Evidence, claim, conclude
+from forensics.findings import FROM_PROMPT, NEAREST, Evidence, claim, conclude
 from forensics.protocol import PROFILES
 from forensics.statistics.ranks import clopper_pearson, extreme, rank_p
 
@@ -65,7 +65,7 @@ def _evidence(pixels: str = "", **values: float) -> Evidence:
         measurements=_values(**values),
         protocol=PROTOCOL,
         comparisons=(
-            _rank(lpips, CONTROLS, Pair.DERIVATION, Better.LOWER, "LPIPS to the nearest training image", "K1"),
+            _rank(lpips, CONTROLS, Pair.DERIVATION, Better.LOWER, NEAREST, "K1"),
             _rank(0.9, COSINES, None, Better.HIGHER, "Cosine to the nearest training image", "K2"),
         ),
         neighbours=(Neighbour(1, "t1", "a bull", "someone", "", 0.9, "exact", "N1"),),
@@ -100,7 +100,7 @@ def test_without_controls_near_agreement_is_graded_and_nothing_less_is() -> None
 
 
 def test_too_few_controls_give_no_grade_and_are_said_to_be_too_few() -> None:
-    few = _rank(0.3, CONTROLS[:9], Pair.DERIVATION, Better.LOWER, "LPIPS to the nearest training image", "K1")
+    few = _rank(0.3, CONTROLS[:9], Pair.DERIVATION, Better.LOWER, NEAREST, "K1")
     evidence = _evidence(ssim=0.6, lpips=0.3, clip=0.99)
     concluded = conclude(dataclasses.replace(evidence, comparisons=(few, evidence.comparisons[1])))
     assert concluded.assessments[0].grade is Grade.INSUFFICIENT

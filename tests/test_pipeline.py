@@ -192,8 +192,11 @@ def test_each_work_is_ranked_by_its_own_comparison(tmp_path: Path) -> None:
     resolved = resolve({"profile": "quick", "originals": originals})
     pipeline.analyze(DISPUTED / "edited.jpg", tmp_path / "case", resolved)
     case = casefile.load(tmp_path / "case")
-    ranked = {c.title: c.primary_for for c in case.comparisons if c.title.startswith("LPIPS to")}
-    assert ranked == {"LPIPS to R1": Pair.DERIVATION, "LPIPS to R2": None, "LPIPS to the nearest training image": None}
+    ranked = {c.title: c.primary_for for c in case.comparisons if c.title.startswith("Aligned LPIPS to")}
+    assert ranked == {
+        "Aligned LPIPS to R1": Pair.DERIVATION, "Aligned LPIPS to R2": None,
+        "Aligned LPIPS to the nearest training image": None,
+    }  # fmt: skip
     # Against the work put forward, no control comes near; the neighbour is ranked among the controls' own neighbours.
     assert [a.grade for a in case.assessments[:3]] == [Grade.THROUGHOUT] * 3
     assert [c.work for c in case.correspondences[:2]] == ["R1", "R2"]

@@ -18,6 +18,7 @@ METRICS: Registry[Callable[..., Similarity]] = Registry(
     {
         "ssim": "forensics.similarity.ssim:Ssim",
         "lpips": "forensics.similarity.lpips:Lpips",
+        "aligned": "forensics.similarity.aligned:Aligned",
         "tiled": "forensics.similarity.tiled:Tiled",
         "descriptor": "forensics.similarity.descriptor:Descriptor",
         "clip": "forensics.similarity.clip:Clip",

@@ -267,7 +267,7 @@ def _judge(a: Plate, b: Plate, proposal: Alignment, side: int = _JUDGE_SIDE) -> 
 
 def _score(over: Overlay) -> float:
     x, y, _ = tones(over)
-    agreement = measure(x, y, over.mask, interval=False).mean(*_JUDGED)
+    agreement = measure(x, y, over.mask, interval=False, sides=_JUDGED).mean(*_JUDGED)
     return agreement * max(over.area_a, over.area_b) ** 0.25
 
 

@@ -71,7 +71,10 @@ def bands(plane: Array, long: int, steps: tuple[int, ...]) -> list[Array]:
     return out
 
 
-def measure(a: Array, b: Array, mask: NDArray[np.bool_], *, interval: bool = True, agrees: float = AGREES) -> Detail:
+def measure(
+    a: Array, b: Array, mask: NDArray[np.bool_], *, interval: bool = True, agrees: float = AGREES,
+    sides: tuple[int, ...] = STEPS,
+) -> Detail:  # fmt: skip
     """Compare two aligned planes.
 
     Args:
@@ -80,9 +83,10 @@ def measure(a: Array, b: Array, mask: NDArray[np.bool_], *, interval: bool = Tru
         mask: (h, w), where both are valid.
         interval: also draw the bootstrap interval.
         agrees: correlation at or above which a band agrees.
+        sides: bands that are measured; the level is that among them.
     """
     long = max(a.shape)
-    steps = tuple(n for n in STEPS if n <= long)
+    steps = tuple(n for n in sides if n <= long)
     sums, contrast = [], []
     for x, y in zip(bands(a, long, steps), bands(b, long, steps), strict=True):
         share = cv2.resize(mask.astype(np.float32), (x.shape[1], x.shape[0]), interpolation=cv2.INTER_AREA)

@@ -24,7 +24,7 @@ from forensics.descriptor import CopyDescriptor
 from forensics.embedding import Embedder
 from forensics.errors import WeightsError
 from forensics.events import Emit, Event
-from forensics.findings import NEAREST
+from forensics.findings import LAID_OVER, NEAREST
 from forensics.images import to_tensor
 from forensics.inversion.blind import outlying
 from forensics.inversion.codelength import share_saved
@@ -38,6 +38,9 @@ from forensics.statistics.ranks import clopper_pearson, extreme, holm, rank_p
 
 PERCEPTUAL = "lpips"
 """The measure by which the outputs of a rung are ordered; pre-declared in the protocol."""
+ALIGNED = "aligned"
+"""The measure of derivation; pre-declared in the protocol. Taken between works: what a rung gives back is compared with
+its target as it came out."""
 SAVED = "Codelength, share that the prompt saves"
 SAVED_ELSEWHERE = "Codelength, share saved against the control checkpoint"
 """Titles of comparisons that the protocol names as primary ones, and a validation record as what a ratio rests on."""
@@ -98,14 +101,16 @@ def measure(
         primary: title of the primary comparison of retention, as the protocol names it; empty without a checkpoint.
         retention: the picture that retention is asked of, where it is not the disputed image.
     """
-    others = [(work.id, work.pixels) for work in originals]
-    others += list(found.pictures.items())
+    compared = [(work.id, work.pixels) for work in originals]
+    compared += list(found.pictures.items())
+    others = list(compared)
     for rung in ladder.rungs:
         others += list(zip(rung.inversion.outputs, rung.outputs, strict=True))
     rows: list[Measurement | NotMeasured] = []
-    total = len(others) * len(list(similarity.METRICS))
-    for name in similarity.METRICS:
-        for other, pixels in others:
+    pairs = {name: compared if name == ALIGNED else others for name in similarity.METRICS}
+    total = sum(map(len, pairs.values()))
+    for name, with_ in pairs.items():
+        for other, pixels in with_:
             emit(Event("compare", len(rows), total, f"{name}: {disputed.id} and {other}"))
             row_id = f"M{len(rows) + 1}"
             if name in instruments.at_hand:
@@ -155,7 +160,9 @@ def _compare(
     if PERCEPTUAL in instruments.at_hand:
         if (rung := ladder.rung("regeneration")) and rung.controls:
             bench.retention(rung, retention)
+    if ALIGNED in instruments.at_hand:
         bench.derivation(originals, found.neighbours[0].exhibit if found.neighbours else None, found.control_top)
+    if PERCEPTUAL in instruments.at_hand:
         for method in ("ode", "autoencoder"):
             if (rung := ladder.rung(method)) and rung.controls:
                 bench.round_trip(method, rung)
@@ -216,22 +223,25 @@ class _Bench:
     def derivation(self, originals: Sequence[Work], nearest: str | None, control_top: Sequence[Hit]) -> None:
         """The disputed image against the work it is said to derive from, or against its nearest neighbour."""
         for number, work in enumerate(originals):
-            values = [self.instruments.value(PERCEPTUAL, c.pixels, work.pixels) for c in self.controls]
+            self.emit(Event("compare", number, len(originals), f"controls beside {work.id}"))
+            values = [self.instruments.value(ALIGNED, c.pixels, work.pixels) for c in self.controls]
             self._add(
-                f"LPIPS to {work.id}",
-                f"LPIPS between the picture and {work.id}; for a control, between the control and {work.id}.",
-                None if number else Pair.DERIVATION, PERCEPTUAL, self._own(PERCEPTUAL, (work.id,))[0], values,
+                f"{LAID_OVER} {work.id}",
+                f"LPIPS between the picture and {work.id}, one laid over the other where they correspond; for a "
+                f"control, between the control and {work.id}.",
+                None if number else Pair.DERIVATION, ALIGNED, self._own(ALIGNED, (work.id,))[0], values,
             )  # fmt: skip
         if nearest is not None and all(hit.row.picture for hit in control_top):
             values = [
-                self.instruments.value(PERCEPTUAL, c.pixels, to_tensor(read(hit.row.picture)))
+                self.instruments.value(ALIGNED, c.pixels, to_tensor(read(hit.row.picture)))
                 for c, hit in zip(self.controls, control_top, strict=True)
                 if hit.row.picture is not None
             ]
             self._add(
                 NEAREST,
-                "LPIPS between the picture and the first neighbour of that same picture in the training index.",
-                None if originals else Pair.DERIVATION, PERCEPTUAL, self._own(PERCEPTUAL, (nearest,))[0], values,
+                "LPIPS between the picture and the first neighbour of that same picture in the training index, one "
+                "laid over the other where they correspond.",
+                None if originals else Pair.DERIVATION, ALIGNED, self._own(ALIGNED, (nearest,))[0], values,
             )  # fmt: skip
 
     def round_trip(self, method: str, rung: Rung) -> None:

@@ -17,7 +17,7 @@ from forensics.errors import SettingsError, WeightsError
 from forensics.images import resize
 from forensics.similarity import METRICS, Similarity
 
-TOLERANCE = {"ssim": 1e-12, "tiled": 1e-12, "lpips": 1e-6, "descriptor": 1e-6, "clip": 1e-6}
+TOLERANCE = {"ssim": 1e-12, "tiled": 1e-12, "lpips": 1e-6, "aligned": 1e-6, "descriptor": 1e-6, "clip": 1e-6}
 FORBIDDEN = re.compile(
     r"infring|plagiar|\bstol|\btheft|\bcop(y|ied)\b|substantial|derivative|fair use|guilt|liab|\bprov(e|es|ed)\b|proof"
     r"|\bmatch|identical|\bcertain|100 %|memori[sz]|stored in the model|source image",
