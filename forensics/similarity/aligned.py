@@ -29,10 +29,12 @@ from forensics.similarity.correspondence import VERSION as PAIRING
 from forensics.similarity.correspondence import Pairing, Part, Prepared, pair, prepare
 from forensics.similarity.inputs import SIZE_SENTENCE, check
 from forensics.similarity.lpips import MIN_FULL_SIDE, Lpips
-from forensics.similarity.outcome import VERSION as WORDS
-from forensics.similarity.outcome import in_detail
+from forensics.similarity.outcome import Bounds, in_detail
 from forensics.similarity.plates import Array
 
+DETAIL = Bounds(level=32, cells=6, places=12)
+"""Which parts correspond in detail. Set here once, apart from the bounds of the words: a distance that moved whenever the
+words are calibrated anew could not be compared with a validation record."""
 SIDE = 256
 """Long side of the canvas on which a part is compared, in pixels."""
 _CONTRAST = 0.2
@@ -58,8 +60,9 @@ class Aligned:
             "level of detail and the figures are for that. It does not say how a likeness arose."
         ),
         protocol=(
-            f"Alignment and parts by {PAIRING}, parts that correspond in detail by {WORDS}. Each part on a canvas of "
-            f"{SIDE} pixels along its long side, both pictures as one tone plane of mean 0.5 and standard deviation "
+            f"Alignment and parts by {PAIRING}; a part corresponds in detail if {DETAIL.cells} cells of it agree and "
+            f"either its overlap agrees as a thumbnail of {DETAIL.level} pixels or {DETAIL.places} keypoints stand in "
+            f"one geometric relation. Each part on a canvas of {SIDE} pixels along its long side, both pictures as one tone plane of mean 0.5 and standard deviation "
             f"{_CONTRAST} over the overlap, the rest in middle grey and its share divided out; alex-v0.1/1. Weighted "
             "by the share of the picture that the part fills, of that picture which it fills further; the share that "
             f"is left is weighted with LPIPS without alignment ({SIZE_SENTENCE[0].lower()}{SIZE_SENTENCE[1:]})."
@@ -90,7 +93,7 @@ class Aligned:
         Args:
             apart: LPIPS of the two without alignment.
         """
-        parts = [p for p in found.parts if in_detail(p)]
+        parts = [p for p in found.parts if in_detail(p, DETAIL)]
         shares = [max(p.share_a, p.share_b) for p in parts]
         whole = max(1.0, sum(shares))
         shares = [s / whole for s in shares]

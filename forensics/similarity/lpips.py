@@ -118,6 +118,10 @@ class Lpips:
         Raises ValueError on wrong shape or range.
         """
         check(pixels, pixels)
+        return self.trunk(pixels)
+
+    def trunk(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        """`maps`, unchecked and with gradients to the pixels where the caller asks for them."""
         found = self._net.net(self._net.scaling_layer(2 * pixels.cpu().float() - 1))
         return tuple(layer[0] for layer in found)
 

@@ -8,6 +8,7 @@ unrelated pairs. Two pictures of one subject agree coarsely and part ways at 32 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -95,7 +96,7 @@ def measure(
         sums.append(_tile_sums(x, y, valid))
         contrast.append(_contrast(sums[-1].sum(0)))
     point = [_ncc(s.sum(0)) for s in sums]
-    level = _level(steps, point, contrast, agrees)
+    level = level_of(steps, point, contrast, agrees)
     low = high = level
     if interval and level:
         rng = np.random.default_rng(0)
@@ -103,7 +104,7 @@ def measure(
         levels = []
         resampled = [s[draws].sum(1) for s in sums]
         for i in range(_BOOTSTRAPS):
-            levels.append(_level(steps, [_ncc(r[i]) for r in resampled], contrast, agrees))
+            levels.append(level_of(steps, [_ncc(r[i]) for r in resampled], contrast, agrees))
         low, high = (int(v) for v in np.quantile(levels, _QUANTILES, method="nearest"))
     return Detail(steps, tuple(point), tuple(contrast), level, min(low, level), max(high, level))
 
@@ -171,7 +172,8 @@ def _contrast(s: NDArray[np.float64]) -> float:
     return float((max(0.0, min(vx, vy)) / s[0]) ** 0.5)
 
 
-def _level(steps: tuple[int, ...], values: list[float], contrast: list[float], agrees: float) -> int:
+def level_of(steps: Sequence[int], values: Sequence[float], contrast: Sequence[float], agrees: float = AGREES) -> int:
+    """The largest side that agrees with every side from 32 on; 0 where 32 does not, or has nothing to compare."""
     level = 0
     for n, value, strength in zip(steps, values, contrast, strict=True):
         if n < FIRST:

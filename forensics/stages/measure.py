@@ -157,9 +157,8 @@ def _compare(
     if isinstance(controls.facts, Absent):
         return (), [controls.facts]
     bench = _Bench(disputed, controls.works, instruments, rows, emit)
-    if PERCEPTUAL in instruments.at_hand:
-        if (rung := ladder.rung("regeneration")) and rung.controls:
-            bench.retention(rung, retention)
+    if PERCEPTUAL in instruments.at_hand and (rung := ladder.rung("regeneration")) and rung.controls:
+        bench.retention(rung, retention)
     if ALIGNED in instruments.at_hand:
         bench.derivation(originals, found.neighbours[0].exhibit if found.neighbours else None, found.control_top)
     if PERCEPTUAL in instruments.at_hand:
