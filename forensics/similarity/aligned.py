@@ -33,8 +33,8 @@ from forensics.similarity.outcome import Bounds, in_detail
 from forensics.similarity.plates import Array
 
 DETAIL = Bounds(level=32, cells=6, places=12)
-"""Which parts correspond in detail. Set here once, apart from the bounds of the words: a distance that moved whenever the
-words are calibrated anew could not be compared with a validation record."""
+"""Which parts correspond in detail. Set here once, apart from the bounds of the words: a distance that moved whenever
+the words are calibrated anew could not be compared with a validation record."""
 SIDE = 256
 """Long side of the canvas on which a part is compared, in pixels."""
 _CONTRAST = 0.2
@@ -62,10 +62,11 @@ class Aligned:
         protocol=(
             f"Alignment and parts by {PAIRING}; a part corresponds in detail if {DETAIL.cells} cells of it agree and "
             f"either its overlap agrees as a thumbnail of {DETAIL.level} pixels or {DETAIL.places} keypoints stand in "
-            f"one geometric relation. Each part on a canvas of {SIDE} pixels along its long side, both pictures as one tone plane of mean 0.5 and standard deviation "
-            f"{_CONTRAST} over the overlap, the rest in middle grey and its share divided out; alex-v0.1/1. Weighted "
-            "by the share of the picture that the part fills, of that picture which it fills further; the share that "
-            f"is left is weighted with LPIPS without alignment ({SIZE_SENTENCE[0].lower()}{SIZE_SENTENCE[1:]})."
+            f"one geometric relation. Each part on a canvas of {SIDE} pixels along its long side, both pictures as one "
+            f"tone plane of mean 0.5 and standard deviation {_CONTRAST} over the overlap, the rest in middle grey and "
+            "its share divided out; alex-v0.1/1. Weighted by the share of the picture that the part fills, of that "
+            "picture which it fills further; the share that is left is weighted with LPIPS without alignment "
+            f"({SIZE_SENTENCE[0].lower()}{SIZE_SENTENCE[1:]})."
         ),
         reference=(
             "R. Zhang, P. Isola, A. A. Efros, E. Shechtman, O. Wang, The Unreasonable Effectiveness of Deep Features "

@@ -197,7 +197,8 @@ def _residual(x: Array, y: Array, mask: NDArray[np.bool_], grid: Cells) -> float
             part = np.s_[top : top + _RESIDUAL_CELL, left : left + _RESIDUAL_CELL]
             if grid.state[i, j] != AGREE or mask[part].mean() < 0.98:
                 continue
-            (dx, dy), response = cv2.phaseCorrelate(x[part], y[part], window)
+            # OpenCV multiplies what it is given by the window in place.
+            (dx, dy), response = cv2.phaseCorrelate(x[part].copy(), y[part].copy(), window)
             if response > 0.2:
                 shifts.append(float(np.hypot(dx, dy)))
     return float(np.median(shifts)) if shifts else 0.0

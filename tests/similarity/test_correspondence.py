@@ -134,6 +134,13 @@ def test_the_same_pair_gives_the_same_numbers() -> None:
     assert one.detail == two.detail
 
 
+def test_the_tone_planes_of_a_part_are_those_that_were_measured() -> None:
+    part = against(Image.fromarray(255 - np.asarray(original()))).parts[0]
+    again = thumbnail_level.measure(part.tone_a, part.tone_b, part.over.mask)
+    assert again == part.detail
+    assert np.corrcoef(part.tone_a.ravel(), part.tone_b.ravel())[0, 1] > 0.99
+
+
 def test_detail_is_lost_at_the_thumbnail_that_took_it() -> None:
     rng = np.random.default_rng(3)
     plane = np.asarray(Image.fromarray((rng.random((256, 256)) * 255).astype(np.uint8)), np.float32) / 255
