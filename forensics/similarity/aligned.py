@@ -56,8 +56,9 @@ class Aligned:
         high=2.0,
         answers="Do small patches of the two pictures look alike once one is laid over the other?",
         silent=(
-            "Two pictures of one subject that are composed alike are not told from a copy by this distance alone; the "
-            "level of detail and the figures are for that. It does not say how a likeness arose."
+            "Two pictures of one subject, composed alike, can lie near each other by it: the level of detail and the "
+            "figures tell more. Changes of tone and colour are compensated first and do not count. It does not say how "
+            "a likeness arose."
         ),
         protocol=(
             f"Alignment and parts by {PAIRING}; a part corresponds in detail if {DETAIL.cells} cells of it agree and "
