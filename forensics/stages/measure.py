@@ -222,8 +222,7 @@ class _Bench:
     def derivation(self, originals: Sequence[Work], nearest: str | None, control_top: Sequence[Hit]) -> None:
         """The disputed image against the work it is said to derive from, or against its nearest neighbour."""
         for number, work in enumerate(originals):
-            self.emit(Event("compare", number, len(originals), f"controls beside {work.id}"))
-            values = [self.instruments.value(ALIGNED, c.pixels, work.pixels) for c in self.controls]
+            values = self._laid_over([(c, work.pixels) for c in self.controls], work.id)
             self._add(
                 f"{LAID_OVER} {work.id}",
                 f"LPIPS between the picture and {work.id}, one laid over the other where they correspond; for a "
@@ -231,17 +230,27 @@ class _Bench:
                 None if number else Pair.DERIVATION, ALIGNED, self._own(ALIGNED, (work.id,))[0], values,
             )  # fmt: skip
         if nearest is not None and all(hit.row.picture for hit in control_top):
-            values = [
-                self.instruments.value(ALIGNED, c.pixels, to_tensor(read(hit.row.picture)))
+            pairs = [
+                (c, to_tensor(read(hit.row.picture)))
                 for c, hit in zip(self.controls, control_top, strict=True)
                 if hit.row.picture is not None
             ]
+            values = self._laid_over(pairs, "its nearest training image")
             self._add(
                 NEAREST,
                 "LPIPS between the picture and the first neighbour of that same picture in the training index, one "
                 "laid over the other where they correspond.",
                 None if originals else Pair.DERIVATION, ALIGNED, self._own(ALIGNED, (nearest,))[0], values,
             )  # fmt: skip
+
+    def _laid_over(self, pairs: Sequence[tuple[Work, Tensor]], name: str) -> list[float]:
+        """The aligned distance of every control to a picture: the longest part of the comparison."""
+        values = []
+        for number, (control, other) in enumerate(pairs):
+            self.emit(Event("compare", number, len(pairs), f"control {control.id} laid over {name}"))
+            values.append(self.instruments.value(ALIGNED, control.pixels, other))
+        self.emit(Event("compare", len(pairs), len(pairs), f"{len(pairs)} controls"))
+        return values
 
     def round_trip(self, method: str, rung: Rung) -> None:
         """Inversion and back: shown because controls succeed as well."""
