@@ -117,6 +117,7 @@ def info(uri: str, at: str | None, as_json: bool) -> None:
 @_RAY
 @click.option("--browse", is_flag=True, help="Look around with the approximate index; nothing for a report.")
 @click.option("--pictures", type=options.FOLDER, help="Folder of the pictures that a FAISS folder's rows name.")
+@click.option("--stated", is_flag=True, help="Take it on your word that the model at hand made the vectors.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @options.clip
 @options.device
@@ -124,13 +125,16 @@ def info(uri: str, at: str | None, as_json: bool) -> None:
 @click.pass_obj
 def search(
     console: Console, uri: str, image: Path, count: int, at: str | None, browse: bool, address: str | None,
-    pictures: Path | None, as_json: bool, clip: str | None, device: str | None, precision: str | None,
+    pictures: Path | None, stated: bool, as_json: bool, clip: str | None, device: str | None, precision: str | None,
 ) -> None:  # fmt: skip
     """List the images of the index at URI nearest to IMAGE, nearest first.
 
     Every row is compared. The similarity is the cosine of the embedder's vectors; where the index holds vectors of the
     copy descriptor too, its nearest images, of the whole picture and of its parts, take turns with those of the
     embedder. A hit is not training, and no hit is not absence.
+
+    A FAISS folder records neither its model nor a digest. With --pictures its rows show that they describe its vectors
+    and that the model at hand made them, or it is refused; --stated searches it without that.
     """
     with console.working(), ExitStack() as stack:
         from forensics import intake, retrieval
@@ -138,13 +142,15 @@ def search(
         from forensics.retrieval import encoders
 
         picture = intake.read(image).picture
+        embedder = _embedder(console, clip, device, precision)
         if address:
             from forensics.retrieval import distributed_search
 
             found: TrainingIndex = stack.enter_context(distributed_search.open(uri, at, address=address))
         else:
-            found = retrieval.open(uri, at, pictures=pictures)
-        models = [encoders.clip(_embedder(console, clip, device, precision))]
+            said = {"embedder": embedder.name, "embedder_digest": embedder.digest} if stated else {}
+            found = retrieval.open(uri, at, pictures=pictures, **said)
+        models = [encoders.clip(embedder)]
         if any(c.name == retrieval.COPY for c in found.info().columns):
             descriptor = _descriptor(console, device, precision)
             models += [encoders.copies(descriptor)] if descriptor else []
@@ -152,6 +158,8 @@ def search(
         hits = retrieval.search(found, models, to_tensor(picture), count, mode=mode)[0]
     if browse:
         console.note("Approximate: rows may be missing. `forensics index recall` says how many; a report compares all.")
+    if not found.info().capabilities.vectors:
+        console.note("The similarities are estimates: the index holds vectors in reduced precision only.")
     for rank, hit in enumerate(hits, 1):
         row = hit.row
         if as_json:

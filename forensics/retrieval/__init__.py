@@ -128,7 +128,8 @@ def check_model(info: IndexInfo, encoder: Encoder) -> None:
     if not column.digest:
         raise IndexError_(
             f"The index {name!r} does not record which model made its vectors.",
-            hint="State the model and how its pictures were prepared; a wrong one gives neighbours without meaning.",
+            hint="Give --pictures, so that its rows can show it, or --stated; a wrong model gives neighbours without "
+            "meaning.",
         )
     if column.digest != encoder.digest:
         raise IndexError_(
@@ -208,7 +209,12 @@ def _together(
     found_by = turns(asked, k)
     chosen = list(found_by)[:k]
     first = next(iter(answers))
-    scores = {column: index.scores(query, chosen, column) for column, (query, _) in answers.items()}
+    scores = {}
+    for column, (query, hits) in answers.items():
+        # Where no vectors were kept, what the approximate index made of them is all there is.
+        estimates = dict(zip(hits.row_ids.tolist(), hits.scores.tolist(), strict=True))
+        known = index.scores(query, chosen, column)
+        scores[column] = [estimates.get(n) if s is None else s for n, s in zip(chosen, known, strict=True)]
     if parts is not None:
         by_part = dict(zip(parts.row_ids.tolist(), parts.scores.tolist(), strict=True))
         scores[PARTS] = [by_part.get(number) for number in chosen]

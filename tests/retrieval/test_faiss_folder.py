@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from forensics import retrieval
 from forensics.cli import main
 from forensics.embedding import Embedder
-from forensics.errors import IndexError_
+from forensics.errors import ExitCode, IndexError_
 from forensics.retrieval import CLIP
 from forensics.retrieval.convert import import_from
 from forensics.retrieval.encoders import clip
@@ -160,10 +160,34 @@ def test_the_command_line_searches_such_a_folder_and_refuses_a_shuffled_one(
     assert (first["caption"], first["similarity"]) == ("row 17", pytest.approx(1, abs=1e-6))
     shuffle(sorted((made / "metadata").iterdir())[0])
     done = CliRunner().invoke(main, command)
-    assert isinstance(done.exception, IndexError_) or done.exit_code == 5
+    assert done.exit_code == ExitCode.INDEX
+    assert "do not describe its vectors" in done.stderr
     told = CliRunner().invoke(main, ["index", "info", str(made)]).stdout
     assert "not offered: pictures, citable snapshots, search under a condition" in told
     assert "metadata describe the vectors: not shown" in told
+
+
+def test_a_quantised_folder_without_pictures_is_browsed_on_the_users_word(
+    folder: Callable[[str], Path], tmp_path: Path
+) -> None:
+    from tests.contracts.tiny_open_clip import save_tiny_open_clip
+
+    made, model = folder("IVF4,PQ8x4"), str(save_tiny_open_clip(tmp_path / "model"))
+    query = tmp_path / "q.png"
+    query.write_bytes(picture("17"))
+    command = ["index", "search", str(made), str(query), "--clip", model, "--json", "-k", "5"]
+    done = CliRunner().invoke(main, command)
+    assert done.exit_code == ExitCode.INDEX
+    assert "does not record which model" in done.stderr
+    done = CliRunner().invoke(main, [*command, "--stated"])
+    assert done.exit_code == ExitCode.INDEX
+    assert "does not offer exact search" in done.stderr
+    done = CliRunner().invoke(main, [*command, "--stated", "--browse"])
+    assert done.exit_code == 0, done.output
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert "row 17" in [row["caption"] for row in rows]
+    assert all(-1 <= row["similarity"] <= 1 and row["lead"] and row["mode"] == "ann" for row in rows)
+    assert "The similarities are estimates" in done.stderr
 
 
 def test_a_folder_that_kept_its_vectors_becomes_an_index_that_can_be_cited(
