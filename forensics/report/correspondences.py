@@ -123,7 +123,10 @@ def _common(found: CommonElements | Absent, work: str) -> str:
     )
     if not found.left_out:
         return f"{said}. Too little of the work would remain without them, so nothing was left out."
-    return f"{said}. These parts were left out; shares are of what remains."
+    return (
+        f"{said}. These parts were left out; shares are of what remains. Renderings of the work that were each changed "
+        "at another place look like this as well; the items are named so that a person can look."
+    )
 
 
 def _row(element: Element) -> Row:

@@ -37,7 +37,8 @@ def seek(work: Prepared, companions: Sequence[Companion] | Absent) -> Shared | A
     """Compare a work with items of the index near it, by the same rules as the disputed image.
 
     An item that shows the work throughout is a rendering of it: were it counted, two copies of a work in an index
-    would make the whole work a common element.
+    would make the whole work a common element. Renderings that were each painted over at another place are not told
+    from items of a template; the facts name the items.
     """
     if isinstance(companions, Absent):
         return companions
