@@ -72,13 +72,14 @@ def control_group(
     if isinstance(source, Absent):
         return ControlGroup(source)
     target = codecs.complexity(to_picture(examined[0].pixels))
+    small = _small(examined)
     pool: list[tuple[ControlWork, Work]] = []
     left_out = 0
     for candidate in source.shuffled(settings.seed, digests):
         if len(pool) == protocol.control_pool:
             break
         work = Work.of(candidate.name, read(candidate.path), candidate.caption)
-        if any(same_picture(work.pixels, other.pixels) for other in examined):
+        if any(same_picture(work.pixels, other) for other in small):
             left_out += 1
         else:
             pool.append((candidate, work))
@@ -121,14 +122,20 @@ def background(settings: Settings, examined: Sequence[Work]) -> tuple[Work, ...]
     source = control_works.load(Path(settings.controls)) if settings.controls else control_works.embedded(
         samples() / "reference"
     )  # fmt: skip
+    small = _small(examined)
     drawn: list[Work] = []
     for candidate in source.shuffled(settings.seed, frozenset()):
         if len(drawn) == _BACKGROUND:
             break
         work = Work.of(candidate.name, read(candidate.path), candidate.caption)
-        if not any(same_picture(work.pixels, other.pixels) for other in examined):
+        if not any(same_picture(work.pixels, other) for other in small):
             drawn.append(work)
     return tuple(drawn)
+
+
+def _small(works: Sequence[Work]) -> list[Tensor]:
+    """Works as `same_picture` sees them: a large one is reduced once, not once a candidate."""
+    return [resize(work.pixels, _THUMBNAIL, _THUMBNAIL) for work in works]
 
 
 def same_picture(a: Tensor, b: Tensor) -> bool:
