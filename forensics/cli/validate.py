@@ -60,6 +60,9 @@ def validate(
         stated.append(f"--lora {Path(lora).name}")
     if control_checkpoint:
         stated.append(f"--control-checkpoint {Path(control_checkpoint).name}")
+    stated += [f"--index {index.name}"] if index else []
+    stated += [f"--clip {Path(clip).name}"] if clip else []
+    stated += [f"--profile {profile}"] if profile else []
     with console.working():
         from forensics.device import choose
         from forensics.statistics.record import load

@@ -7,7 +7,7 @@ those of the examination itself and of the ladder study; nothing is computed her
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -31,9 +31,9 @@ from forensics.stages import domain
 from forensics.validation import edits, generated, ladder_rows, works
 from forensics.validation.works import KnownWork
 
-ROWS, NEAR, LOOK, PAIR, ORIGIN = "bits", "near", "look", "pair", "origin"
-"""Kinds of task: codelength rows, the first neighbour, properties of the picture, a pair of pictures, a picture and the
-autoencoder."""
+ROWS, NEAR, LOOK, PAIR, ALIGNED, ORIGIN = "bits", "near", "look", "pair", "aligned", "origin"
+"""Kinds of task: codelength rows, the first neighbour, properties of the picture, a pair of pictures as they are, the
+same laid over each other, a picture and the autoencoder."""
 OWN, NEIGHBOUR, ELSEWHERE, AGAIN, HALF_PRECISION = "own", "neighbour", "elsewhere", "again", "bf16"
 """Variants of codelength rows besides the names of edits: own caption, caption of the first neighbour, under the
 control checkpoint, a second run, a second precision."""
@@ -43,7 +43,8 @@ MADE, MADE_ELSEWHERE, ANOTHER = "made", "made elsewhere", "another autoencoder"
 """Variants of origin besides the work itself: a picture made from its caption by the checkpoint, by the control
 checkpoint; the work as another autoencoder gives it back."""
 DERIVED, INDEPENDENT = "derived", "independent"
-PAIR_MEASURES = ("lpips", "ssim", "tiled")
+PAIR_MEASURES = {ALIGNED: ("aligned",), PAIR: ("lpips", "ssim", "tiled")}
+"""Measures of a pair by kind of task; the first of all is the primary measurement of derivation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ class Bench:
 
     @cached_property
     def measures(self) -> dict[str, Similarity]:
-        return {name: similarity.load(name) for name in PAIR_MEASURES}
+        return {name: similarity.load(name) for names in PAIR_MEASURES.values() for name in names}
 
     @cached_property
     def maker(self) -> generated.Maker:
@@ -132,7 +133,7 @@ class Bench:
             return self._look(work, variant)
         if kind == ORIGIN:
             return self._origin(work, variant)
-        return self._pair(work, variant)
+        return self._pair(work, variant, PAIR_MEASURES[kind])
 
     def _bits(self, work: KnownWork, variant: str) -> dict[str, Any]:
         picture, caption = work.read(), work.caption
@@ -169,7 +170,7 @@ class Bench:
         picture = edits.ROBUSTNESS[edit](picture) if edit else picture
         return found | self.maker.reconstructed(picture)
 
-    def _pair(self, work: KnownWork, variant: str) -> dict[str, float]:
+    def _pair(self, work: KnownWork, variant: str, measures: Sequence[str]) -> dict[str, float]:
         """An edited rendering beside the work it derives from, or the work beside the nearest one it does not."""
         picture = work.read()
         if variant == INDEPENDENT:
@@ -179,12 +180,8 @@ class Bench:
             disputed, other = picture, intake.read(path).picture
         else:
             disputed, other = edits.DERIVED[variant](picture), picture
-        return self.compare(disputed, other)
-
-    def compare(self, disputed: Image.Image, other: Image.Image) -> dict[str, float]:
-        """Every measure of the pair, by name."""
         a, b = to_tensor(disputed), to_tensor(other)
-        return {name: float(measure(a, b)[0]) for name, measure in self.measures.items()}
+        return {name: float(self.measures[name](a, b)[0]) for name in measures}
 
 
 def run(plan: Plan, keys: Iterable[str], jobs: int) -> Iterator[tuple[str, Any]]:

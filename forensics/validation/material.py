@@ -243,7 +243,7 @@ def origin(results: Results) -> Material | Absent:
 
 def _pair_features() -> dict[str, Feature]:
     """The measures of a pair by name; lower or higher means more alike as the measure itself says."""
-    facts = {name: METRICS.load(name).facts for name in bench.PAIR_MEASURES}  # type: ignore[attr-defined]
+    facts = {name: METRICS.load(name).facts for n in bench.PAIR_MEASURES.values() for name in n}  # type: ignore[attr-defined]
     return {name: Feature(feature(metric), metric.better) for name, metric in facts.items()}
 
 
@@ -256,13 +256,18 @@ def derivation_question() -> Question:
 
 
 def derivation(results: Results) -> Material | Absent:
-    rows, names = [], _pair_features()
+    names = _pair_features()
     halves = {w.id: w.half for w in results.known}
+    values: dict[tuple[str, str], dict[str, float]] = {}
     for key in results.journal:
         kind, variant, work = key.split("|")
-        if kind == bench.PAIR and key in results:
-            values = {names[name].name: value for name, value in results.journal[key].items()}
-            rows.append(Row(work, halves[work], variant != bench.INDEPENDENT, variant, values))
+        if kind in bench.PAIR_MEASURES and key in results:
+            found = {names[name].name: value for name, value in results.journal[key].items()}
+            values.setdefault((work, variant), {}).update(found)
+    rows = [
+        Row(work, halves[work], variant != bench.INDEPENDENT, variant, found)
+        for (work, variant), found in values.items() if len(found) == len(names)
+    ]  # fmt: skip
     if not any(r.first is False for r in rows):
         return Absent(
             "validation of derivation",

@@ -33,6 +33,8 @@ JOURNAL, RECORD = "measurements.jsonl", "validation.json"
 NEIGHBOURS = 100
 """Controls of each half, by id, that are also prompted with the caption of their first neighbour: as many as a p
 of 0.01 needs."""
+COMPARED = 160
+"""Controls of each half, by id, from which pairs for the question of derivation are made."""
 REPEATED = 4
 
 
@@ -88,8 +90,10 @@ def tasks(plan: Plan, known: Sequence[KnownWork]) -> list[str]:
     members, controls = material.split(known)
     found = [f"{bench.LOOK}|{bench.OWN}|{w.id}" for w in known]
     if plan.index is not None and plan.clip:
-        found += [f"{bench.PAIR}|{name}|{w.id}" for w, name in zip(controls, _turns(controls), strict=True)]
-        found += [f"{bench.PAIR}|{bench.INDEPENDENT}|{w.id}" for w in controls]
+        paired = [w for half in works.HALVES for w in [c for c in controls if c.half == half][:COMPARED]]
+        for kind in bench.PAIR_MEASURES:
+            found += [f"{kind}|{name}|{w.id}" for w, name in zip(paired, _turns(paired), strict=True)]
+            found += [f"{kind}|{bench.INDEPENDENT}|{w.id}" for w in paired]
         found += [f"{bench.NEAR}|{bench.OWN}|{w.id}" for w in members]
     variants = [bench.OWN, *([bench.ELSEWHERE] if plan.control_checkpoint else [])]
     found += [f"{bench.ROWS}|{variant}|{w.id}" for variant in variants for w in known if w.caption]

@@ -1,0 +1,81 @@
+"""Ten times more unrelated items in the index: an unchanged pair is not spoken of more strongly."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from forensics import diffusion, retrieval
+from forensics.case import Absent, Comparison, ControlFacts, LikelihoodRatio, Pair
+from forensics.casefile import Ledger
+from forensics.device import choose
+from forensics.embedding import Embedder
+from forensics.events import ignore
+from forensics.protocol import PROFILES
+from forensics.resources import samples
+from forensics.retrieval.build import build
+from forensics.stages import evaluate, measure, search
+from forensics.stages.ladder import Ladder
+from forensics.stages.works import ControlGroup, Work, read
+from forensics.statistics import record as records
+from forensics.validation import edits
+
+REFERENCE = samples() / "reference"
+FEW, CONTROLS = 12, 4
+
+
+@pytest.fixture(scope="module")
+def embedder() -> Embedder:
+    return Embedder.open(str(REFERENCE / "openclip"), choose("cpu"))
+
+
+def examined(folder: Path, paths: list[Path], embedder: Embedder) -> tuple[measure.Measured, evaluate.Evaluated]:
+    """A changed copy of the first picture, and controls, against an index of all of them."""
+    source = folder / "source"
+    source.mkdir(parents=True)
+    for path in paths:
+        shutil.copy(path, source)
+    build(source, folder / "index", embedder)
+    disputed = Work.of("Q1", edits.jpeg(read(paths[0])))
+    others = sorted((REFERENCE / "controls").iterdir())[:CONTROLS]
+    facts = ControlFacts("controls", CONTROLS, CONTROLS, "Never trained on.", "The first.", "", ())
+    controls = ControlGroup(facts, tuple(Work.of(p.name, read(p)) for p in others))
+    path = REFERENCE / "validation-twin-a.json"
+    record, _ = records.load(path)
+    protocol = dataclasses.replace(PROFILES["standard"], version=record.protocol_version, neighbours=1)
+    ledger = Ledger(folder / "case", force=False)
+    sources = search.Sources(retrieval.open(folder / "index"), embedder)
+    found = search.search(disputed, controls, sources, protocol, ledger, ignore)
+    instruments = measure.Instruments.prepare(embedder)
+    measured = measure.measure(disputed, [], found, Ladder(), controls, instruments, ignore)
+    evaluated = evaluate.evaluate(
+        disputed, list(found.pictures), measured, diffusion.identify(str(REFERENCE / "twin-a")), None, protocol,
+        str(path), embedder, ledger,
+    )  # fmt: skip
+    return measured, evaluated
+
+
+def nearest(measured: measure.Measured) -> Comparison:
+    return next(c for c in measured.comparisons if c.title == "Cosine to the nearest training image")
+
+
+def test_more_unrelated_items_never_raise_the_ratio_or_lower_the_p(tmp_path: Path, embedder: Embedder) -> None:
+    manifest = [json.loads(line) for line in (REFERENCE / "manifest.jsonl").read_text(encoding="utf-8").splitlines()]
+    training = [REFERENCE / row["path"] for row in manifest if row["role"] == "training"][: 11 * FEW]
+    few, few_said = examined(tmp_path / "few", training[:FEW], embedder)
+    many, many_said = examined(tmp_path / "many", training, embedder)
+    before, after = (said.ratios[Pair.DERIVATION] for said in (few_said, many_said))
+    assert not isinstance(before, Absent)
+    assert isinstance(after, LikelihoodRatio)
+    assert after.log10 <= before.log10
+    assert after == before  # the pair has not changed, and nothing else enters its ratio
+    one, other = nearest(few), nearest(many)
+    assert one.value == other.value  # its nearest training image is the same
+    for here, there in zip(one.controls, other.controls, strict=True):
+        assert there.value >= here.value  # controls find nearer ones among more
+    assert other.k >= one.k
+    assert other.p >= one.p
