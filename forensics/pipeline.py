@@ -88,7 +88,7 @@ def analyze(image: Path, out: Path, resolved: Resolved, *, force: bool = False, 
             # (6) Every measure on every pair, and the same statistics on the controls.
             measured = measure.measure(
                 target, put_forward, found, rungs, controls, instruments, emit,
-                protocol.retention(controlled=control_checkpoint is not None), traced.target,
+                protocol.retention(controlled=control_checkpoint is not None), traced.target, cache,
             )  # fmt: skip
             compared = (*(w.id for _, w in originals), *found.pictures)
             evaluated = evaluate.evaluate(

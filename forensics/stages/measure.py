@@ -20,6 +20,7 @@ from forensics.case import (
     NotMeasured,
     Pair,
 )
+from forensics.control_cache import Cache, Key
 from forensics.descriptor import CopyDescriptor
 from forensics.embedding import Embedder
 from forensics.errors import WeightsError
@@ -29,8 +30,10 @@ from forensics.images import to_tensor
 from forensics.inversion.blind import outlying
 from forensics.inversion.codelength import share_saved
 from forensics.inversion.gap import DRAWS, Gap
+from forensics.protocol import VERSION
 from forensics.retrieval.base import Hit
 from forensics.similarity.base import Similarity
+from forensics.similarity.correspondence import VERSION as PAIRING
 from forensics.stages.ladder import SEARCHES, Bits, Ladder, Rung
 from forensics.stages.search import Found
 from forensics.stages.works import ControlGroup, Work, read
@@ -93,13 +96,14 @@ class Measured:
 
 def measure(
     disputed: Work, originals: Sequence[Work], found: Found, ladder: Ladder, controls: ControlGroup,
-    instruments: Instruments, emit: Emit, primary: str = "", retention: Work | None = None,
+    instruments: Instruments, emit: Emit, primary: str = "", retention: Work | None = None, cache: Cache | None = None,
 ) -> Measured:  # fmt: skip
     """Measure the disputed image against originals, neighbours and reconstructions, then rank it among the controls.
 
     Args:
         primary: title of the primary comparison of retention, as the protocol names it; empty without a checkpoint.
         retention: the picture that retention is asked of, where it is not the disputed image.
+        cache: what controls scored in earlier cases, for what depends on them and the index alone; none keeps nothing.
     """
     compared = [(work.id, work.pixels) for work in originals]
     compared += list(found.pictures.items())
@@ -122,8 +126,9 @@ def measure(
     emit(Event("compare", total, total, f"{total} measurements"))
     inversions = tuple(_ordered(rung.inversion, rows) for rung in ladder.rungs)
     comparisons, absences = _compare(
-        disputed, originals, found, ladder, controls, instruments, rows, primary, retention or disputed, emit
-    )
+        disputed, originals, found, ladder, controls, instruments, rows, primary, retention or disputed, emit,
+        cache or Cache(None),
+    )  # fmt: skip
     absences = [*instruments.absent.values(), *absences]
     measured_names = {m.metric for m in rows}
     metrics = tuple(m.facts for n, m in instruments.at_hand.items() if n in measured_names)
@@ -152,15 +157,16 @@ def _ordered(inversion: Inversion, rows: Sequence[Measurement | NotMeasured]) ->
 def _compare(
     disputed: Work, originals: Sequence[Work], found: Found, ladder: Ladder, controls: ControlGroup,
     instruments: Instruments, rows: Sequence[Measurement | NotMeasured], primary: str, retention: Work, emit: Emit,
+    cache: Cache,
 ) -> tuple[tuple[Comparison, ...], list[Absent]]:  # fmt: skip
     """Every statistic of the disputed image beside the same statistic of every control."""
     if isinstance(controls.facts, Absent):
         return (), [controls.facts]
-    bench = _Bench(disputed, controls.works, instruments, rows, emit)
+    bench = _Bench(disputed, controls, instruments, rows, emit, cache)
     if PERCEPTUAL in instruments.at_hand and (rung := ladder.rung("regeneration")) and rung.controls:
         bench.retention(rung, retention)
     if ALIGNED in instruments.at_hand:
-        bench.derivation(originals, found.neighbours[0].exhibit if found.neighbours else None, found.control_top)
+        bench.derivation(originals, found)
     if PERCEPTUAL in instruments.at_hand:
         for method in ("ode", "autoencoder"):
             if (rung := ladder.rung(method)) and rung.controls:
@@ -185,16 +191,11 @@ class _Bench:
     """Collects comparisons; each is computed for the disputed image and for the controls by one function."""
 
     def __init__(
-        self, disputed: Work, controls: Sequence[Work], instruments: Instruments,
-        rows: Sequence[Measurement | NotMeasured], emit: Emit,
+        self, disputed: Work, group: ControlGroup, instruments: Instruments,
+        rows: Sequence[Measurement | NotMeasured], emit: Emit, cache: Cache,
     ) -> None:  # fmt: skip
-        self.disputed, self.controls, self.instruments, self.rows, self.emit = (
-            disputed,
-            controls,
-            instruments,
-            rows,
-            emit,
-        )
+        self.disputed, self.instruments, self.rows, self.emit, self.cache = disputed, instruments, rows, emit, cache
+        self.group, self.controls = group, group.works
         self.collected: list[Comparison] = []
 
     def retention(self, rung: Rung, target: Work) -> None:
@@ -219,7 +220,7 @@ class _Bench:
                     None, name, min(own), [min(values) for values in per_control],
                 )  # fmt: skip
 
-    def derivation(self, originals: Sequence[Work], nearest: str | None, control_top: Sequence[Hit]) -> None:
+    def derivation(self, originals: Sequence[Work], found: Found) -> None:
         """The disputed image against the work it is said to derive from, or against its nearest neighbour."""
         for number, work in enumerate(originals):
             values = self._laid_over([(c, work.pixels) for c in self.controls], work.id)
@@ -229,13 +230,14 @@ class _Bench:
                 f"control, between the control and {work.id}.",
                 None if number else Pair.DERIVATION, ALIGNED, self._own(ALIGNED, (work.id,))[0], values,
             )  # fmt: skip
+        nearest, control_top = found.neighbours[0].exhibit if found.neighbours else None, found.control_top
         if nearest is not None and all(hit.row.picture for hit in control_top):
             pairs = [
                 (c, to_tensor(read(hit.row.picture)))
                 for c, hit in zip(self.controls, control_top, strict=True)
                 if hit.row.picture is not None
             ]
-            values = self._laid_over(pairs, "its nearest training image")
+            values = self._laid_over(pairs, "its nearest training image", self._keys(found))
             self._add(
                 NEAREST,
                 "LPIPS between the picture and the first neighbour of that same picture in the training index, one "
@@ -243,14 +245,36 @@ class _Bench:
                 None if originals else Pair.DERIVATION, ALIGNED, self._own(ALIGNED, (nearest,))[0], values,
             )  # fmt: skip
 
-    def _laid_over(self, pairs: Sequence[tuple[Work, Tensor]], name: str) -> list[float]:
-        """The aligned distance of every control to a picture: the longest part of the comparison."""
+    def _laid_over(self, pairs: Sequence[tuple[Work, Tensor]], name: str, keys: Sequence[Key] = ()) -> list[float]:
+        """The aligned distance of every control to a picture: the longest part of the comparison.
+
+        Args:
+            keys: under which the distances are kept from case to case, one a pair; none where they are not.
+        """
         values = []
         for number, (control, other) in enumerate(pairs):
             self.emit(Event("compare", number, len(pairs), f"control {control.id} laid over {name}"))
-            values.append(self.instruments.value(ALIGNED, control.pixels, other))
+
+            def compute(control: Work = control, other: Tensor = other) -> dict[str, Sequence[float]]:
+                return {ALIGNED: [self.instruments.value(ALIGNED, control.pixels, other)]}
+
+            found = self.cache.values(keys[number], compute) if keys else compute()
+            values.append(found[ALIGNED][0])
         self.emit(Event("compare", len(pairs), len(pairs), f"{len(pairs)} controls"))
         return values
+
+    def _keys(self, found: Found) -> tuple[Key, ...]:
+        """Of every control laid over its own neighbour, which depends on the snapshot and the control alone."""
+        digests, facts = self.group.digests, self.instruments.at_hand[ALIGNED].facts
+        if isinstance(found.facts, Absent) or not found.facts.digest or len(digests) != len(found.control_top):
+            return ()
+        return tuple(
+            Key(
+                ALIGNED, facts.version, VERSION, found.facts.digest, digest, "",
+                (("alignment", PAIRING), ("row", hit.row.training_id)), "cpu fp32",
+            )
+            for digest, hit in zip(digests, found.control_top, strict=True)
+        )  # fmt: skip
 
     def round_trip(self, method: str, rung: Rung) -> None:
         """Inversion and back: shown because controls succeed as well."""
