@@ -190,7 +190,7 @@ def compare(
             laid = correspond.correspond(
                 target, [w for _, w in received], instruments.at_hand, ledger, emit,
                 beside=correspond.Beside(unrelated=unrelated, ground="control works named"
-                                         if settings.controls else "works of the package, all clip art"),
+                                         if settings.controls else "works of the package (clip art)"),
             )  # fmt: skip
         concluded = findings.conclude(
             Evidence(

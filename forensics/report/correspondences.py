@@ -131,7 +131,11 @@ def _common(found: CommonElements | Absent, work: str) -> str:
 
 def _row(element: Element) -> Row:
     return Row(
-        str(element.number), _where(element.disputed), _where(element.work), f"{element.correlation:.2f}", element.state
+        str(element.number),
+        _where(element.disputed),
+        _where(element.work),
+        words.number(element.correlation, 2),
+        element.state,
     )
 
 
