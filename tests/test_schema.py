@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forensics import case as domain
+from forensics import schema_page
 from forensics.case import Absent, Case, CustodyEntry, Finding, Inversion, Measurement
 from forensics.errors import CaseError
 from forensics.protocol import PROFILES, Protocol
@@ -131,3 +132,12 @@ def test_union_is_told_apart_by_its_type() -> None:
     assert decode(hint, 3) == 3.0
     with pytest.raises(CaseError, match="unknown type"):
         decode(hint, {"type": "Fact"})
+
+
+def test_the_page_about_the_case_is_current_and_names_every_field() -> None:
+    text = schema_page.PAGE.read_text(encoding="utf-8")
+    assert text == schema_page.page(), "write it anew with `python -m forensics.schema_page`"
+    for name, definition in SCHEMA["$defs"].items():
+        section = text.split(f"## {name}\n", 1)[1].split("\n## ", 1)[0]
+        for field in definition["properties"]:
+            assert field == "type" or f"| `{field}` |" in section, f"{name}.{field}"
