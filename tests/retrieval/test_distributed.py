@@ -23,7 +23,6 @@ from forensics.retrieval.native import LanceIndex
 
 ray = pytest.importorskip("ray", reason="Ray is the extra `forensics[distributed]`")
 from forensics.retrieval import distributed, distributed_search  # noqa: E402
-from forensics.retrieval.cluster import connected  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
@@ -75,9 +74,9 @@ def machines() -> Iterator[object]:
         for _ in range(2):
             cluster.add_node(num_cpus=1, object_store_memory=80 << 20)
         cluster.wait_for_nodes()
-        with connected(cluster.address):  # once for all: every connection starts processes of its own
-            yield cluster
+        yield cluster  # each build connects for itself: what a stopped one has left running ends with its connection
     finally:
+        ray.shutdown()
         cluster.shutdown()
 
 
