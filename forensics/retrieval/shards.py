@@ -33,8 +33,10 @@ from forensics.retrieval.base import (
     not_offered,
 )
 from forensics.retrieval.places import Place
-from forensics.retrieval.sources import loose_pictures, packed_pictures, rows_by_key, shard_names
+from forensics.retrieval.sources import loose_pictures, packed_places, rows_by_key, shard_names
 
+_KEPT = 64
+"""Shards whose contents are kept in memory once listed."""
 _BUILD = "`forensics index build` makes an index of these shards that can be searched."
 
 
@@ -65,6 +67,7 @@ class Shards:
             self.skipped += statuses
         self._starts = np.cumsum([0, *counts])
         self.count = int(self._starts[-1])
+        self._places: dict[str, dict[str, tuple[int, int]]] = {}
         self._held: tuple[str, list[dict[str, Any]]] | None = None
 
     # TrainingIndex
@@ -172,9 +175,21 @@ class Shards:
     def _bytes(self, shard: str, key: str) -> bytes | None:
         try:
             if f"{shard}.tar" in self._files:
-                with packed_pictures(self.place, f"{shard}.tar") as members:
-                    return members[key][1]() if key in members else None
-            found = self._loose[shard].get(key)
-            return None if found is None else self.place.read(found)
+                found = self._packed(shard).get(key)
+                if found is None:
+                    return None
+                with self.place.open(f"{shard}.tar") as stream:
+                    stream.seek(found[0])
+                    return stream.read(found[1])
+            name = self._loose[shard].get(key)
+            return None if name is None else self.place.read(name)
         except OSError as exc:
             raise IndexError_(f"{self.place}: shard {shard} is not readable: {exc}.", hint="Obtain it again.") from exc
+
+    def _packed(self, shard: str) -> dict[str, tuple[int, int]]:
+        """Going through a tar file takes long, so what was found in the last ones is kept."""
+        if shard not in self._places:
+            if len(self._places) >= _KEPT:
+                self._places.pop(next(iter(self._places)))
+            self._places[shard] = packed_places(self.place, f"{shard}.tar")
+        return self._places[shard]

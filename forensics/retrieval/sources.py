@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -357,19 +357,34 @@ Members = dict[str, tuple[str, Callable[[], bytes]]]
 def packed_pictures(place: Place, name: str) -> Iterator[Members]:
     """Pictures of a tar file, to be read while it is open. Raises IndexError_ where it is not readable."""
     with ExitStack() as stack:
-        try:
-            archive = stack.enter_context(tarfile.open(fileobj=stack.enter_context(place.open(name))))
-            files = [m for m in archive.getmembers() if m.isfile()]
-        except (OSError, tarfile.TarError) as exc:
-            raise IndexError_(
-                f"{place}/{name} is not a readable tar file: {exc}.", hint="Obtain the shard again."
-            ) from exc
-        names = ((member, PurePosixPath(member.name)) for member in files)
+        archive, files = _archive(stack, place, name, "r")
         yield {
             inside.stem: (f"{name}/{inside.name}", partial(_extract, archive, member))
-            for member, inside in names
+            for member, inside in files
             if inside.suffix.lower() in SUFFIXES
         }
+
+
+def packed_places(place: Place, name: str) -> dict[str, tuple[int, int]]:
+    """Where in a tar file its pictures lie, by key: (first byte, length). Raises as `packed_pictures` does."""
+    with ExitStack() as stack:
+        _, files = _archive(stack, place, name, "r:")  # in a compressed one places mean nothing
+        return {
+            inside.stem: (member.offset_data, member.size)
+            for member, inside in files
+            if inside.suffix.lower() in SUFFIXES and not member.issparse()
+        }
+
+
+def _archive(
+    stack: ExitStack, place: Place, name: str, mode: Literal["r", "r:"]
+) -> tuple[tarfile.TarFile, list[tuple[tarfile.TarInfo, PurePosixPath]]]:
+    try:
+        stream = stack.enter_context(place.open(name))
+        archive = stack.enter_context(tarfile.open(fileobj=stream, mode=mode))  # noqa: SIM115 - closed by the stack
+        return archive, [(m, PurePosixPath(m.name)) for m in archive.getmembers() if m.isfile()]
+    except (OSError, tarfile.TarError) as exc:
+        raise IndexError_(f"{place}/{name} is not a readable tar file: {exc}.", hint="Obtain the shard again.") from exc
 
 
 def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
