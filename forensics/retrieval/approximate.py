@@ -27,13 +27,13 @@ from forensics.retrieval.table import matrix
 FOLDER = "approximate"
 KIND = "IVF_PQ"
 ROWS_A_PARTITION, MOST_PARTITIONS = 1000, 65_536
-SUB = 8
+SUB = 4
 """Components of one sub-vector of the codebook."""
 CODES = 256
 ROUNDS = 10
 A_CENTROID, A_CODE = 64, 128
 """Training rows for each centroid and for each entry of the codebook: bounds the memory of the training."""
-NPROBES, REFINE = 8, 10
+NPROBES, REFINE = 8, 20
 """Partitions read for a query, and how many times k rows are compared again with their stored vectors."""
 LEAST_ROWS = CODES * 4
 """Below this a codebook cannot be trained, and exact search answers at once."""

@@ -166,6 +166,7 @@ class LanceIndex:
             nearest={"column": column, "q": query, "k": k, "refine_factor": refine, "metric": "cosine", **probes},
             filter=where,
             prefilter=where is not None,
+            disable_scoring_autoprojection=True,
         ).to_table()
         proposed = _Proposed(table, column)
         rows = exact.ranked(proposed, column, query, table.column("row_id").to_numpy(), k)

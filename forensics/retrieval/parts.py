@@ -1,7 +1,7 @@
 """Candidates from parts: a work in a collage, or mirrored, is missed by a vector of the whole picture.
 
-The views were fixed before any measurement. The copy descriptor is asked for each, and a row counts with its best
-cosine over the views: one model, one scale.
+The views were fixed before any of them was measured. The copy descriptor is asked for each, and a row counts with its
+best cosine over the views: one model, one scale.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from forensics.retrieval import citation, duplicates, encoders
 from forensics.retrieval.base import Hit, Row, TrainingIndex
 from forensics.retrieval.native import LanceIndex
 from forensics.settings import Settings
-from forensics.stages import elsewhere
+from forensics.stages import elsewhere, known_items
 from forensics.stages.works import ControlGroup, Work, read
 
 _NO_INDEX = Absent(
@@ -156,8 +156,9 @@ def search(
         )  # fmt: skip
     named = [n.exhibit or n.training_id for n in neighbours]
     shown = [(disputed.id, disputed, sha256), *((work.id, work, item.sha256) for item, work in originals)]
+    asked = citation.query_facts(index, sha256, {c: v[0] for c, v in vectors.items()}, protocol.neighbours)
     said = Search(
-        citation.query_facts(index, sha256, {c: v[0] for c, v in vectors.items()}, protocol.neighbours),
+        (*asked, known_items.fact(index.info())),
         *_repeats(index, shown, list(zip(named, (h.row_id for h in hits), strict=True))),
     )
     emit(Event("search", 1, 1, f"{facts.count} training images"))

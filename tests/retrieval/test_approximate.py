@@ -56,7 +56,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_rows_stay_and_what_was_trained_is_hashed(made: Path) -> None:
     before, after = LanceIndex(str(made), "v1").snapshot, LanceIndex(str(made)).snapshot
     assert (after.tag, after.rows_digest) == ("v1-browse", before.rows_digest)
-    assert [(a.column, a.partitions, a.sub_vectors) for a in after.ann] == [(CLIP, 16, 4), (COPY, 16, 2)]
+    assert [(a.column, a.partitions, a.sub_vectors) for a in after.ann] == [(CLIP, 16, 8), (COPY, 16, 4)]
     stored = {f.path for f in after.files} - {f.path for f in before.files}
     assert {f"approximate/v1-browse/{c}.{n}.npy" for c in (CLIP, COPY) for n in ("centroids", "codebook")} <= stored
     assert any("_indices" in path for path in stored)

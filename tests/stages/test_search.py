@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from forensics.control_cache import Cache
 from forensics.images import to_tensor
 from forensics.protocol import PROFILES
 from forensics.retrieval import encoders, parts
-from forensics.stages import elsewhere, search
+from forensics.stages import elsewhere, known_items, search
 from forensics.stages.works import ControlGroup, Work, read
 
 SAMPLES = resources.samples()
@@ -54,6 +55,7 @@ def test_neighbours_come_with_pictures_and_a_citation(
     assert "all 1587 rows" in said["Compared"]
     assert len(said["digest of the rows"]) == 64
     assert said["Query image"] == "SHA-256 " + "ab" * 32
+    assert said["Known-item test"].startswith("400 works of this index")
     first = found.neighbours[0]
     assert [(s.model, s.nearest) for s in first.scores[:2]] == [("meaning", True), ("copies", True)]
     assert first.scores[0].cosine == first.similarity
@@ -101,3 +103,11 @@ def test_a_work_in_a_collage_and_a_mirrored_one_are_found_by_their_parts(sources
         assert list(found.scores) == sorted(found.scores, reverse=True)
     odd = to_tensor(collage.crop((0, 0, 9, 7)))
     assert {tuple(view(odd).shape[2:]) for view in parts.VIEWS.values()} == {(7, 9), (4, 5), (5, 5)}
+
+
+def test_without_a_test_of_these_rows_none_is_claimed(sources: search.Sources, tmp_path: Path) -> None:
+    assert not isinstance(sources.index, Absent)
+    info = sources.index.info()
+    assert known_items.fact(dataclasses.replace(info, rows_digest="0" * 64)).value == known_items.NONE
+    assert known_items.fact(dataclasses.replace(info, rows_digest="")).value == known_items.NONE
+    assert known_items.fact(info, tmp_path / "missing.json").value == known_items.NONE
