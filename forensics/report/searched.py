@@ -114,7 +114,7 @@ def repeats_chart(rows: Sequence[Repeats]) -> Markup:
     The axis is logarithmic; nothing found stands left of it.
     """
     left, right, top, pitch = 66.0, WIDTH - 30, 18.0, 14.0
-    highest = max([2, *(max(r.near, r.stated or 0) for r in rows)])
+    highest = max([8, *(max(r.near, r.stated or 0) for r in rows)])
     reach = math.ceil(math.log2(highest))
     foot = top + pitch * len(rows)
 
