@@ -127,11 +127,11 @@ def assess(
     x, y = (_oriented(question, ranked["test", status]) for status in (True, False))
     cost, least = validity.cllr(first, second), validity.cllr_min(first, second)
     fewest = min(len(_works(rows)) for rows in part.values())
-    if not refused and fewest < LEAST:
+    if fewest < LEAST:
         refused = (
-            f"One of the propositions rests on {fewest} works in one half; below {LEAST} no ratio is stated. Ranks "
-            "and error rates are."
-        )
+            f"{refused} One of the propositions rests on {fewest} works in one half; below {LEAST} no ratio is stated. "
+            "Ranks and error rates are."
+        ).strip()
     if not refused and cost >= 1:
         refused = f"On the test half the ratios cost {cost:.2f} bits; at 1 or more they say nothing."
     return PropositionRecord(
