@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
+from dataclasses import replace
 from typing import ClassVar
 
 import cv2
@@ -29,14 +30,17 @@ from forensics.similarity.correspondence import VERSION as PAIRING
 from forensics.similarity.correspondence import Pairing, Part, Prepared, pair, prepare
 from forensics.similarity.inputs import SIZE_SENTENCE, check
 from forensics.similarity.lpips import MIN_FULL_SIDE, Lpips
-from forensics.similarity.outcome import Bounds, in_detail
+from forensics.similarity.outcome import Bounds, detailed, seen
 from forensics.similarity.plates import Array
+from forensics.similarity.thumbnail_level import level_of
 
 DETAIL = Bounds(level=32, cells=6, places=12)
 """Which parts correspond in detail. Set here once, apart from the bounds of the words: a distance that moved whenever
 the words are calibrated anew could not be compared with a validation record."""
 SIDE = 256
 """Long side of the canvas on which a part is compared, in pixels."""
+BAND = 0.80
+"""Correlation at or above which a band agrees in that sense; fixed for the same reason."""
 _CONTRAST = 0.2
 """Standard deviation to which both tone planes are brought, around the middle grey."""
 _KEPT = 256
@@ -62,12 +66,12 @@ class Aligned:
         ),
         protocol=(
             f"Alignment and parts by {PAIRING}; a part corresponds in detail if {DETAIL.cells} cells of it agree and "
-            f"either its overlap agrees as a thumbnail of {DETAIL.level} pixels or {DETAIL.places} keypoints stand in "
-            f"one geometric relation. Each part on a canvas of {SIDE} pixels along its long side, both pictures as one "
-            f"tone plane of mean 0.5 and standard deviation {_CONTRAST} over the overlap, the rest in middle grey and "
-            "its share divided out; alex-v0.1/1. Weighted by the share of the picture that the part fills, of that "
-            "picture which it fills further; the share that is left is weighted with LPIPS without alignment "
-            f"({SIZE_SENTENCE[0].lower()}{SIZE_SENTENCE[1:]})."
+            f"either its overlap agrees as a thumbnail of {DETAIL.level} pixels (bands at {BAND}) or {DETAIL.places} "
+            f"keypoints stand in one geometric relation. Each part on a canvas of {SIDE} pixels along its long side, "
+            f"both pictures as one tone plane of mean 0.5 and standard deviation {_CONTRAST} over the overlap, the "
+            "rest in middle grey and its share divided out; alex-v0.1/1. Weighted by the share of the picture that the "
+            "part fills, of that picture which it fills further; the share that is left is weighted with LPIPS without "
+            f"alignment ({SIZE_SENTENCE[0].lower()}{SIZE_SENTENCE[1:]})."
         ),
         reference=(
             "R. Zhang, P. Isola, A. A. Efros, E. Shechtman, O. Wang, The Unreasonable Effectiveness of Deep Features "
@@ -95,7 +99,7 @@ class Aligned:
         Args:
             apart: LPIPS of the two without alignment.
         """
-        parts = [p for p in found.parts if in_detail(p, DETAIL)]
+        parts = [p for p in found.parts if corresponds(p)]
         shares = [max(p.share_a, p.share_b) for p in parts]
         whole = max(1.0, sum(shares))
         shares = [s / whole for s in shares]
@@ -118,6 +122,12 @@ class Aligned:
                 self._known.popitem(last=False)
         self._known.move_to_end(key)
         return self._known[key]
+
+
+def corresponds(part: Part) -> bool:
+    """Whether a part enters the distance as one that corresponds in detail."""
+    level = level_of(part.detail.steps, part.detail.correlation, part.detail.contrast, BAND)
+    return detailed(replace(seen(part), level=level), DETAIL)
 
 
 def _toned(plane: Array, part: Part) -> Array:

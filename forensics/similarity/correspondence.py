@@ -20,7 +20,10 @@ from forensics.similarity.overlay import Overlay, lay, overlap, project, tones
 from forensics.similarity.plates import Array, Bytes, Matrix, Plate, plate, without
 from forensics.similarity.regions import AGREE, Cells, cells
 
-VERSION = "correspondence/1"
+VERSION = "correspondence/2"
+LEVEL_AGREES = 0.85
+"""Correlation at or above which a band of an overlap agrees: the level of detail that is said of a pair. Found by
+`python -m forensics.validation.comparison_study` on its calibration half, where no unrelated pair reaches 32 pixels."""
 _SHARED = 0.85
 """Local correlation at or above which a cell of two works counts as shared between them."""
 _SHARED_BY = 2
@@ -146,7 +149,7 @@ def _part(a: Plate, b: Plate, found: Alignment, swapped: bool) -> Part | None:
     if over is None or covered is None:
         return None
     x, y, luminance = tones(over)
-    detail = thumbnail_level.measure(x, y, over.mask)
+    detail = thumbnail_level.measure(x, y, over.mask, agrees=LEVEL_AGREES)
     grid = cells(x, y, over.mask)
     residual_canvas = _residual(x, y, over.mask, grid)
     scale = np.hypot(*over.to_canvas[:2, 0])

@@ -13,7 +13,7 @@ from forensics.case import Outcome
 from forensics.similarity import thumbnail_level
 from forensics.similarity.correspondence import Pairing, Part
 
-VERSION = "outcome/1"
+VERSION = "outcome/2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +22,15 @@ class Bounds:
 
     level: int = thumbnail_level.FIRST
     """Smallest level of detail, in pixels, that counts as agreement in detail."""
-    whole: float = 0.75
+    whole: float = 0.80
     """Share of both pictures' contents that has to correspond before the word is "reproduces"."""
-    cells: int = 6
+    cells: int = 16
     """Agreeing cells, at least, without which agreement could be that of one simple shape."""
-    places: int = 12
+    places: int = 30
     """Keypoints in one geometric relation that, with agreeing cells, show a part although the whole overlap differs."""
-    arrangement: float = 0.55
+    arrangement: float = 0.45
     """Mean correlation in the bands of 16, 24 and 32 pixels at or above which the arrangement is the same."""
-    arrangement_share: float = 0.40
+    arrangement_share: float = 0.60
     """Share of both contents that has to lie in the overlap for that."""
     quality: int = 20
     """PDQ quality below which a picture is too plain to compare. Set by judgement, not calibrated: the works are not

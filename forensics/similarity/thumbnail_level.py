@@ -122,16 +122,17 @@ def own_detail(a: Array, mask: NDArray[np.bool_]) -> int:
     return reached
 
 
-def registration_ceiling(a: Array, mask: NDArray[np.bool_], residual: float) -> int:
+def registration_ceiling(a: Array, mask: NDArray[np.bool_], residual: float, agrees: float = AGREES) -> int:
     """Ceiling of the alignment: the level at which a picture agrees with itself moved by the residual.
 
     Args:
         residual: pixels of the canvas, laid along the diagonal.
+        agrees: correlation at or above which a band agrees.
     """
     d = residual / np.sqrt(2)
     shift = np.array([[1, 0, d], [0, 1, d]], np.float64)
     moved = cv2.warpAffine(a, shift, (a.shape[1], a.shape[0]), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    return measure(a, moved, mask, interval=False).level
+    return measure(a, moved, mask, interval=False, agrees=agrees).level
 
 
 def _reduced(plane: Array, width: int, height: int, long: int, side: int) -> Array:

@@ -33,7 +33,7 @@ from forensics.events import Emit, Event
 from forensics.images import resize, to_picture, to_tensor
 from forensics.similarity import outcome, pdq, thumbnail_level
 from forensics.similarity.base import Similarity
-from forensics.similarity.correspondence import VERSION, Pairing, Part, Prepared, pair, prepare
+from forensics.similarity.correspondence import LEVEL_AGREES, VERSION, Pairing, Part, Prepared, pair, prepare
 from forensics.similarity.descriptor import Background, Descriptor, Normalised
 from forensics.similarity.figures import board, checkerboard, common_map, overlay, words_map
 from forensics.similarity.lpips import Lpips
@@ -261,7 +261,7 @@ def _round_trip(work: Work, made: Tensor) -> Fact:
     level = 0
     if over is not None:
         x, y, _ = tones(over)
-        level = thumbnail_level.measure(x, y, over.mask).level
+        level = thumbnail_level.measure(x, y, over.mask, agrees=LEVEL_AGREES).level
     said = f"{level}" if level else f"none: below {thumbnail_level.FIRST}"
     return Fact("detail that the checkpoint's autoencoder gives back of the work, pixels", said)
 
@@ -269,7 +269,7 @@ def _round_trip(work: Work, made: Tensor) -> Fact:
 def _ceilings(part: Part, work: Work, round_trip: Tensor | None) -> tuple[Fact | Absent, ...]:
     own = min(thumbnail_level.own_detail(t, part.over.mask) for t in (part.tone_a, part.tone_b))
     canvas = part.residual_canvas
-    limit = thumbnail_level.registration_ceiling(part.tone_a, part.over.mask, canvas)
+    limit = thumbnail_level.registration_ceiling(part.tone_a, part.over.mask, canvas, LEVEL_AGREES)
     return (
         Fact("detail that both pictures have, pixels", str(own)),
         Fact("detail that the residual of the alignment allows, pixels", str(limit)),

@@ -122,12 +122,16 @@ class Study:
             rows = [p for p in pairs if fits(*p)]
             yield from (Job(half, group, a, b) for a, b in draw.sample(rows, PAIRS[half][group]))
 
-    def run(self) -> None:
-        """Make the rows, appending each at once."""
+    def run(self, share: tuple[int, int] = (0, 1)) -> None:
+        """Make the rows, appending each at once.
+
+        Args:
+            share: (i, n): every n-th pair from the i-th on; n runs side by side make the whole.
+        """
         done = {row["key"] for row in read(self.rows)}
         cases = {case.name: case for case in CASES}
-        for job in self.jobs():
-            if job.key in done:
+        for number, job in enumerate(self.jobs()):
+            if job.key in done or number % share[1] != share[0]:
                 continue
             begun = time.process_time()
             row = self._row(job, cases.get(job.group))
@@ -311,13 +315,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="The study of the comparison, on works of known truth.")
     parser.add_argument("--rows", type=Path, required=True, help="JSON lines, one a pair; made and resumed")
     parser.add_argument("--out", type=Path, required=True, help="tables, as JSON")
+    parser.add_argument("--share", default="0/1", help="I/N: every N-th pair from the I-th on, into rows of its own")
     parser.add_argument("--tables-only", action="store_true", help="write the tables of the rows there are")
     args = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     study = Study(args.rows)
     if not args.tables_only:
-        study.run()
+        first, _, many = args.share.partition("/")
+        study.run((int(first), int(many)))
     rows = read(args.rows)
     document = {
         "command": "python -m forensics.validation.comparison_study --rows ROWS.jsonl --out "
