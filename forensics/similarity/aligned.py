@@ -70,7 +70,7 @@ class Aligned:
             f"keypoints stand in one geometric relation. Each part on a canvas of {SIDE} pixels along its long side, "
             f"both pictures as one tone plane of mean 0.5 and standard deviation {_CONTRAST} over the overlap, the "
             "rest in middle grey and its share divided out; alex-v0.1/1. Weighted by the share of the picture that the "
-            "part fills, of that picture which it fills further; the share that is left is weighted with LPIPS without "
+            "part fills, of that picture which it fills further; the share that is left with LPIPS of the frames, no "
             f"alignment ({SIZE_SENTENCE[0].lower()}{SIZE_SENTENCE[1:]})."
         ),
         reference=(
@@ -89,7 +89,7 @@ class Aligned:
         check(a, b)
         values = [
             self.of(pair(self._prepared(x), self._prepared(y)), float(self._lpips(x, y)[0]))
-            for x, y in zip(a.split(1), b.split(1), strict=True)
+            for x, y in ((a[i : i + 1], b[i : i + 1]) for i in range(len(a)))
         ]
         return torch.tensor(values, dtype=torch.float64)
 
