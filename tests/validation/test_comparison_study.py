@@ -75,7 +75,7 @@ def _row(half: str, group: str, number: int, **values: Any) -> dict[str, Any]:
     }  # fmt: skip
     return {
         "key": f"{half}/{group}/{number}", "half": half, "group": group, "parts": [part], "quality": [100, 100],
-        "structure": [100, 100], "clip": values.get("clip", 0.5), "manner": values.get("manner", 0.0),
+        "structure": [100, 100], "clip": values.get("clip", 0.3), "manner": values.get("manner", 0.0),
         "descriptor": 0.1, "pdq": 120, "phash": 30, "ssim": 0.3, "lpips": 0.6, "seconds": 0.1,
     }  # fmt: skip
 
@@ -89,7 +89,7 @@ def _rows() -> list[dict[str, Any]]:
             found.append(_row(half, SUBJECT, n, clip=0.9))
             found.append(_row(half, REPAINT, n, manner=0.9))
             found.append(_row(half, "paraphrase", n, coarse=0.7))
-            found.append(_row(half, UNRELATED, n, cells=3))
+            found.append(_row(half, UNRELATED, n, cells=3, clip=0.5, manner=0.1))
             found.append(_row(half, SAME_CREATOR, n))
     return found
 
