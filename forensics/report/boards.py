@@ -90,7 +90,8 @@ def boards(case: Case, measures: Measures) -> Boards:
     single = [i for i in case.inversions if len(i.outputs) == 1]
     many = [i for i in case.inversions if len(i.outputs) > 1]
     return Boards(
-        disputed=_beside(make, disputed, originals),
+        # Without works put forward it stands first in the figure of the neighbours, and needs none of its own.
+        disputed=_beside(make, disputed, originals) if originals or not pictured else (),
         neighbours=_neighbours(make, disputed, pictured),
         without_picture=", ".join(f"rank {n.rank}" for n in case.neighbours if not n.exhibit),
         reconstructions=_reconstructions(make, disputed, single),

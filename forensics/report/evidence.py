@@ -8,7 +8,18 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from forensics.case import Absent, Case, Comparison, Finding, IndexFacts, Item, NotMeasured, Pair
+from forensics.case import (
+    Absent,
+    Case,
+    Comparison,
+    Finding,
+    Grade,
+    IndexFacts,
+    Item,
+    Measurement,
+    NotMeasured,
+    Pair,
+)
 from forensics.report import charts, words
 from forensics.report.boards import Picture, picture
 
@@ -204,6 +215,47 @@ def _comparison(c: Comparison) -> ComparisonView:
         charts.strip(c) if c.primary_for is not None else charts.small_strip(c),
         spread,
     )
+
+
+_CORRESPONDING = (Grade.SAME_PIXELS, Grade.THROUGHOUT, Grade.IN_PART)
+
+
+def third_source(case: Case) -> str:
+    """What was done to find a third work on which both could rest, and what came of it, as sentences."""
+    if not isinstance(case.index, IndexFacts) or not case.neighbours:
+        return (
+            "No collection was searched for a third work on which the disputed image and a work put forward could both "
+            "rest. Whether there is one is therefore open."
+        )
+    disputed = case.item(case.disputed).exhibit
+    distance = {
+        m.b: m.value
+        for m in case.measurements
+        if isinstance(m, Measurement) and m.metric == "lpips" and m.a == disputed
+    }
+    found = [n.exhibit for n in case.neighbours if n.exhibit and n.exhibit in distance]
+    said = (
+        f"To find a third work on which both could rest, the {words.count(case.index.count)} rows of the index were "
+        f"searched with the disputed image, and the closest {len(found)} with a picture were compared with it."
+    )
+    originals = [i.exhibit for i in case.items if i.id != case.disputed and i.exhibit in distance]
+    for work in originals:
+        nearer = [n for n in found if distance[n] < distance[work]]
+        said += (
+            f" Nearer to the disputed image than {work}, by LPIPS: {words.listed(nearer)}; for each of them the same "
+            "question arises as for the work put forward."
+            if nearer
+            else f" None of them is nearer to the disputed image than {work} by LPIPS."
+        )
+    if not originals:
+        graded = [a.work for a in case.assessments if a.grade in _CORRESPONDING and a.work in found]
+        said += (
+            f" No work was put forward; of the items found {words.listed(graded)} correspond"
+            f"{'s' if len(graded) == 1 else ''} throughout or in part."
+            if graded
+            else " No work was put forward, and none of the items found corresponds throughout or in part."
+        )
+    return f"{said} A work outside the index is not found in this way."
 
 
 def limitations(case: Case) -> tuple[str, ...]:

@@ -13,9 +13,10 @@ from forensics.report import records, words
 from forensics.report.bits import Bits, bits
 from forensics.report.boards import Boards, Picture, boards, picture
 from forensics.report.correspondences import Entry, control, correspondences
-from forensics.report.evidence import Comparing, Summary, comparing, limitations, summary
+from forensics.report.evidence import Comparing, Summary, comparing, limitations, summary, third_source
 from forensics.report.measures import Measures, Table
 from forensics.report.searched import Searched, searched
+from forensics.report.sensitivity import SensitivityRow, sensitivity
 from forensics.report.styles import StyleView, styles
 from forensics.report.subjects import (
     ItemView,
@@ -36,7 +37,7 @@ from forensics.report.validation import Validation, validation
 
 HEADER = 60
 """Characters that stand on one line of the running header."""
-PICTURED = 3
+PICTURED = 2
 """Assessments that repeat the two pictures; with more of them the section would be longer than its words."""
 
 
@@ -117,10 +118,16 @@ class Report:
     chart: Markup | None
     tables: tuple[Table, ...]
     correspondences: tuple[Entry, ...]
+    """The first, and every other with a region."""
+    apart: tuple[Entry, ...]
+    """Those after the first without any region, which share a table."""
     outputs: Table | None
     """What came of each run of several outputs; every single one stands in the attached measurements.csv."""
     control_correspondence: Entry | None
     comparing: Comparing
+    sensitivity: tuple[SensitivityRow, ...]
+    third: str
+    """The search for a third work as common source."""
     bits: Bits
     validation: Validation
     assessments: tuple[AssessmentView, ...]
@@ -144,6 +151,8 @@ class Report:
 def view(case: Case, signatory: str = "") -> Report:
     """The whole report as strings. Pure; the order of everything is the order of the case."""
     measures = Measures(case)
+    laid = correspondences(case)
+    apart = tuple(c for c in laid[1:] if not c.pictures and not c.elements)
     reference = case.matter.reference or f"Case {case.id[:8]}"
     status = f"Signed electronically by {words.cut(signatory, 60)}" if signatory else "DRAFT – NOT SIGNED"
     if case.demonstration:
@@ -171,10 +180,13 @@ def view(case: Case, signatory: str = "") -> Report:
         methods=methods(rungs(case)),
         chart=measures.chart(),
         tables=measures.tables(),
-        correspondences=correspondences(case),
+        correspondences=tuple(c for c in laid if c not in apart),
+        apart=apart,
         outputs=measures.outputs(),
         control_correspondence=control(case),
         comparing=comparing(case),
+        sensitivity=sensitivity(case),
+        third=third_source(case),
         bits=bits(case),
         validation=validation(case),
         assessments=tuple(_assessment(case, a, pictured=n < PICTURED) for n, a in enumerate(case.assessments)),
