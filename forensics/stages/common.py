@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from forensics.case import Absent, CommonElements, Outcome, Place
 from forensics.images import to_picture
 from forensics.similarity import outcome
+from forensics.similarity.aligned import corresponds
 from forensics.similarity.correspondence import Prepared, held_by_several, pair, prepare, shared, without_part
 from forensics.similarity.overlay import inner
 from forensics.stages.search import Companion
@@ -47,9 +48,10 @@ def seek(work: Prepared, companions: Sequence[Companion] | Absent) -> Shared | A
     for companion in companions:
         other = prepare(np.asarray(to_picture(companion.pixels), np.uint8))
         found = pair(work, other)
-        if (word := outcome.decide(found)) not in (Outcome.REPRODUCES, Outcome.PARTLY):
+        # An ornament covers little: what may be shared is looked for where the aligned distance sees anything.
+        if not any(map(corresponds, found.parts)):
             continue
-        if word is Outcome.REPRODUCES and found.parts[0].cells.share >= WHOLLY:
+        if outcome.decide(found) is Outcome.REPRODUCES and found.parts[0].cells.share >= WHOLLY:
             duplicates.append(companion.training_id)
         elif (part := shared(work, other)) is not None:
             parts[companion.training_id] = part

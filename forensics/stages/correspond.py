@@ -203,9 +203,10 @@ def _basis(word: Outcome, found: Pairing, parts: Sequence[Part]) -> str:
     if word is Outcome.ARRANGEMENT:
         return f"{laid}, the coarse layout agrees; from {thumbnail_level.FIRST} pixels on the detail does not."
     if part.detail.level:
+        finer = "does not" if part.detail.level < part.detail.steps[-1] else "was not measured"
         return (
             f"{laid}, {area} agree; the overlap agrees as a thumbnail of {part.detail.level} pixels "
-            f"(interval {part.detail.low} to {part.detail.high}), finer detail does not."
+            f"(interval {part.detail.low} to {part.detail.high}); finer detail {finer}."
         )
     return f"{laid}, {area} agree in single cells; {part.inliers} keypoints stand in one geometric relation."
 
