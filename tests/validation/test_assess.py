@@ -119,18 +119,13 @@ def test_the_form_is_chosen_on_the_calibration_half_alone() -> None:
     random = np.random.default_rng(7)
     made = []
     for half in ("calibration", "test"):
-        for status, values in ((True, np.exp(random.normal(2, 1.5, 80))), (False, random.normal(0, 1, 200))):
-            made += [
-                Row(f"{half}{status}{i}", half, status, "", {"score": float(v), "noise": float(random.normal())})
-                for i, v in enumerate(values)
-            ]
-    question = replace(QUESTION, features=(SCORE, Feature("noise", Better.HIGHER)))
-    record = assess(question, Material(made))
-    assert record.calibrator.features == ("score",)  # the other one says nothing and is left out
+        for status, values in ((True, np.exp(random.normal(2, 3, 80))), (False, random.normal(0, 1, 200))):
+            made += [Row(f"{half}{status}{i}", half, status, "", {"score": float(v)}) for i, v in enumerate(values)]
+    record = assess(QUESTION, Material(made))
     assert record.calibrator.bends[0].width > 0
     assert "bent by asinh" in record.form
-    other = [replace(r, values={"score": 0.0, "noise": r.values["score"]}) if r.half == "test" else r for r in made]
-    again = assess(question, Material(other))
+    other = [replace(r, values={"score": -r.values["score"]}) if r.half == "test" else r for r in made]
+    again = assess(QUESTION, Material(other))
     assert (again.calibrator, again.form) == (record.calibrator, record.form)
     # Bent or not, the ratio rises with the score.
     found = ratio(record, [-50.0, -1.0, 0.5, 3.0, 1000.0])
