@@ -82,6 +82,28 @@ def test_what_fills_the_template_still_counts(companions: tuple[Companion, ...],
     assert all(0.2 < (e.work.left + e.work.right) / 2 < 0.8 for e in inside)
 
 
+def test_a_series_of_icons_in_one_frame_is_told_from_its_members(tmp_path: Path) -> None:
+    """Real works of the embedded index: hotel icons of one creator, each with another sign in the same frame."""
+    folder = samples() / "reference" / "works"
+    parking, pets = (
+        Work.of(tag, read(folder / f"{name}.webp")) for tag, name in (("R1", "772509f05f0d"), ("Q1", "8560ce5959db"))
+    )
+    series = [
+        Companion(n, to_tensor(read(folder / f"{n}.webp"))) for n in ("0613e0776bd6", "edc3a35f5998", "6a3734253e32")
+    ]
+    beside = correspond.Beside(lambda _: series)
+    ledger = Ledger(tmp_path / "case")
+    other = correspond.correspond(pets, [parking], {}, ledger, lambda _: None, figures=0, beside=beside)[0]
+    assert other.outcome not in (Outcome.REPRODUCES, Outcome.PARTLY)
+    same = correspond.correspond(
+        Work("Q1", parking.pixels.pow(1.1), ""), [parking], {}, ledger, lambda _: None, figures=0, beside=beside
+    )[0]
+    assert same.outcome in (Outcome.REPRODUCES, Outcome.PARTLY)
+    assert isinstance(same.common, CommonElements)
+    assert same.common.left_out
+    assert len(same.common.shared_by) >= 2
+
+
 def test_two_renderings_in_the_index_do_not_make_a_work_its_own_template(tmp_path: Path) -> None:
     memorised = Work.of("Q1", read(DISPUTED / "memorised.png"))
     twice = [Companion(name, memorised.pixels.pow(gamma)) for name, gamma in (("one", 1.0), ("two", 1.1))]
