@@ -62,7 +62,8 @@ def violations(text: str, quoted: Iterable[str] = ()) -> list[str]:
     """Every avoided phrase in `text`, with its surroundings, after taking out what is quoted from the material."""
     flat = _flat(text)
     for passage in sorted({_flat(q) for q in quoted if len(q.strip()) > 2}, key=len, reverse=True):
-        flat = flat.replace(passage, " ")
+        # Whole words alone: a creator called "mode" is no part of "models".
+        flat = re.sub(rf"(?<!\w){re.escape(passage)}(?!\w)", " ", flat)
     for pattern in ALLOWED:
         flat = re.sub(pattern, " ", flat, flags=re.IGNORECASE)
     found = []
