@@ -43,6 +43,9 @@ FROM_PROMPT = "Generated from the prompt, median LPIPS"
 """Title of the comparison that says whether the work comes back from its prompt."""
 _OF_RETENTION = ("Generated from the prompt", "Codelength")
 """Beginnings of the titles of comparisons that bear on retention."""
+NO_DIFFERENCE = "No difference above the resolution of the measures was found."
+UNCHANGED = ("tones and colours unchanged within the resolution of the fit",)
+"""What the photometric fit says where it found no change: no difference, and nothing that tells against a finding."""
 NO_CHECKPOINT = Absent(
     "checkpoint",
     "No checkpoint was examined: this is a comparison of pictures.",
@@ -248,9 +251,12 @@ def _differs(values: dict[str, Measurement], grade: Grade, laid: Correspondence 
     if grade is Grade.SAME_PIXELS:
         return ("Nothing in the decoded pixels. The files may still differ in container and metadata.",)
     if laid is not None and laid.regions and grade in (Grade.THROUGHOUT, Grade.IN_PART):
-        changed = (f"From the work to the disputed image: {words}." for words in laid.tones)
-        cells = f"{len(laid.differences)} cells of the overlap differ in detail; they are numbered in the table."
-        return (*changed, cells, f"{laid.containment}")
+        changed = [f"From the work to the disputed image: {words}." for words in laid.tones if words not in UNCHANGED]
+        if laid.differences:
+            changed.append(
+                f"{len(laid.differences)} cells of the overlap differ in detail; they are numbered in the table."
+            )
+        return (*(changed or (NO_DIFFERENCE,)), f"{laid.containment}")
     rows = []
     if tiled := values.get("tiled"):
         rows.append(
@@ -261,7 +267,7 @@ def _differs(values: dict[str, Measurement], grade: Grade, laid: Correspondence 
         rows.append(f"Local pattern of brightness: SSIM falls short of 1 by {1 - ssim.value:.3f}.")
     if (lpips := values.get("lpips")) and lpips.value > 0.05:
         rows.append(f"Features of edges and texture: LPIPS {lpips.value:.3f} above 0.")
-    return tuple(rows) or ("No difference above the resolution of the measures was found.",)
+    return tuple(rows) or (NO_DIFFERENCE,)
 
 
 def _subject(values: dict[str, Measurement], evidence: Evidence) -> tuple[str, ...]:
@@ -287,7 +293,9 @@ def _derivation(evidence: Evidence, assessments: Sequence[Assessment]) -> Findin
     # The caution about alignment stands among the limits of the finding and need not be said twice on one page.
     answer = f"{first.work}: {first.grade.value}. {first.basis.removesuffix(' ' + _MAY_BE_EDITED)}"
     cites = list(first.cites)
-    contrary = [f"{first.work}: {row}" for row in first.differs if first.grade is not Grade.SAME_PIXELS]
+    contrary = [
+        f"{first.work}: {row}" for row in first.differs if first.grade is not Grade.SAME_PIXELS and row != NO_DIFFERENCE
+    ]
     rank = evidence.primary(Pair.DERIVATION)
     if rank:
         cites.append(rank.id)

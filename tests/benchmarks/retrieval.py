@@ -147,7 +147,7 @@ def approximate(work: Path) -> None:
     from forensics.schema import encode
 
     asked = queries(BROWSED)
-    for probes in (None, 4, 16):
+    for probes in (None, 4, 16, 24, 32):
         index = LanceIndex(str(work / "index"))
         params = {} if probes is None else {"nprobes": probes}
         index.measure_recall(asked[:20], K, params)  # the first queries read centroids and codebook
