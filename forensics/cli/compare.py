@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from forensics import casefile
 from forensics.case import Outcome
 from forensics.cli import options
 from forensics.cli.analyze import case_folder, decodes
@@ -61,6 +60,8 @@ def compare(
 
 def _json(folder: Path) -> str:
     """`outcome`, the strongest over the works, then the correspondences and measurements as `case.json` has them."""
+    from forensics import casefile
+
     document = json.loads((folder / casefile.CASE).read_bytes())
     words = [row["outcome"] for row in document["correspondences"]]
     chosen = {
