@@ -36,8 +36,8 @@ A_CENTROID, A_CODE = 64, 128
 NPROBES, REFINE = 24, 8
 """Partitions read for a query, and how many times k rows are compared again with their stored vectors.
 
-On a million clustered rows 24 partitions of 1,000 reach a recall of 0.95, 8 reach 0.85; comparing more than 8 k rows again
-adds nothing (`python -m tests.benchmarks.retrieval --part approximate`).
+On a million clustered rows 24 partitions of 1,000 reach a recall of 0.95, 8 reach 0.85; comparing more than 8 k rows
+again adds nothing (`python -m tests.benchmarks.retrieval --part approximate`).
 """
 LEAST_ROWS = CODES * 4
 """Below this a codebook cannot be trained, and exact search answers at once."""
