@@ -9,9 +9,12 @@ import contextlib
 import json
 import logging
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import click
@@ -33,6 +36,7 @@ class Console:
         self.folder: Path | None = None
         """Case folder being written, for the message after an interruption."""
         self._listener: Listener | None = None
+        self._interrupted = False
 
     @property
     def json(self) -> bool:
@@ -61,7 +65,12 @@ class Console:
             click.echo(f"       {hint}", err=True)
 
     def emit(self, event: Event) -> None:
-        """Progress of a stage."""
+        """Progress of a stage.
+
+        Raises KeyboardInterrupt where the user asked to stop and a library swallowed it, as compiled code can.
+        """
+        if self._interrupted:
+            raise KeyboardInterrupt
         if self.json:
             self._object("progress", stage=event.stage, done=event.done, total=event.total, note=event.note)
         else:
@@ -83,11 +92,28 @@ class Console:
     def working(self) -> Iterator[None]:
         """While stages run: standard output is closed to everyone, and libraries speak only with -v."""
         quieten(self.verbosity)
-        with _protected():
+        with _protected(), self._interruptible():
             try:
                 yield
             finally:
                 self.close()
+
+    @contextlib.contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        """Ctrl-C is remembered, so that the next event of a stage stops the run even if nobody passed it on."""
+        if threading.current_thread() is not threading.main_thread():
+            yield  # handlers can be set in the main thread alone
+            return
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            self._interrupted = True
+            raise KeyboardInterrupt
+
+        before = signal.signal(signal.SIGINT, stop)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
 
     def _listening(self) -> Listener:
         if self._listener is None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -114,3 +116,19 @@ def test_protection_ends_when_the_work_fails(capfd: pytest.CaptureFixture[str]) 
         raise ZeroDivisionError
     os.write(1, b"after\n")
     assert capfd.readouterr().out == "after\n"
+
+
+def test_an_interruption_that_a_library_swallowed_ends_the_run_at_the_next_event() -> None:
+    console = Console()
+    console.progress = "none"
+    before = signal.getsignal(signal.SIGINT)
+
+    def run() -> None:
+        with console.working():
+            with contextlib.suppress(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+            console.emit(Event("measure", 1, 2))
+
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    assert signal.getsignal(signal.SIGINT) is before

@@ -93,7 +93,8 @@ def test_the_recipe_of_a_picture_that_diffusers_made_gives_it_back(checkpoint: C
     assert isinstance(record, GeneratorMetadata)
     again = recipe.follow(record, model)
     assert isinstance(again, torch.Tensor)
-    assert (again - to_tensor(decoded.picture)).abs().max() * 255 <= 1  # rounding of the pipeline's own conversion
+    # One grey level: the rounding of the pipeline's own conversion.
+    assert round(float((again - to_tensor(decoded.picture)).abs().max() * 255)) <= 1
     other = recipe.follow(dataclasses.replace(record, seed=8), model)
     assert isinstance(other, torch.Tensor)
     assert (other - again).abs().max() * 255 > 50
