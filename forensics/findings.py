@@ -293,8 +293,11 @@ def _derivation(evidence: Evidence, assessments: Sequence[Assessment]) -> Findin
     # The caution about alignment stands among the limits of the finding and need not be said twice on one page.
     answer = f"{first.work}: {first.grade.value}. {first.basis.removesuffix(' ' + _MAY_BE_EDITED)}"
     cites = list(first.cites)
+    laid = evidence.laid_over(first.work)
+    # That nothing differs, and which picture holds the other, tells against nothing.
+    neutral = {NO_DIFFERENCE, laid.containment if laid else ""}
     contrary = [
-        f"{first.work}: {row}" for row in first.differs if first.grade is not Grade.SAME_PIXELS and row != NO_DIFFERENCE
+        f"{first.work}: {row}" for row in first.differs if first.grade is not Grade.SAME_PIXELS and row not in neutral
     ]
     rank = evidence.primary(Pair.DERIVATION)
     if rank:
