@@ -35,8 +35,8 @@ from forensics.retrieval.base import Hit
 from forensics.similarity.base import Similarity
 from forensics.similarity.correspondence import VERSION as PAIRING
 from forensics.stages.ladder import SEARCHES, Bits, Ladder, Rung
-from forensics.stages.search import Found
-from forensics.stages.works import ControlGroup, Work, read
+from forensics.stages.search import Found, picture_of
+from forensics.stages.works import ControlGroup, Work
 from forensics.statistics.ranks import clopper_pearson, extreme, holm, rank_p
 
 PERCEPTUAL = "lpips"
@@ -231,12 +231,10 @@ class _Bench:
                 None if number else Pair.DERIVATION, ALIGNED, self._own(ALIGNED, (work.id,))[0], values,
             )  # fmt: skip
         nearest, control_top = found.neighbours[0].exhibit if found.neighbours else None, found.control_top
-        if nearest is not None and all(hit.row.picture for hit in control_top):
-            pairs = [
-                (c, to_tensor(read(hit.row.picture)))
-                for c, hit in zip(self.controls, control_top, strict=True)
-                if hit.row.picture is not None
-            ]
+        theirs = [picture_of(hit.row) for hit in control_top] if nearest is not None else []
+        pictures = [to_tensor(picture) for picture in theirs if picture is not None]
+        if nearest is not None and len(pictures) == len(self.controls):
+            pairs = list(zip(self.controls, pictures, strict=True))
             values = self._laid_over(pairs, "its nearest training image", self._keys(found))
             self._add(
                 NEAREST,
@@ -388,7 +386,8 @@ class _Bench:
             rows.append(
                 Absent(
                     "primary measurement of derivation",
-                    "There was neither an original nor a training index that ships its pictures.",
+                    "There was neither an original nor a training index that holds its pictures, those nearest to the "
+                    "controls among them.",
                     "Pass --original, or an index with pictures.",
                 )
             )

@@ -1,4 +1,4 @@
-"""Ten times more unrelated items in the index: an unchanged pair is not spoken of more strongly."""
+"""An unchanged pair is not spoken of more strongly in ten times more items, nor where the index holds the pictures."""
 
 from __future__ import annotations
 
@@ -33,13 +33,21 @@ def embedder() -> Embedder:
     return Embedder.open(str(REFERENCE / "openclip"), choose("cpu"))
 
 
-def examined(folder: Path, paths: list[Path], embedder: Embedder) -> tuple[measure.Measured, evaluate.Evaluated]:
-    """A changed copy of the first picture, and controls, against an index of all of them."""
+def examined(
+    folder: Path, paths: list[Path], embedder: Embedder, *, held: bool = False
+) -> tuple[measure.Measured, evaluate.Evaluated]:
+    """A changed copy of the first picture, and controls, against an index of all of them.
+
+    Args:
+        held: the index holds the pictures itself, and their files are gone.
+    """
     source = folder / "source"
     source.mkdir(parents=True)
     for path in paths:
         shutil.copy(path, source)
-    build(source, folder / "index", embedder)
+    build(source, folder / "index", embedder, keep_bytes=held)
+    if held:
+        shutil.rmtree(source)
     disputed = Work.of("Q1", edits.jpeg(read(paths[0])))
     others = sorted((REFERENCE / "controls").iterdir())[:CONTROLS]
     facts = ControlFacts("controls", CONTROLS, CONTROLS, "Never trained on.", "The first.", "", ())
@@ -79,3 +87,11 @@ def test_more_unrelated_items_never_raise_the_ratio_or_lower_the_p(tmp_path: Pat
         assert there.value >= here.value  # controls find nearer ones among more
     assert other.k >= one.k
     assert other.p >= one.p
+
+
+def test_an_index_that_holds_its_pictures_itself_ranks_the_same(tmp_path: Path, embedder: Embedder) -> None:
+    training = sorted((REFERENCE / "works").iterdir())[:FEW]
+    files, _ = examined(tmp_path / "files", training, embedder)
+    held, _ = examined(tmp_path / "held", training, embedder, held=True)
+    assert [c.primary_for for c in files.comparisons].count(Pair.DERIVATION) == 1
+    assert held.comparisons == files.comparisons
