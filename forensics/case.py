@@ -692,6 +692,8 @@ class Correspondence:
     """Parts that several items of the index share: left out of shares, levels and elements."""
     laid: str = ""
     """Exhibit that was laid over the work in place of the disputed image: the nearest control; else empty."""
+    word_rates: str = ""
+    """How often the outcome was wrong on pictures of known status, or that this is not known."""
 
 
 @dataclass(frozen=True, slots=True)

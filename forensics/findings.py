@@ -304,7 +304,7 @@ def _derivation(evidence: Evidence, assessments: Sequence[Assessment]) -> Findin
         cites.append(rank.id)
         answer += f" {_ranked(rank, evidence.protocol)}"
     contrary += _sensitivity(evidence, Pair.DERIVATION, rank)
-    limits = [_UNALIGNED if evidence.laid_over(first.work) is None else _ALIGNED]
+    limits = [_UNALIGNED] if laid is None else [_ALIGNED, *filter(None, [laid.word_rates])]
     if any(n.exhibit == first.work for n in evidence.neighbours):
         limits.append("The work compared was found by searching; it was not put forward by a party.")
         limits.append(_HIT)

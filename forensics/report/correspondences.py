@@ -54,6 +54,8 @@ class Entry:
     pictures: tuple[tuple[tuple[Picture, str], ...], ...]
     """Row by row, each with what is said below it."""
     caption: str
+    rates: str
+    """How often the word errs."""
 
 
 def correspondences(case: Case) -> tuple[Entry, ...]:
@@ -104,7 +106,7 @@ def _entry(case: Case, found: Correspondence, metrics: dict[str, Metric], measur
         found.id, f"{laid} and {found.work}: {found.outcome.value}", found.basis, tuple(rows),
         tuple(map(_row, found.elements)), tuple(map(_row, found.differences)),
         tuple(r for r in (tuple(shown[:1]), tuple(shown[1:4]), tuple(shown[4:])) if r),
-        _CAPTION,
+        _CAPTION, found.word_rates,
     )  # fmt: skip
 
 

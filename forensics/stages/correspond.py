@@ -42,7 +42,7 @@ from forensics.similarity.plates import Matrix, plate
 from forensics.similarity.regions import AGREE, DIFFER, UNDECIDED
 from forensics.similarity.ssim import ssim_map
 from forensics.similarity.tiled import tile_distances
-from forensics.stages import common
+from forensics.stages import common, word_rates
 from forensics.stages.search import Companion, Found, picture_of
 from forensics.stages.works import Work
 
@@ -176,6 +176,7 @@ def _row(
         containment=_containment(parts), tones=found.tones.words if found.tones and parts else (), ceilings=ceilings,
         elements=tuple(agree[:_ROWS]), differences=tuple(differ[:_ROWS]), values=tuple(values), figures=figures,
         protocol=f"{VERSION}, {outcome.VERSION}", common=shared.facts if isinstance(shared, common.Shared) else shared,
+        word_rates=word_rates.sentence(),
     )  # fmt: skip
 
 

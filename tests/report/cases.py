@@ -848,6 +848,7 @@ def laid_over(folder: Path, case: Case) -> Case:
         (Fact("SSIM on the overlap (wang-2004/1)", "0.9035"),), ("D1L", "D1O", "D1B", "D1M", "D1E"),
         "correspondence/1, outcome/1",
         CommonElements(("t1", "t2", "t3"), ("t1", "t2"), ("t3",), place, 0.12, left_out=True),
+        word_rates="How often this word errs was measured: of 3,000 unrelated pairs 0 are said to reproduce.",
     )  # fmt: skip
     beside = dataclasses.replace(
         found, id="DC", outcome=Outcome.NONE, basis="No geometric correspondence.", regions=(), containment="",
