@@ -69,8 +69,9 @@ def session(device: Device) -> Iterator[Device]:
     """Deterministic algorithms inside, memory freed on the way out, memory exhaustion turned into a clear error."""
     # cuBLAS reads this when its first handle is made; without it deterministic mode refuses to run matrix products.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    before = torch.are_deterministic_algorithms_enabled()
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    # The same switch as `torch.use_deterministic_algorithms`, which would import the whole compiler to tell it too.
+    before = torch.get_deterministic_debug_mode()
+    torch.set_deterministic_debug_mode("warn")
     if device.is_cuda:
         torch.backends.cudnn.benchmark = False
         torch.cuda.reset_peak_memory_stats(device.device)
@@ -86,7 +87,7 @@ def session(device: Device) -> Iterator[Device]:
             hint="Use --precision bf16, --profile quick, or a machine with more memory.",
         ) from exc
     finally:
-        torch.use_deterministic_algorithms(before)
+        torch.set_deterministic_debug_mode(before)
         gc.collect()
         if device.is_cuda:
             torch.cuda.empty_cache()
