@@ -12,13 +12,13 @@ from forensics.case import Fact
 from forensics.diffusion.base import DiffusionModel
 from forensics.events import Emit, ignore
 from forensics.images import unfit
-from forensics.inversion.base import Attempt, Plan, Progress, fit_all, groups
+from forensics.inversion.base import Attempt, Plan, Progress, Rung, fit_all, groups
 
 BITS_PER_VALUE = 16
 """A latent value as it is commonly stored, in half precision."""
 
 
-class Autoencoder:
+class Autoencoder(Rung):
     """Encode, decode; no noise, no denoising network, no prompt."""
 
     name = "autoencoder"
@@ -28,10 +28,6 @@ class Autoencoder:
     def budget(self, plan: Plan, targets: int, model: DiffusionModel) -> int:
         """See `Rung`."""
         return 0
-
-    def __call__(self, target: Tensor, model: DiffusionModel, plan: Plan, emit: Emit = ignore) -> Attempt:
-        """See `Rung`."""
-        return self.many([target], [plan], model, emit)[0]
 
     @torch.no_grad()
     def many(

@@ -123,7 +123,7 @@ class Attempt:
 
 
 class Rung(Protocol):
-    """One way of getting the target back."""
+    """One way of getting the target back; a class that derives from it gets `__call__` from `many`."""
 
     name: str
     """Row of `INVERSIONS`."""
@@ -136,7 +136,7 @@ class Rung(Protocol):
 
     def __call__(self, target: Tensor, model: DiffusionModel, plan: Plan, emit: Emit = ignore) -> Attempt:
         """One target (1, 3, H, W) in [0, 1]."""
-        ...
+        return self.many([target], [plan], model, emit)[0]
 
     def many(
         self, targets: Sequence[Tensor], plans: Sequence[Plan], model: DiffusionModel, emit: Emit = ignore

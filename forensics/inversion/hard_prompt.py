@@ -9,7 +9,6 @@ k · log2(V) bits of it. Whoever fails here has not shown that no such prompt ex
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,11 +19,9 @@ from forensics.case import Fact
 from forensics.device import generator
 from forensics.diffusion.base import DiffusionModel
 from forensics.diffusion.words import PromptSpace, prompt_space
-from forensics.events import Emit, ignore
-from forensics.images import Fit
-from forensics.inversion.base import Attempt, Plan, Progress, Search, fit_all
-from forensics.inversion.drawing import draw, draw_batches, need_seeds
+from forensics.inversion.base import Plan, Progress, Search
 from forensics.inversion.objective import Objective, gradient_evaluations
+from forensics.inversion.prompt_search import Found, PromptSearch, codelength_facts, plain_and_found
 from forensics.inversion.regeneration import generation_evaluations
 
 LEARNING_RATE = 0.1
@@ -44,16 +41,13 @@ class Prompt:
         return len(self.tokens) * math.log2(vocabulary) + self.bits
 
 
-class HardPrompt:
-    """Each target is searched by itself: what is found does not depend on the company, so controls can be cached.
-
-    Scores: `plain bits` and `bits`, the codelength without and with the prompt on the same fresh draws; `prompt bits`;
-    `two-part bits`, prompt and target together; those of `hits.judged`.
-    """
+class HardPrompt(PromptSearch):
+    """The words under which prompt and target together need the fewest bits."""
 
     name = "hard_prompt"
     title = "Regeneration from a searched prompt"
     version = "1"
+    source = "searched for with the target in hand"
 
     def budget(self, plan: Plan, targets: int, model: DiffusionModel) -> int:
         """See `Rung`."""
@@ -62,71 +56,29 @@ class HardPrompt:
         looked = gradient_evaluations(count, s.hard_draws, s.hard_steps) + count * s.finalists * s.finalist_draws
         return targets * (looked + 2 * s.report_draws + generation_evaluations(plan))
 
-    def __call__(self, target: Tensor, model: DiffusionModel, plan: Plan, emit: Emit = ignore) -> Attempt:
-        """See `Rung`."""
-        return self.many([target], [plan], model, emit)[0]
+    def searches(self, search: Search) -> int:
+        """See `PromptSearch`."""
+        return search.hard_steps
 
-    def many(
-        self, targets: Sequence[Tensor], plans: Sequence[Plan], model: DiffusionModel, emit: Emit = ignore
-    ) -> list[Attempt]:
-        """See `Rung`. The plan's prompt is not used; its guidance, steps and seeds are, for the pictures.
-
-        Raises:
-            CheckpointError: the model does not open its text encoder.
-            ValueError: a plan without seeds.
-        """
-        need_seeds(plans, self.title.lower())
-        space = prompt_space(model)
-        fitted = fit_all(targets, model)
-        units = sum(p.search.hard_steps + draw_batches(p, f, model) for (_, f), p in zip(fitted, plans, strict=True))
-        progress = Progress(emit, units, self.title, len(targets))
-        return [
-            self._one(picture, step, plan, model, space, progress)
-            for (picture, step), plan in zip(fitted, plans, strict=True)
-        ]
-
-    def _one(
-        self, target: Tensor, step: Fit, plan: Plan, model: DiffusionModel, space: PromptSpace, progress: Progress
-    ) -> Attempt:
-        began, before = time.perf_counter(), model.evaluations
+    def find(self, target: Tensor, space: PromptSpace, plan: Plan, model: DiffusionModel, progress: Progress) -> Found:
+        """See `PromptSearch`."""
         search = plan.search
         with model.full_precision():
             objective = Objective(target, model, search.cut, search.seed)
-            found = find(objective, space, search, progress)
-            best = min(found, key=lambda p: p.two_part(model.vocabulary))
-            report = objective.draws(search.report_draws, "report")
-            both = torch.cat([space.from_tokens(t, 1.0).positive for t in ((), best.tokens)])
-            plain, bits = objective.bits(report, both).tolist()
+            prompts = find(objective, space, search, progress)
+            best = min(prompts, key=lambda p: p.two_part(model.vocabulary))
+            plain, bits = plain_and_found(objective, space, search, space.from_tokens(best.tokens, 1.0).positive)
+        # In the checkpoint's own precision: what anyone gets who types these words.
         condition = space.from_tokens(best.tokens, plan.guidance)
-        with torch.no_grad():
-            drawn = draw(condition, target, step, plan, model, progress)
         price = len(best.tokens) * math.log2(model.vocabulary)
-        return Attempt(
-            method=self.name,
-            title=self.title,
-            version=self.version,
-            supplied=(
-                f"A prompt of {len(best.tokens)} tokens, each one of {model.vocabulary}, searched for with the target "
-                f"in hand, and {drawn.rate.choice}."
-            ),
-            supplied_bits=price + drawn.rate.bits,
-            prompt=condition.prompt,
-            prompt_source="searched for with the target in hand",
-            guidance=plan.guidance,
-            steps=plan.steps,
-            seeds=plan.seeds,
-            evaluations=model.evaluations - before,
-            seconds=time.perf_counter() - began,
-            pictures=drawn.pictures,
-            fit=step,
-            facts=(*_facts(found, best, plain, bits, search, space, model), *drawn.facts),
-            scores=(
-                ("plain bits", plain),
-                ("bits", bits),
-                ("prompt bits", price),
-                ("two-part bits", price + bits),
-                *drawn.scores,
-            ),
+        return Found(
+            condition=condition,
+            text=condition.prompt,
+            told=f"A prompt of {len(best.tokens)} tokens, each one of {model.vocabulary}",
+            price=price,
+            plain=plain,
+            bits=bits,
+            facts=(*_facts(prompts, best, search, space), *codelength_facts(plain, bits, price, "prompt")),
         )
 
 
@@ -180,10 +132,7 @@ def _first(k: int, allowed: Tensor, seed: int) -> Tensor:
     return numbers[drawn.to(numbers.device)]
 
 
-def _facts(
-    found: Sequence[Prompt], best: Prompt, plain: float, bits: float, search: Search, space: PromptSpace,
-    model: DiffusionModel,
-) -> tuple[Fact, ...]:  # fmt: skip
+def _facts(found: Sequence[Prompt], best: Prompt, search: Search, space: PromptSpace) -> tuple[Fact, ...]:
     tried = "; ".join(f"{len(p.tokens)} tokens: {p.bits:.0f}" for p in found)
     same = "yes" if space.survives(best.tokens) else "no: enter the token numbers, not the text"
     return (
@@ -192,7 +141,4 @@ def _facts(
         Fact("length chosen by", "the fewest bits of prompt and target together"),
         Fact("tokens", " ".join(map(str, best.tokens))),
         Fact("text is read back as the same tokens", same),
-        Fact("codelength without a prompt, bits", f"{plain:.0f}"),
-        Fact("codelength under the prompt, bits", f"{bits:.0f}"),
-        Fact("prompt and target together, bits", f"{best.two_part(model.vocabulary) - best.bits + bits:.0f}"),
     )

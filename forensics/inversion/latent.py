@@ -17,7 +17,7 @@ from forensics.case import Fact
 from forensics.diffusion.base import DiffusionModel
 from forensics.events import Emit, ignore
 from forensics.images import Fit, unfit
-from forensics.inversion.base import Attempt, Plan, Progress, fit_all
+from forensics.inversion.base import Attempt, Plan, Progress, Rung, fit_all
 from forensics.inversion.fidelity import near_copy
 from forensics.inversion.ode import inversion_evaluations, noise_facts
 from forensics.inversion.quantise import SCALE_BITS, Quantised, quantise
@@ -40,7 +40,7 @@ class Replay:
     reproduces: bool
 
 
-class Latent:
+class Latent(Rung):
     """Empty prompt, no guidance, as `Ode`. Each target by itself, so that what is found for a control can be kept.
 
     Scores: `bits per value`, of the coarsest quantisation that reproduces; `energy` and `correlation` of z_T.
@@ -53,10 +53,6 @@ class Latent:
     def budget(self, plan: Plan, targets: int, model: DiffusionModel) -> int:
         """See `Rung`."""
         return targets * (inversion_evaluations(plan) + (1 + len(plan.search.latent_bits)) * plan.steps)
-
-    def __call__(self, target: Tensor, model: DiffusionModel, plan: Plan, emit: Emit = ignore) -> Attempt:
-        """See `Rung`."""
-        return self.many([target], [plan], model, emit)[0]
 
     @torch.no_grad()
     def many(

@@ -25,7 +25,7 @@ from forensics.case import Absent, Fact
 from forensics.diffusion.base import GRADIENT_COST, Condition, DiffusionModel
 from forensics.events import Emit, ignore
 from forensics.images import Fit, unfit
-from forensics.inversion.base import Attempt, Plan, Progress, Search, fit_all
+from forensics.inversion.base import Attempt, Plan, Progress, Rung, Search, fit_all
 from forensics.inversion.fidelity import near_copy
 from forensics.inversion.regeneration import ceiling, generate
 
@@ -79,7 +79,7 @@ class Check:
         return self.hits == len(self.pictures)
 
 
-class Noise:
+class Noise(Rung):
     """Each target by itself, so that what is found for a control can be kept.
 
     Scores: `succeeded`, 1 or 0; `kl bits` of the check that is shown; `hits` and `draws` there.
@@ -94,10 +94,6 @@ class Noise:
         s = plan.search
         drawn = s.noise_checks * s.noise_pictures * plan.steps * (2 if _guidance(plan) > 1 else 1)
         return targets * (GRADIENT_COST * s.noise_steps * s.noise_draws + drawn)
-
-    def __call__(self, target: Tensor, model: DiffusionModel, plan: Plan, emit: Emit = ignore) -> Attempt:
-        """See `Rung`."""
-        return self.many([target], [plan], model, emit)[0]
 
     def many(
         self, targets: Sequence[Tensor], plans: Sequence[Plan], model: DiffusionModel, emit: Emit = ignore

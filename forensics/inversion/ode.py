@@ -17,12 +17,12 @@ from forensics.diffusion.base import DiffusionModel
 from forensics.events import Emit, ignore
 from forensics.images import unfit
 from forensics.inversion.autoencoder import BITS_PER_VALUE
-from forensics.inversion.base import Attempt, Plan, Progress, fit_all, groups
+from forensics.inversion.base import Attempt, Plan, Progress, Rung, fit_all, groups
 from forensics.inversion.solvers import Point, backward_euler, euler, last
 from forensics.inversion.whiteness import Whiteness, whiteness
 
 
-class Ode:
+class Ode(Rung):
     """Empty prompt, no guidance: guidance makes the ODE stiff and its inversion fail (prompt-to-prompt, issue 27)."""
 
     name = "ode"
@@ -32,10 +32,6 @@ class Ode:
     def budget(self, plan: Plan, targets: int, model: DiffusionModel) -> int:
         """See `Rung`."""
         return targets * (inversion_evaluations(plan) + plan.steps)
-
-    def __call__(self, target: Tensor, model: DiffusionModel, plan: Plan, emit: Emit = ignore) -> Attempt:
-        """See `Rung`."""
-        return self.many([target], [plan], model, emit)[0]
 
     @torch.no_grad()
     def many(

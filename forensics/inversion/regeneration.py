@@ -18,13 +18,13 @@ from forensics.device import noise
 from forensics.diffusion.base import Condition, DiffusionModel, stack
 from forensics.events import Emit, ignore
 from forensics.images import unfit
-from forensics.inversion.base import Attempt, Plan, Progress, fit_all, groups
+from forensics.inversion.base import Attempt, Plan, Progress, Rung, fit_all, groups
 from forensics.inversion.fidelity import near_copy
 from forensics.inversion.hits import HitRate, judged
 from forensics.inversion.solvers import euler, last
 
 
-class Regeneration:
+class Regeneration(Rung):
     """One picture a seed. Prompts and seeds of all targets share batches."""
 
     name = "regeneration"
@@ -34,10 +34,6 @@ class Regeneration:
     def budget(self, plan: Plan, targets: int, model: DiffusionModel) -> int:
         """See `Rung`."""
         return targets * generation_evaluations(plan)
-
-    def __call__(self, target: Tensor, model: DiffusionModel, plan: Plan, emit: Emit = ignore) -> Attempt:
-        """See `Rung`."""
-        return self.many([target], [plan], model, emit)[0]
 
     @torch.no_grad()
     def many(

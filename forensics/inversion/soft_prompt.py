@@ -7,7 +7,6 @@ on every control. Published counts give the number of vectors, not the price of 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,11 +17,9 @@ from forensics.case import Fact
 from forensics.device import noise
 from forensics.diffusion.base import DiffusionModel
 from forensics.diffusion.words import PromptSpace, prompt_space
-from forensics.events import Emit, ignore
-from forensics.images import Fit
-from forensics.inversion.base import Attempt, Plan, Progress, Search, fit_all
-from forensics.inversion.drawing import draw, draw_batches, need_seeds
+from forensics.inversion.base import Plan, Progress, Search
 from forensics.inversion.objective import Draws, Objective, gradient_evaluations
+from forensics.inversion.prompt_search import Found, PromptSearch, codelength_facts, plain_and_found
 from forensics.inversion.quantise import SCALE_BITS, Quantised, quantise
 from forensics.inversion.regeneration import generation_evaluations
 
@@ -49,15 +46,13 @@ class Vectors:
         return self.told.price + self.bits
 
 
-class SoftPrompt:
-    """Each target is searched by itself: what is found does not depend on the company, so controls can be cached.
-
-    Scores as those of `HardPrompt`.
-    """
+class SoftPrompt(PromptSearch):
+    """The vectors under which vectors and target together need the fewest bits."""
 
     name = "soft_prompt"
     title = "Regeneration from searched vectors in place of words"
     version = "1"
+    source = "vectors searched for with the target in hand"
 
     def budget(self, plan: Plan, targets: int, model: DiffusionModel) -> int:
         """See `Rung`."""
@@ -67,72 +62,30 @@ class SoftPrompt:
         chosen = (1 + count * (1 + len(s.soft_bits))) * s.finalist_draws
         return targets * (looked + chosen + 2 * s.report_draws + generation_evaluations(plan))
 
-    def __call__(self, target: Tensor, model: DiffusionModel, plan: Plan, emit: Emit = ignore) -> Attempt:
-        """See `Rung`."""
-        return self.many([target], [plan], model, emit)[0]
+    def searches(self, search: Search) -> int:
+        """See `PromptSearch`."""
+        return search.soft_steps
 
-    def many(
-        self, targets: Sequence[Tensor], plans: Sequence[Plan], model: DiffusionModel, emit: Emit = ignore
-    ) -> list[Attempt]:
-        """See `Rung`. The plan's prompt is not used; its guidance, steps and seeds are, for the pictures.
-
-        Raises:
-            CheckpointError: the model does not open its text encoder.
-            ValueError: a plan without seeds.
-        """
-        need_seeds(plans, self.title.lower())
-        space = prompt_space(model)
-        fitted = fit_all(targets, model)
-        units = sum(p.search.soft_steps + draw_batches(p, f, model) for (_, f), p in zip(fitted, plans, strict=True))
-        progress = Progress(emit, units, self.title, len(targets))
-        return [
-            self._one(picture, step, plan, model, space, progress)
-            for (picture, step), plan in zip(fitted, plans, strict=True)
-        ]
-
-    def _one(
-        self, target: Tensor, step: Fit, plan: Plan, model: DiffusionModel, space: PromptSpace, progress: Progress
-    ) -> Attempt:
-        began, before = time.perf_counter(), model.evaluations
+    @torch.no_grad()
+    def find(self, target: Tensor, space: PromptSpace, plan: Plan, model: DiffusionModel, progress: Progress) -> Found:
+        """See `PromptSearch`."""
         search = plan.search
-        with model.full_precision(), torch.no_grad():
+        with model.full_precision():
             objective = Objective(target, model, search.cut, search.seed)
-            found = find(objective, space, search, progress)
-            best = min(found, key=lambda v: v.two_part)
+            lists = find(objective, space, search, progress)
+            best = min(lists, key=lambda v: v.two_part)
             condition = space.from_embeddings(best.told.values[None], plan.guidance)
-            report = objective.draws(search.report_draws, "report")
-            both = torch.cat([space.from_tokens((), 1.0).positive, condition.positive])
-            plain, bits = objective.bits(report, both).tolist()
-        with torch.no_grad():
-            drawn = draw(condition, target, step, plan, model, progress)
+            plain, bits = plain_and_found(objective, space, search, condition.positive)
         k, d = best.told.values.shape
         price = best.told.price
-        return Attempt(
-            method=self.name,
-            title=self.title,
-            version=self.version,
-            supplied=(
-                f"{k} vectors of {d} values at {best.told.bits} bits each and their scale at {SCALE_BITS} bits, "
-                f"searched for with the target in hand, and {drawn.rate.choice}."
-            ),
-            supplied_bits=price + drawn.rate.bits,
-            prompt="",
-            prompt_source="vectors searched for with the target in hand",
-            guidance=plan.guidance,
-            steps=plan.steps,
-            seeds=plan.seeds,
-            evaluations=model.evaluations - before,
-            seconds=time.perf_counter() - began,
-            pictures=drawn.pictures,
-            fit=step,
-            facts=(*_facts(found, best, plain, bits, search), *drawn.facts),
-            scores=(
-                ("plain bits", plain),
-                ("bits", bits),
-                ("prompt bits", price),
-                ("two-part bits", price + bits),
-                *drawn.scores,
-            ),
+        return Found(
+            condition=condition,
+            text="",
+            told=f"{k} vectors of {d} values at {best.told.bits} bits each and their scale at {SCALE_BITS} bits",
+            price=price,
+            plain=plain,
+            bits=bits,
+            facts=(*_facts(lists, best, search), *codelength_facts(plain, bits, price, "vectors")),
         )
 
 
@@ -178,7 +131,7 @@ def _tell(
     return Vectors(told[-1], free, coarse[-1], kept=False)
 
 
-def _facts(found: Sequence[Vectors], best: Vectors, plain: float, bits: float, search: Search) -> tuple[Fact, ...]:
+def _facts(found: Sequence[Vectors], best: Vectors, search: Search) -> tuple[Fact, ...]:
     tried = "; ".join(
         f"{len(v.told.values)} vectors: {v.free:.0f}, {v.bits:.0f} at {v.told.bits} bits a value" for v in found
     )
@@ -189,7 +142,4 @@ def _facts(found: Sequence[Vectors], best: Vectors, plain: float, bits: float, s
         Fact("length chosen by", "the fewest bits of vectors and target together"),
         Fact(f"the told vectors keep {search.keep:.0%} of the gain over no prompt", kept),
         Fact("bits of the told vectors under an ideal code for their frequencies", f"{best.told.entropy:.0f}"),
-        Fact("codelength without a prompt, bits", f"{plain:.0f}"),
-        Fact("codelength under the vectors, bits", f"{bits:.0f}"),
-        Fact("vectors and target together, bits", f"{best.told.price + bits:.0f}"),
     )
