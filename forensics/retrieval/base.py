@@ -219,17 +219,6 @@ def described(columns: Sequence[Column], index: str, column: str) -> Column:
     )
 
 
-def check_queries(column: Column, index: str, vectors: Vectors, k: int) -> None:
-    """Raises IndexError_ where queries have another dimension than a column, ValueError where k is below 1."""
-    if k < 1:
-        raise ValueError(f"k is {k}; at least 1 is needed")
-    if vectors.ndim == 2 and vectors.shape[1] != column.dimension:
-        raise IndexError_(
-            f"A query has {vectors.shape[1]} components, index {index!r} has {column.dimension}.",
-            hint=f"Use the embedder that made the index: {column.embedder}.",
-        )
-
-
 def not_offered(index: str, what: str) -> IndexError_:
     """The error for something an engine has declared that it cannot do."""
     return IndexError_(

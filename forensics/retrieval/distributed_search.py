@@ -20,7 +20,7 @@ from forensics.retrieval import cluster, exact
 from forensics.retrieval.base import CLIP, Hits, Params, Vectors
 from forensics.retrieval.exact import Candidates
 from forensics.retrieval.files import absolute
-from forensics.retrieval.native import LanceIndex, scan
+from forensics.retrieval.native import LanceIndex, condition, scan
 from forensics.retrieval.snapshot import TABLE
 
 
@@ -72,12 +72,8 @@ class SharedIndex(LanceIndex):
         calls = [
             (self.files.address(TABLE), self.snapshot.version, group, column, where, reference, k) for group in groups
         ]
-        try:
+        with condition(where):
             answers = cluster.run(self._ray, _candidates, calls)
-        except (OSError, ValueError, RuntimeError) as exc:
-            if where is None:
-                raise
-            raise IndexError_(f"The condition {where!r} cannot be used: {exc}.", hint="Write it as in SQL.") from exc
         seen = sum(rows for rows, _, _ in answers)
         if seen != self.snapshot.count:
             raise IndexError_(

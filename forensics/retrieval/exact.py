@@ -15,7 +15,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from forensics.retrieval.base import Hits, Store, Vectors
+from forensics.errors import IndexError_
+from forensics.retrieval.base import Column, Hits, Store, Vectors, described
 
 BLOCK_BYTES = 16 << 20
 """Size of one block in float32; bounds the memory whatever the index holds."""
@@ -33,10 +34,32 @@ def error_bound(dimension: int) -> float:
     return (2 * dimension + 16) * 2.0**-24
 
 
-def checked(queries: Vectors, dimension: int) -> NDArray[np.float32]:
-    """Queries as (Q, D) float32. Raises ValueError where they are not finite unit vectors of this dimension."""
-    if queries.ndim != 2 or queries.shape[1] != dimension:
-        raise ValueError(f"queries have shape {queries.shape}; expected (Q, {dimension})")
+def checked(
+    queries: Vectors, k: int, mode: str, columns: Sequence[Column], column: str, index: str
+) -> NDArray[np.float32]:
+    """Queries as (Q, D) float32, after what every search refuses, however its index is laid out.
+
+    Args:
+        columns: of the index.
+        column: name of the one that is searched.
+        index: its name, for the message.
+
+    Raises:
+        IndexError_: no such column, or queries of another dimension.
+        ValueError: not (Q, D), not finite, not of norm one, k below 1, or an unknown mode.
+    """
+    found = described(columns, index, column)
+    if k < 1:
+        raise ValueError(f"k is {k}; at least 1 is needed")
+    if mode not in ("exact", "ann"):
+        raise ValueError(f"mode is {mode!r}; expected 'exact' or 'ann'")
+    if queries.ndim != 2:
+        raise ValueError(f"queries have shape {queries.shape}; expected (Q, {found.dimension})")
+    if queries.shape[1] != found.dimension:
+        raise IndexError_(
+            f"A query has {queries.shape[1]} components, index {index!r} has {found.dimension}.",
+            hint=f"Use the embedder that made the index: {found.embedder}.",
+        )
     off = np.abs(np.linalg.norm(queries.astype(np.float64), axis=1) - 1)
     if not np.all(off <= _QUERY_TOLERANCE):  # also true of NaN
         raise ValueError("queries must be finite unit vectors")

@@ -37,7 +37,6 @@ from forensics.retrieval.base import (
     Row,
     Vectors,
     VerifyReport,
-    check_queries,
     described,
     not_offered,
 )
@@ -153,13 +152,9 @@ class FaissFolder:
         column: str = CLIP,
     ) -> list[Hits]:
         """The k best rows of each query. See `TrainingIndex`."""
-        found = described(self.columns, self.location.name, column)
-        check_queries(found, self.location.name, vectors, k)
-        if mode not in ("exact", "ann"):
-            raise ValueError(f"mode is {mode!r}; expected 'exact' or 'ann'")
+        queries = exact.checked(vectors, k, mode, self.columns, column, self.location.name)
         if where is not None:
             raise not_offered(self.location.name, "a search under a condition")
-        queries = exact.checked(vectors, self.dimension)
         if mode == "ann":
             return self._approximate(queries, k, params or {}, column)
         if not self.keeps_vectors:

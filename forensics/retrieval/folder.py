@@ -29,7 +29,6 @@ from forensics.retrieval.base import (
     Row,
     Vectors,
     VerifyReport,
-    check_queries,
     described,
     not_offered,
 )
@@ -107,15 +106,11 @@ class Folder:
         column: str = CLIP,
     ) -> list[Hits]:
         """The k best rows of each query. See `TrainingIndex`."""
-        found = described(self.columns, self.facts.name, column)
-        check_queries(found, self.facts.name, vectors, k)
-        if mode not in ("exact", "ann"):
-            raise ValueError(f"mode is {mode!r}; expected 'exact' or 'ann'")
+        queries = exact.checked(vectors, k, mode, self.columns, column, self.facts.name)
         if mode == "ann" or where is not None:
             raise not_offered(self.facts.name, "approximate search" if mode == "ann" else "a search under a condition")
         coverage = f"All {self.count} rows were compared; none was skipped."
-        ranked = exact.search(self, column, exact.checked(vectors, self.dimension), k)
-        return [exact.hits(rows, coverage) for rows in ranked]
+        return [exact.hits(rows, coverage) for rows in exact.search(self, column, queries, k)]
 
     def fetch(self, row_ids: Sequence[int]) -> list[Row]:
         """These rows. Raises IndexError_ where a picture differs from the digest of the manifest's own build."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,6 @@ from forensics.retrieval.base import (
     Row,
     Vectors,
     VerifyReport,
-    check_queries,
     described,
 )
 from forensics.retrieval.files import Files
@@ -117,24 +117,16 @@ class LanceIndex:
         column: str = CLIP,
     ) -> list[Hits]:
         """The k best rows of each query. See `TrainingIndex`."""
-        queries = self.checked(vectors, k, column)
-        if mode not in ("exact", "ann"):
-            raise ValueError(f"mode is {mode!r}; expected 'exact' or 'ann'")
-        try:
+        queries = self.checked(vectors, k, column, mode)
+        with condition(where):
             if mode == "ann":
                 return [self._browse(query, k, where, params or {}, column) for query in queries]
             found = exact.search(self, column, queries, k, where)
-        except (OSError, ValueError, RuntimeError) as exc:
-            if where is None:
-                raise
-            raise IndexError_(f"The condition {where!r} cannot be used: {exc}.", hint="Write it as in SQL.") from exc
         return [exact.hits(rows, self.coverage(column, where)) for rows in found]
 
-    def checked(self, vectors: Vectors, k: int, column: str) -> NDArray[np.float32]:
+    def checked(self, vectors: Vectors, k: int, column: str, mode: str = "exact") -> NDArray[np.float32]:
         """Queries as the engine takes them. Raises as `search` does."""
-        found = described(self.snapshot.columns, self.facts.name, column)
-        check_queries(found, self.facts.name, vectors, k)
-        return exact.checked(vectors, found.dimension)
+        return exact.checked(vectors, k, mode, self.snapshot.columns, column, self.facts.name)
 
     def coverage(self, column: str, where: str | None) -> str:
         """What an exact search compared, as a sentence."""
@@ -376,6 +368,17 @@ class _Proposed:
         """(SHA-256, training id)."""
         digests, names = (self._table.column(c).to_pylist() for c in ("sha256", "training_id"))
         return [(digests[i].hex() if digests[i] else "", names[i] or "") for i in map(self._place.__getitem__, numbers)]
+
+
+@contextmanager
+def condition(where: str | None) -> Iterator[None]:
+    """A search under a condition, whose refusal by the engine becomes ours; without one the error is another's."""
+    try:
+        yield
+    except (OSError, ValueError, RuntimeError) as exc:
+        if where is None:
+            raise
+        raise IndexError_(f"The condition {where!r} cannot be used: {exc}.", hint="Write it as in SQL.") from exc
 
 
 def scan(
