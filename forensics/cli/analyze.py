@@ -23,14 +23,7 @@ from forensics.settings import resolve
 @click.option("--controls", metavar="DIR", help="Works known not to be in the training set, with controls.csv.")
 @click.option("--validation", metavar="FILE", help="Validation record of the checkpoint, from `forensics validate`.")
 @click.option("--control-checkpoint", metavar="PATH_OR_ID", help="A checkpoint that cannot have seen the work.")
-@options.clip
-@options.profile
-@options.case_file
-@options.output
-@options.device
-@options.seed
-@options.paper
-@options.reporting
+@options.examination
 @click.pass_obj
 def analyze(
     console: Console, /, image: Path, case_file: Path | None, out: Path | None, force: bool, **flags: Any

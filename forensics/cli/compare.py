@@ -19,14 +19,7 @@ from forensics.settings import resolve
 @click.argument("disputed", type=options.PATH)
 @click.argument("originals", nargs=-1, required=True, metavar="ORIGINAL...", type=options.PATH)
 @click.option("--json", "as_json", is_flag=True, help="Print outcome and measurements as JSON instead of the path.")
-@options.clip
-@options.profile
-@options.case_file
-@options.output
-@options.device
-@options.seed
-@options.paper
-@options.reporting
+@options.examination
 @click.pass_obj
 def compare(
     console: Console,

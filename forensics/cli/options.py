@@ -92,3 +92,6 @@ output: Callable[[F], F] = together(
     click.option("-o", "--out", type=PATH, metavar="DIR", help="Case folder.  [default: <image stem>-case]"),
     click.option("--force", is_flag=True, help="Keep an existing case folder aside and start anew."),
 )
+
+examination: Callable[[F], F] = together(clip, profile, case_file, output, device, seed, paper, reporting)
+"""Of the commands that examine an image and write a case folder."""
