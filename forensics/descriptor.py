@@ -146,8 +146,9 @@ class Embedded:
         )
         try:
             state = load_file(folder / WEIGHTS)
-            network = Network(config)
-            network.load_state_dict({key: value.float() for key, value in state.items()})
+            with torch.device("meta"):  # no random weights that are replaced at once
+                network = Network(config)
+            network.load_state_dict({key: value.float() for key, value in state.items()}, assign=True)
         except FileNotFoundError as exc:
             raise WeightsError(f"{folder} has no {WEIGHTS}.", hint="Fetch the folder again.") from exc
         except (OSError, SafetensorError, RuntimeError) as exc:
@@ -298,8 +299,10 @@ def _checked(pixels: Tensor) -> Tensor:
     if pixels.ndim != 4 or pixels.shape[1] != 3 or 0 in pixels.shape[2:]:
         raise ValueError(f"expected (B, 3, H, W), got {tuple(pixels.shape)}")
     batch = pixels.detach().cpu().float()
-    if len(batch) and (float(batch.amin()) < 0 or float(batch.amax()) > 1):
-        raise ValueError("expected values in [0, 1]")
+    if len(batch):
+        low, high = batch.aminmax()
+        if low < 0 or high > 1:
+            raise ValueError("expected values in [0, 1]")
     return batch
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from scipy.stats import spearmanr
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -100,6 +99,8 @@ def where_evaluations(model: DiffusionModel) -> int:
 
 def where(target: Tensor, pictures: Tensor, condition: Condition, model: DiffusionModel) -> Where:
     """Both maps. Raises ValueError as `region`."""
+    from scipy.stats import spearmanr  # takes most of a second, and few commands come here
+
     found = region(target, pictures)
     cells = score_map(target, condition, model)  # (h, w)
     height, width = found.share.shape

@@ -16,7 +16,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.stats import binom, hypergeom
 
 from forensics.case import Absent, WatermarkBits
 
@@ -92,6 +91,8 @@ def _agreement(found: NDArray[np.uint8], message: Message) -> WatermarkBits:
 
     The second allows for plain pictures, whose blocks all give the same bit.
     """
+    from scipy.stats import binom, hypergeom  # takes most of a second, and few commands come here
+
     length, ones, written = len(message.bits), int(found.sum()), sum(message.bits)
     agreeing = int((found == np.array(message.bits, np.uint8)).sum())
     both = (agreeing - length + ones + written) // 2  # ones read where the message has a one

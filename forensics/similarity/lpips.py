@@ -6,19 +6,21 @@ Metric", CVPR 2018. The package `lpips` holds the linear heads; the trunk comes 
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import warnings
+from functools import reduce
+from importlib import metadata
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
 from forensics import weights
 from forensics.case import Better, Metric
 from forensics.errors import WeightsError
 from forensics.similarity.inputs import SIZE_SENTENCE, check, common, same_size
+from forensics.similarity.lpips_network import Network
 
 HEADS_SHA256 = "df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0"
 """Of `weights/v0.1/alex.pth` in the lpips wheel."""
@@ -27,31 +29,19 @@ MIN_FULL_SIDE = 32
 _log = logging.getLogger(__name__)
 
 
-def _network() -> Any:
+def _network() -> Network:
     """The network with verified heads and trunk. Raises WeightsError where either is missing or differs."""
-    from safetensors.torch import load_file
-
     trunk = weights.resolve("lpips-alexnet")
-    with warnings.catch_warnings():
-        # lpips 0.1.4 calls torchvision's constructor with a deprecated argument.
-        warnings.simplefilter("ignore")
-        import lpips
-
-        heads = Path(lpips.__file__).parent / "weights" / "v0.1" / "alex.pth"
-        actual = hashlib.sha256(heads.read_bytes()).hexdigest() if heads.is_file() else "no file"
-        if actual != HEADS_SHA256:
-            raise WeightsError(
-                f"The LPIPS heads in the lpips package differ from their pinned digest: {actual}.",
-                hint="Install lpips 0.1.4 again; values measured with other heads are not comparable.",
-            )
-        # `pnet_rand` keeps lpips from downloading; the random trunk is replaced at once, the caller's stream kept.
-        with torch.random.fork_rng(devices=[]):
-            net = lpips.LPIPS(net="alex", version="0.1", pnet_rand=True, verbose=False)
-    stored = load_file(trunk)
-    own = net.net.state_dict()  # slice{k}.{N}.weight keeps torchvision's number N of features.{N}.weight
-    net.net.load_state_dict({key: stored[f"features.{key.split('.', 1)[1]}"].float() for key in own})
+    # The package is found, not imported: it would load torchvision and torch's compiler.
+    heads = Path(str(metadata.distribution("lpips").locate_file("lpips/weights/v0.1/alex.pth")))
+    actual = weights.sha256_file(heads) if heads.is_file() else "no file"
+    if actual != HEADS_SHA256:
+        raise WeightsError(
+            f"The LPIPS heads in the lpips package differ from their pinned digest: {actual}.",
+            hint="Install lpips 0.1.4 again; values measured with other heads are not comparable.",
+        )
     _log.debug("LPIPS trunk %s", trunk)
-    return net.eval().requires_grad_(False)
+    return Network(load_file(trunk), torch.load(heads, map_location="cpu", weights_only=True))
 
 
 class Lpips:
@@ -108,8 +98,8 @@ class Lpips:
         """
         same_size(a, b)
         pairs = zip(a.cpu().float().split(1), b.cpu().float().split(1), strict=True)
-        parts = [self._net(2 * x - 1, 2 * y - 1, retPerLayer=True)[1][index] for x, y in pairs]
-        return torch.cat(parts).flatten().double() if parts else torch.zeros(0, dtype=torch.float64)
+        parts = [self._net.parts(x, y)[index] for x, y in pairs]
+        return torch.cat(parts).double() if parts else torch.zeros(0, dtype=torch.float64)
 
     @torch.inference_mode()
     def maps(self, pixels: Tensor) -> tuple[Tensor, ...]:
@@ -122,11 +112,11 @@ class Lpips:
 
     def trunk(self, pixels: Tensor) -> tuple[Tensor, ...]:
         """`maps`, unchecked and with gradients to the pixels where the caller asks for them."""
-        found = self._net.net(self._net.scaling_layer(2 * pixels.cpu().float() - 1))
-        return tuple(layer[0] for layer in found)
+        return tuple(layer[0] for layer in self._net.maps(pixels.cpu().float()))
 
     @torch.inference_mode()
     def _distances(self, a: Tensor, b: Tensor) -> Tensor:
         # One pair at a time: the value of a pair must not depend on which others share its batch.
-        values = [self._net(2 * x - 1, 2 * y - 1) for x, y in zip(a.split(1), b.split(1), strict=True)]
-        return torch.cat(values).flatten().double() if values else torch.zeros(0, dtype=torch.float64)
+        pairs = zip(a.split(1), b.split(1), strict=True)
+        values = [reduce(torch.add, self._net.parts(x, y)) for x, y in pairs]  # one after the other, as published
+        return torch.cat(values).double() if values else torch.zeros(0, dtype=torch.float64)

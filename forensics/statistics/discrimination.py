@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import kstest, norm, rankdata
 
 from forensics.statistics.ranks import clopper_pearson
 from forensics.statistics.validity import both
@@ -41,6 +40,8 @@ def auc(first: ArrayLike, second: ArrayLike, level: float = 0.95) -> Rate:
     Raises:
         ValueError: a group without a score.
     """
+    from scipy.stats import norm, rankdata  # takes most of a second, and few commands come here
+
     x, y = both(first, second)
     m, n = len(x), len(y)
     ranks = rankdata(np.concatenate([x, y]))
@@ -73,6 +74,8 @@ def tpr_at_fpr(first: ArrayLike, second: ArrayLike, rate: float) -> Rate:
 
 def uniform(p_values: Sequence[float]) -> tuple[float, float]:
     """Kolmogorov-Smirnov distance from the uniform distribution, and its p. Raises ValueError without values."""
+    from scipy.stats import kstest
+
     if not len(p_values):
         raise ValueError("no p-values to compare with the uniform distribution")
     found = kstest(np.asarray(p_values, dtype=np.float64), "uniform")

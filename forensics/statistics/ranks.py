@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scipy.stats import beta
-
 from forensics.case import Better
 
 
@@ -39,6 +37,8 @@ def clopper_pearson(k: int, n: int, level: float = 0.95) -> tuple[float, float]:
     """
     if not 0 <= k <= n or not 0 < level < 1:
         raise ValueError(f"k = {k}, n = {n}, level = {level}")
+    from scipy.stats import beta  # takes most of a second, and few commands come here
+
     tail = (1 - level) / 2
     low = 0.0 if k == 0 else float(beta.ppf(tail, k, n - k + 1))
     high = 1.0 if k == n else float(beta.ppf(1 - tail, k + 1, n - k))

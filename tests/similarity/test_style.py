@@ -48,9 +48,9 @@ def test_parts_of_the_distance_add_up_from_the_same_maps(lpips: Lpips) -> None:
     """`maps` is what LPIPS itself computes: rebuilding the distance from it gives the distance."""
     a, b = dots(1), stripes(2, 16)
     total = 0.0
-    for x, y, head in zip(lpips.maps(a), lpips.maps(b), lpips._net.lins, strict=True):
+    for x, y, head in zip(lpips.maps(a), lpips.maps(b), lpips._net.heads, strict=True):
         ux, uy = (t / (t.square().sum(0, keepdim=True).sqrt() + 1e-10) for t in (x, y))
-        total += float((head.model[-1].weight[0] * (ux - uy).square()).sum(0).mean())
+        total += float((head[0] * (ux - uy).square()).sum(0).mean())
     assert total == pytest.approx(float(lpips.full_size(a, b)[0]), abs=1e-5)
 
 

@@ -1,0 +1,60 @@
+"""The network of LPIPS: five feature maps of AlexNet, compared place by place and weighted by a linear head each.
+
+R. Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric", CVPR 2018, version 0.1. The
+package `lpips` publishes the heads and computes the same sums, but builds torchvision's AlexNet for it, with random
+weights and torch's compiler in tow: two seconds of every start. `tests/oracles/test_lpips_oracle.py` holds the two
+against each other, bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+_CONVOLUTIONS = ((0, 4, 2), (3, 1, 2), (6, 1, 1), (8, 1, 1), (10, 1, 1))
+"""Number of the layer in torchvision's `features`, stride, padding; a rectifier follows each of them."""
+_POOLED = (3, 6)
+"""Layers whose input is reduced first: the largest of 3 × 3 places, every second one."""
+_SHIFT, _SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
+_EPSILON = 1e-10
+
+
+class Network:
+    """Frozen; float32 on the CPU."""
+
+    def __init__(self, trunk: Mapping[str, Tensor], heads: Mapping[str, Tensor]) -> None:
+        """From the published names: `features.{N}.weight` and `.bias`, `lin{k}.model.1.weight`.
+
+        Raises KeyError where one is missing.
+        """
+        self._trunk = {
+            number: (trunk[f"features.{number}.weight"].float(), trunk[f"features.{number}.bias"].float())
+            for number, _, _ in _CONVOLUTIONS
+        }
+        self.heads = [heads[f"lin{k}.model.1.weight"].float() for k in range(len(_CONVOLUTIONS))]
+        """(1, C, 1, 1) each: weight of every channel of a map."""
+        self._shift, self._scale = (torch.tensor(v)[None, :, None, None] for v in (_SHIFT, _SCALE))
+
+    def maps(self, pixels: Tensor) -> list[Tensor]:
+        """(B, 3, H, W) in [0, 1] -> the five feature maps (B, C, h, w), before any weighting."""
+        h = (2 * pixels - 1 - self._shift) / self._scale
+        found = []
+        for number, stride, padding in _CONVOLUTIONS:
+            if number in _POOLED:
+                h = F.max_pool2d(h, 3, 2)
+            h = F.relu(F.conv2d(h, *self._trunk[number], stride, padding))
+            found.append(h)
+        return found
+
+    def parts(self, a: Tensor, b: Tensor) -> list[Tensor]:
+        """(B,) of each feature map: what it adds to the distance of two batches (B, 3, H, W) in [0, 1]."""
+        pairs = zip(self.maps(a), self.maps(b), self.heads, strict=True)
+        return [F.conv2d((_unit(x) - _unit(y)) ** 2, head).mean([1, 2, 3]) for x, y, head in pairs]
+
+
+def _unit(features: Tensor) -> Tensor:
+    """Features of length 1 at every place."""
+    return features / (torch.sqrt(torch.sum(features**2, dim=1, keepdim=True)) + _EPSILON)
