@@ -565,7 +565,7 @@ class Gate:
     output: bool
     """Whether the disputed image is treated as an output of the checkpoint."""
     grounds: tuple[str, ...]
-    """What the rule was met by; empty where it was not met."""
+    """What the rule was met by; empty where retention is asked of the disputed image because neither part was met."""
     target: str
     """Exhibit id of the picture that retention is measured on."""
     sentence: str
@@ -1073,6 +1073,11 @@ class Case:
             if item.id == item_id:
                 return item
         raise KeyError(item_id)
+
+    @property
+    def asked(self) -> str:
+        """Exhibit id of the picture that retention is asked of, and the ladder climbed with."""
+        return self.origin.gate.target if isinstance(self.origin, Origin) else self.item(self.disputed).exhibit
 
     @property
     def demonstration(self) -> bool:

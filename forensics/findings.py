@@ -445,8 +445,12 @@ def _plainly(rank: Comparison, evidence: Evidence) -> str:
 
 def _asked_of(evidence: Evidence) -> str:
     """The picture that retention was measured on, in words."""
-    moved = evidence.origin is not None and evidence.origin.gate.target != evidence.disputed.exhibit
-    return evidence.origin.gate.target if evidence.origin is not None and moved else "the disputed image"
+    return evidence.origin.gate.target if evidence.origin is not None and _moved(evidence) else "the disputed image"
+
+
+def _moved(evidence: Evidence) -> bool:
+    """Whether retention was asked of another picture."""
+    return evidence.origin is not None and evidence.origin.gate.target != evidence.disputed.exhibit
 
 
 def claim(ledger: tuple[LedgerRow, ...]) -> str:
@@ -526,12 +530,8 @@ def _limits(evidence: Evidence, run: Inversion | None) -> tuple[str, ...]:
         rows.append(
             "The prompt was found with the disputed image in hand; each control was given its own neighbour's caption."
         )
-    if evidence.origin is not None and evidence.origin.gate.output:
+    if evidence.origin is not None and evidence.origin.gate.grounds:
         rows.append(evidence.origin.gate.sentence)
-        rows.append(
-            "The median and the codelength are those of the picture named; searches, their ledger and the figures show "
-            "the disputed image."
-        )
     else:
         rows.append(
             "If the disputed image is itself an output of the checkpoint, its regeneration says nothing about training."

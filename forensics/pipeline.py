@@ -71,15 +71,17 @@ def analyze(image: Path, out: Path, resolved: Resolved, *, force: bool = False, 
             found = search.search(
                 target, controls, sources, protocol, ledger, emit, disputed.sha256, originals, cache,
             )  # fmt: skip
-            # (5) Who made the disputed image, and of which picture retention is therefore asked; then the inversion
-            # ladder, with the same budget for every control.
+            # (5) Who made the disputed image, what it is an altered copy of, and of which picture retention is
+            # therefore asked; then the inversion ladder, with the same budget for every control.
             embedder = None if isinstance(sources.embedder, Absent) else sources.embedder
             copies = search.open_copies(device, demonstration=checkpoint.demonstration)
             instruments = measure.Instruments.prepare(embedder, None if isinstance(copies, Absent) else copies)
             put_forward = [work for _, work in originals]
+            at_hand = [*put_forward, *(Work(i, pixels, "") for i, pixels in found.pictures.items())]
+            overlaid = correspond.lay_over(target, at_hand, emit)
             traced = origin.trace(
                 target, disputed, checkpoint, put_forward, found, controls, protocol, device, instruments.at_hand,
-                ledger, emit,
+                ledger, emit, overlaid.copies(target, at_hand),
             )  # fmt: skip
             rungs = ladder.climb(
                 target, disputed, checkpoint, control_checkpoint, found, controls, settings, protocol, device,
@@ -92,23 +94,22 @@ def analyze(image: Path, out: Path, resolved: Resolved, *, force: bool = False, 
             )  # fmt: skip
             compared = (*(w.id for _, w in originals), *found.pictures)
             evaluated = evaluate.evaluate(
-                target, compared, measured, checkpoint, control_checkpoint, protocol, settings.validation, embedder,
-                ledger, traced.comparisons,
+                target, traced.target, compared, measured, checkpoint, control_checkpoint, protocol,
+                settings.validation, embedder, ledger, traced.comparisons,
             )  # fmt: skip
             laid = correspond.correspond(
-                target, [*(w for _, w in originals), *(Work(i, p, "") for i, p in found.pictures.items())],
-                instruments.at_hand, ledger, emit, figures=1 + len(originals),
+                target, at_hand, instruments.at_hand, ledger, emit, figures=1 + len(originals),
                 beside=correspond.Beside(
                     lambda pixels: search.companions(pixels, sources, found), controls.works, "control works",
                     traced.round_trips,
                 ),
+                overlaid=overlaid,
             )  # fmt: skip
             beside = correspond.nearest_control(
                 measured.comparisons, put_forward, found, controls.works, instruments.at_hand, ledger
             )
             manner = style.resemble(
-                target, [*(w for _, w in originals), *(Work(i, p, "") for i, p in found.pictures.items())], found,
-                sources.index, controls.works, instruments.at_hand, emit,
+                target, at_hand, found, sources.index, controls.works, instruments.at_hand, emit,
             )  # fmt: skip
         comparisons = (*measured.comparisons, *traced.comparisons)
         rows = account.ledger(rungs, measured.inversions, measured.measurements, protocol.rank_level)

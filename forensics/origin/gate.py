@@ -1,27 +1,31 @@
-"""The gate: if the disputed image looks like the checkpoint's own output, retention is asked of another picture.
+"""The gate: of which picture retention is asked, if not of the disputed image.
 
 A model gives its own outputs back more easily than anything else, trained on or not. Likelihoods and inversions of such
-a picture say nothing about training; the question is then put to the original, or to the nearest training work.
+a picture say nothing about training; the question is then put to the original, or to the nearest training work. The
+same holds for an altered copy: a model that learned a work gives back the work, not its mirror image.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from forensics.case import Absent, Comparison, Gate, StatedRecipe
 
 RULE = (
     "The disputed image is treated as an output of the checkpoint if the primary measurement of origin places it "
     "outside the range of the control works, or if the recipe stated in the file gives it back within {levels} levels "
-    "of 255 at every pixel."
+    "of 255 at every pixel. Retention is then asked of the first work put forward, else of the nearest training work. "
+    "Otherwise, if the disputed image is an altered copy of one of these and an unaltered copy of none, retention is "
+    "asked of the first that it is an altered copy of: saving again and scaling alter nothing."
 )
 LEVELS = 2
 """Largest difference of a value, in levels of 255, up to which a regenerated picture counts as given back."""
 
 
 def gate(
-    primary: Comparison | None, recipe: StatedRecipe | Absent, level: float, candidates: Sequence[str], disputed: str
-) -> Gate:
+    primary: Comparison | None, recipe: StatedRecipe | Absent, level: float, candidates: Sequence[str], disputed: str,
+    copies: Mapping[str, Sequence[str]] | None = None,
+) -> Gate:  # fmt: skip
     """Decide of which picture retention is asked.
 
     Args:
@@ -30,6 +34,7 @@ def gate(
         level: p at or below which a comparison lies outside the range of the controls, by the protocol.
         candidates: exhibits of the originals, then of the nearest training works, in the order of preference.
         disputed: exhibit of the disputed image.
+        copies: candidates that the disputed image is a copy of -> in which ways it is altered, in words.
     """
     grounds = []
     if primary is not None and primary.p <= level:
@@ -42,9 +47,22 @@ def gate(
             "The recipe stated in the file gives it back: the largest difference of a value is "
             f"{recipe.largest_difference} of 255 levels."
         )
-    output = bool(grounds)
-    target = candidates[0] if output and candidates else disputed
-    return Gate(RULE.format(levels=LEVELS), output, tuple(grounds), target, _sentence(output, target, disputed))
+    rule = RULE.format(levels=LEVELS)
+    if grounds:
+        target = candidates[0] if candidates else disputed
+        return Gate(rule, True, tuple(grounds), target, _of_output(target, disputed))
+    found = copies or {}
+    if found and all(found.values()):
+        target = next(name for name in candidates if name in found)
+        how = ", ".join(found[target])
+        ground = f"Laid over {target}, {disputed} agrees with it in detail, altered: {how}."
+        sentence = (
+            f"Nothing measured shows {disputed} to be an output of the checkpoint. It agrees with {target} in detail, "
+            f"altered ({how}); a checkpoint learns a work as it was, so retention is measured on {target} instead."
+        )
+        return Gate(rule, False, (ground,), target, sentence)
+    sentence = f"Nothing measured shows {disputed} to be an output of the checkpoint; retention is measured on it."
+    return Gate(rule, False, (), disputed, sentence)
 
 
 def retention_target(decided: Gate | None, disputed: str) -> str:
@@ -52,9 +70,7 @@ def retention_target(decided: Gate | None, disputed: str) -> str:
     return decided.target if decided is not None else disputed
 
 
-def _sentence(output: bool, target: str, disputed: str) -> str:
-    if not output:
-        return f"Nothing measured shows {disputed} to be an output of the checkpoint; retention is measured on it."
+def _of_output(target: str, disputed: str) -> str:
     why = f"{disputed} looks like an output of the checkpoint, and a model gives its own outputs back in any case."
     if target == disputed:
         return (

@@ -84,7 +84,7 @@ class Boards:
 def boards(case: Case, measures: Measures) -> Boards:
     """Arrange every exhibit of the case. The disputed image stands first in each figure."""
     make = _Maker(case, measures)
-    disputed = make.disputed
+    disputed, asked = make.disputed, case.asked
     originals = [i.exhibit for i in case.items if i.id != case.disputed]
     pictured = [n.exhibit for n in case.neighbours if n.exhibit]
     single = [i for i in case.inversions if len(i.outputs) == 1]
@@ -94,14 +94,14 @@ def boards(case: Case, measures: Measures) -> Boards:
         disputed=_beside(make, disputed, originals) if originals or not pictured else (),
         neighbours=_neighbours(make, disputed, pictured),
         without_picture=", ".join(f"rank {n.rank}" for n in case.neighbours if not n.exhibit),
-        reconstructions=_reconstructions(make, disputed, single),
+        reconstructions=_reconstructions(make, asked, single),
         regenerations=tuple(
             b
             for number, i in enumerate(many)
             for b in (
                 # The first run is the one that the finding rests on; the others are printed smaller.
-                _regeneration(make, disputed, i, QUADRUPLE_MM if number else TRIPLE_MM),
-                *_where(make, disputed, i),
+                _regeneration(make, asked, i, QUADRUPLE_MM if number else TRIPLE_MM),
+                *_where(make, asked, i),
             )
         ),
     )
@@ -134,36 +134,36 @@ def _neighbours(make: _Maker, disputed: str, pictured: Sequence[str]) -> tuple[B
     return (first,)
 
 
-def _reconstructions(make: _Maker, disputed: str, single: Sequence[Inversion]) -> tuple[Board, ...]:
+def _reconstructions(make: _Maker, asked: str, single: Sequence[Inversion]) -> tuple[Board, ...]:
     if not single:
         return ()
-    rows = [(disputed, *chunk) for chunk in _chunks([i.outputs[0] for i in single], 2)]
+    rows = [(asked, *chunk) for chunk in _chunks([i.outputs[0] for i in single], 2)]
     said = "; ".join(f"{i.outputs[0]}: {i.title.lower() if i.title[1:2].islower() else i.title}" for i in single)
-    text = f"Reconstructions: each method was given the disputed image itself. {said[0].upper()}{said[1:]}."
-    return (make.board("fig-reconstructions", rows, [], TRIPLE_MM, text),)
+    text = f"Reconstructions: each method was given {make.named(asked)} itself. {said[0].upper()}{said[1:]}."
+    return (make.board("fig-reconstructions", rows, [], TRIPLE_MM, text, beside=asked),)
 
 
-def _regeneration(make: _Maker, disputed: str, inversion: Inversion, side_mm: float) -> Board:
+def _regeneration(make: _Maker, asked: str, inversion: Inversion, side_mm: float) -> Board:
     chosen = [t for t in (inversion.best, inversion.median) if t]
     seeds = dict(zip(inversion.outputs, inversion.seeds, strict=False))
     said = [f"{t} is the {w} by the pre-declared measure" for t, w in zip(chosen, ("closest", "median"), strict=False)]
     text = (
-        f"{inversion.title}: the disputed image, the output closest to it and the output at the median, then all "
+        f"{inversion.title}: {make.named(asked)}, the output closest to it and the output at the median, then all "
         f"{len(inversion.outputs)} outputs in the order of their seeds. {'; '.join(said)}. No output is left out."
     )
     strip = _chunks(list(inversion.outputs), 8)
-    return make.board(f"fig-{inversion.id}", [(disputed, *chosen)], strip, side_mm, text, seeds=seeds)
+    return make.board(f"fig-{inversion.id}", [(asked, *chosen)], strip, side_mm, text, beside=asked, seeds=seeds)
 
 
-def _where(make: _Maker, disputed: str, inversion: Inversion) -> tuple[Board, ...]:
+def _where(make: _Maker, asked: str, inversion: Inversion) -> tuple[Board, ...]:
     if not inversion.maps:
         return ()
     text = (
-        f"{inversion.title}: the disputed image; the same with everything faded that fewer than half of the seeds "
+        f"{inversion.title}: {make.named(asked)}; the same with everything faded that fewer than half of the seeds "
         "reproduce, the border of what remains in black; and how far the prompt moves the network at each place of "
         "the noised image, white where most. The third does not look at the pictures generated."
     )
-    return (make.board(f"fig-{inversion.id}-where", [(disputed, *inversion.maps)], [], QUADRUPLE_MM, text),)
+    return (make.board(f"fig-{inversion.id}-where", [(asked, *inversion.maps)], [], QUADRUPLE_MM, text, beside=asked),)
 
 
 def _height_mm(exhibits: dict[str, Exhibit], rows: Sequence[tuple[str, ...]], side_mm: float) -> float:
@@ -181,6 +181,10 @@ class _Maker:
         self._measures = measures
         self.disputed = case.item(case.disputed).exhibit
 
+    def named(self, asked: str) -> str:
+        """The picture that retention is asked of, in words."""
+        return "the disputed image" if asked == self.disputed else f"{asked}, which retention is asked of"
+
     def board(
         self,
         tag: str,
@@ -189,20 +193,25 @@ class _Maker:
         side_mm: float,
         caption: str,
         *,
+        beside: str = "",
         seeds: dict[str, int] | None = None,
         strip_mm: float = STRIP_MM,
     ) -> Board:
+        """Lay out one figure. `beside` is the exhibit that the numbers under the others hold for."""
+        against = beside or self.disputed
         return Board(
             tag,
-            tuple(tuple(self._panel(t, side_mm, full=True) for t in row) for row in rows),
-            tuple(tuple(self._panel(t, strip_mm, full=False, seeds=seeds) for t in row) for row in strip),
+            tuple(tuple(self._panel(t, against, side_mm, full=True) for t in row) for row in rows),
+            tuple(tuple(self._panel(t, against, strip_mm, full=False, seeds=seeds) for t in row) for row in strip),
             _height_mm(self._exhibits, rows, side_mm) + _height_mm(self._exhibits, strip, strip_mm) > UNBROKEN_MM,
             "two" if side_mm == PAIR_MM else "three",
             "five" if strip_mm > STRIP_MM else "strip",
             caption,
         )
 
-    def _panel(self, tag: str, side_mm: float, *, full: bool, seeds: dict[str, int] | None = None) -> Panel:
+    def _panel(
+        self, tag: str, against: str, side_mm: float, *, full: bool, seeds: dict[str, int] | None = None
+    ) -> Panel:
         e = self._exhibits[tag]
         longest = max(e.width, e.height)
         per_inch = round(longest / side_mm * MM_PER_INCH)
@@ -212,6 +221,6 @@ class _Maker:
             id=tag,
             picture=picture(e, side_mm),
             scale=f"{size}, {per_inch} px per inch" if full else small,
-            values=self._measures.beside(self.disputed, tag) if tag != self.disputed else "",
+            values=self._measures.beside(against, tag) if tag != against else "",
             cell_mm=f"{side_mm:.1f}",
         )

@@ -82,8 +82,7 @@ class Measures:
     def tables(self) -> tuple[Table, ...]:
         """All pairs but the outputs of a run, which `outputs` sums up, grouped by what they compare; each once."""
         made: list[Table] = []
-        disputed = self._case.item(self._case.disputed).exhibit
-        many = {(disputed, t) for v in self._case.inversions if len(v.outputs) > 1 for t in v.outputs}
+        many = {(self._case.asked, t) for v in self._case.inversions if len(v.outputs) > 1 for t in v.outputs}
         left = dict.fromkeys(p for p in self._by_pair if p not in many and (p[1], p[0]) not in many)
         for key, title, wanted in self._groups():
             pairs = [p for p in left if p[0] in wanted[0] and p[1] in wanted[1]]
@@ -104,19 +103,22 @@ class Measures:
                 wanted.append((v.outputs[0], v.method))
             else:
                 wanted += [(t, w) for t, w in ((v.best, "closest seed"), (v.median, "median seed")) if t]
+        beside = "" if case.asked == disputed else f", beside {case.asked}"
+        made = {t for v in case.inversions for t in v.outputs}
         lanes = [
-            charts.Lane(tag, note, tuple(_value(known.get(m.name)) for m in case.metrics[:WIDEST]))
+            charts.Lane(
+                tag, note + beside * (tag in made), tuple(_value(known.get(m.name)) for m in case.metrics[:WIDEST])
+            )
             for tag, note in wanted
-            if (known := self.pair(disputed, tag))
+            if (known := self.pair(case.asked if tag in made else disputed, tag))
         ]
         return charts.lattice(case.metrics[:WIDEST], lanes) if lanes and case.metrics else None
 
     def outputs(self) -> Table | None:
         """One row a run of several outputs: median and range of each measure over them; none where there is no run."""
         case = self._case
-        disputed = case.item(case.disputed).exhibit
         runs = [v for v in case.inversions if len(v.outputs) > 1]
-        known = {v.id: [self.pair(disputed, t) for t in v.outputs] for v in runs}
+        known = {v.id: [self.pair(case.asked, t) for t in v.outputs] for v in runs}
         metrics = [m for m in case.metrics if any(m.name in made for pairs in known.values() for made in pairs)]
         if not metrics:
             return None
@@ -137,7 +139,8 @@ class Measures:
         rows = tuple(
             PairRow("", "", f"{v.title}, {len(v.outputs)} outputs", tuple(cell(m, v.id) for m in metrics)) for v in runs
         )
-        title = "Disputed image and the outputs of each run: median over the outputs, in brackets lowest and highest"
+        one = "Disputed image" if case.asked == case.item(case.disputed).exhibit else case.asked
+        title = f"{one} and the outputs of each run: median over the outputs, in brackets lowest and highest"
         return Table("tab-outputs", title, _heads(metrics), rows, tuple((mark, said) for said, mark in marks.items()))
 
     def _groups(self) -> Iterator[tuple[str, str, tuple[set[str], set[str]]]]:
@@ -148,7 +151,8 @@ class Measures:
         yield "originals", "Disputed image and works put forward", (disputed, originals)
         yield "neighbours", "Disputed image and closest items of the index", (disputed, neighbours)
         single = {t for v in case.inversions if len(v.outputs) == 1 for t in v.outputs}
-        yield "reconstructions", "Disputed image and its reconstructions", (disputed, single)
+        one = "Disputed image" if case.asked in disputed else case.asked
+        yield "reconstructions", f"{one} and its reconstructions", ({case.asked}, single)
         yield "among", "Works put forward and other exhibits", (originals, {e.id for e in case.exhibits})
 
     def _tables(self, key: str, title: str, pairs: Sequence[tuple[str, str]]) -> list[Table]:

@@ -121,6 +121,8 @@ class Report:
     """The first, and every other with a region."""
     apart: tuple[Entry, ...]
     """Those after the first without any region, which share a table."""
+    moved: str
+    """Where retention is asked of another picture than the disputed image: what stands in its place, and where."""
     outputs: Table | None
     """What came of each run of several outputs; every single one stands in the attached measurements.csv."""
     control_correspondence: Entry | None
@@ -182,6 +184,7 @@ def view(case: Case, signatory: str = "") -> Report:
         tables=measures.tables(),
         correspondences=tuple(c for c in laid if c not in apart),
         apart=apart,
+        moved=_moved(case),
         outputs=measures.outputs(),
         control_correspondence=control(case),
         comparing=comparing(case),
@@ -229,6 +232,16 @@ def _running(title: str, reference: str) -> str:
     kept = words.cut(reference, 40)
     spare = HEADER - len(kept) - 3
     return f"{words.cut(title, spare)} · {kept}" if title and spare > 8 else kept
+
+
+def _moved(case: Case) -> str:
+    disputed = case.item(case.disputed).exhibit
+    if case.asked == disputed:
+        return ""
+    return (
+        f"Retention is asked of {case.asked} in place of {disputed}, for the reason given with the latter's origin. "
+        f"What is said here of the disputed image in questions of retention was measured on {case.asked}."
+    )
 
 
 def _cover(case: Case) -> Cover:

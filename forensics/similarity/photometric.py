@@ -23,6 +23,8 @@ _LIGHT = 0.04
 _GAIN = 0.12
 _SATURATED = 0.15
 """Chroma below which a colour counts as grey."""
+UNCHANGED = "tones and colours unchanged within the resolution of the fit"
+"""The one word where there is nothing to name."""
 _NAMES = (
     (15, "red"), (45, "orange"), (70, "yellow"), (165, "green"), (195, "cyan"), (260, "blue"), (290, "violet"),
     (345, "magenta"), (361, "red"),
@@ -135,7 +137,7 @@ def _words(
     contrast = _ratio(la.std(), lb.std())
     if abs(contrast - 1) > _GAIN:
         words.append(f"contrast {'raised' if contrast > 1 else 'lowered'} (× {contrast:.2f})")
-    return words or ["tones and colours unchanged within the resolution of the fit"]
+    return words or [UNCHANGED]
 
 
 def _recoloured(a: NDArray[np.float64], b: NDArray[np.float64], chroma: NDArray[np.float64], turn: float) -> str:

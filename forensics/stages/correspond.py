@@ -32,6 +32,7 @@ from forensics.descriptor import NEIGHBOURS
 from forensics.events import Emit, Event
 from forensics.images import resize, to_picture, to_tensor
 from forensics.similarity import outcome, pdq, thumbnail_level
+from forensics.similarity.alteration import altered
 from forensics.similarity.base import Similarity
 from forensics.similarity.correspondence import LEVEL_AGREES, VERSION, Pairing, Part, Prepared, pair, prepare
 from forensics.similarity.descriptor import Background, Descriptor, Normalised
@@ -71,9 +72,35 @@ _AUTOENCODER = Absent(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Overlaid:
+    """The disputed image laid over every work, before anything is said of it."""
+
+    first: Prepared
+    seconds: tuple[Prepared, ...]
+    pairs: tuple[Pairing, ...]
+
+    def copies(self, disputed: Work, works: Sequence[Work]) -> dict[str, tuple[str, ...]]:
+        """Works that the disputed image is a copy of -> how it is altered, in words."""
+        rows = {w.id: altered(p, _size(disputed), _size(w)) for w, p in zip(works, self.pairs, strict=True)}
+        return {name: words for name, words in rows.items() if words is not None}
+
+
+def lay_over(disputed: Work, works: Sequence[Work], emit: Emit) -> Overlaid:
+    """Lay the disputed image over every work."""
+    cv2.setNumThreads(1)  # sums in another order would differ in the last digit
+    first, seconds, pairs = prepared(disputed), [], []
+    for number, work in enumerate(works, 1):
+        emit(Event("overlay", number - 1, len(works), work.id))
+        seconds.append(prepared(work))
+        pairs.append(pair(first, seconds[-1]))
+    emit(Event("overlay", len(works), len(works), f"{len(works)} works"))
+    return Overlaid(first, tuple(seconds), tuple(pairs))
+
+
 def correspond(
     disputed: Work, works: Sequence[Work], instruments: Mapping[str, Similarity], ledger: Ledger, emit: Emit, *,
-    figures: int | None = None, beside: Beside | None = None,
+    figures: int | None = None, beside: Beside | None = None, overlaid: Overlaid | None = None,
 ) -> tuple[Correspondence, ...]:  # fmt: skip
     """Compare the disputed image with every work.
 
@@ -81,19 +108,18 @@ def correspond(
         instruments: measures at hand; those of the overlap are taken with them.
         figures: works, from the first, for which figures are stored; all by default.
         beside: what else is at hand to hold the comparison against; nothing by default.
+        overlaid: the same image laid over the same works, where that was done before.
     """
     beside = beside or Beside()
-    cv2.setNumThreads(1)  # sums in another order would differ in the last digit
-    first = prepared(disputed)
+    overlaid = overlaid or lay_over(disputed, works, emit)
+    first = overlaid.first
     measure = instruments.get("descriptor")
     background = None
     if isinstance(measure, Descriptor) and len(beside.unrelated) >= NEIGHBOURS:
         background = Background(measure, [w.pixels for w in beside.unrelated])
     rows = []
-    for number, work in enumerate(works, 1):
+    for number, (work, second, found) in enumerate(zip(works, overlaid.seconds, overlaid.pairs, strict=True), 1):
         emit(Event("align", number - 1, len(works), work.id))
-        second = prepared(work)
-        found = pair(first, second)
         shared: common.Shared | Absent = NOTHING_TO_EXCLUDE
         if outcome.decide(found) in _SHOWN:
             shared = common.seek(second, beside.companions(work.pixels))

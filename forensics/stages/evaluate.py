@@ -42,14 +42,15 @@ class Evaluated:
 
 
 def evaluate(
-    target: Work, works: Sequence[str], measured: Measured, checkpoint: Checkpoint,
+    disputed: Work, asked: Work, works: Sequence[str], measured: Measured, checkpoint: Checkpoint,
     control_checkpoint: Checkpoint | None, protocol: Protocol, location: str | None, embedder: Embedder | None,
     ledger: Ledger, origin: Sequence[Comparison] = (),
 ) -> Evaluated:  # fmt: skip
     """The ratios that a record for this checkpoint and this version of the protocol allows.
 
     Args:
-        target: the disputed image.
+        disputed: the disputed image.
+        asked: the picture that retention was measured on.
         works: exhibit ids of the works compared with it; the first alone has a ratio of derivation.
         location: a record named by the user; none means one of those that ship with the program.
         origin: what was measured of the autoencoder.
@@ -68,15 +69,16 @@ def evaluate(
         else ""
     )
     ledger.put_file(FILE, data)
-    properties = _properties(target, record, embedder)
+    properties = _properties(disputed, record, embedder)
+    properties_asked = properties if asked.id == disputed.id else _properties(asked, record, embedder)
     propositions = record.propositions
     retention = propositions.retention_with_control_checkpoint if controlled else propositions.retention
     statistics = {c.title: c.value for c in (*measured.comparisons, *origin)}
     first = works[0] if works else ""
-    pair = _pair(measured, target.id, first)
+    pair = _pair(measured, disputed.id, first)
     ratios = {
         Pair.DERIVATION: _ratio(propositions.derivation, digest, pair, properties, ""),
-        Pair.RETENTION: _ratio(retention, digest, statistics, properties, _kind(measured)),
+        Pair.RETENTION: _ratio(retention, digest, statistics, properties_asked, _kind(measured)),
         Pair.ORIGIN: _ratio(propositions.origin, digest, statistics, properties, ""),
     }
     return Evaluated(records.facts(record, digest, FILE, controlled), ratios)
@@ -102,10 +104,10 @@ def _record(
     return Absent(NO_VALIDATION.what, reason, NO_VALIDATION.remedy)
 
 
-def _properties(target: Work, record: ValidationRecord, embedder: Embedder | None) -> dict[str, float]:
+def _properties(work: Work, record: ValidationRecord, embedder: Embedder | None) -> dict[str, float]:
     if embedder is None or embedder.digest != record.embedder:
-        return domain.properties(target.pixels)
-    return domain.properties(target.pixels, embedder.images(target.pixels)[0].tolist(), record.centre)
+        return domain.properties(work.pixels)
+    return domain.properties(work.pixels, embedder.images(work.pixels)[0].tolist(), record.centre)
 
 
 def feature(metric: Metric) -> str:

@@ -1,4 +1,4 @@
-"""The inversion ladder: each rung tries to get the picture back, for the disputed image and for every control alike."""
+"""The inversion ladder: each rung tries to get one picture back, and every control alike."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ SEARCHES = ("hard_prompt", "soft_prompt", "noise", "latent")
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """One rung as run: the inversion of the disputed image and what the controls scored."""
+    """One rung as run: the inversion of the picture asked of and what the controls scored."""
 
     inversion: Inversion
     outputs: tuple[Tensor, ...]
@@ -54,12 +54,12 @@ class Rung:
     places: tuple[int, ...] = ()
     """Positions among the controls."""
     scores: tuple[tuple[str, float], ...] = ()
-    """The method's own scores on the disputed image."""
+    """The method's own scores on that picture."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bits:
-    """Codelengths in bits, of the disputed image first and then of the controls in their order."""
+    """Codelengths in bits, of the picture asked of first and then of the controls in their order."""
 
     prompted: tuple[float, ...]
     """Under the checkpoint, given the prompt; empty where there is none, or a control has none."""
@@ -95,13 +95,14 @@ def climb(
     controls: ControlGroup, settings: Settings, protocol: Protocol, device: Device,
     measures: Mapping[str, Similarity], cache: Cache, ledger: Ledger, emit: Emit, retention: Work | None = None,
 ) -> Ladder:  # fmt: skip
-    """Run every rung on the disputed image and on the controls, one model in memory at a time.
+    """Run every rung on the picture that retention is asked of and on the controls, one model in memory at a time.
 
     Args:
         measures: the measures of likeness at hand, by name.
         cache: what controls scored in earlier cases.
-        retention: the picture whose codelength is taken, where it is not the disputed image.
+        retention: the picture that retention is asked of, where it is not the disputed image.
     """
+    asked = retention or disputed
     prompts = choose_prompts(settings, item, found)
     texts = control_prompts(prompts[0], controls, found) if prompts else []
     scored = {name: measures[name] for name in SCORED if name in measures}
@@ -122,13 +123,13 @@ def climb(
         protocol.codelength_levels, protocol.codelength_cut, protocol.codelength_draws, protocol.codelength_finest,
         protocol.codelength_shown,
     )  # fmt: skip
-    coder = _Coder(retention or disputed, grid, axes)
+    coder = _Coder(asked, grid, axes)
     began, before = time.perf_counter(), model.evaluations
     plain = coder.own(model, "", checkpoint.name, CurveKind.PLAIN)
     rate = (model.evaluations - before) / max(time.perf_counter() - began, 1e-9)
     emit(Event("budget", 1, 1, f"{planned.sentence} {planned.time(rate)}"))
 
-    climber = _Climber(disputed, ledger, scorer, emit)
+    climber = _Climber(asked, ledger, scorer, emit)
     rungs: list[Rung] = []
     everyone = tuple(range(len(controls.works)))
     for task in tasks:
@@ -143,7 +144,7 @@ def climb(
     shown = next((i for i, r in enumerate(rungs) if r.inversion.method == "regeneration"), None)
     if shown is not None:
         drawn = rungs[shown]
-        mapped = with_maps(drawn.inversion, drawn.outputs, disputed.pixels, model, ledger)
+        mapped = with_maps(drawn.inversion, drawn.outputs, asked.pixels, model, ledger)
         rungs[shown] = replace(drawn, inversion=mapped)
     captions = [prompts[0].text, *texts] if texts else []
     gaps = tuple(score_gaps(captions, model, protocol.steps, GAP_DRAWS, emit=emit)) if captions else ()
@@ -230,9 +231,9 @@ def _stored(cache: Cache) -> tuple[Fact, ...]:
 
 @dataclass(slots=True)
 class _Coder:
-    """Takes the codelengths of the disputed image and draws their curves."""
+    """Takes the codelengths of one picture and draws their curves."""
 
-    disputed: Work
+    target: Work
     grid: Grid
     axes: rates.Axes | None
     """None where LPIPS is not at hand: then there are bits and no curves."""
@@ -240,11 +241,11 @@ class _Coder:
 
     def own(self, model: DiffusionModel, prompt: str, name: str, kind: CurveKind) -> Codelength:
         condition = model.condition(prompt, 1.0)
-        length = codelengths([self.disputed.pixels], [condition], model, self.grid)[0]
+        length = codelengths([self.target.pixels], [condition], model, self.grid)[0]
         if self.axes is not None:
             told = "given the prompt" if prompt else "given nothing"
             self.curves.append(
-                rates.of_checkpoint(f"{name}, {told}", kind, length, condition, self.disputed.pixels, model, self.axes)
+                rates.of_checkpoint(f"{name}, {told}", kind, length, condition, self.target.pixels, model, self.axes)
             )
         return length
 
@@ -254,7 +255,7 @@ class _Coder:
         at_hand = [codec for codec in codecs.CODECS if codec.at_hand]
         for number, codec in enumerate(at_hand):
             emit(Event("codecs", number, len(at_hand), codec.name))
-            self.curves.append(rates.of_codec(codec, self.disputed.pixels, self.axes))
+            self.curves.append(rates.of_codec(codec, self.target.pixels, self.axes))
         emit(Event("codecs", len(at_hand), len(at_hand), "bits at equal nearness"))
 
 
@@ -262,7 +263,7 @@ class _Coder:
 class _Climber:
     """Runs rungs and enters their pictures as exhibits, numbering rungs and pictures as they come."""
 
-    disputed: Work
+    target: Work
     ledger: Ledger
     scorer: Scorer
     emit: Emit
@@ -271,7 +272,7 @@ class _Climber:
 
     def run(self, method: str, plan: Plan, model: DiffusionModel, places: Sequence[int], plans: Sequence[Plan]) -> Rung:
         rung = INVERSIONS.load(method)()
-        attempt = rung(self.disputed.pixels, model, plan, self.emit)
+        attempt = rung(self.target.pixels, model, plan, self.emit)
         scores = self.scorer.rung(rung, plans, model, places) if places else ()
         self.rungs += 1
         inversion, outputs = self._enter(method, attempt)

@@ -105,28 +105,29 @@ def measure(
         retention: the picture that retention is asked of, where it is not the disputed image.
         cache: what controls scored in earlier cases, for what depends on them and the index alone; none keeps nothing.
     """
-    compared = [(work.id, work.pixels) for work in originals]
-    compared += list(found.pictures.items())
+    asked = retention or disputed
+    compared = [(disputed, work.id, work.pixels) for work in originals]
+    compared += [(disputed, name, pixels) for name, pixels in found.pictures.items()]
     others = list(compared)
     for rung in ladder.rungs:
-        others += list(zip(rung.inversion.outputs, rung.outputs, strict=True))
+        others += [(asked, *made) for made in zip(rung.inversion.outputs, rung.outputs, strict=True)]
     rows: list[Measurement | NotMeasured] = []
     pairs = {name: compared if name == ALIGNED else others for name in similarity.METRICS}
     total = sum(map(len, pairs.values()))
     for name, with_ in pairs.items():
-        for other, pixels in with_:
-            emit(Event("compare", len(rows), total, f"{name}: {disputed.id} and {other}"))
+        for one, other, pixels in with_:
+            emit(Event("compare", len(rows), total, f"{name}: {one.id} and {other}"))
             row_id = f"M{len(rows) + 1}"
             if name in instruments.at_hand:
-                value = instruments.value(name, disputed.pixels, pixels)
-                rows.append(Measurement(row_id, name, disputed.id, other, value))
+                value = instruments.value(name, one.pixels, pixels)
+                rows.append(Measurement(row_id, name, one.id, other, value))
             else:
                 reason = instruments.absent[name]
-                rows.append(NotMeasured(row_id, name, disputed.id, other, reason.reason, reason.remedy))
+                rows.append(NotMeasured(row_id, name, one.id, other, reason.reason, reason.remedy))
     emit(Event("compare", total, total, f"{total} measurements"))
     inversions = tuple(_ordered(rung.inversion, rows) for rung in ladder.rungs)
     comparisons, absences = _compare(
-        disputed, originals, found, ladder, controls, instruments, rows, primary, retention or disputed, emit,
+        disputed, originals, found, ladder, controls, instruments, rows, primary, emit,
         cache or Cache(None),
     )  # fmt: skip
     absences = [*instruments.absent.values(), *absences]
@@ -156,15 +157,14 @@ def _ordered(inversion: Inversion, rows: Sequence[Measurement | NotMeasured]) ->
 
 def _compare(
     disputed: Work, originals: Sequence[Work], found: Found, ladder: Ladder, controls: ControlGroup,
-    instruments: Instruments, rows: Sequence[Measurement | NotMeasured], primary: str, retention: Work, emit: Emit,
-    cache: Cache,
+    instruments: Instruments, rows: Sequence[Measurement | NotMeasured], primary: str, emit: Emit, cache: Cache,
 ) -> tuple[tuple[Comparison, ...], list[Absent]]:  # fmt: skip
     """Every statistic of the disputed image beside the same statistic of every control."""
     if isinstance(controls.facts, Absent):
         return (), [controls.facts]
     bench = _Bench(disputed, controls, instruments, rows, emit, cache)
     if PERCEPTUAL in instruments.at_hand and (rung := ladder.rung("regeneration")) and rung.controls:
-        bench.retention(rung, retention)
+        bench.retention(rung)
     if ALIGNED in instruments.at_hand:
         bench.derivation(originals, found)
     if PERCEPTUAL in instruments.at_hand:
@@ -198,14 +198,11 @@ class _Bench:
         self.group, self.controls = group, group.works
         self.collected: list[Comparison] = []
 
-    def retention(self, rung: Rung, target: Work) -> None:
+    def retention(self, rung: Rung) -> None:
         """Pictures generated from the prompt against their target: by LPIPS the best is shown beside the median."""
         seeds = len(rung.inversion.seeds)
         for name in (PERCEPTUAL, "ssim"):
-            if target.id == self.disputed.id:
-                own = self._own(name, rung.inversion.outputs)
-            else:
-                own = [self.instruments.value(name, target.pixels, picture) for picture in rung.outputs]
+            own = self._own(name, rung.inversion.outputs)
             per_control = [row[name] for row in rung.controls]
             title = self.instruments.at_hand[name].facts.name.upper()
             self._add(

@@ -6,7 +6,7 @@ ones drawn.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from torch import Tensor
@@ -74,8 +74,13 @@ class Traced:
 def trace(
     disputed: Work, item: Item, checkpoint: Checkpoint, originals: Sequence[Work], found: Found, controls: ControlGroup,
     protocol: Protocol, device: Device, measures: dict[str, Similarity], ledger: Ledger, emit: Emit,
+    copies: Mapping[str, Sequence[str]],
 ) -> Traced:  # fmt: skip
-    """Put the disputed image and the controls through the autoencoder, read hidden bits, follow the stated recipe."""
+    """Put the disputed image and the controls through the autoencoder, read hidden bits, follow the stated recipe.
+
+    Args:
+        copies: originals and pictures found that the disputed image is a copy of -> how it is altered, in words.
+    """
     model = diffusion.load(checkpoint, device)
     lpips = measures.get("lpips")
     reconstructions, comparisons, missing = _reconstruct(disputed, controls, protocol, checkpoint, model, lpips, emit)
@@ -87,7 +92,8 @@ def trace(
     candidates |= {i: Work(i, pixels, "") for i, pixels in found.pictures.items()}
     round_trips = {name: _round_trip(model, work.pixels) for name, work in candidates.items()}
     del model
-    decided = gate(comparisons[0] if comparisons else None, made, protocol.rank_level, tuple(candidates), disputed.id)
+    primary = comparisons[0] if comparisons else None
+    decided = gate(primary, made, protocol.rank_level, tuple(candidates), disputed.id, copies)
     target = candidates.get(decided.target, disputed)
     absences = tuple(a for a in (missing, marks, made) if isinstance(a, Absent))
     shown = missing if isinstance(missing, Absent) and not reconstructions else reconstructions

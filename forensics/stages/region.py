@@ -25,7 +25,7 @@ def with_maps(
 
     Args:
         outputs: (1, 3, H, W) each, one a seed, at the size of the target.
-        target: (1, 3, H, W) the disputed image.
+        target: (1, 3, H, W) the picture asked of.
     """
     before = model.evaluations
     condition = model.condition(inversion.prompt, 1.0)

@@ -144,6 +144,21 @@ def test_the_gate_opens_only_by_its_rule() -> None:
     assert retention_target(None, "Q1") == "Q1"
 
 
+def test_an_altered_copy_is_asked_of_its_work() -> None:
+    none = Absent("regeneration by the stated recipe", "The file states no generation parameters.")
+    for copies, target in [
+        ({}, "Q1"), ({"N1": ("mirrored",)}, "N1"), ({"N2": ("mirrored",), "R1": ("cropped",)}, "R1"),
+        ({"R1": ("mirrored",), "N1": ()}, "Q1"), ({"R1": ()}, "Q1"),
+    ]:  # fmt: skip
+        decided = gate(ranked(1), none, 0.05, ("R1", "N1", "N2"), "Q1", copies)
+        assert decided.target == target
+        assert not decided.output
+        assert bool(decided.grounds) is (target != "Q1")
+        assert all(word in decided.sentence for word in copies.get(target, ()))
+        # An output of the checkpoint is asked of the first candidate, whatever it is a copy of.
+        assert gate(ranked(0), none, 0.05, ("R1", "N1", "N2"), "Q1", copies).target == "R1"
+
+
 def test_the_committed_study_supports_what_the_program_says() -> None:
     study = json.loads((REFERENCE / "origin-study.json").read_text(encoding="utf-8"))
     primary = study["primary_chosen_on_calibration"]

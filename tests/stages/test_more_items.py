@@ -61,8 +61,8 @@ def examined(
     instruments = measure.Instruments.prepare(embedder)
     measured = measure.measure(disputed, [], found, Ladder(), controls, instruments, ignore)
     evaluated = evaluate.evaluate(
-        disputed, list(found.pictures), measured, diffusion.identify(str(REFERENCE / "twin-a")), None, protocol,
-        str(path), embedder, ledger,
+        disputed, disputed, list(found.pictures), measured, diffusion.identify(str(REFERENCE / "twin-a")), None,
+        protocol, str(path), embedder, ledger,
     )  # fmt: skip
     return measured, evaluated
 
