@@ -34,6 +34,7 @@ from forensics.case import (
     stops_at,
 )
 from forensics.protocol import Protocol
+from forensics.verbal import NOTHING_CONTRARY
 
 LAID_OVER = "Aligned LPIPS to"
 """Beginning of the title of the comparison by which a work put forward is ranked; its id follows."""
@@ -310,7 +311,7 @@ def _derivation(evidence: Evidence, assessments: Sequence[Assessment]) -> Findin
         limits.append(_HIT)
     return Finding(
         "F1", Pair.DERIVATION, question, answer, evidence.ratio(Pair.DERIVATION), tuple(cites),
-        tuple(contrary) or (_nothing_contrary(),),
+        tuple(contrary) or (NOTHING_CONTRARY,),
         tuple(limits),
     )  # fmt: skip
 
@@ -356,7 +357,7 @@ def _retention(evidence: Evidence) -> Finding:
             )
     return Finding(
         "F2", Pair.RETENTION, question, answer, evidence.ratio(Pair.RETENTION), tuple(cites),
-        tuple(contrary) or (_nothing_contrary(),),
+        tuple(contrary) or (NOTHING_CONTRARY,),
         _limits(evidence, run),
     )  # fmt: skip
 
@@ -416,7 +417,7 @@ def _origin(evidence: Evidence) -> Finding:
             contrary += (f"{other.title}: {other.k} of {other.n} controls score as low (p = {other.p:.3f}).",)
     return Finding(
         "F3", Pair.ORIGIN, question, answer, evidence.ratio(Pair.ORIGIN), (rank.id,),
-        contrary or (_nothing_contrary(),), _ORIGIN_LIMITS,
+        contrary or (NOTHING_CONTRARY,), _ORIGIN_LIMITS,
     )  # fmt: skip
 
 
@@ -517,7 +518,7 @@ def _reconstruction(evidence: Evidence) -> tuple[str, ...]:
         if "and back" in comparison.title and comparison.controls:
             values = sorted(score.value for score in comparison.controls)
             rows.append(
-                f"{comparison.title}: {comparison.value:.3f} for the disputed image; median of the controls "
+                f"{comparison.title}: {comparison.value:.3f} for {_asked_of(evidence)}; median of the controls "
                 f"{values[len(values) // 2]:.3f}. Reconstruction with the target in hand succeeds on unseen works too "
                 "and is no sign of retention."
             )
@@ -540,10 +541,6 @@ def _limits(evidence: Evidence, run: Inversion | None) -> tuple[str, ...]:
         "The results hold for the weights named by their digests, not for a service that uses other weights or filters."
     )
     return tuple(rows)
-
-
-def _nothing_contrary() -> str:
-    return "No contrary measurement was made in this examination."
 
 
 def _lower(sentence: str) -> str:

@@ -1,4 +1,4 @@
-"""Words for likelihood ratios: one table, with its source, used wherever a ratio is put into words.
+"""Words that stand in more than one place, first of all those for likelihood ratios: one table, with its source.
 
 ENFSI Guideline for Evaluative Reporting in Forensic Science (2015), the numerical scale given there as an example.
 Scales of other bodies set some limits elsewhere; that is why the table is printed with every report that uses it.
@@ -20,6 +20,9 @@ BANDS = (
 )
 """Upper end of the likelihood ratio (exclusive) and the word for the support it gives; the reciprocals support the
 other proposition in the same words."""
+
+NOTHING_CONTRARY = "No contrary measurement was made in this examination."
+"""What a finding says where nothing speaks against it."""
 
 
 def band(log10_lr: float) -> str:

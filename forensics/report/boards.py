@@ -183,7 +183,7 @@ class _Maker:
 
     def named(self, asked: str) -> str:
         """The picture that retention is asked of, in words."""
-        return "the disputed image" if asked == self.disputed else f"{asked}, which retention is asked of"
+        return "the disputed image" if asked == self.disputed else asked
 
     def board(
         self,

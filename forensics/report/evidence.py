@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from forensics import verbal
 from forensics.case import (
     Absent,
     Case,
@@ -117,7 +118,9 @@ def summary(case: Case) -> Summary:
     """The one-page summary: every pair is named, answered or not."""
     # The first point against each answer, then the second of each: a page short of room still speaks of every pair.
     in_turn = itertools.zip_longest(*(f.contrary for f in case.findings))
-    contrary = tuple(dict.fromkeys(words.sentence(c) for turn in in_turn for c in turn if c))
+    said = dict.fromkeys(words.sentence(c) for turn in in_turn for c in turn if c)
+    # That one answer has nothing against it is no news on a page where another one has.
+    contrary = tuple(c for c in said if c != verbal.NOTHING_CONTRARY) or tuple(said)
     return Summary(
         case.matter.questions,
         _thumbs(case),

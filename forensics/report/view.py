@@ -239,8 +239,8 @@ def _moved(case: Case) -> str:
     if case.asked == disputed:
         return ""
     return (
-        f"Retention is asked of {case.asked} in place of {disputed}, for the reason given with the latter's origin. "
-        f"What is said here of the disputed image in questions of retention was measured on {case.asked}."
+        f"Retention is asked of {case.asked} in place of {disputed}: the origin of {disputed} gives the reason. "
+        f"What this section says of the disputed image in questions of retention was measured on {case.asked}."
     )
 
 
