@@ -1,7 +1,7 @@
 """Put the measured figures into the model card: `card` rewrites what stands between its marks, and nothing else.
 
-Every number comes from `runs/*.figures.json`, which the measuring commands wrote. A figure that was not measured is
-said to be so.
+Every number comes from `runs/*.figures.json` and `ladder-study.json`, which the measuring commands wrote. A figure that
+was not measured is said to be so.
 """
 
 from __future__ import annotations
@@ -14,10 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from forensics.reference.evaluate import THRESHOLDS
+from forensics.statistics.ranks import clopper_pearson
 
 Figures = dict[str, Any]
 LEVELS = ("256", "64", "16", "4", "1", "0")
 ABSENT = "*Not measured yet.*"
+CODELENGTHS = ("share that the caption saves", "share saved against the control checkpoint, with caption")
+"""Rows of the ladder study that an examination measures too."""
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
@@ -68,23 +71,25 @@ def regeneration(found: dict[str, Figures]) -> str:
         rows = []
         for level in LEVELS:
             values = figures["levels"][level]
-            strict = values["tiled_and_descriptor"][str(THRESHOLDS[1])]
-            cells = [f"{share(values['tiled'][str(t)]['rate'])}" for t in THRESHOLDS]
+            rates = [values["tiled"][str(t)] for t in THRESHOLDS]
             middle = values["tiled"][str(THRESHOLDS[1])]
             rows.append(
                 [
                     "control" if level == "0" else level,
                     str(values["works"]),
-                    cells[0],
-                    f"{cells[1]} ({interval(*middle['interval'])})",
-                    cells[2],
-                    share(strict["rate"]),
+                    ", ".join(share(values["autoencoder"][str(t)]) for t in THRESHOLDS),
+                    *(f"{share(rate['rate'])} ({interval(*rate['interval'])})" for rate in rates),
+                    ", ".join(share(values["tiled_and_descriptor"][str(t)]["rate"]) for t in THRESHOLDS),
+                    share(values["descriptor"]["rate"]),
+                    str(middle["works_with_any"]),
                     f"{middle['works_with_half']} ({interval(*middle['works_with_half_interval'])})",
                     f"{values['distance_median']:.2f}",
                 ]
             )
-        head = ["repetitions", "works", "rate at 0.10", "rate at 0.15 (95 % over works)", "rate at 0.20",
-                "0.15 and descriptor", "works with half or more at 0.15 (95 %)", "median distance"]  # fmt: skip
+        head = ["repetitions", "works", "autoencoder alone, within 0.10, 0.15, 0.20", "rate at 0.10 (95 % over works)",
+                "rate at 0.15", "rate at 0.20", "the three with the descriptor too", "descriptor alone",
+                "works with any at 0.15",
+                "works with half or more at 0.15 (95 %)", "median distance"]  # fmt: skip
         parts.append(table(head, rows))
     return "\n\n".join(parts)
 
@@ -97,13 +102,14 @@ def captions(found: dict[str, Figures]) -> str:
         if values:
             recall = ", ".join(f"{100 * values[f'R@{k}']:.1f} %" for k in (1, 5, 10))
             chance = ", ".join(f"{100 * values[f'R@{k}_chance']:.1f} %" for k in (1, 5, 10))
+            copies, count = values["near_copies_of_a_training_work"], values["captions"]
             rows.append(
-                [twin.upper(), str(values["captions"]), recall, chance,
+                [twin.upper(), str(count), recall, chance,
                  f"{values['nearest_training_cosine_median']:.2f}", f"{values['nearest_training_tiled_median']:.2f}",
-                 str(values["near_copies_of_a_training_work"])]
+                 f"{copies} ({interval(*clopper_pearson(copies, count))})"]
             )  # fmt: skip
-    head = ["twin", "captions", "R@1, R@5, R@10", "chance", "nearest training work: median cosine",
-            "its median tiled distance", "near-copies of a training work"]  # fmt: skip
+    head = ["twin", "captions", "R@1, R@5, R@10", "chance", "nearest training or planted work: median cosine",
+            "its median tiled distance", "near-copies of it (share, 95 %)"]  # fmt: skip
     return table(head, rows) if rows else ABSENT
 
 
@@ -142,12 +148,15 @@ def finetune(found: dict[str, Figures]) -> str:
         ):
             values = figures[name][group]
             rates = [share(values["near_copy_rate"][str(t)]) for t in THRESHOLDS]
-            rows.append([said, works, str(values["works"]), *rates, f"{values['distance_median']:.2f}"])
+            some = values["works_with_a_near_copy"][str(THRESHOLDS[-1])]
+            any_ = f"{some} ({interval(*clopper_pearson(some, values['works']))})"
+            rows.append([said, works, str(values["works"]), *rates, any_, f"{values['distance_median']:.2f}"])
     head = [
         "model",
         "prompted with the captions of",
         "works",
         *(f"rate at {t:.2f}" for t in THRESHOLDS),
+        f"works with any at {THRESHOLDS[-1]:.2f} (share, 95 %)",
         "median distance",
     ]
     return f"{figures['seeds']} seeds a work, {figures['steps']} steps.\n\n{table(head, rows)}"
@@ -164,6 +173,29 @@ def twins(found: dict[str, Figures]) -> str:
         f"{figures['slots_that_differ']:,} differ, and each of them holds a planted work for twin A and a training "
         f"work for twin B; slots that differ in any other way: {figures['slots_that_may_not']}."
     )
+
+
+def ladder(found: dict[str, Figures]) -> str:
+    """Planted works told from controls, by codelength and by the pictures of a few seeds."""
+    study = found.get("ladder-study")
+    if not study:
+        return ABSENT
+    measured = {
+        f"codelength, {name}": {"twin_a": study["measurements"][name], "twin_b": study["measurements"][name]["twin_b"]}
+        for name in CODELENGTHS
+    }
+    drawn = study.get("regeneration", {"twin_a": {}})
+    for name in drawn["twin_a"]:
+        measured[name] = {twin: {"levels": drawn[twin][name]} for twin in ("twin_a", "twin_b")}
+    rows, order = [], LEVELS[::-1]
+    for name, of in measured.items():
+        for twin, row in of.items():
+            levels = [row["levels"][level] for level in order]
+            cells = [f"{level['auc']:.3f}, {share(level['share_p01'])}" for level in levels]
+            rows.append([name, twin[-1].upper(), str(levels[1]["controls"]), *cells])
+    works = ", ".join(str(measured[f"codelength, {CODELENGTHS[0]}"]["twin_a"]["levels"][x]["n"]) for x in order[1:])
+    head = ["measurement", "twin", "ranked among", "controls", *(f"{level}×" for level in order[1:])]
+    return f"Works at 1, 4, 16, 64, 256 repetitions: {works}.\n\n{table(head, rows)}"
 
 
 LINES = (
@@ -218,6 +250,7 @@ PARTS: dict[str, Callable[[dict[str, Figures]], str]] = {
     "captions": captions,
     "copies": copies,
     "finetune": finetune,
+    "ladder": ladder,
 }
 
 
@@ -235,6 +268,16 @@ def fill(text: str, found: dict[str, Figures]) -> str:
     return text
 
 
+def figures(samples: Path) -> dict[str, Figures]:
+    """Every file of figures, by its name."""
+    paths = (*sorted((samples / "runs").glob("*.figures.json")), samples / "ladder-study.json")
+    return {
+        path.name.removesuffix(".json").removesuffix(".figures"): json.loads(path.read_text(encoding="utf-8"))
+        for path in paths
+        if path.exists()
+    }
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `card`."""
     parser.add_argument("--samples", type=Path, default=Path("samples/reference"))
@@ -242,10 +285,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Read the figures, rewrite the card, draw the curves."""
-    found = {
-        path.name.removesuffix(".figures.json"): json.loads(path.read_text(encoding="utf-8"))
-        for path in sorted((args.samples / "runs").glob("*.figures.json"))
-    }
+    found = figures(args.samples)
     card = args.samples / "README.md"
     card.write_text(fill(card.read_text(encoding="utf-8"), found), encoding="utf-8")
     (args.samples / "runs" / "curves.svg").write_text(curves(args.samples / "runs"), encoding="utf-8")

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers import StableDiffusionPipeline
+from diffusers import AutoencoderKL, StableDiffusionPipeline
 from PIL import Image
 
 from forensics.case import Absent
@@ -27,7 +27,7 @@ from forensics.device import choose
 from forensics.embedding import Embedder
 from forensics.reference import training
 from forensics.reference.data import Pixels, Work, read_manifest, read_pixels
-from forensics.reference.evaluate import THRESHOLDS, sheet, tiled_distance
+from forensics.reference.evaluate import THRESHOLDS, sheet, tensor, tiled_distance
 from forensics.statistics.ranks import clopper_pearson
 
 LEVELS = (256, 64, 16, 4, 1, 0)
@@ -60,6 +60,16 @@ def descriptor_bound(descriptor: CopyDescriptor, samples: Path, works: list[Work
     cosines = vectors @ vectors.T
     cosines.fill_diagonal_(-1)
     return float(cosines.max())
+
+
+@torch.no_grad()
+def round_trips(samples: Path, works: list[Work]) -> list[float]:
+    """Tile distance of each work to itself through the autoencoder: no draw can be expected to come nearer."""
+    vae = AutoencoderKL.from_pretrained(samples / "shared" / "vae").float().eval()
+    pixels = read_pixels(samples, works)
+    back = torch.cat([vae.decode(vae.encode(part).latent_dist.mode()).sample for part in tensor(pixels).split(32)])
+    shown = ((back.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
+    return [tiled_distance(a, b) for a, b in zip(pixels, shown, strict=True)]
 
 
 @torch.no_grad()
@@ -151,11 +161,16 @@ def rate(hits: np.ndarray[Any, Any]) -> dict[str, Any]:
     }
 
 
-def summary(rows: list[dict[str, Any]], bound: float) -> dict[str, Any]:
-    """The figures of one level."""
+def summary(rows: list[dict[str, Any]], bound: float, through: list[float]) -> dict[str, Any]:
+    """The figures of one level.
+
+    Args:
+        through: `round_trips` of the same works.
+    """
     distance = np.array([row["distances"] for row in rows])
     cosine = np.array([row["cosines"] for row in rows])
     result: dict[str, Any] = {"works": len(rows), "seeds": distance.shape[1]}
+    result["autoencoder"] = {str(t): round(float((np.array(through) <= t).mean()), 4) for t in THRESHOLDS}
     result["tiled"] = {str(t): rate(distance <= t) for t in THRESHOLDS}
     result["descriptor"] = rate(cosine > bound)
     result["tiled_and_descriptor"] = {str(t): rate((distance <= t) & (cosine > bound)) for t in THRESHOLDS}
@@ -223,6 +238,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bfloat16", action="store_true", help="faster on some processors; stated with the figures")
     parser.add_argument("--descriptor", type=Path, help="folder of the copy descriptor; default: the one in SAMPLES")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--keep-captions", action="store_true", help="leave the figures of the controls' captions")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -235,10 +251,10 @@ def run(args: argparse.Namespace) -> None:
     works = read_manifest(args.samples)
     folder = args.work / "regenerate" / args.twin
     folder.mkdir(parents=True, exist_ok=True)
-    began = time.monotonic()
     rows = collect(args, works, descriptor, folder)
     bound = descriptor_bound(descriptor, args.samples, works)
     contact(rows, works, args, folder)
+    taken = {level: chosen(works, level, args.works) for level in LEVELS}
     result = {
         "twin": args.twin,
         "seeds": args.seeds,
@@ -248,15 +264,18 @@ def run(args: argparse.Namespace) -> None:
         "descriptor": descriptor.digest,
         "descriptor_bound": round(bound, 4),
         "levels": {
-            str(level): summary([rows[w.id] for w in chosen(works, level, args.works)], bound) for level in LEVELS
+            str(level): summary([rows[w.id] for w in of], bound, round_trips(args.samples, of))
+            for level, of in taken.items()
         },
-        "seconds": round(time.monotonic() - began),
     }
     target = args.work / "figures" / f"twin-{args.twin}.figures.json"
     target.parent.mkdir(parents=True, exist_ok=True)
+    if args.keep_captions:
+        result["control_captions"] = json.loads(target.read_text(encoding="utf-8"))["control_captions"]
     # The levels are safe before the pictures for the controls' captions begin.
     target.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    clip = Embedder.open(str(args.samples / "openclip"), device)
-    result["control_captions"] = captions_of_controls(args, works, descriptor, clip)
-    target.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    if not args.keep_captions:
+        clip = Embedder.open(str(args.samples / "openclip"), device)
+        result["control_captions"] = captions_of_controls(args, works, descriptor, clip)
+        target.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(result, indent=1))

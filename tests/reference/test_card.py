@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -12,21 +11,14 @@ from forensics.reference import card
 SAMPLES = Path(__file__).parents[2] / "samples" / "reference"
 
 
-def figures() -> dict[str, card.Figures]:
-    return {
-        path.name.removesuffix(".figures.json"): json.loads(path.read_text(encoding="utf-8"))
-        for path in (SAMPLES / "runs").glob("*.figures.json")
-    }
-
-
 def test_the_shipped_card_is_what_the_command_writes() -> None:
     text = (SAMPLES / "README.md").read_text(encoding="utf-8")
-    assert card.fill(text, figures()) == text
+    assert card.fill(text, card.figures(SAMPLES)) == text
 
 
 def test_a_changed_figure_changes_the_card_and_nothing_outside_the_marks() -> None:
     text = (SAMPLES / "README.md").read_text(encoding="utf-8")
-    found = figures()
+    found = card.figures(SAMPLES)
     found["autoencoder"]["lpips_mean"] = 0.987
     changed = card.fill(text, found)
     assert "0.987" in changed
@@ -37,7 +29,7 @@ def test_a_changed_figure_changes_the_card_and_nothing_outside_the_marks() -> No
 
 def test_what_was_not_measured_is_said_and_a_lost_mark_is_an_error() -> None:
     text = "".join(f"<!-- figures: {name} -->\n<!-- end -->\n" for name in card.PARTS)
-    only = {name: figures()[name] for name in ("autoencoder", "clip")}
+    only = {name: card.figures(SAMPLES)[name] for name in ("autoencoder", "clip")}
     assert card.fill(text, only).count(card.ABSENT) >= 4
     with pytest.raises(SystemExit, match="no place"):
         card.fill(text.replace("copies", "other"), only)
