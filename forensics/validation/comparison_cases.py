@@ -120,7 +120,12 @@ def _collage(work: Pixels, other: Pixels, draw: random.Random) -> Pixels:
 
 
 def _redrawn(work: Pixels, _: Pixels, draw: random.Random) -> Pixels:
-    """Every place moved smoothly by about four per cent of the side and the tones flattened: layout without detail."""
+    """Every place moved smoothly by about four per cent of the side and the tones flattened: layout without detail.
+
+    The lightest step wraps round: 240 and above become 8, so that white paper turns black and an outline on it becomes
+    a double line. That is harder than a redrawing and is kept because the committed rows were made so; it is said with
+    the case.
+    """
     rng = np.random.default_rng(draw.randint(0, 2**31))
     x, y = (
         cv2.resize(rng.normal(0, 0.04 * SIDE, (8, 8)).astype(np.float32), (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
@@ -170,7 +175,7 @@ CASES = (
                     _thumbnail),
     AdversarialCase("collage", Outcome.PARTLY, "pasted at 6 to 25 % of the area of another work", _collage),
     AdversarialCase("paraphrase", Outcome.ARRANGEMENT,
-                    "places moved smoothly by about 4 % of the side, tones flattened; "
+                    "places moved smoothly by about 4 % of the side, tones flattened, the lightest (white) made black; "
                     "drawn by a program, in place of a generator's image-to-image", _redrawn),
 )  # fmt: skip
 """The ten adversarial cases; recolouring and inversion of tones are the two sides of one."""
