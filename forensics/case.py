@@ -845,6 +845,35 @@ class LikelihoodRatio:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangedRates:
+    """What a change to the picture did to the ratios of works of known status."""
+
+    name: str
+    """ "mirrored", "JPEG, quality 30"."""
+    n_first: int
+    n_second: int
+    auc: float
+    misleading_first: int
+    """Works of the first proposition that received a ratio for the second."""
+    misleading_second: int
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRates:
+    """A group of the works of known status on its own."""
+
+    name: str
+    """ "trained on 64 times a pass"."""
+    n: int
+    auc: float
+    misleading: int
+    """Of the group, works with a ratio on the wrong side of 1."""
+    median_log10: float
+    in_first: bool
+    """Whether the group is part of the first proposition; others are shown beside it."""
+
+
+@dataclass(frozen=True, slots=True)
 class ValidatedPair:
     """What the validation record says about one proposition pair. Ratios and bounds are log10."""
 
@@ -871,6 +900,27 @@ class ValidatedPair:
     false_05: tuple[int, int]
     """Controls of that half with p at or below 0.05, and their number."""
     false_01: tuple[int, int]
+    misleading_first: tuple[int, int] = (0, 0)
+    """Works of the first proposition with a ratio for the second, and their number."""
+    misleading_second: tuple[int, int] = (0, 0)
+    groups: tuple[GroupRates, ...] = ()
+    changes: tuple[ChangedRates, ...] = ()
+    """Robustness: the same works after a change to the picture."""
+    changes_of: str = ""
+    """Where the changes were studied with another form of the ratio: which one."""
+
+
+@dataclass(frozen=True, slots=True)
+class DomainRow:
+    """A property of the disputed image, and where it lies among the works of known status."""
+
+    name: str
+    value: float | None
+    """Of the disputed image; none where it could not be measured."""
+    pairs: tuple[str, ...]
+    """The proposition pairs whose range follows."""
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -890,6 +940,10 @@ class ValidationFacts:
     refused: tuple[Absent, ...] = ()
     """Pairs without calibrated statements, with the reasons."""
     facts: tuple[Fact, ...] = ()
+    domain: tuple[DomainRow, ...] = ()
+    """Properties of the disputed image beside those of the works validated."""
+    limits: tuple[str, ...] = ()
+    """What the record says of its own limits, as sentences."""
 
 
 NO_VALIDATION = Absent(

@@ -6,6 +6,7 @@ positive one is followed by its limits, and nothing is multiplied across the thr
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -44,6 +45,8 @@ FROM_PROMPT = "Generated from the prompt, median LPIPS"
 """Title of the comparison that says whether the work comes back from its prompt."""
 _OF_RETENTION = ("Generated from the prompt", "Codelength")
 """Beginnings of the titles of comparisons that bear on retention."""
+_OF_DERIVATION = ("Cosine to", "Copy descriptor")
+"""Beginnings of the titles of secondary comparisons that bear on derivation."""
 NO_DIFFERENCE = "No difference above the resolution of the measures was found."
 UNCHANGED = ("tones and colours unchanged within the resolution of the fit",)
 """What the photometric fit says where it found no change: no difference, and nothing that tells against a finding."""
@@ -56,6 +59,11 @@ NO_RECORD = Absent(
     "likelihood ratio",
     "No validation record exists for this checkpoint and this version of the protocol.",
     "The rank among the control works is offered instead.",
+)
+NO_RATIO_COMPARED = Absent(
+    "likelihood ratio",
+    "A likelihood ratio is calibrated on works of known status with a checkpoint; this is a comparison of pictures.",
+    "How often the outcome word errs on works of known status is stated beside it.",
 )
 NO_ORIGIN = Absent(
     "origin",
@@ -70,6 +78,10 @@ _ORIGIN_LIMITS = (
 )
 _UNALIGNED = (
     "The pictures were compared as they lie: a mirrored, cropped or shifted picture scores lower than it would aligned."
+)
+_BACK_UNALIGNED = (
+    "What the checkpoint gave back was compared with its target as it lies: a picture that comes back mirrored, "
+    "cropped or shifted scores lower than it would aligned."
 )
 _ALIGNED = (
     "Position, size, rotation, mirroring, tone and colour were compensated before the pictures were compared; "
@@ -104,7 +116,7 @@ class Evidence:
 
     def ratio(self, pair: Pair) -> LikelihoodRatio | Absent:
         """The likelihood ratio of a pair, or why there is none."""
-        return self.ratios.get(pair, NO_RECORD)
+        return self.ratios.get(pair, NO_RATIO_COMPARED if isinstance(self.checkpoint, Absent) else NO_RECORD)
 
     def laid_over(self, work: str) -> Correspondence | None:
         """The correspondence with a work, if it was examined."""
@@ -143,9 +155,14 @@ def conclude(evidence: Evidence) -> Conclusions:
     """Draw the graded assessments and one finding per proposition pair."""
     assessments = tuple(_assess(f"S{i}", work, evidence) for i, work in enumerate(evidence.works, 1))
     findings = (_derivation(evidence, assessments), _retention(evidence), _origin(evidence))
-    missing = [] if any(isinstance(r, LikelihoodRatio) for r in evidence.ratios.values()) else [NO_RECORD]
+    ratios = [evidence.ratio(pair) for pair in Pair]
+    missing = (
+        []
+        if any(isinstance(r, LikelihoodRatio) for r in ratios)
+        else list(dict.fromkeys(r for r in ratios if isinstance(r, Absent)))
+    )
     if evidence.primary(Pair.ORIGIN) is None:
-        missing.append(NO_ORIGIN)
+        missing.append(evidence.checkpoint if isinstance(evidence.checkpoint, Absent) else NO_ORIGIN)
     return Conclusions(assessments, findings, tuple(missing))
 
 
@@ -215,6 +232,11 @@ _GRADES = {
 """The graded word of the assessment that belongs to each outcome of the aligned comparison."""
 
 
+_POSITIVE = (Grade.SAME_PIXELS, Grade.THROUGHOUT, Grade.IN_PART)
+_NO_PIXELS = "No correspondence of pixels beyond that between controls and their neighbours was measured."
+_NO_PART = "No part of the one agrees in detail with the other when they are laid over each other."
+
+
 def _nearest(evidence: Evidence) -> Comparison | None:
     return next((c for c in evidence.comparisons if c.better is Better.HIGHER and "osine" in c.title), None)
 
@@ -222,8 +244,8 @@ def _nearest(evidence: Evidence) -> Comparison | None:
 def _corresponds(values: dict[str, Measurement], grade: Grade, laid: Correspondence | None = None) -> tuple[str, ...]:
     if grade is Grade.SAME_PIXELS:
         return ("Every pixel.",)
-    if grade not in (Grade.THROUGHOUT, Grade.IN_PART):
-        return ("No correspondence of pixels beyond that between controls and their neighbours was measured.",)
+    if grade not in _POSITIVE:
+        return (_NO_PART if laid else _NO_PIXELS,)
     if laid is not None:
         return _aligned(laid)
     rows = []
@@ -245,7 +267,7 @@ def _aligned(laid: Correspondence) -> tuple[str, ...]:
         shares = f"{share(r.share_disputed)} of the disputed image and {share(r.share_work)} of the work agree"
         how = f"as a thumbnail of {r.level} pixels" if r.level else f"in cells tied together by {r.places} keypoints"
         rows.append(f"Region {r.number}: {shares} {how}.")
-    return tuple(rows)
+    return (*rows, *filter(None, (laid.containment,)))
 
 
 def _differs(values: dict[str, Measurement], grade: Grade, laid: Correspondence | None = None) -> tuple[str, ...]:
@@ -257,7 +279,7 @@ def _differs(values: dict[str, Measurement], grade: Grade, laid: Correspondence 
             changed.append(
                 f"{len(laid.differences)} cells of the overlap differ in detail; they are numbered in the table."
             )
-        return (*(changed or (NO_DIFFERENCE,)), f"{laid.containment}")
+        return tuple(changed) or (NO_DIFFERENCE,)
     rows = []
     if tiled := values.get("tiled"):
         rows.append(
@@ -289,23 +311,19 @@ def _derivation(evidence: Evidence, assessments: Sequence[Assessment]) -> Findin
     question = "Does the disputed image correspond to the works put forward, or to the nearest training image?"
     if not evidence.works:
         answer = "Not evaluated: there was no work to compare the disputed image with."
-        return Finding("F1", Pair.DERIVATION, question, answer, NO_RECORD, (), (), (_UNALIGNED,))
+        return Finding("F1", Pair.DERIVATION, question, answer, evidence.ratio(Pair.DERIVATION), (), (), (_UNALIGNED,))
     first = assessments[0]
     # The caution about alignment stands among the limits of the finding and need not be said twice on one page.
     answer = f"{first.work}: {first.grade.value}. {first.basis.removesuffix(' ' + _MAY_BE_EDITED)}"
     cites = list(first.cites)
     laid = evidence.laid_over(first.work)
-    # That nothing differs, and which picture holds the other, tells against nothing.
-    neutral = {NO_DIFFERENCE, laid.containment if laid else ""}
-    contrary = [
-        f"{first.work}: {row}" for row in first.differs if first.grade is not Grade.SAME_PIXELS and row not in neutral
-    ]
+    contrary = _against(first, assessments[1:], evidence)
     rank = evidence.primary(Pair.DERIVATION)
     if rank:
         cites.append(rank.id)
         answer += f" {_ranked(rank, evidence.protocol)}"
     contrary += _sensitivity(evidence, Pair.DERIVATION, rank)
-    limits = [_UNALIGNED] if laid is None else [_ALIGNED, *filter(None, [laid.word_rates])]
+    limits = [_UNALIGNED if laid is None else _ALIGNED]
     if any(n.exhibit == first.work for n in evidence.neighbours):
         limits.append("The work compared was found by searching; it was not put forward by a party.")
         limits.append(_HIT)
@@ -316,18 +334,44 @@ def _derivation(evidence: Evidence, assessments: Sequence[Assessment]) -> Findin
     )  # fmt: skip
 
 
+def _against(first: Assessment, others: Sequence[Assessment], evidence: Evidence) -> list[str]:
+    """What tells against the grade of the first work: differences where it corresponds, likenesses where it does not.
+
+    Whatever says the same as the grade is no point against it, in either direction.
+    """
+    level = evidence.protocol.rank_level
+    beside = [c for c in evidence.comparisons if c.primary_for is None and c.title.startswith(_OF_DERIVATION)]
+    if first.grade in _POSITIVE:
+        rows = [f"{first.work}: {row}" for row in first.differs if row != NO_DIFFERENCE] if (
+            first.grade is not Grade.SAME_PIXELS
+        ) else []  # fmt: skip
+        return rows + [_counted(c) for c in beside if c.p > level]
+    if first.grade is Grade.INSUFFICIENT:
+        return []
+    rows = [f"{a.work}: {a.grade.value}. {a.basis}" for a in others if a.grade in _POSITIVE]
+    return rows + [_counted(c) for c in beside if c.p <= level]
+
+
+def _counted(c: Comparison) -> str:
+    return f"{c.title}: {c.k} of {c.n} controls are at least as extreme (p = {_p(c.p)})."
+
+
+def _p(value: float) -> str:
+    """Two significant digits, as everywhere in the report: 0.050, 0.20, 1.0."""
+    return f"{value:.{1 - math.floor(math.log10(value))}f}"
+
+
 def _retention(evidence: Evidence) -> Finding:
     question = "Does the checkpoint reproduce the disputed image otherwise than it reproduces works it has not seen?"
     if isinstance(evidence.checkpoint, Absent):
         answer = f"Not evaluated: {_lower(evidence.checkpoint.reason)}"
-        return Finding("F2", Pair.RETENTION, question, answer, NO_RECORD, (), (), ())
+        return Finding("F2", Pair.RETENTION, question, answer, evidence.ratio(Pair.RETENTION), (), (), ())
     rank = evidence.primary(Pair.RETENTION)
     run = next((i for i in evidence.inversions if i.method == "regeneration"), None)
     if rank is None or run is None:
         answer = "Not evaluated: the primary measurement could not be made; the reason stands among the absent items."
-        return Finding(
-            "F2", Pair.RETENTION, question, answer, NO_RECORD, (), _reconstruction(evidence), _limits(evidence, run)
-        )
+        limits = (*_limits(evidence, run), *_reconstruction(evidence))
+        return Finding("F2", Pair.RETENTION, question, answer, evidence.ratio(Pair.RETENTION), (), (), limits)
     answer = (
         f"{_plainly(rank, evidence)} Told the prompt ({run.prompt_source}), the checkpoint needs "
         f"{_share(rank.value)} bits for "
@@ -340,25 +384,25 @@ def _retention(evidence: Evidence) -> Finding:
         cites.append(back.id)
         answer += (
             f" From the prompt alone, {len(run.seeds)} seeds gave pictures whose median LPIPS to {_asked_of(evidence)} "
-            f"is {back.value:.3f}; {back.k} of {back.n} controls are at least as close to theirs (p = {back.p:.3f})."
+            f"is {back.value:.3f}; {back.k} of {back.n} controls are at least as close to theirs (p = {_p(back.p)})."
             f"{_supplied(run)}"
         )
     if evidence.ledger:
         answer += f" {claim(evidence.ledger)}"
-    contrary = [*_sensitivity(evidence, Pair.RETENTION, rank), *_reconstruction(evidence)]
     level = evidence.protocol.rank_level
+    # Against retention tells that works never seen come back as well; where retention is not said, it is a limit.
+    also_back = _reconstruction(evidence)
+    contrary = [*_sensitivity(evidence, Pair.RETENTION, rank), *(also_back if rank.p <= level else ())]
     for other in evidence.comparisons:
         if other.primary_for is not None or not other.title.startswith(_OF_RETENTION):
             continue
         # A secondary measurement speaks for something by its corrected p, and against it by the plain one.
         if other.p > level >= rank.p or (rank.p > level and other.p_holm is not None and other.p_holm <= level):
-            contrary.append(
-                f"{other.title}: {other.k} of {other.n} controls are at least as extreme (p = {other.p:.3f})."
-            )
+            contrary.append(_counted(other))
     return Finding(
         "F2", Pair.RETENTION, question, answer, evidence.ratio(Pair.RETENTION), tuple(cites),
         tuple(contrary) or (NOTHING_CONTRARY,),
-        _limits(evidence, run),
+        (*_limits(evidence, run), *(() if rank.p <= level else also_back)),
     )  # fmt: skip
 
 
@@ -385,7 +429,7 @@ def _sensitivity(evidence: Evidence, pair: Pair, rank: Comparison | None) -> lis
     placed = "outside" if outside else "inside"
     return [
         f"The likelihood ratio, from {names}, speaks for the {side} proposition, while the rank of “{rank.title}” "
-        f"(p = {rank.p:.3f}) lies {placed} the range of the controls: the two measurements do not agree."
+        f"(p = {_p(rank.p)}) lies {placed} the range of the controls: the two measurements do not agree."
     ]
 
 
@@ -396,13 +440,14 @@ def _origin(evidence: Evidence) -> Finding:
     contrary += tuple(f"The file states: {f.name}, {f.value}" for f in evidence.disputed.provenance[:4])
     rank = evidence.primary(Pair.ORIGIN)
     if rank is None or evidence.origin is None:
-        answer = f"Not evaluated: {_lower(NO_ORIGIN.reason)}"
-        return Finding("F3", Pair.ORIGIN, question, answer, NO_ORIGIN, (), contrary, ())
+        why = evidence.checkpoint if isinstance(evidence.checkpoint, Absent) else NO_ORIGIN
+        answer = f"Not evaluated: {_lower(why.reason)}"
+        return Finding("F3", Pair.ORIGIN, question, answer, why, (), contrary, ())
     low, high = rank.k_interval
     answer = (
         f"{_place(rank, evidence.protocol)} {rank.title}: {rank.value:.3f} under the checkpoint's autoencoder. "
-        f"{rank.k} of {rank.n} control works score as low (p = {rank.p:.3f}; 95 % interval for that share {low:.3f} to "
-        f"{high:.3f})."
+        f"{rank.k} of {rank.n} control works score as low (p = {_p(rank.p)}; 95 % interval for that share {low:.2f} to "
+        f"{high:.2f})."
     )
     recipe = evidence.origin.recipe
     if isinstance(recipe, StatedRecipe):
@@ -414,7 +459,7 @@ def _origin(evidence: Evidence) -> Finding:
     for other in evidence.comparisons:
         apart = (other.p <= evidence.protocol.rank_level) != (rank.p <= evidence.protocol.rank_level)
         if other.id.startswith("O") and other.primary_for is None and apart:
-            contrary += (f"{other.title}: {other.k} of {other.n} controls score as low (p = {other.p:.3f}).",)
+            contrary += (f"{other.title}: {other.k} of {other.n} controls score as low (p = {_p(other.p)}).",)
     return Finding(
         "F3", Pair.ORIGIN, question, answer, evidence.ratio(Pair.ORIGIN), (rank.id,),
         contrary or (NOTHING_CONTRARY,), _ORIGIN_LIMITS,
@@ -482,7 +527,7 @@ def claim(ledger: tuple[LedgerRow, ...]) -> str:
 
 
 def _bits(row: LedgerRow) -> str:
-    return "" if isinstance(row.bits, Absent) else f" ({row.bits:,.0f} bits supplied)"
+    return "" if isinstance(row.bits, Absent) else f" ({row.bits:,.0f} bits supplied)".replace(",", "\u202f")
 
 
 def _supplied(run: Inversion) -> str:
@@ -494,8 +539,8 @@ def _supplied(run: Inversion) -> str:
 def _ranked(rank: Comparison, protocol: Protocol, reach: str = "are at least as close") -> str:
     low, high = rank.k_interval
     counted = (
-        f"{rank.k} of {rank.n} control works put through the same search {reach} (p = {rank.p:.3f}; "
-        f"95 % interval for the share of such works {low:.3f} to {high:.3f})."
+        f"{rank.k} of {rank.n} control works put through the same search {reach} (p = {_p(rank.p)}; "
+        f"95 % interval for the share of such works {low:.2f} to {high:.2f})."
     )
     if rank.p <= protocol.rank_level:
         return f"{counted} The result lies outside the range of the controls."
@@ -526,7 +571,7 @@ def _reconstruction(evidence: Evidence) -> tuple[str, ...]:
 
 
 def _limits(evidence: Evidence, run: Inversion | None) -> tuple[str, ...]:
-    rows = [_UNALIGNED]
+    rows = [_BACK_UNALIGNED]
     if run is not None and run.prompt_source.startswith("caption of neighbour"):
         rows.append(
             "The prompt was found with the disputed image in hand; each control was given its own neighbour's caption."

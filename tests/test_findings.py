@@ -176,8 +176,51 @@ def test_a_secondary_measurement_speaks_for_retention_only_by_its_corrected_p() 
     assert any(row.startswith(FROM_PROMPT) for row in conclude(strong).findings[1].contrary)
 
 
-def test_that_controls_come_back_as_well_is_always_among_the_contrary_findings() -> None:
-    assert any("succeeds on unseen works too" in row for row in conclude(_run(0.9)).findings[1].contrary)
+def test_that_controls_come_back_tells_against_retention_and_is_a_limit_where_it_is_not_said() -> None:
+    said, unsaid = (conclude(_run(value)).findings[1] for value in (0.9, 0.45))
+    back = "succeeds on unseen works too"
+    assert any(back in row for row in said.contrary)
+    assert not any(back in row for row in unsaid.contrary)
+    assert any(back in row for row in unsaid.limits)
+
+
+def _beside(evidence: Evidence, value: float) -> Evidence:
+    by_copies = _rank(
+        value, COSINES, None, Better.HIGHER, "Copy descriptor, cosine to the nearest training image", "K9"
+    )
+    return dataclasses.replace(evidence, comparisons=(*evidence.comparisons, by_copies))
+
+
+def test_only_what_points_the_other_way_tells_against_an_answer() -> None:
+    unlike = {"ssim": 0.6, "lpips": 0.5, "tiled": 0.4, "clip": 0.1}
+    # Where nothing corresponds a difference says the same as the answer; a likeness tells against it.
+    near, far = (conclude(_beside(_evidence(**unlike), value)).findings[0] for value in (0.99, 0.5))
+    assert any(row.startswith("Copy descriptor") for row in near.contrary)
+    assert not any(row.startswith("Copy descriptor") or "differs" in row for row in far.contrary)
+    # Where something corresponds it is the other way round.
+    alike = {"ssim": 0.95, "lpips": 0.02, "tiled": 0.4}
+    near, far = (conclude(_beside(_evidence(**alike), value)).findings[0] for value in (0.99, 0.5))
+    assert not any(row.startswith("Copy descriptor") for row in near.contrary)
+    assert any(row.startswith("Copy descriptor") for row in far.contrary)
+    assert any("differs most" in row for row in far.contrary)
+
+
+def test_another_work_that_corresponds_tells_against_the_answer_on_the_first() -> None:
+    evidence = _evidence(ssim=0.6, lpips=0.5, clip=0.1)
+    second = tuple(dataclasses.replace(m, id=f"{m.id}b", b="N2") for m in _values(ssim=0.95, lpips=0.02))
+    evidence = dataclasses.replace(
+        evidence, exhibits=(*evidence.exhibits, _exhibit("N2")), works=("N1", "N2"),
+        measurements=(*evidence.measurements, *second),
+    )  # fmt: skip
+    assert any(row.startswith("N2: corresponds throughout") for row in conclude(evidence).findings[0].contrary)
+
+
+def test_a_comparison_without_a_checkpoint_says_why_it_has_no_ratio() -> None:
+    bare = conclude(dataclasses.replace(_evidence(ssim=0.6, lpips=0.3), comparisons=()))
+    reasons = [f.likelihood_ratio.reason for f in bare.findings if isinstance(f.likelihood_ratio, Absent)]
+    assert "comparison of pictures" in reasons[0]
+    assert not any("validation record" in reason for reason in reasons)
+    assert {a.what for a in bare.absences} == {"likelihood ratio", "checkpoint"}
 
 
 def test_the_same_evidence_gives_the_same_words() -> None:
@@ -195,7 +238,7 @@ def test_the_claim_ends_at_the_first_rung_where_controls_succeed_too() -> None:
     assert stops_at((prompt, words, latent)) is latent
     said = claim((prompt, words, latent))
     assert "up to the rung “Hard prompt” (180 bits supplied)" in said
-    assert "“Latent” (32,768 bits supplied) control works succeed too" in said
+    assert "“Latent” (32\u202f768 bits supplied) control works succeed too" in said
 
 
 def test_the_claim_says_so_where_no_rung_or_every_rung_tells_the_image_apart() -> None:

@@ -124,7 +124,7 @@ def _tally(c: Comparison) -> str:
 
 def lattice(metrics: Sequence[Metric], lanes: Sequence[Lane]) -> Markup:
     """One row a work, one column a measure; a dot with its value beside it."""
-    first, gap, pitch, top = 96.0, 12.0, 13.0, 14.0
+    first, gap, pitch, top = 106.0, 10.0, 13.0, 14.0
     width = (WIDTH - first - gap * (len(metrics) - 1)) / len(metrics) - 24
     foot = top + pitch * len(lanes)
     parts = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from forensics.case import (
@@ -10,6 +11,7 @@ from forensics.case import (
     CommonElements,
     Correspondence,
     Element,
+    Exhibit,
     Measurement,
     Metric,
     Place,
@@ -24,6 +26,8 @@ _SIDE_MM = {"L": 150.0, "O": 48.0, "B": 48.0, "M": 48.0, "E": 48.0}
 """Printed long side of a figure by the last letter of its id: the pair fills a row, the others stand three in one."""
 _CONTROL_MM = 72.0
 """Of the nearest control and its work, two in a row."""
+_BOARD_MM = 100.0
+"""Of the board of the nearest control."""
 _CAPTION = (
     "Numbers are those of the table of elements. In the map, clear parts agree, hatched ones are undecided, crossed "
     "ones differ and faded ones are too plain to say or were left out."
@@ -70,9 +74,22 @@ def control(case: Case) -> Entry | None:
     if found is None:
         return None
     entry = _entry(case, found, {}, Measures(case))
-    pair = [(picture(e, _CONTROL_MM), f"{e.id}: {e.title}") for e in map(case.exhibit, (found.laid, found.work))]
-    caption = entry.caption if entry.pictures else "The two pictures; there is nothing to join."
-    return replace(entry, elements=(), differences=(), pictures=(tuple(pair), *entry.pictures), caption=caption)
+    two = [case.exhibit(found.laid), case.exhibit(found.work)]
+    if not entry.pictures:
+        pair = tuple((picture(e, _CONTROL_MM), f"{e.id}: {e.title}") for e in two)
+        return replace(entry, pictures=(pair,), caption="The two pictures; there is nothing to join.")
+    # The board of elements shows both pictures; the figure is here to be looked at beside the first, so it is smaller.
+    pictures = tuple(
+        tuple((picture(e, min(_SIDE_MM[e.id[-1]], _BOARD_MM)), f"{e.id}: {e.title}") for e in row)
+        for row in _rows([case.exhibit(tag) for tag in found.figures])
+    )
+    named = " ".join(f"{e.id}: {words.sentence(e.title)}" for e in two)
+    return replace(entry, elements=(), differences=(), pictures=pictures, caption=f"{named} {entry.caption}")
+
+
+def _rows(figures: Sequence[Exhibit]) -> tuple[tuple[Exhibit, ...], ...]:
+    """The board by itself, then three abreast."""
+    return tuple(r for r in (tuple(figures[:1]), tuple(figures[1:4]), tuple(figures[4:])) if r)
 
 
 def _entry(case: Case, found: Correspondence, metrics: dict[str, Metric], measures: Measures) -> Entry:
@@ -90,7 +107,7 @@ def _entry(case: Case, found: Correspondence, metrics: dict[str, Metric], measur
             f"({region.level_low} to {region.level_high})"
         )
         rows.append(Line(f"Region {region.number}", said))
-    rows += [Line(words.sentence(v.name).removesuffix("."), v.value) for v in found.values]
+    rows += [Line(_capital(v.name), v.value.replace("-", "−") if v.value[:1] == "-" else v.value) for v in found.values]
     for ceiling in found.ceilings:
         rows.append(
             Line(f"Not taken: {ceiling.what}", ceiling.reason)
@@ -100,23 +117,37 @@ def _entry(case: Case, found: Correspondence, metrics: dict[str, Metric], measur
     # Measures of the frames as they lie stand in tables of their own; this one is here to be told from the others.
     if isinstance(idea := measures.pair(laid, found.work).get("clip"), Measurement) and "clip" in metrics:
         rows.append(Line(metrics["clip"].title, words.measured(idea.value, metrics["clip"])))
-    rows.append(Line("Common elements", _common(found.common, found.work)))
-    shown = [(picture(e, _SIDE_MM[e.id[-1]]), f"{e.id}: {e.title}") for e in map(case.exhibit, found.figures)]
+    own = next((n.training_id for n in case.neighbours if n.exhibit == found.work), "")
+    rows.append(Line("Common elements", _common(found.common, found.work, own)))
+    shown = tuple(
+        tuple((picture(e, _SIDE_MM[e.id[-1]]), f"{e.id}: {e.title}") for e in row)
+        for row in _rows([case.exhibit(tag) for tag in found.figures])
+    )
     return Entry(
         found.id, f"{laid} and {found.work}: {found.outcome.value}", found.basis, tuple(rows),
         tuple(map(_row, found.elements)), tuple(map(_row, found.differences)),
-        tuple(r for r in (tuple(shown[:1]), tuple(shown[1:4]), tuple(shown[4:])) if r),
+        shown,
         _CAPTION, found.word_rates,
     )  # fmt: skip
 
 
-def _common(found: CommonElements | Absent, work: str) -> str:
-    """What several items of the index share with the work, in words."""
+def _capital(name: str) -> str:
+    return words.sentence(name[:1].upper() + name[1:]).removesuffix(".")
+
+
+def _common(found: CommonElements | Absent, work: str, own: str) -> str:
+    """What several items of the index share with the work, in words.
+
+    Args:
+        own: the work's own id in the index; empty where it was put forward.
+    """
     if isinstance(found, Absent):
         return f"not sought: {found.reason}"
-    said = f"{work} was compared with {len(found.examined)} items of the index near it"
-    if found.duplicates:
-        said += f"; {', '.join(found.duplicates)} reproduce it throughout and were not counted"
+    others = [item for item in found.examined if item != own]
+    same = [item for item in found.duplicates if item != own]
+    said = f"{work} was compared with {len(others)} other items of the index near it"
+    if same:
+        said += f"; {words.listed(same)} reproduce{'s' if len(same) == 1 else ''} it throughout and were not counted"
     if found.work is None:
         return f"{said}. No part of it is shared by two or more of them; nothing was left out."
     said += (

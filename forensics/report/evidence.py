@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import statistics
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
@@ -19,6 +19,7 @@ from forensics.case import (
     Item,
     Measurement,
     NotMeasured,
+    Outcome,
     Pair,
 )
 from forensics.report import charts, words
@@ -117,19 +118,49 @@ class Comparing:
 def summary(case: Case) -> Summary:
     """The one-page summary: every pair is named, answered or not."""
     # The first point against each answer, then the second of each: a page short of room still speaks of every pair.
-    in_turn = itertools.zip_longest(*(f.contrary for f in case.findings))
-    said = dict.fromkeys(words.sentence(c) for turn in in_turn for c in turn if c)
-    # That one answer has nothing against it is no news on a page where another one has.
-    contrary = tuple(c for c in said if c != verbal.NOTHING_CONTRARY) or tuple(said)
+    in_turn = itertools.zip_longest(*((*f.contrary, *_nearest_control(case, f)) for f in case.findings))
+    contrary = tuple(
+        dict.fromkeys(
+            words.sentence(c) for turn in in_turn for c in turn if c is not None and c != verbal.NOTHING_CONTRARY
+        )
+    )
     return Summary(
         case.matter.questions,
         _thumbs(case),
         tuple(_pair(case, pair) for pair in Pair),
         contrary[:STRONGEST],
         contrary,
-        tuple(dict.fromkeys(a.what for a in case.absences)),
+        tuple(dict.fromkeys(a.what for a in absences(case))),
         sum(isinstance(m, NotMeasured) for m in case.measurements),
         _explained(case),
+    )
+
+
+def _nearest_control(case: Case, finding: Finding) -> tuple[str, ...]:
+    """That the nearest control receives a word of correspondence too, where the disputed image received one."""
+    found = case.control_correspondence
+    corresponds = bool(case.assessments) and case.assessments[0].grade in _CORRESPONDING
+    if finding.pair is not Pair.DERIVATION or found is None or found.outcome not in _REPRODUCES or not corresponds:
+        return ()
+    return (
+        f"The nearest control work, {found.laid}, receives the word “{found.outcome.value}” beside the item of the "
+        f"index nearest to it, {found.work}, although it is not known to derive from it. {found.basis}",
+    )
+
+
+_REPRODUCES = (Outcome.REPRODUCES, Outcome.PARTLY)
+
+
+def absences(case: Case) -> tuple[Absent, ...]:
+    """Everything not measured or not at hand: what the case lists, and the checkpoint, index and controls it lacks."""
+    known = [w for w in (case.checkpoint, case.index, case.controls) if isinstance(w, Absent)]
+    listed = {a.what for a in case.absences}
+    titles = {f"measure {m.name}": f"measure {m.title}" for m in case.metrics}
+    every = (*(a for a in known if a.what not in listed), *case.absences)
+    # A comparison alone lacks what an examination of a checkpoint would bring.
+    remedy = "`forensics analyze` uses one." if case.command == "compare" else ""
+    return tuple(
+        replace(a, what=titles.get(a.what, a.what), remedy=a.remedy or (remedy if a in known else "")) for a in every
     )
 
 
@@ -213,7 +244,7 @@ def _comparison(c: Comparison) -> ComparisonView:
         words.pointing(c),
         words.tally(c),
         words.p_value(c),
-        f"{words.number(low, 2)} to {words.number(high, 2)}",
+        f"{words.number(low, 2)} and {words.number(high, 2)}",
         words.significant(c.p_holm) if c.p_holm is not None else "",
         charts.strip(c) if c.primary_for is not None else charts.small_strip(c),
         spread,

@@ -41,6 +41,8 @@ class PairRow:
     b: str
     what: str
     cells: tuple[Cell, ...]
+    ids: str = ""
+    """Of the measurements of the row, in the order of the columns: what findings and assessments cite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,10 @@ class Measures:
             if len(v.outputs) == 1:
                 wanted.append((v.outputs[0], v.method))
             else:
-                wanted += [(t, w) for t, w in ((v.best, "closest seed"), (v.median, "median seed")) if t]
+                drawn = v.title.partition(", control checkpoint ")[2] or "seed"
+                wanted += [
+                    (t, w) for t, w in ((v.best, f"closest {drawn[:9]}"), (v.median, f"median {drawn[:9]}")) if t
+                ]
         beside = "" if case.asked == disputed else f", beside {case.asked}"
         made = {t for v in case.inversions for t in v.outputs}
         lanes = [
@@ -160,7 +165,11 @@ class Measures:
         tables = -(-len(metrics) // WIDEST)
         wide = -(-len(metrics) // max(1, tables))  # tables of about equal width
         blocks = [metrics[i : i + wide] for i in range(0, len(metrics), max(1, wide))]
-        return [self._table(f"tab-{key}-{n}", title, block, pairs) for n, block in enumerate(blocks, start=1)]
+        named = [title if tables == 1 else f"{title}: {words.listed([m.name.upper() for m in b])}" for b in blocks]
+        return [
+            self._table(f"tab-{key}-{n}", said, block, pairs)
+            for n, (said, block) in enumerate(zip(named, blocks, strict=True), start=1)
+        ]
 
     def _table(self, key: str, title: str, metrics: Sequence[Metric], pairs: Sequence[tuple[str, str]]) -> Table:
         marks: dict[str, str] = {}
@@ -177,8 +186,12 @@ class Measures:
             return Cell("not measured", marks.setdefault(said, chr(ord("a") + len(marks))))
 
         rows = tuple(
-            PairRow(p[0], p[1], words.cut(titles[p[1]], 70), tuple(cell(m, p) for m in metrics)) for p in pairs
-        )
+            PairRow(
+                p[0], p[1], words.cut(titles[p[1]], 70), tuple(cell(m, p) for m in metrics),
+                ", ".join(self._by_pair[p][m.name].id for m in metrics if m.name in self._by_pair[p]),
+            )
+            for p in pairs
+        )  # fmt: skip
         return Table(key, title, _heads(metrics), rows, tuple((mark, said) for said, mark in marks.items()))
 
 

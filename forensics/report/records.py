@@ -15,6 +15,10 @@ from forensics.report import words
 
 FOLDED = 3
 """Entries alike from which on they share a row."""
+ABREAST = 2
+"""Exhibits of one origin from which on they share a heading."""
+SHORT = 22
+"""Characters of a setting's name or value that fit in half the width of the page."""
 STORED = "exhibit stored"
 
 
@@ -50,7 +54,10 @@ class SettingsGroup:
     """Settings that came from one place."""
 
     source: str
-    rows: tuple[tuple[str, str], ...]
+    abreast: tuple[tuple[tuple[str, str], ...], ...]
+    """Short ones, two a row, read down the left half first."""
+    wide: tuple[tuple[str, str], ...]
+    """Those whose value needs the width of the page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +66,15 @@ class ExhibitRow:
 
     id: str
     title: str
+    """What it is, and what else tells it from the others of its group."""
     made_by: str
-    size: str
-    seed: str
+    """Origin and size; empty where the heading of the group says both."""
     sha256: str
 
 
 @dataclass(frozen=True, slots=True)
 class ExhibitGroup:
-    """Pictures of one origin and size; a group of one has no heading of its own."""
+    """Pictures of one origin; a group of one has no heading of its own."""
 
     heading: str
     rows: tuple[ExhibitRow, ...]
@@ -133,31 +140,43 @@ def settings(rows: tuple[Setting, ...]) -> tuple[SettingsGroup, ...]:
         kept = [(name, value) for name, value in found if name not in unset]
         if len(unset) < FOLDED:
             kept, unset = found, []
-        made.append(SettingsGroup(source, (*kept, *([("not given", ", ".join(unset))] if unset else []))))
+        every = (*kept, *([("not given", ", ".join(unset))] if unset else []))
+        short = [row for row in every if len(row[1]) <= SHORT and len(row[0]) <= SHORT]
+        half = -(-len(short) // 2)
+        pairs = tuple(tuple(row) for row in (short[n::half] if half else [] for n in range(half)))
+        made.append(SettingsGroup(source, pairs, tuple(row for row in every if row not in short)))
     return tuple(made)
 
 
 def exhibits(rows: tuple[Exhibit, ...]) -> tuple[ExhibitGroup, ...]:
-    """In the order of the case; neighbours in the table that were made alike share a heading."""
-
-    def key(e: Exhibit) -> tuple[object, ...]:
-        return (e.title, e.made_by, e.width, e.height)
-
+    """In the order of the case; neighbours in the table that were made alike share a heading, which says what they have
+    in common."""
     made = []
-    for _, same in itertools.groupby(rows, key):
-        run = [_exhibit(e) for e in same]
-        first = run[0]
-        many = len(run) >= FOLDED
-        made.append(ExhibitGroup(f"{first.title}, {first.made_by}, {first.size}" if many else "", tuple(run)))
+    for _, same in itertools.groupby(rows, lambda e: e.made_by):
+        run = list(same)
+        many = len(run) >= ABREAST
+        shared = {part for part in _parts(run[0]) if all(part in _parts(e) for e in run)} if many else set()
+        origin = _made_by(run[0])
+        said = [part for part in _parts(run[0]) if part in shared]
+        heading = ", ".join([*(p for p in said if p == run[0].title), origin, *(p for p in said if p != run[0].title)])
+        made.append(ExhibitGroup(heading if many else "", tuple(_exhibit(e, shared, many=many) for e in run)))
     return tuple(made)
 
 
-def _exhibit(e: Exhibit) -> ExhibitRow:
-    return ExhibitRow(
-        e.id,
-        e.title,
-        f"made by {e.made_by}" if e.made_by != "received" else "received",
-        words.pixels(e.width, e.height),
-        "" if e.seed is None else f"seed {e.seed}",
-        words.groups(e.sha256),
-    )
+def _exhibit(e: Exhibit, shared: set[str], *, many: bool) -> ExhibitRow:
+    seed = "" if e.seed is None else f"seed {e.seed}"
+    size = words.pixels(e.width, e.height)
+    if not many:
+        return ExhibitRow(
+            e.id, ", ".join(filter(None, (e.title, seed))), f"{_made_by(e)}, {size}", words.groups(e.sha256)
+        )
+    own = [part for part in (e.title, seed, size) if part and part not in shared]
+    return ExhibitRow(e.id, ", ".join(own) or "as above", "", words.groups(e.sha256))
+
+
+def _parts(e: Exhibit) -> tuple[str, ...]:
+    return (e.title, words.pixels(e.width, e.height))
+
+
+def _made_by(e: Exhibit) -> str:
+    return f"made by {e.made_by}" if e.made_by != "received" else "received"

@@ -83,6 +83,15 @@ def lines(facts: tuple[Fact, ...]) -> Lines:
     return tuple(Line(f.name, f.value, "verbatim") for f in facts)
 
 
+_CONTAINER = ("format", "mode")
+"""What the decoder says of the container: no statement that someone embedded."""
+
+
+def _mode(received: Item) -> str:
+    said = next((f.value for f in received.metadata if f.name == "mode"), "")
+    return f", colour mode {said}" if said else ""
+
+
 def item(case: Case, received: Item) -> ItemView:
     """A file received, with its digests and what it states about itself."""
     role = "Disputed image" if received.id == case.disputed else "Original, as put forward"
@@ -93,14 +102,17 @@ def item(case: Case, received: Item) -> ItemView:
         (
             Line("File name", received.file_name, "verbatim"),
             Line("Size", words.file_size(received.size_bytes)),
-            Line("Format", f"{received.media_type}, {words.pixels(received.width, received.height)} as stored"),
+            Line(
+                "Format",
+                f"{received.media_type}, {words.pixels(received.width, received.height)} as stored{_mode(received)}",
+            ),
             Line("SHA-256 as received", words.groups(received.sha256), "hash"),
             Line("Working copy", f"exhibit {copy.id}, {words.pixels(copy.width, copy.height)}, {copy.media_type}"),
             Line("Steps to the working copy", " ".join(map(words.sentence, received.decoding)) or "none needed"),
             Line("SHA-256 of its bytes", words.groups(copy.sha256), "hash"),
             Line("SHA-256 of its pixels", words.groups(copy.pixel_sha256), "hash"),
         ),
-        lines(received.metadata),
+        lines(tuple(f for f in received.metadata if f.name not in _CONTAINER)),
         lines(received.generator),
         lines(received.provenance),
         origin(case.origin) if received.id == case.disputed and isinstance(case.origin, Origin) else (),

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from forensics import jurisdictions, schema
-from forensics.case import Absent, Assessment, Case, Grade
+from forensics.case import Absent, Assessment, Case, Origin
 from forensics.report import records, words
 from forensics.report.bits import Bits, bits
 from forensics.report.boards import Boards, Picture, boards, picture
 from forensics.report.correspondences import Entry, control, correspondences
-from forensics.report.evidence import Comparing, Summary, comparing, limitations, summary, third_source
+from forensics.report.evidence import Comparing, Summary, absences, comparing, limitations, summary, third_source
 from forensics.report.measures import Measures, Table
 from forensics.report.searched import Searched, searched
 from forensics.report.sensitivity import SensitivityRow, sensitivity
@@ -37,6 +37,8 @@ from forensics.report.validation import Validation, validation
 
 HEADER = 60
 """Characters that stand on one line of the running header."""
+DESCRIBED = "correspondence/2, outcome/2"
+"""The versions of the comparison whose steps and bounds the method card states; others are named, not described."""
 PICTURED = 2
 """Assessments that repeat the two pictures; with more of them the section would be longer than its words."""
 
@@ -61,7 +63,6 @@ class AssessmentView:
     work: str
     title: str
     grade: str
-    grade_says: str
     basis: str
     corresponds: tuple[str, ...]
     differs: tuple[str, ...]
@@ -123,6 +124,12 @@ class Report:
     """Those after the first without any region, which share a table."""
     moved: str
     """Where retention is asked of another picture than the disputed image: what stands in its place, and where."""
+    laid_by: str
+    """Versions of the comparison and of its bounds."""
+    comparing_laid: bool
+    """Whether the method card describes these versions."""
+    origin: bool
+    """Whether the origin of the disputed image was measured."""
     outputs: Table | None
     """What came of each run of several outputs; every single one stands in the attached measurements.csv."""
     control_correspondence: Entry | None
@@ -148,6 +155,8 @@ class Report:
     elements: bool
     """Whether the comparison element by element is printed."""
     person: tuple[Stated, ...]
+    opinion: tuple[Stated, ...]
+    """The range of opinion: a field of its own, which no file fills in."""
 
 
 def view(case: Case, signatory: str = "") -> Report:
@@ -185,6 +194,9 @@ def view(case: Case, signatory: str = "") -> Report:
         correspondences=tuple(c for c in laid if c not in apart),
         apart=apart,
         moved=_moved(case),
+        laid_by=words.listed(sorted({c.protocol for c in case.correspondences})),
+        comparing_laid={c.protocol for c in case.correspondences} == {DESCRIBED},
+        origin=isinstance(case.origin, Origin) and not isinstance(case.origin.reconstructions, Absent),
         outputs=measures.outputs(),
         control_correspondence=control(case),
         comparing=comparing(case),
@@ -193,7 +205,10 @@ def view(case: Case, signatory: str = "") -> Report:
         bits=bits(case),
         validation=validation(case),
         assessments=tuple(_assessment(case, a, pictured=n < PICTURED) for n, a in enumerate(case.assessments)),
-        grades=tuple((grade.value, said) for grade, said in words.GRADES.items()),
+        grades=tuple(
+            (grade.value, said)
+            for grade, said in (words.GRADES if case.correspondences else words.GRADES_UNALIGNED).items()
+        ),
         metrics=tuple(
             MetricView(
                 m.name,
@@ -219,11 +234,19 @@ def view(case: Case, signatory: str = "") -> Report:
         ),
         environment=lines(case.environment),
         exhibits=records.exhibits(case.exhibits),
-        absences=case.absences,
+        absences=absences(case),
         searched=searched(case),
         pack=pack,
         elements=pack is None or pack.element_comparison,
         person=_person(case),
+        opinion=(
+            Stated("Range of opinion on the matters dealt with, and whose", ""),
+            Stated(
+                "Reasons for the opinion held within that range; where no opinion can be given without qualification, "
+                "the qualification",
+                "",
+            ),
+        ),
     )
 
 
@@ -256,7 +279,8 @@ def _cover(case: Case) -> Cover:
         ("Case reference", m.reference),
         ("Instructed by", m.instructed_by),
         ("Examiner", m.examiner),
-        ("Examination completed", words.moment(case.created)),
+        ("Examination begun", words.moment(case.created)),
+        ("Examination completed", words.moment(case.custody[-1].utc) if case.custody else ""),
         ("Software", f"{case.tool.name} {case.tool.value}"),
         ("Case identifier", case.id),
     )
@@ -276,7 +300,7 @@ def _person(case: Case) -> tuple[Stated, ...]:
         Stated("Compensation, and anything that could give rise to doubt about impartiality",
                _joined(p.compensation, p.conflicts)),
         Stated("Who ran the program, and under whose supervision", _joined(p.operator, p.supervision)),
-        Stated("Technical opinion adopted, range of opinion, deviations from the method", ""),
+        Stated("Technical opinion adopted, and deviations from the method with their reasons", ""),
     )  # fmt: skip
 
 
@@ -291,7 +315,6 @@ def _assessment(case: Case, a: Assessment, *, pictured: bool) -> AssessmentView:
         a.work,
         work.title,
         a.grade.value,
-        words.GRADES[Grade(a.grade)],
         words.sentence(a.basis),
         tuple(map(words.sentence, a.corresponds)),
         tuple(map(words.sentence, a.differs)),

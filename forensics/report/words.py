@@ -32,13 +32,22 @@ PAIRS: dict[Pair, tuple[str, str, str]] = {
 
 GRADES: dict[Grade, str] = {
     Grade.SAME_PIXELS: "The decoded pixels of both pictures are equal, byte for byte.",
+    Grade.THROUGHOUT: "Laid over each other, the pictures agree in detail over at least the share of the content of "
+    "both that the method states.",
+    Grade.IN_PART: "A part of the one agrees in detail with a part of the other, over less than that share.",
+    Grade.SUBJECT: "No part agrees in detail; the coarse arrangement, the subject or the manner is near.",
+    Grade.NONE: "No part agrees in detail, and neither arrangement, subject nor manner is near. Single measures can "
+    "still lie nearer than those of control works; they are given as they are.",
+    Grade.INSUFFICIENT: "The pictures are too plain to compare, or what a grade needs is not at hand.",
+}
+"""What each graded word says, and no more, where the pictures were laid over each other."""
+GRADES_UNALIGNED: dict[Grade, str] = GRADES | {
     Grade.THROUGHOUT: "The measures of place and detail lie within the bounds the protocol sets for near agreement.",
     Grade.IN_PART: "They lie outside these bounds, but nearer than the protocol's share of the control works reaches.",
     Grade.SUBJECT: "The measure of subject and manner is near; the measures of place and detail are not.",
-    Grade.NONE: "No measure is nearer than what control works show.",
-    Grade.INSUFFICIENT: "The measurements or controls that a grade needs are not at hand.",
+    Grade.NONE: "No measure of place and detail is nearer than what control works show.",
 }
-"""What each graded word says, and no more."""
+"""The same where none was: the graded words then rest on measures of the pictures as they lie."""
 
 
 def count(n: int) -> str:
@@ -155,7 +164,7 @@ def moment(utc: str) -> str:
 def ratio(value: LikelihoodRatio | Absent, pair: Pair) -> str:
     """The likelihood ratio with its propositions, interval, bound and band, or why there is none."""
     if isinstance(value, Absent):
-        return f"not evaluated: {value.reason}"
+        return f"not evaluated: {lowered(value.reason)}"
     _, first, second = PAIRS[pair]
     if value.log10 < 0:
         first, second = second, first
@@ -177,6 +186,11 @@ def ratio(value: LikelihoodRatio | Absent, pair: Pair) -> str:
 def listed(parts: Sequence[str]) -> str:
     """a, b and c."""
     return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1]))) if parts else ""
+
+
+def lowered(text: str) -> str:
+    """The text as the continuation of a sentence: its first letter small, unless it begins with an abbreviation."""
+    return text if text[1:2].isupper() else text[:1].lower() + text[1:]
 
 
 def sentence(text: str) -> str:

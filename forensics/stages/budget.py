@@ -54,7 +54,7 @@ class Budget:
         return tuple(
             Setting(
                 f"budget, {name}",
-                f"{own:,} evaluations for the disputed image, {controls:,} for the controls",
+                f"{own:_} evaluations for the disputed image, {controls:_} for the controls".replace("_", "\u202f"),
                 "protocol",
             )
             for name, own, controls in self.rows

@@ -60,7 +60,8 @@ def evaluate(
     """
     found = _record(checkpoint, protocol, location)
     if isinstance(found, Absent):
-        return Evaluated(found, {})
+        why = Absent("likelihood ratio", found.reason, "The rank among the control works is offered instead.")
+        return Evaluated(found, dict.fromkeys(Pair, why))
     record, data = found
     digest = records.digest_of(data)
     controlled = (
@@ -81,7 +82,7 @@ def evaluate(
         Pair.RETENTION: _ratio(retention, digest, statistics, properties_asked, _kind(measured)),
         Pair.ORIGIN: _ratio(propositions.origin, digest, statistics, properties, ""),
     }
-    return Evaluated(records.facts(record, digest, FILE, controlled), ratios)
+    return Evaluated(records.facts(record, digest, FILE, controlled, properties), ratios)
 
 
 def _record(

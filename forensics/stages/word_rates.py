@@ -31,13 +31,18 @@ def sentence(study: Path | None = None) -> str:
     others = [row for row in _program(made) if row["required"] not in _DETAIL]
     right, works = sum(row["right"] for row in edited), sum(row["works"] for row in edited)
     kinds = ", ".join(row["case"] for row in edited)
-    rest = ", ".join(f"{row['case']} {row['right']} of {row['works']}" for row in others)
+    rest = ", ".join(f"{row['case']} {_in_detail(row)} of {row['works']}" for row in others)
     return (
-        f"How often this word errs was measured on works held out from every choice, without an index. Said to "
-        f"reproduce: {pairs}. Renderings changed by program ({kinds}) received the word required in {right} of "
-        f"{works}; of the other kinds: {rest}. The works are clip art of at most 128 pixels; for pictures of another "
-        "kind no rate is known."
+        "How often the outcome words err was measured on works held out from every choice, without an index. Where "
+        f"nothing was reproduced: {pairs}. Where the work was changed by program ({kinds}), the word was the one "
+        f"required in {right} of {works}. Where manner, subject, template or arrangement is all that two pictures have "
+        f"in common, “{Outcome.REPRODUCES.value}” or “{Outcome.PARTLY.value}” was said of: {rest}. The works are clip "
+        "art of at most 128 pixels; for pictures of another kind no rate is known."
     )
+
+
+def _in_detail(row: dict[str, Any]) -> int:
+    return sum(row["words"].get(word, 0) for word in _DETAIL)
 
 
 def _program(made: dict[str, Any]) -> list[dict[str, Any]]:
@@ -47,7 +52,9 @@ def _program(made: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _not_so(row: dict[str, Any]) -> str:
+    count = f"{row['pairs']:_}".replace("_", "\u202f")
     return (
-        f"of {row['pairs']:,} pairs ({row['pairs of']}) {row['reproduces']} (upper limit of the 95 % interval "
-        f"{row['upper bound 95 %']:.2%}), and {row['words'].get(Outcome.PARTLY.value, 0)} in part"
+        f"of {count} pairs of works ({row['pairs of']}) “{Outcome.REPRODUCES.value}” was said of {row['reproduces']} "
+        f"(upper limit of the 95 % interval {100 * row['upper bound 95 %']:.2f} %) and “{Outcome.PARTLY.value}” of "
+        f"{row['words'].get(Outcome.PARTLY.value, 0)}"
     )

@@ -18,9 +18,12 @@ import numpy as np
 from forensics import verbal
 from forensics.case import (
     Absent,
+    ChangedRates,
+    DomainRow,
     Fact,
     FeatureValue,
     FileDigest,
+    GroupRates,
     LikelihoodRatio,
     Pair,
     ValidatedPair,
@@ -345,9 +348,17 @@ def _interval(record: PropositionRecord, row: Sequence[float], found: float) -> 
     return min(float(low), found), max(float(high), found)
 
 
-def facts(record: ValidationRecord, digest: str, path: str, control_checkpoint: str) -> ValidationFacts:
-    """What a case states of the record: the forms that apply, and those that give no ratio with the reason."""
+def facts(
+    record: ValidationRecord, digest: str, path: str, control_checkpoint: str,
+    properties: Mapping[str, float] | None = None,
+) -> ValidationFacts:  # fmt: skip
+    """What a case states of the record: the forms that apply, and those that give no ratio with the reason.
+
+    Args:
+        properties: those of the disputed image by name, to be set beside the ranges of the works validated.
+    """
     pairs, refused = [], []
+    ranges: dict[tuple[str, float, float], list[str]] = {}
     for name, form in record.forms.items():
         controlled = name == "retention_with_control_checkpoint"
         if controlled != bool(control_checkpoint) and name.startswith("retention"):
@@ -357,16 +368,35 @@ def facts(record: ValidationRecord, digest: str, path: str, control_checkpoint: 
             continue
         if form.refused:
             refused.append(Absent(f"likelihood ratio for {form.pair.value}", form.refused))
-        pairs.append(validated(form))
+        pairs.append(validated(form, record.forms["retention"] if controlled else None))
+        for r in form.domain:
+            ranges.setdefault((r.name, r.low, r.high), []).append(form.pair.value)
+    known = properties or {}
+    domain = tuple(
+        DomainRow(name, value if math.isfinite(value := known.get(name, math.nan)) else None, tuple(of), low, high)
+        for (name, low, high), of in sorted(ranges.items())
+    )
+    repeated = tuple(
+        Fact(f"repeatability, {r.name}", f"{r.n} works measured twice: largest difference {r.largest:.2g}")
+        for r in record.repeatability
+    )
     return ValidationFacts(
         record.name, digest, path, record.checkpoint_digest, record.protocol_version, tuple(pairs), tuple(refused),
-        tuple(Fact(f"blind baseline, {b.name}", f"AUC {b.auc.value:.3f}") for b in record.baselines),
+        (*(Fact(f"blind baseline, {b.name}", f"AUC {b.auc.value:.3f}") for b in record.baselines), *repeated),
+        domain, record.limits,
     )  # fmt: skip
 
 
-def validated(form: PropositionRecord) -> ValidatedPair:
-    """One pair as a case states it."""
+def validated(form: PropositionRecord, sibling: PropositionRecord | Absent | None = None) -> ValidatedPair:
+    """One pair as a case states it.
+
+    Args:
+        sibling: another form of the same pair, whose study of changes stands in where this one has none.
+    """
     controls = form.p_values[0] if form.p_values else None
+    studied, of = form, ""
+    if not form.robustness and isinstance(sibling, PropositionRecord):
+        studied, of = sibling, sibling.primary
     return ValidatedPair(
         pair=form.pair, features=form.calibrator.features, first=form.first, second=form.second,
         n_first=form.n_sources.test_first, n_second=form.n_sources.test_second, cllr=form.cllr, cllr_min=form.cllr_min,
@@ -374,6 +404,16 @@ def validated(form: PropositionRecord) -> ValidatedPair:
         upper=form.bounds.upper, ratios_first=form.ratios_first, ratios_second=form.ratios_second,
         false_05=(controls.false_05.k, controls.false_05.n) if controls else (0, 0),
         false_01=(controls.false_01.k, controls.false_01.n) if controls else (0, 0),
+        misleading_first=(form.misleading_first.k, form.misleading_first.n),
+        misleading_second=(form.misleading_second.k, form.misleading_second.n),
+        groups=tuple(
+            GroupRates(g.name, g.n, g.auc.value, g.misleading.k, g.median_log10, g.in_first) for g in form.levels
+        ),
+        changes=tuple(
+            ChangedRates(s.name, s.n_first, s.n_second, s.auc.value, s.misleading_first.k, s.misleading_second.k)
+            for s in studied.robustness
+        ),
+        changes_of=of if studied.robustness else "",
     )  # fmt: skip
 
 

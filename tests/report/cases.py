@@ -18,6 +18,7 @@ from forensics.case import (
     Assessment,
     Better,
     Case,
+    ChangedRates,
     Checkpoint,
     Colour,
     CommonElements,
@@ -28,6 +29,7 @@ from forensics.case import (
     CreatorScore,
     CurveKind,
     CustodyEntry,
+    DomainRow,
     Element,
     Examiner,
     Exhibit,
@@ -35,6 +37,7 @@ from forensics.case import (
     FileDigest,
     Finding,
     Grade,
+    GroupRates,
     IndexFacts,
     IndexScore,
     Inversion,
@@ -768,7 +771,11 @@ def bits_and_validation(folder: Path, case: Case) -> Case:
     unseen = tuple(max(-1.6, -0.9 + 0.8 * v) for v in spread)
     pair = ValidatedPair(
         Pair.RETENTION, ("median LPIPS over the seeds",), "planted works", "works the checkpoint never saw", 64, 320,
-        0.41, 0.37, 0.93, (0.9, 0.96), -1.6, 2.2, planted, unseen, (15, 320), (3, 320),
+        0.41, 0.37, 0.93, (0.9, 0.96), -1.6, 2.2, planted, unseen, (15, 320), (3, 320), (4, 64), (19, 320),
+        (GroupRates("trained on 16 times a pass", 20, 0.957, 4, 0.7, in_first=True),
+         GroupRates("trained on 4 times a pass", 20, 0.702, 19, -1.6, in_first=False)),
+        (ChangedRates("JPEG, quality 30", 20, 20, 0.995, 3, 0), ChangedRates("mirrored", 20, 20, 0.4375, 18, 0)),
+        "Codelength, share that the prompt saves",
     )  # fmt: skip
     validation = ValidationFacts(
         "twin-a-standard",
@@ -779,6 +786,11 @@ def bits_and_validation(folder: Path, case: Case) -> Case:
         (pair,),
         (Absent("likelihood ratio for origin", "The record holds no works of known origin."),),
         (Fact("profile", "standard"), Fact("finished", "2026-11-21T22:10:00Z")),
+        (
+            DomainRow("shorter side in pixels", 60.0, ("retention",), 64.0, 256.0),
+            DomainRow("share of white", None, ("retention",), 0.15, 0.87),
+        ),
+        ("The figures hold for this checkpoint and for pictures like the works validated.",),
     )
     ratio = LikelihoodRatio(1.9, 1.5, 2.1, 1.9, -1.6, 2.2, verbal.band(1.9), 64, 320, (), sha(record))
     findings = tuple(
@@ -846,7 +858,7 @@ def laid_over(folder: Path, case: Case) -> Case:
         (Element(1, place, place, 0.97, "agrees"), Element(2, place, place, 0.61, "undecided")),
         (Element(3, place, place, 0.11, "differs"),),
         (Fact("SSIM on the overlap (wang-2004/1)", "0.9035"),), ("D1L", "D1O", "D1B", "D1M", "D1E"),
-        "correspondence/1, outcome/1",
+        "correspondence/2, outcome/2",
         CommonElements(("t1", "t2", "t3"), ("t1", "t2"), ("t3",), place, 0.12, left_out=True),
         word_rates="How often this word errs was measured: of 3,000 unrelated pairs 0 are said to reproduce.",
     )  # fmt: skip

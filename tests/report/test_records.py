@@ -52,15 +52,15 @@ def test_settings_by_source_with_the_unset_ones_in_one_row() -> None:
         Setting("e", "2", "command line"),
     )
     one, two = records.settings(rows)
-    assert one == records.SettingsGroup("default", (("d", "1"), ("not given", "a, b, c")))
-    assert two == records.SettingsGroup("command line", (("e", "2"),))
+    assert one == records.SettingsGroup("default", ((("d", "1"), ("not given", "a, b, c")),), ())
+    assert two == records.SettingsGroup("command line", ((("e", "2"),),), ())
 
 
 def test_every_exhibit_is_listed_once_in_order(tmp_path: Path) -> None:
     case = CASES["full"](tmp_path)
     groups = records.exhibits(case.exhibits)
     assert [(r.id, r.sha256) for g in groups for r in g.rows] == [(e.id, words.groups(e.sha256)) for e in case.exhibits]
-    assert all(g.heading or len(g.rows) < records.FOLDED for g in groups)
+    assert all(g.heading or len(g.rows) < records.ABREAST for g in groups)
 
 
 def test_the_outputs_of_a_run_are_summed_up_with_their_true_median_and_range(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_likelihood_ratio_keeps_its_propositions_interval_and_bound_and_is_symme
     assert bound.startswith("100, the bound that the validation data allow: moderately strong support")
     assert "5" not in bound.split(":")[0]
     assert "no support either way" in words.ratio(_ratio(1.3), Pair.RETENTION)
-    assert words.ratio(Absent("x", "No record exists."), Pair.ORIGIN) == "not evaluated: No record exists."
+    assert words.ratio(Absent("x", "No record exists."), Pair.ORIGIN) == "not evaluated: no record exists."
 
 
 def test_moment_is_read_by_people() -> None:

@@ -16,9 +16,14 @@ def test_the_shipped_study_is_quoted_with_its_limits() -> None:
     made = json.loads(SHIPPED.read_text(encoding="utf-8"))
     said = word_rates.sentence()
     for row in made["not copies"]["test"]:
-        assert f"of {row['pairs']:,} pairs ({row['pairs of']}) {row['reproduces']} " in said
-    paraphrase = next(r for r in word_rates._program(made) if r["case"] == "paraphrase")
-    assert f"paraphrase {paraphrase['right']} of {paraphrase['works']}" in said
+        count = f"{row['pairs']:_}".replace("_", "\u202f")
+        assert f"of {count} pairs of works ({row['pairs of']}) “reproduces” was said of {row['reproduces']} " in said
+    rows = word_rates._program(made)
+    changed = [r for r in rows if "reproduces" in r["required"]]
+    assert f"required in {sum(r['right'] for r in changed)} of {sum(r['works'] for r in changed)}" in said
+    for row in (r for r in rows if r not in changed):
+        wrong = sum(n for word, n in row["words"].items() if "reproduces" in word)
+        assert f"{row['case']} {wrong} of {row['works']}" in said
     assert "no rate is known" in said
 
 

@@ -1,0 +1,58 @@
+"""The method card of the comparison states the bounds that are in force, and no method is described by a blank."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from forensics import report
+from forensics.report.view import DESCRIBED
+from forensics.similarity import METRICS, align, correspondence, outcome, regions, thumbnail_level
+from tests.report.cases import CASES
+from tests.report.pages import words
+
+METHODS = Path(__file__).parents[2] / "templates" / "methods"
+
+
+def test_the_card_of_the_comparison_states_the_bounds_in_force() -> None:
+    assert f"{correspondence.VERSION}, {outcome.VERSION}" == DESCRIBED
+    card = " ".join(words((METHODS / "correspondence.html.j2").read_text(encoding="utf-8")).split())
+    bounds = outcome.BOUNDS
+    for said in (
+        f"the details of {align._JUDGED[0]}, {align._JUDGED[1]} and {align._JUDGED[2]} pixels",
+        f"Up to {align.REGIONS} parts",
+        f"correlates with at least {correspondence.LEVEL_AGREES}",
+        f"every step from {thumbnail_level.FIRST} pixels on",
+        f"The finest step is {thumbnail_level.STEPS[-1]} pixels",
+        f"cut into {regions.GRID} cells along its long side",
+        f"correlation of at least {regions.AGREES:.2f}, differs below {regions.DIFFERS:.2f}",
+        f"contrast below {regions.PLAIN}",
+        f"at least {bounds.cells} agreeing cells",
+        f"a level of at least {bounds.level} pixels or {bounds.places} keypoints",
+        f"at least {100 * bounds.whole:.0f} % of the content",
+        f"mean correlation of at least {bounds.arrangement}",
+        f"at least {100 * bounds.arrangement_share:.0f} % of both contents",
+        f"PDQ quality of {bounds.quality} and {bounds.structure} keypoints",
+    ):
+        assert said in card, said
+    low, high = thumbnail_level._QUANTILES
+    assert f"holds {100 * (high - low):.0f} % of resamples" in card
+
+
+@pytest.mark.parametrize("name", sorted(METRICS))
+def test_every_measure_of_the_table_says_how_it_works(name: str) -> None:
+    assert (METHODS / f"{name}.html.j2").is_file()
+
+
+@pytest.mark.parametrize("name", ["full", "compare"])
+def test_what_the_cards_cite_is_listed(name: str, tmp_path: Path) -> None:
+    html = report.render_html(CASES[name](tmp_path), tmp_path)
+    cards, _, listed = html[html.index('id="method"') :].partition('id="references"')
+    text = " ".join(words(cards).split())
+    entries = [" ".join(words(p).split()) for p in re.findall(r"<p>.*?</p>", listed[: listed.index("<h1")], re.S)]
+    cited = re.findall(r"([A-Z][\w-]+)(?: et al\.| and [A-Z][\w-]+)? ((?:19|20)\d\d)[;,:)]", text)
+    assert len(cited) > 3
+    for surname, year in cited:
+        assert any(surname in entry and year in entry for entry in entries), (surname, year)
