@@ -63,7 +63,7 @@ NO_RECORD = Absent(
 NO_RATIO_COMPARED = Absent(
     "likelihood ratio",
     "A likelihood ratio is calibrated on works of known status with a checkpoint; this is a comparison of pictures.",
-    "How often the outcome word errs on works of known status is stated beside it.",
+    "Use `forensics analyze` with a checkpoint that has a validation record.",
 )
 NO_ORIGIN = Absent(
     "origin",
