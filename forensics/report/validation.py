@@ -152,7 +152,7 @@ def _means(p: ValidatedPair, case: Case) -> str:
 def _of_this_case(pair: Pair, case: Case) -> str:
     """Which changes the comparison measured between the disputed image and the work that it corresponds with."""
     if pair is Pair.ORIGIN:
-        return "Whether the disputed image was changed since it was made, in this case, does not show in the picture alone."
+        return "In this case, whether the disputed image was changed since it was made does not show in it alone."
     if pair is Pair.RETENTION and case.asked != case.item(case.disputed).exhibit:
         return (
             f"In this case retention is asked of {case.asked} as the index holds it, so that a change of the disputed "
