@@ -16,8 +16,8 @@ from forensics.report.measures import Measures
 MM_PER_INCH = 25.4
 LABELS_MM, UNBROKEN_MM = 10.0, 90.0
 """Height of the labels of a row; a figure up to this height is kept on one page."""
-PAIR_MM, TRIPLE_MM, QUADRUPLE_MM, STRIP_MM = 73.0, 48.0, 35.0, 16.5
-"""Printed long side of a panel by the number of panels in a row of 150 mm: two, three, four, eight."""
+PAIR_MM, TRIPLE_MM, QUADRUPLE_MM, STRIP_MM = 73.0, 44.0, 35.0, 16.5
+"""Printed long side of a panel by the number of panels in a row, of 150 mm at most: two, three, four, eight."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,6 +95,9 @@ class ComparisonView:
     direction: str
     tally: str
     p: str
+    counted: str
+    """k of n as a table has room for it; p likewise."""
+    rank: str
     share: str
     holm: str
     chart: Markup
@@ -244,6 +247,8 @@ def _comparison(c: Comparison) -> ComparisonView:
         words.pointing(c),
         words.tally(c),
         words.p_value(c),
+        f"{c.k} of {c.n}",
+        words.significant(c.p),
         f"{words.number(low, 2)} and {words.number(high, 2)}",
         words.significant(c.p_holm) if c.p_holm is not None else "",
         charts.strip(c) if c.primary_for is not None else charts.small_strip(c),
