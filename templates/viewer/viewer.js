@@ -70,7 +70,7 @@ function draw() {
   stack.style.filter = state.mode === "difference" ? `brightness(${one("#gain").value})` : "";
   one("#gained").textContent = one("#gain").value;
   const unlike = together && first.width !== second.width;
-  one("#said").textContent = [pair.values, unlike ? `${pair.b} is shown at the width of ${pair.a}.` : ""].filter(Boolean).join(" ");
+  one("#said").textContent = [pair.values, unlike ? `${pair.b} is shown at the width of ${pair.a}.` : ""].filter(Boolean).join(". ");
   if (state.mode !== "blink") stop();
 }
 
