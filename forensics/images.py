@@ -37,13 +37,13 @@ def to_tensor(picture: Image.Image) -> Tensor:
     if picture.mode != "RGB":
         raise ValueError(f"expected an RGB picture, got mode {picture.mode}")
     pixels = np.asarray(picture, dtype=np.uint8)
-    return torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].to(torch.float32) / 255
+    return torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].to(torch.float32).div_(255)
 
 
 def to_picture(tensor: Tensor) -> Image.Image:
     """The 8-bit RGB picture nearest to a (1, 3, H, W) or (3, H, W) tensor in [0, 1]; values outside are clipped."""
     t = tensor[0] if tensor.ndim == 4 else tensor
-    pixels = (t.detach().float().clamp(0, 1) * 255).round().to(torch.uint8)
+    pixels = t.detach().float().clamp(0, 1).mul_(255).round_().to(torch.uint8)
     return Image.fromarray(pixels.permute(1, 2, 0).cpu().numpy(), "RGB")
 
 

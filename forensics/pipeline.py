@@ -78,7 +78,7 @@ def analyze(image: Path, out: Path, resolved: Resolved, *, force: bool = False, 
             instruments = measure.Instruments.prepare(embedder, None if isinstance(copies, Absent) else copies)
             put_forward = [work for _, work in originals]
             at_hand = [*put_forward, *(Work(i, pixels, "") for i, pixels in found.pictures.items())]
-            overlaid = correspond.lay_over(target, at_hand, emit)
+            overlaid = correspond.lay_over(target, at_hand, emit, correspond.light_table(instruments.at_hand))
             traced = origin.trace(
                 target, disputed, checkpoint, put_forward, found, controls, protocol, device, instruments.at_hand,
                 ledger, emit, overlaid.copies(target, at_hand),

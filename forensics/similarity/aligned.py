@@ -14,8 +14,6 @@ the disputed image, and lies between the two values it is made of.
 
 from __future__ import annotations
 
-import hashlib
-from collections import OrderedDict
 from dataclasses import replace
 from typing import ClassVar
 
@@ -25,10 +23,10 @@ import torch
 from torch import Tensor
 
 from forensics.case import Better, Metric
-from forensics.images import to_picture
 from forensics.similarity.correspondence import VERSION as PAIRING
-from forensics.similarity.correspondence import Pairing, Part, Prepared, pair, prepare
+from forensics.similarity.correspondence import Pairing, Part
 from forensics.similarity.inputs import SIZE_SENTENCE, check
+from forensics.similarity.light_table import LightTable
 from forensics.similarity.lpips import MIN_FULL_SIDE, Lpips
 from forensics.similarity.outcome import Bounds, detailed, seen
 from forensics.similarity.plates import Array
@@ -43,8 +41,6 @@ BAND = 0.80
 """Correlation at or above which a band agrees in that sense; fixed for the same reason."""
 _CONTRAST = 0.2
 """Standard deviation to which both tone planes are brought, around the middle grey."""
-_KEPT = 256
-"""Pictures whose keypoints are kept: controls come back for every work."""
 
 
 class Aligned:
@@ -82,13 +78,14 @@ class Aligned:
     def __init__(self) -> None:
         """Load the network of LPIPS. Raises WeightsError."""
         self._lpips = Lpips()
-        self._known: OrderedDict[bytes, Prepared] = OrderedDict()
+        self.table = LightTable()
+        """What was prepared and laid, for others that compare the same pictures."""
 
     def __call__(self, a: Tensor, b: Tensor) -> Tensor:
         """(B,) float64, 0 for equal pixels, lower is more alike. Raises ValueError on wrong shape or range."""
         check(a, b)
         values = [
-            self.of(pair(self._prepared(x), self._prepared(y)), float(self._lpips(x, y)[0]))
+            self.of(self.table.pair(*self.table.prepared(x, y)), float(self._lpips(x, y)[0]))
             for x, y in ((a[i : i + 1], b[i : i + 1]) for i in range(len(a)))
         ]
         return torch.tensor(values, dtype=torch.float64)
@@ -112,16 +109,6 @@ class Aligned:
         x, y = (torch.from_numpy(np.stack([p, p, p]))[None] for p in planes)
         fill = float(cv2.resize(part.over.mask.astype(np.float32), planes[0].shape[::-1]).mean())
         return min(self.facts.high, float(self._lpips.full_size(x, y)[0]) / max(fill, 1e-3))
-
-    def _prepared(self, picture: Tensor) -> Prepared:
-        pixels = np.asarray(to_picture(picture), np.uint8)
-        key = hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).digest()
-        if key not in self._known:
-            self._known[key] = prepare(pixels)
-            while len(self._known) > _KEPT:
-                self._known.popitem(last=False)
-        self._known.move_to_end(key)
-        return self._known[key]
 
 
 def corresponds(part: Part) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -32,11 +31,13 @@ from forensics.descriptor import NEIGHBOURS
 from forensics.events import Emit, Event
 from forensics.images import resize, to_picture, to_tensor
 from forensics.similarity import outcome, pdq, thumbnail_level
+from forensics.similarity.aligned import Aligned
 from forensics.similarity.alteration import altered
 from forensics.similarity.base import Similarity
 from forensics.similarity.correspondence import LEVEL_AGREES, VERSION, Pairing, Part, Prepared, pair, prepare
 from forensics.similarity.descriptor import Background, Descriptor, Normalised
 from forensics.similarity.figures import board, checkerboard, common_map, overlay, words_map
+from forensics.similarity.light_table import LightTable
 from forensics.similarity.lpips import Lpips
 from forensics.similarity.overlay import lay, project, tones
 from forensics.similarity.plates import Matrix, plate
@@ -86,14 +87,14 @@ class Overlaid:
         return {name: words for name, words in rows.items() if words is not None}
 
 
-def lay_over(disputed: Work, works: Sequence[Work], emit: Emit) -> Overlaid:
-    """Lay the disputed image over every work."""
-    cv2.setNumThreads(1)  # sums in another order would differ in the last digit
-    first, seconds, pairs = prepared(disputed), [], []
+def lay_over(disputed: Work, works: Sequence[Work], emit: Emit, table: LightTable | None = None) -> Overlaid:
+    """Lay the disputed image over every work, on a table that may hold some of them already."""
+    table = table or LightTable()
+    (first,), seconds, pairs = table.prepared(disputed.pixels), [], []
     for number, work in enumerate(works, 1):
         emit(Event("overlay", number - 1, len(works), work.id))
-        seconds.append(prepared(work))
-        pairs.append(pair(first, seconds[-1]))
+        seconds += table.prepared(work.pixels)
+        pairs.append(table.pair(first, seconds[-1]))
     emit(Event("overlay", len(works), len(works), f"{len(works)} works"))
     return Overlaid(first, tuple(seconds), tuple(pairs))
 
@@ -111,7 +112,7 @@ def correspond(
         overlaid: the same image laid over the same works, where that was done before.
     """
     beside = beside or Beside()
-    overlaid = overlaid or lay_over(disputed, works, emit)
+    overlaid = overlaid or lay_over(disputed, works, emit, light_table(instruments))
     first = overlaid.first
     measure = instruments.get("descriptor")
     background = None
@@ -161,11 +162,18 @@ def nearest_control(
         work = Work.of(ledger.put(picture, "C2", title, "index").id, picture)
     title = f"Control {control.id}, the nearest of {primary.n}: {primary.title}"
     laid = Work(ledger.put(to_picture(control.pixels), "C1", title, "control works").id, control.pixels, "")
-    pairing = pair(prepared(laid), prepared(work))
+    table = light_table(instruments)
+    pairing = table.pair(*table.prepared(laid.pixels, work.pixels))
     row = _row("DC", laid, work, pairing, instruments, ledger, NO_COMPANIONS, Beside())
     # The sentences of a row speak of the disputed image; here the control lies in its place.
     basis, containment = (text.replace("the disputed image", laid.id) for text in (row.basis, row.containment))
     return replace(row, laid=laid.id, basis=basis, containment=containment)
+
+
+def light_table(instruments: Mapping[str, Similarity]) -> LightTable:
+    """The table on which the aligned distance has laid the same pictures already; an empty one without it."""
+    aligned = instruments.get("aligned")
+    return aligned.table if isinstance(aligned, Aligned) else LightTable()
 
 
 def prepared(work: Work) -> Prepared:
