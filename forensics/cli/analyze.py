@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from forensics.cli import options
-from forensics.cli.console import Console
+from forensics.cli.console import Console, loading
 from forensics.errors import SettingsError
 from forensics.settings import resolve
 
@@ -43,8 +43,8 @@ def analyze(
         )
     console.folder = folder
     with console.working():
-        from forensics import pipeline
-
+        with loading():
+            from forensics import pipeline
         pdf = pipeline.analyze(image, folder, resolved, force=force, emit=console.emit)
     console.result(pdf)
 

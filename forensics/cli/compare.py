@@ -11,7 +11,7 @@ import click
 from forensics.case import Outcome
 from forensics.cli import options
 from forensics.cli.analyze import case_folder, decodes
-from forensics.cli.console import Console
+from forensics.cli.console import Console, loading
 from forensics.settings import resolve
 
 
@@ -41,8 +41,8 @@ def compare(
     decodes(disputed, *originals)
     console.folder = folder
     with console.working():
-        from forensics import pipeline
-
+        with loading():
+            from forensics import pipeline
         pdf = pipeline.compare(disputed, originals, folder, resolved, force=force, emit=console.emit)
     if as_json:
         console.close()

@@ -6,6 +6,7 @@ Standard output carries the result and nothing else: a library that prints, even
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import logging
 import os
@@ -139,6 +140,20 @@ def quieten(verbosity: int) -> None:
             os.environ.setdefault(name, "error")
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
         os.environ.setdefault("TQDM_DISABLE", "1")
+
+
+@contextlib.contextmanager
+def loading() -> Iterator[None]:
+    """While the networks' libraries are imported: what they are made of stays, and is not searched for cycles, ever.
+
+    It is a quarter of a million objects; searching them again and again takes a fifth of the time of loading them.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @contextlib.contextmanager

@@ -40,7 +40,7 @@ class Viewer:
 def viewer(case: Case, folder: Path) -> bytes:
     """The page. Raises VerificationError for an exhibit that is missing or differs from its digest."""
     templates = resources.templates() / "viewer"
-    stored = exhibits.read(case, folder)
+    stored = exhibits.verified(case, folder)
     style, script = ((templates / name).read_text(encoding="utf-8") for name in ("viewer.css", "viewer.js"))
     shown = Viewer(
         f"Pairs of pictures, {case.matter.reference or f'case {case.id[:8]}'}",
