@@ -13,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from scipy.stats import betabinom
+
 from forensics.reference.evaluate import THRESHOLDS
 from forensics.statistics.ranks import clopper_pearson
 
@@ -175,6 +177,20 @@ def twins(found: dict[str, Figures]) -> str:
     )
 
 
+def false_flags(levels: list[Figures], twin: str) -> str:
+    """Planted works flagged under the twin that never saw them, and how often chance flags as many or more.
+
+    All are ranked among the same controls, so that the share below p <= 0.01 is itself drawn, from a beta distribution.
+    """
+    if twin != "twin_b":
+        return ""
+    flagged, works = sum(round(x["share_p01"] * x["n"]) for x in levels), sum(x["n"] for x in levels)
+    controls = levels[0]["controls"]
+    above = int(0.01 * (controls + 1))
+    chance = float(betabinom(works, above, controls + 1 - above).sf(flagged - 1))
+    return f"{flagged} of {works} ({chance:.2f})"
+
+
 def ladder(found: dict[str, Figures]) -> str:
     """Planted works told from controls, by codelength and by the pictures of a few seeds."""
     study = found.get("ladder-study")
@@ -192,9 +208,10 @@ def ladder(found: dict[str, Figures]) -> str:
         for twin, row in of.items():
             levels = [row["levels"][level] for level in order]
             cells = [f"{level['auc']:.3f}, {share(level['share_p01'])}" for level in levels]
-            rows.append([name, twin[-1].upper(), str(levels[1]["controls"]), *cells])
+            rows.append([name, twin[-1].upper(), str(levels[1]["controls"]), *cells, false_flags(levels[1:], twin)])
     works = ", ".join(str(measured[f"codelength, {CODELENGTHS[0]}"]["twin_a"]["levels"][x]["n"]) for x in order[1:])
-    head = ["measurement", "twin", "ranked among", "controls", *(f"{level}×" for level in order[1:])]
+    head = ["measurement", "twin", "ranked among", "controls", *(f"{level}×" for level in order[1:]),
+            "false flags (chance of so many)"]  # fmt: skip
     return f"Works at 1, 4, 16, 64, 256 repetitions: {works}.\n\n{table(head, rows)}"
 
 

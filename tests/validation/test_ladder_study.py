@@ -61,14 +61,17 @@ def test_a_row_cut_short_is_written_again(tmp_path: Path) -> None:
 
 def test_the_study_file_states_its_intervals_and_levels() -> None:
     assert STUDY["protocol_version"] == VERSION
-    for row in STUDY["measurements"].values():
-        for levels in (row["levels"], row["twin_b"]["levels"]):
-            assert list(levels) == ["0", "1", "4", "16", "64", "256"]
-            for level in levels.values():
-                for share in ("tpr_at_fpr01", "share_p01"):
-                    low, high = clopper_pearson(round(level[share] * level["n"]), level["n"])
-                    assert level[f"{share}_interval"] == pytest.approx([low, high])
-                assert level["auc_interval"][0] <= level["auc"] <= level["auc_interval"][1]
+    found = [of["levels"] for row in STUDY["measurements"].values() for of in (row, row["twin_b"])]
+    drawn = [levels for twin in ("twin_a", "twin_b") for levels in STUDY["regeneration"][twin].values()]
+    assert len(drawn) == 2 * len(ladder_regeneration.STATISTICS)
+    for levels in (*found, *drawn):
+        assert list(levels) == ["0", "1", "4", "16", "64", "256"]
+        assert [level["n"] for level in levels.values()][1:] == [20, 20, 20, 20, 12]
+        for level in levels.values():
+            for share in ("tpr_at_fpr01", "share_p01"):
+                low, high = clopper_pearson(round(level[share] * level["n"]), level["n"])
+                assert level[f"{share}_interval"] == pytest.approx([low, high])
+            assert level["auc_interval"][0] <= level["auc"] <= level["auc_interval"][1]
 
 
 def test_the_primary_measurements_are_those_that_the_calibration_half_chose() -> None:
