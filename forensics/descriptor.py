@@ -146,9 +146,8 @@ class Embedded:
         )
         try:
             state = load_file(folder / WEIGHTS)
-            with torch.device("meta"):  # no random weights that are replaced at once
-                network = Network(config)
-            network.load_state_dict({key: value.float() for key, value in state.items()}, assign=True)
+            network = Network(config)
+            network.load_state_dict({key: value.float() for key, value in state.items()})
         except FileNotFoundError as exc:
             raise WeightsError(f"{folder} has no {WEIGHTS}.", hint="Fetch the folder again.") from exc
         except (OSError, SafetensorError, RuntimeError) as exc:
