@@ -26,8 +26,8 @@ _SIDE_MM = {"L": 150.0, "O": 48.0, "B": 48.0, "M": 48.0, "E": 48.0}
 """Printed long side of a figure by the last letter of its id: the pair fills a row, the others stand three in one."""
 _CONTROL_MM = 72.0
 """Of the nearest control and its work, two in a row."""
-_BOARD_MM = 100.0
-"""Of the board of the nearest control."""
+_BOARD_MM, _SMALL_MM = 98.0, 35.0
+"""Of the board of the nearest control, and of the pictures above it."""
 _CAPTION = (
     "Numbers are those of the table of elements. In the map, clear parts agree, hatched ones are undecided, crossed "
     "ones differ and faded ones are too plain to say or were left out."
@@ -78,11 +78,15 @@ def control(case: Case) -> Entry | None:
     if not entry.pictures:
         pair = tuple((picture(e, _CONTROL_MM), f"{e.id}: {e.title}") for e in two)
         return replace(entry, pictures=(pair,), caption="The two pictures; there is nothing to join.")
-    # The board of elements shows both pictures; the figure is here to be looked at beside the first, so it is smaller.
-    pictures = tuple(
-        tuple((picture(e, min(_SIDE_MM[e.id[-1]], _BOARD_MM)), f"{e.id}: {e.title}") for e in row)
-        for row in _rows([case.exhibit(tag) for tag in found.figures])
-    )
+    # To be looked at beside the first figure, so it is smaller: four abreast, then the board with the map.
+    figures = [case.exhibit(tag) for tag in found.figures]
+    small = [(picture(e, _SMALL_MM), e.id) for e in two]
+    small += [(picture(e, _SMALL_MM), f"{e.id}: {e.title}") for e in figures[1:3]]
+    boards = [
+        (picture(e, mm), f"{e.id}: {e.title}") for e, mm in zip(figures[::3], (_BOARD_MM, _SIDE_MM["M"]), strict=False)
+    ]
+    rest = [(picture(e, _SIDE_MM[e.id[-1]]), f"{e.id}: {e.title}") for e in figures[4:]]
+    pictures = tuple(tuple(row) for row in (small, boards, rest) if row)
     named = " ".join(f"{e.id}: {words.sentence(e.title)}" for e in two)
     return replace(entry, elements=(), differences=(), pictures=pictures, caption=f"{named} {entry.caption}")
 
