@@ -203,7 +203,7 @@ def _validated(p: ValidatedPair, ratio: LikelihoodRatio | None) -> ValidatedView
         Line("Area under the curve",
              f"{words.number(p.auc)} (95 % interval {words.number(low)} to {words.number(high)})"),
         Line("Ratios the data allow", f"from {words.significant(10**p.lower)} to {words.significant(10**p.upper)}"),
-        Line("Ratios on the wrong side of 1, first and second proposition",
+        Line("Ratios on the wrong side of 1, first and second proposition; a work can have several",
              " and ".join(f"{k} of {n}" for k, n in (p.misleading_first, p.misleading_second))),
         Line("Controls with p at or below 0.05", f"{p.false_05[0]} of {p.false_05[1]}"),
         Line("Controls with p at or below 0.01", f"{p.false_01[0]} of {p.false_01[1]}"),
