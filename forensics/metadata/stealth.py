@@ -32,14 +32,16 @@ def read(image: Image.Image) -> list[GeneratorMetadata]:
     Only modes whose samples are stored unchanged are looked at: RGBA, LA and RGB with 8 bits.
     """
     found = []
-    for place, bits in _planes(image).items():
-        signature = _bytes(bits[: _LETTERS * 8])
+    for place, samples in _planes(image).items():
+        height, _, channels = samples.shape
+        enough = -(-_LETTERS * 8 // (height * channels))  # columns that hold the signature: most pictures have none
+        signature = _bytes(_bits(samples[:, :enough])[: _LETTERS * 8])
         kind = _SIGNATURES.get(signature)
         if kind is None or kind[0] != place:
             continue
         channel = "the alpha channel" if place == "alpha" else "red, green and blue"
         source = f"least significant bits of {channel}, signature {signature.decode()}"
-        payload = _payload(bits[_LETTERS * 8 :], compressed=kind[1])
+        payload = _payload(_bits(samples)[_LETTERS * 8 :], compressed=kind[1])
         if payload is None:
             problem = "The signature is there, but the text behind it is damaged."
             found.append(GeneratorMetadata("stealth record", source, problems=(problem,)))
@@ -49,16 +51,21 @@ def read(image: Image.Image) -> list[GeneratorMetadata]:
 
 
 def _planes(image: Image.Image) -> dict[str, NDArray[np.uint8]]:
-    """Least significant bits in the order in which they were written, by place."""
+    """Samples (H, W, C) whose least significant bits may hold a text, by place."""
     if image.mode not in ("RGBA", "LA", "RGB"):
         return {}
     pixels = np.asarray(image)  # (H, W, C)
     planes = {}
     if image.mode in ("RGBA", "LA"):
-        planes["alpha"] = (pixels[:, :, -1].T.reshape(-1) & 1).astype(np.uint8)
+        planes["alpha"] = pixels[:, :, -1:]
     if image.mode in ("RGBA", "RGB"):
-        planes["colour"] = (pixels[:, :, :3].transpose(1, 0, 2).reshape(-1) & 1).astype(np.uint8)
+        planes["colour"] = pixels[:, :, :3]
     return planes
+
+
+def _bits(samples: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Least significant bits in the order in which they were written: column by column."""
+    return samples.transpose(1, 0, 2).reshape(-1) & np.uint8(1)
 
 
 def _bytes(bits: NDArray[np.uint8]) -> bytes:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.fft import dctn
 
 SIDE, LOW = 32, 8
 NEAR_BITS = 8
@@ -18,6 +17,8 @@ NEAR_BITS = 8
 
 def phash(picture: Image.Image) -> int:
     """The hash of an RGB picture: cosine transform of the 32 × 32 grey picture, terms 1 to 8 both ways."""
+    from scipy.fft import dctn  # a tenth of a second that a comparison of pictures does not need
+
     grey = np.asarray(picture.convert("L").resize((SIDE, SIDE), Image.Resampling.LANCZOS), dtype=np.float64)
     low = dctn(grey, norm="ortho")[1 : LOW + 1, 1 : LOW + 1].ravel()
     bits = low > np.median(low)
