@@ -91,6 +91,7 @@ def quotations(case: Case) -> tuple[str, ...]:
         said += [s.control for s in comparison.controls]
     said += [v.prompt for v in case.inversions]
     said += [s.value for s in case.settings]
+    said += [c.item for c in case.custody]  # names of folders and files, as the person called them
     return tuple(said)
 
 
