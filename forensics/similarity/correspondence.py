@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from forensics.similarity import pdq, photometric, thumbnail_level
+from forensics.similarity import layout, pdq, photometric, thumbnail_level
 from forensics.similarity.align import Alignment, align
 from forensics.similarity.keypoints import Keypoints, detect
 from forensics.similarity.overlay import Overlay, lay, overlap, project, tones
@@ -89,6 +89,8 @@ class Pairing:
     """PDQ quality of the two."""
     structure: tuple[int, int]
     """Places with structure: keypoints of the two."""
+    layout: layout.Layout = layout.NOTHING
+    """How alike the two are arranged, whatever could be laid over what."""
 
 
 def prepare(pixels: Bytes, ignored: NDArray[np.bool_] | None = None) -> Prepared:
@@ -124,7 +126,7 @@ def pair(first: Prepared, second: Prepared, guide: Prepared | None = None) -> Pa
     return Pairing(
         tuple(parts), toned, pdq.distance_any_way(first.fingerprint, second.fingerprint),
         (first.fingerprint.quality, second.fingerprint.quality),
-        (len(first.keypoints.points), len(second.keypoints.points)),
+        (len(first.keypoints.points), len(second.keypoints.points)), layout.compare(a.plate, b.plate),
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from forensics.case import Outcome
 from forensics.similarity import thumbnail_level
 from forensics.similarity.correspondence import Pairing, Part
 
-VERSION = "outcome/2"
+VERSION = "outcome/3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,11 @@ class Bounds:
     """Mean correlation in the bands of 16, 24 and 32 pixels at or above which the arrangement is the same."""
     arrangement_share: float = 0.60
     """Share of both contents that has to lie in the overlap for that."""
+    layout: float = 0.70
+    """Correlation of the strength of edges over cells at or above which the arrangement is the same as well."""
+    layout_structure: int = 100
+    """Keypoints that both pictures need for that: edges of one simple shape lie where those of its like lie. Set by
+    judgement: drawn discs, rings, squares, triangles, crosses and stripes have at most 84."""
     quality: int = 20
     """PDQ quality below which a picture is too plain to compare. Set by judgement, not calibrated: the works are not
     plain."""
@@ -100,18 +105,29 @@ def decide(pairing: Pairing, *, subject: bool = False, style: bool = False, boun
     """
     if plain(pairing.quality, pairing.structure, bounds):
         return Outcome.INSUFFICIENT
-    return word([seen(p) for p in pairing.parts], subject=subject, style=style, bounds=bounds)
+    return word(
+        [seen(p) for p in pairing.parts], subject=subject, style=style, bounds=bounds,
+        arranged=arranged(pairing.layout.value, pairing.structure, bounds),
+    )  # fmt: skip
 
 
 def word(
-    parts: Sequence[Seen], *, subject: bool = False, style: bool = False, bounds: Bounds = BOUNDS
+    parts: Sequence[Seen], *, arranged: bool = False, subject: bool = False, style: bool = False,
+    bounds: Bounds = BOUNDS,
 ) -> Outcome:  # fmt: skip
-    """The word for two pictures that are not too plain, from their parts, best first."""
+    """The word for two pictures that are not too plain.
+
+    Args:
+        parts: best first.
+        arranged: whether the layout of edges agrees; it can raise "no correspondence" only.
+        subject: as in `decide`.
+        style: as in `decide`.
+    """
     found = [p for p in parts if detailed(p, bounds)]
     if found:
         whole = min(sum(p.share_a for p in found), sum(p.share_b for p in found))
         return Outcome.REPRODUCES if whole >= bounds.whole else Outcome.PARTLY
-    if parts and same_arrangement(parts[0], bounds):
+    if arranged or (parts and same_arrangement(parts[0], bounds)):
         return Outcome.ARRANGEMENT
     if subject:
         return Outcome.SUBJECT
@@ -119,5 +135,15 @@ def word(
 
 
 def same_arrangement(part: Seen, bounds: Bounds = BOUNDS) -> bool:
-    """Whether the coarse layout agrees although the detail does not."""
+    """Whether the coarse tones of what is laid over each other agree although the detail does not."""
     return part.coarse >= bounds.arrangement and part.covered >= bounds.arrangement_share
+
+
+def arranged(layout: float, structure: tuple[int, int], bounds: Bounds = BOUNDS) -> bool:
+    """Whether edges lie in the same places of both pictures, and both have more of them than a simple shape.
+
+    Args:
+        layout: correlation over cells, `layout.Layout.value`.
+        structure: keypoints of the two.
+    """
+    return layout >= bounds.layout and min(structure) >= bounds.layout_structure

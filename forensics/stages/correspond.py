@@ -30,7 +30,7 @@ from forensics.casefile import Ledger
 from forensics.descriptor import NEIGHBOURS
 from forensics.events import Emit, Event
 from forensics.images import resize, to_picture, to_tensor
-from forensics.similarity import outcome, pdq, thumbnail_level
+from forensics.similarity import layout, outcome, pdq, thumbnail_level
 from forensics.similarity.aligned import Aligned
 from forensics.similarity.alteration import altered
 from forensics.similarity.base import Similarity
@@ -188,10 +188,13 @@ def _row(
     word = outcome.decide(found)
     parts = [p for p in found.parts if outcome.in_detail(p)]
     if not parts and word in _SHOWN:
-        parts = list(found.parts[:1])
+        # Where edges alone gave the word, no alignment holds and none is shown.
+        parts = [p for p in found.parts[:1] if outcome.same_arrangement(outcome.seen(p))]
     sizes = _size(disputed), _size(work)
     values = [Fact(f"PDQ distance, smallest of eight ways round ({pdq.VERSION}, of 256 bits)",
                    str(found.fingerprint_distance))]  # fmt: skip
+    if word is Outcome.ARRANGEMENT:
+        values.append(_arrangement(found.layout))
     figures: tuple[str, ...] = ()
     agree: list[Element] = []
     differ: list[Element] = []
@@ -228,7 +231,13 @@ def _basis(word: Outcome, found: Pairing, parts: Sequence[Part]) -> str:
     if word is Outcome.INSUFFICIENT:
         return "One of the two pictures shows too little structure to be compared."
     if not parts:
-        return "No geometric correspondence: no alignment brings detail of one picture over detail of the other."
+        none = "No geometric correspondence: no alignment brings detail of one picture over detail of the other."
+        if word is not Outcome.ARRANGEMENT:
+            return none
+        return (
+            f"{none} Laid over each other whole ({_laid_whole(found.layout)}), both have their edges in the same "
+            f"places of a grid of {layout.CELLS} cells along the long side: correlation {found.layout.value:.2f}."
+        )
     part = parts[0]
     how = ["mirrored"] if part.mirrored else []
     how += ["tone-inverted"] if part.inverted else []
@@ -244,6 +253,18 @@ def _basis(word: Outcome, found: Pairing, parts: Sequence[Part]) -> str:
             f"(interval {part.detail.low} to {part.detail.high}); finer detail {finer}."
         )
     return f"{laid}, {area} agree in single cells; {part.inliers} keypoints stand in one geometric relation."
+
+
+def _laid_whole(found: layout.Layout) -> str:
+    what = {"frame": "frame on frame", "content": "content inside plain margins on content", "": "nothing"}[found.over]
+    return f"{what}, mirrored" if found.mirrored else what
+
+
+def _arrangement(found: layout.Layout) -> Fact:
+    return Fact(
+        f"correlation of the strength of edges over cells ({layout.VERSION}; {_laid_whole(found)})",
+        f"{found.value:.2f}; the word is given from {outcome.BOUNDS.layout:.2f} on",
+    )
 
 
 def _containment(parts: Sequence[Part]) -> str:

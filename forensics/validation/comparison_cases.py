@@ -120,12 +120,7 @@ def _collage(work: Pixels, other: Pixels, draw: random.Random) -> Pixels:
 
 
 def _redrawn(work: Pixels, _: Pixels, draw: random.Random) -> Pixels:
-    """Every place moved smoothly by about four per cent of the side and the tones flattened: layout without detail.
-
-    The lightest step wraps round: 240 and above become 8, so that white paper turns black and an outline on it becomes
-    a double line. That is harder than a redrawing and is kept because the committed rows were made so; it is said with
-    the case.
-    """
+    """Every place moved smoothly by about four per cent of the side and the tones flattened: layout without detail."""
     rng = np.random.default_rng(draw.randint(0, 2**31))
     x, y = (
         cv2.resize(rng.normal(0, 0.04 * SIDE, (8, 8)).astype(np.float32), (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
@@ -133,7 +128,8 @@ def _redrawn(work: Pixels, _: Pixels, draw: random.Random) -> Pixels:
     )
     down, along = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32)
     moved = cv2.remap(up(work, SIDE), along + x, down + y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(cv2.bilateralFilter(moved, 9, 60, 9) // 48 * 48 + 24, np.uint8)
+    steps = cv2.bilateralFilter(moved, 9, 60, 9).astype(np.int32) // 48 * 48 + 24
+    return np.asarray(np.minimum(steps, 255), np.uint8)  # the lightest step lies above 255: white stays white
 
 
 def repaint(lpips: Lpips, work: Pixels, other: Pixels) -> Pixels:
@@ -175,7 +171,7 @@ CASES = (
                     _thumbnail),
     AdversarialCase("collage", Outcome.PARTLY, "pasted at 6 to 25 % of the area of another work", _collage),
     AdversarialCase("paraphrase", Outcome.ARRANGEMENT,
-                    "places moved smoothly by about 4 % of the side, tones flattened, the lightest (white) made black; "
+                    "places moved smoothly by about 4 % of the side, tones flattened; "
                     "drawn by a program, in place of a generator's image-to-image", _redrawn),
 )  # fmt: skip
 """The ten adversarial cases; recolouring and inversion of tones are the two sides of one."""

@@ -193,7 +193,10 @@ class Study:
             }
             for p in found.parts
         ]  # fmt: skip
-        return {"parts": parts, "quality": list(found.quality), "structure": list(found.structure)}
+        arranged = asdict(found.layout) | {"value": round(found.layout.value, 5)}
+        return {
+            "parts": parts, "quality": list(found.quality), "structure": list(found.structure), "layout": arranged
+        }  # fmt: skip
 
     def _alone(self, a: Pixels, b: Pixels, found: Pairing) -> dict[str, float]:
         """Measures that do not align."""

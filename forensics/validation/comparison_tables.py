@@ -9,7 +9,9 @@
    these, the one that gives most copies the right word; then fewest pairs of one creator with such a part; then the
    stricter.
 3. Share of both pictures for "reproduces": most right words among copies; the higher in a tie.
-4. "Same arrangement only": at most one unrelated pair in a hundred; of these, most paraphrases; the stricter in a tie.
+4. "Same arrangement only", from tones: at most one unrelated pair in a hundred; of these, most paraphrases; the
+   stricter in a tie. From edges: the smallest step of `LAYOUT` at which at most one unrelated pair in two hundred
+   reaches it, and at most one in a hundred receives the word by either.
 5. Subject and style: the cosine that one unrelated pair in a hundred reaches. (The rule of best balanced accuracy,
    tried first, called a third of the unrelated pairs of the calibration half "same subject only".)
 
@@ -28,7 +30,7 @@ import numpy as np
 from scipy.stats import beta
 
 from forensics.case import Outcome
-from forensics.similarity import correspondence, outcome, pdq, thumbnail_level
+from forensics.similarity import correspondence, layout, outcome, pdq, thumbnail_level
 from forensics.similarity.aligned import BAND, DETAIL, Aligned
 from forensics.similarity.outcome import Bounds, Seen
 from forensics.validation.comparison_cases import CASES, SUBJECT, THUMBNAILS
@@ -38,7 +40,10 @@ GRID = tuple(round(0.5 + 0.05 * i, 2) for i in range(10))
 CELLS, PLACES = (4, 6, 8, 10, 12, 16), (8, 10, 12, 15, 20, 30)
 WHOLE = tuple(round(0.5 + 0.05 * i, 2) for i in range(9))
 ARRANGEMENT, COVERED = tuple(round(0.3 + 0.05 * i, 2) for i in range(11)), (0.3, 0.4, 0.5, 0.6)
-START = Bounds(level=32, whole=0.75, cells=6, places=12, arrangement=0.55, arrangement_share=0.4)
+LAYOUT = tuple(round(0.6 + 0.02 * i, 2) for i in range(18))
+OFF = 2.0
+"""A bound that no correlation reaches."""
+START = Bounds(level=32, whole=0.75, cells=6, places=12, arrangement=0.55, arrangement_share=0.4, layout=OFF)
 """What the rules start from: set by judgement on a handful of works."""
 COPIES = tuple(c.name for c in CASES if c.required in (Outcome.REPRODUCES, Outcome.PARTLY))
 _SAID = (Outcome.REPRODUCES, Outcome.PARTLY)
@@ -59,7 +64,7 @@ def tables(rows: Sequence[Row]) -> dict[str, Any]:
     read = {name: _Reader(agrees, bounds, cosines) for name in half}
     return {
         "rows": len(rows), "seconds of processor time": round(sum(r["seconds"] for r in rows)),
-        "versions": [correspondence.VERSION, outcome.VERSION, pdq.VERSION, Aligned.facts.version],
+        "versions": [correspondence.VERSION, layout.VERSION, outcome.VERSION, pdq.VERSION, Aligned.facts.version],
         "calibrated": {"correlation of a band": agrees, "bounds": asdict(bounds), "cosines": cosines},
         "in the program": {"correlation of a band": correspondence.LEVEL_AGREES, "bounds": asdict(outcome.BOUNDS)},
         "words": {name: _words(half[name], read[name]) for name in half},
@@ -107,10 +112,22 @@ def calibrate(groups: dict[str, list[Row]]) -> tuple[float, Bounds, dict[str, fl
                 _right(groups, ("paraphrase",), _Reader(agrees, b, {})), b.arrangement_share, b.arrangement
             ),
         )  # fmt: skip
+    bounds = replace(bounds, layout=_layout(groups[UNRELATED], agrees, bounds))
     cosines = {
         name: round(float(np.quantile([r[name] for r in groups[UNRELATED]], 0.99)), 5) for name in ("clip", "manner")
     }
     return agrees, bounds, cosines
+
+
+def _layout(unrelated: list[Row], agrees: float, bounds: Bounds) -> float:
+    """The rule for edges; a bound that nothing reaches where no step fulfils it."""
+    for step in LAYOUT:
+        tried = replace(bounds, layout=step)
+        by_edges = sum(outcome.arranged(r["layout"]["value"], tuple(r["structure"]), tried) for r in unrelated)
+        said = _share(unrelated, _Reader(agrees, tried, {}), Outcome.ARRANGEMENT)
+        if by_edges <= 0.005 * len(unrelated) and said <= 0.01:
+            return step
+    return OFF
 
 
 class _Reader:
@@ -136,8 +153,9 @@ class _Reader:
             return Outcome.INSUFFICIENT
         near = {name: row[name] >= bound for name, bound in self.cosines.items()}
         return outcome.word(
-            self.parts(row), subject=near.get("clip", False), style=near.get("manner", False), bounds=self.bounds
-        )
+            self.parts(row), subject=near.get("clip", False), style=near.get("manner", False), bounds=self.bounds,
+            arranged=outcome.arranged(row["layout"]["value"], tuple(row["structure"]), self.bounds),
+        )  # fmt: skip
 
     def fused(self, row: Row) -> float:
         """Share that corresponds in detail, of that picture of which more does; 0 where nothing does."""

@@ -858,7 +858,7 @@ def laid_over(folder: Path, case: Case) -> Case:
         (Element(1, place, place, 0.97, "agrees"), Element(2, place, place, 0.61, "undecided")),
         (Element(3, place, place, 0.11, "differs"),),
         (Fact("SSIM on the overlap (wang-2004/1)", "0.9035"),), ("D1L", "D1O", "D1B", "D1M", "D1E"),
-        "correspondence/2, outcome/2",
+        "correspondence/2, outcome/3",
         CommonElements(("t1", "t2", "t3"), ("t1", "t2"), ("t3",), place, 0.12, left_out=True),
         word_rates="How often this word errs was measured: of 3,000 unrelated pairs 0 are said to reproduce.",
     )  # fmt: skip

@@ -75,8 +75,9 @@ def _row(half: str, group: str, number: int, **values: Any) -> dict[str, Any]:
     }  # fmt: skip
     return {
         "key": f"{half}/{group}/{number}", "half": half, "group": group, "parts": [part], "quality": [100, 100],
-        "structure": [100, 100], "clip": values.get("clip", 0.3), "manner": values.get("manner", 0.0),
-        "descriptor": 0.1, "pdq": 120, "phash": 30, "ssim": 0.3, "lpips": 0.6, "seconds": 0.1,
+        "structure": [200, 200], "layout": {"value": values.get("layout", 0.1)},
+        "clip": values.get("clip", 0.3), "manner": values.get("manner", 0.0), "descriptor": 0.1,
+        "pdq": 120, "phash": 30, "ssim": 0.3, "lpips": 0.6, "seconds": 0.1,
     }  # fmt: skip
 
 
@@ -111,6 +112,16 @@ def test_an_unrelated_pair_that_agrees_shuts_out_the_bounds_that_let_it_pass() -
     rows = [*_rows(), _row("calibration", UNRELATED, 99, cells=9, share=0.9, band=0.9)]
     bounds = comparison_tables.tables(rows)["calibrated"]["bounds"]
     assert bounds["cells"] > 9
+
+
+def test_unrelated_pairs_set_the_bound_of_the_layout() -> None:
+    paraphrases = [_row("test", "paraphrase", 50 + n, layout=0.9) for n in range(4)]
+    base = [*_rows(), *(_row("calibration", UNRELATED, 100 + n) for n in range(380)), *paraphrases]
+    alike = [_row("calibration", UNRELATED, 900 + n, layout=0.6 + 0.05 * n) for n in range(4)]
+    found = comparison_tables.tables([*base, *alike])
+    assert found["calibrated"]["bounds"]["layout"] == 0.66
+    words = next(r for r in found["words"]["test"] if r["case"] == "paraphrase")["words"]
+    assert words == {str(Outcome.ARRANGEMENT): 24}
 
 
 def test_the_program_has_the_bounds_of_the_committed_study() -> None:
