@@ -376,7 +376,7 @@ def _retention(evidence: Evidence) -> Finding:
         f"{_plainly(rank, evidence)} Told the prompt ({run.prompt_source}), the checkpoint needs "
         f"{_share(rank.value)} bits for "
         f"{_asked_of(evidence)} than {_than(rank, evidence.protocol)}. "
-        f"{_ranked(rank, evidence.protocol, 'reach at least as large a share')}"
+        f"{_ranked(rank, evidence.protocol, 'reach at least as large a share', _asked_of(evidence))}"
     )
     cites = [rank.id]
     back = next((c for c in evidence.comparisons if c.title == FROM_PROMPT), None)
@@ -536,7 +536,9 @@ def _supplied(run: Inversion) -> str:
     return f" Prompt and choice of the seed amount to {run.supplied_bits:.0f} bits of supplied information."
 
 
-def _ranked(rank: Comparison, protocol: Protocol, reach: str = "are at least as close") -> str:
+def _ranked(
+    rank: Comparison, protocol: Protocol, reach: str = "are at least as close", one: str = "the disputed image"
+) -> str:
     low, high = rank.k_interval
     counted = (
         f"{rank.k} of {rank.n} control works put through the same search {reach} (p = {_p(rank.p)}; "
@@ -546,7 +548,7 @@ def _ranked(rank: Comparison, protocol: Protocol, reach: str = "are at least as 
         return f"{counted} The result lies outside the range of the controls."
     if rank.k == 0:
         return f"{counted} {_too_few(rank, protocol)}"
-    return f"{counted} The measurement does not distinguish the disputed image from the controls."
+    return f"{counted} The measurement does not distinguish {one} from the controls."
 
 
 def _too_few(rank: Comparison, protocol: Protocol) -> str:
