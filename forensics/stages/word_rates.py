@@ -53,8 +53,10 @@ def _program(made: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _not_so(row: dict[str, Any]) -> str:
     count = f"{row['pairs']:_}".replace("_", "\u202f")
+    said = row["words"]
     return (
         f"of {count} pairs of works ({row['pairs of']}) “{Outcome.REPRODUCES.value}” was said of {row['reproduces']} "
-        f"(upper limit of the 95 % interval {100 * row['upper bound 95 %']:.2f} %) and “{Outcome.PARTLY.value}” of "
-        f"{row['words'].get(Outcome.PARTLY.value, 0)}"
+        f"(upper limit of the 95 % interval {100 * row['upper bound 95 %']:.2f} %), “{Outcome.PARTLY.value}” of "
+        f"{said.get(Outcome.PARTLY.value, 0)} and “{Outcome.ARRANGEMENT.value}” of "
+        f"{said.get(Outcome.ARRANGEMENT.value, 0)}"
     )
