@@ -115,7 +115,7 @@ def test_an_examination_uses_the_record_that_fits_and_says_why_another_does_not(
 
     def examine(protocol: Protocol, to: str) -> evaluate.Evaluated:
         ledger = Ledger(tmp_path / to, force=False)
-        return evaluate.evaluate(work, (), measured, checkpoint, None, protocol, str(path), None, ledger)
+        return evaluate.evaluate(work, work, (), measured, checkpoint, None, protocol, str(path), None, ledger)
 
     used = examine(PROTOCOL, "fits")
     assert isinstance(used.facts, ValidationFacts)
@@ -152,7 +152,7 @@ def test_what_the_autoencoder_did_becomes_the_ratio_of_origin(
         nothing = Measured((), (), (), (), ())
         ledger = Ledger(tmp_path / name, force=False)
         found = evaluate.evaluate(
-            work, (), nothing, checkpoint, None, PROTOCOL, str(path), None, ledger, measured
+            work, work, (), nothing, checkpoint, None, PROTOCOL, str(path), None, ledger, measured
         )  # fmt: skip
         return found.ratios[Pair.ORIGIN]
 
