@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import hashlib
 import io
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -40,6 +42,15 @@ def test_html_equals_its_golden(rendered: Rendered) -> None:
     assert path.is_file(), f"{path.name} is missing; write it with `python -m tests.report.golden` and read it"
     found = golden.stable(rendered.html, rendered.case)
     assert found == path.read_text(encoding="utf-8"), "read the difference, then `python -m tests.report.golden`"
+
+
+def test_every_body_of_a_table_has_a_row(rendered: Rendered) -> None:
+    # WeasyPrint tags an empty one as a body within a body, which PDF/UA-1 forbids.
+    empty = dataclasses.replace(rendered.case, settings=(), environment=())
+    for html in (rendered.html, report.render_html(empty, rendered.folder)):
+        bodies = re.findall(r"<tbody>(.*?)</tbody>", html, re.DOTALL)
+        assert bodies
+        assert all("<tr" in body for body in bodies)
 
 
 def test_wording(rendered: Rendered) -> None:
