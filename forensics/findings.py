@@ -35,7 +35,7 @@ from forensics.case import (
     stops_at,
 )
 from forensics.protocol import Protocol
-from forensics.verbal import NOTHING_CONTRARY
+from forensics.verbal import NOTHING_CONTRARY, TONES_UNCHANGED
 
 LAID_OVER = "Aligned LPIPS to"
 """Beginning of the title of the comparison by which a work put forward is ranked; its id follows."""
@@ -48,8 +48,6 @@ _OF_RETENTION = ("Generated from the prompt", "Codelength")
 _OF_DERIVATION = ("Cosine to", "Copy descriptor")
 """Beginnings of the titles of secondary comparisons that bear on derivation."""
 NO_DIFFERENCE = "No difference above the resolution of the measures was found."
-UNCHANGED = ("tones and colours unchanged within the resolution of the fit",)
-"""What the photometric fit says where it found no change: no difference, and nothing that tells against a finding."""
 NO_CHECKPOINT = Absent(
     "checkpoint",
     "No checkpoint was examined: this is a comparison of pictures.",
@@ -274,7 +272,7 @@ def _differs(values: dict[str, Measurement], grade: Grade, laid: Correspondence 
     if grade is Grade.SAME_PIXELS:
         return ("Nothing in the decoded pixels. The files may still differ in container and metadata.",)
     if laid is not None and laid.regions and grade in (Grade.THROUGHOUT, Grade.IN_PART):
-        changed = [f"From the work to the disputed image: {words}." for words in laid.tones if words not in UNCHANGED]
+        changed = [f"From the work to the disputed image: {words}." for words in laid.tones if words != TONES_UNCHANGED]
         if laid.differences:
             changed.append(
                 f"{len(laid.differences)} cells of the overlap differ in detail; they are numbered in the table."

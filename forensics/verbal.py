@@ -23,6 +23,8 @@ other proposition in the same words."""
 
 NOTHING_CONTRARY = "No contrary measurement was made in this examination."
 """What a finding says where nothing speaks against it."""
+TONES_UNCHANGED = "tones and colours unchanged within the resolution of the fit"
+"""What the photometric fit says where it found no change: no difference, and nothing that tells against a finding."""
 
 
 def band(log10_lr: float) -> str:

@@ -9,6 +9,7 @@ from markupsafe import Markup
 from forensics.case import Absent, Case, Finding, LikelihoodRatio, Outcome, Pair, ValidatedPair, share
 from forensics.report import figures, words
 from forensics.report.subjects import Line, Lines, lines
+from forensics.verbal import TONES_UNCHANGED
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +156,8 @@ def _of_this_case(pair: Pair, case: Case) -> str:
         return "In this case, whether the disputed image was changed since it was made does not show in it alone."
     if pair is Pair.RETENTION and case.asked != case.item(case.disputed).exhibit:
         return (
-            f"In this case retention is asked of {case.asked} as the index holds it, so that a change of the disputed "
-            "image does not enter."
+            f"In this case retention is asked of {case.asked} itself, so that a change of the disputed image does not "
+            "enter."
         )
     found = next((c for c in case.correspondences if c.outcome in (Outcome.REPRODUCES, Outcome.PARTLY)), None)
     if found is None or not found.regions:
@@ -174,7 +175,7 @@ def _of_this_case(pair: Pair, case: Case) -> str:
         )
         if holds
     ]
-    changes += [tone for tone in found.tones if not tone.startswith(_UNCHANGED)]
+    changes += [tone for tone in found.tones if tone != TONES_UNCHANGED]
     if not changes:
         return f"In this case the disputed image shows no such change of {found.work}."
     return f"In this case the disputed image was found to show {found.work} so: {'; '.join(changes)}."
@@ -182,7 +183,6 @@ def _of_this_case(pair: Pair, case: Case) -> str:
 
 WHOLE = 0.9
 """Share of a work below which it counts as cropped here; a fitted overlap loses a rim."""
-_UNCHANGED = "tones and colours unchanged"
 
 
 def _ratio(finding: Finding) -> RatioView:

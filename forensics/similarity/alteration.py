@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from forensics.similarity import outcome, photometric
+from forensics.similarity import outcome
 from forensics.similarity.correspondence import Pairing, Part
 from forensics.similarity.overlay import project
 from forensics.similarity.plates import Matrix
+from forensics.verbal import TONES_UNCHANGED
 
 VERSION = "alteration/1"
 MOVED = 0.02
@@ -36,7 +37,7 @@ def altered(found: Pairing, disputed: tuple[int, int], work: tuple[int, int]) ->
         return None
     words = list(_shape(parts[0], disputed, work))
     tones = found.tones.words if found.tones else ()
-    words += [w for w in tones if w != photometric.UNCHANGED]
+    words += [w for w in tones if w != TONES_UNCHANGED]
     return tuple(words)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forensics.similarity.overlay import Overlay
+from forensics.verbal import TONES_UNCHANGED
 
 _POWERS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.4, 1.7, 2.0, 2.5)
 _SIDE = 64
@@ -23,8 +24,6 @@ _LIGHT = 0.04
 _GAIN = 0.12
 _SATURATED = 0.15
 """Chroma below which a colour counts as grey."""
-UNCHANGED = "tones and colours unchanged within the resolution of the fit"
-"""The one word where there is nothing to name."""
 _NAMES = (
     (15, "red"), (45, "orange"), (70, "yellow"), (165, "green"), (195, "cyan"), (260, "blue"), (290, "violet"),
     (345, "magenta"), (361, "red"),
@@ -137,7 +136,7 @@ def _words(
     contrast = _ratio(la.std(), lb.std())
     if abs(contrast - 1) > _GAIN:
         words.append(f"contrast {'raised' if contrast > 1 else 'lowered'} (× {contrast:.2f})")
-    return words or [UNCHANGED]
+    return words or [TONES_UNCHANGED]
 
 
 def _recoloured(a: NDArray[np.float64], b: NDArray[np.float64], chroma: NDArray[np.float64], turn: float) -> str:
