@@ -539,6 +539,23 @@ class Reconstruction:
     """The same between the reconstruction and its own reconstruction."""
     layer: float
     """LPIPS distance in the second feature map between the picture and its reconstruction."""
+    digest: str = ""
+    """SHA-256 over the sorted list of digests of the autoencoder's files."""
+    k: int = 0
+    """Control works whose ratio of first to second loss under this autoencoder is as low as the picture's."""
+    n: int = 0
+    """Control works put through it."""
+    least_ratio: int = 0
+    """Control works that have their lowest ratio under this autoencoder; over all autoencoders these add up to the
+    works that every one of them took."""
+    least_layer: int = 0
+    """The same for the LPIPS distance."""
+
+    @property
+    def ratio(self) -> float:
+        """First loss over second, near 1 for the decoder's own pictures; 1 where both are nothing."""
+        floor = 1e-12
+        return (self.first + floor) / (self.second + floor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -580,6 +597,8 @@ class Origin:
     watermarks: tuple[WatermarkBits, ...] | Absent
     recipe: StatedRecipe | Absent
     gate: Gate
+    left_out: tuple[Absent, ...] = ()
+    """Autoencoders that were not tried beside the checkpoint's own, and why; where none was given, that."""
 
 
 NO_ORIGIN_STAGE = Absent("origin", "No checkpoint was examined, so who made the disputed image was not measured.")

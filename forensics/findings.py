@@ -458,10 +458,33 @@ def _origin(evidence: Evidence) -> Finding:
         apart = (other.p <= evidence.protocol.rank_level) != (rank.p <= evidence.protocol.rank_level)
         if other.id.startswith("O") and other.primary_for is None and apart:
             contrary += (f"{other.title}: {other.k} of {other.n} controls score as low (p = {_p(other.p)}).",)
+    contrary += _lost_less(rank, evidence)
     return Finding(
         "F3", Pair.ORIGIN, question, answer, evidence.ratio(Pair.ORIGIN), (rank.id,),
         contrary or (NOTHING_CONTRARY,), _ORIGIN_LIMITS,
     )  # fmt: skip
+
+
+def _lost_less(rank: Comparison, evidence: Evidence) -> tuple[str, ...]:
+    """Other autoencoders that give the disputed image back better than the one that it is held to come from."""
+    found = evidence.origin
+    if found is None or isinstance(found.reconstructions, Absent) or rank.p > evidence.protocol.rank_level:
+        return ()
+    own = found.reconstructions[0]
+    ratio = min(found.reconstructions, key=lambda r: r.ratio)
+    layer = min(found.reconstructions, key=lambda r: r.layer)
+    said: tuple[str, ...] = ()
+    if ratio is not own:
+        said += (
+            f"The autoencoder of {ratio.autoencoder} gives a lower ratio: {ratio.ratio:.3f}, the checkpoint's "
+            f"{own.ratio:.3f}.",
+        )
+    if layer is not own:
+        said += (
+            f"The autoencoder of {layer.autoencoder} gives a lower LPIPS distance: {layer.layer:.4f}, the "
+            f"checkpoint's {own.layer:.4f}.",
+        )
+    return said
 
 
 def _place(rank: Comparison, protocol: Protocol) -> str:

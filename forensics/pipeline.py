@@ -17,6 +17,7 @@ from forensics.case import SCHEMA, Absent, Case, Checkpoint, Fact, Item
 from forensics.casefile import Ledger
 from forensics.control_cache import Cache
 from forensics.device import choose, facts, session
+from forensics.diffusion import autoencoder
 from forensics.errors import SettingsError
 from forensics.events import Emit, Event, ignore
 from forensics.findings import Evidence
@@ -52,6 +53,7 @@ def analyze(image: Path, out: Path, resolved: Resolved, *, force: bool = False, 
     emit(Event("identify", 0, 2, "checkpoint headers and digests"))
     checkpoint = identify(settings)
     control_checkpoint = _control_checkpoint(settings, checkpoint)
+    others = autoencoder.beside(checkpoint, control_checkpoint, settings.autoencoders)
     emit(Event("identify", 1, 2, "index and embedder"))
     sources = search.open_sources(settings, checkpoint, device)
     emit(Event("identify", 2, 2, checkpoint.name))
@@ -81,7 +83,7 @@ def analyze(image: Path, out: Path, resolved: Resolved, *, force: bool = False, 
             overlaid = correspond.lay_over(target, at_hand, emit, correspond.light_table(instruments.at_hand))
             traced = origin.trace(
                 target, disputed, checkpoint, put_forward, found, controls, protocol, device, instruments.at_hand,
-                ledger, emit, overlaid.copies(target, at_hand),
+                ledger, emit, overlaid.copies(target, at_hand), others,
             )  # fmt: skip
             rungs = ladder.climb(
                 target, disputed, checkpoint, control_checkpoint, found, controls, settings, protocol, device,
@@ -255,7 +257,7 @@ def _control_checkpoint(settings: Settings, checkpoint: Checkpoint) -> Checkpoin
     if not checkpoint.demonstration:
         return None
     if settings.lora:
-        return replace(identify(replace(settings, lora=None)), location="embedded with forensics")
+        return identify(replace(settings, lora=None))
     # Twin B is twin A's training without the planted works: it cannot have seen them.
     is_b = settings.checkpoint is not None and Path(settings.checkpoint).resolve() == twin_b.resolve()
     return None if is_b or not twin_b.is_dir() else diffusion.identify(str(twin_b), demonstration=True)

@@ -28,6 +28,8 @@ class Settings:
     """A LoRA merged into the checkpoint's weights: the fine-tune under examination."""
     control_checkpoint: str | None = None
     """A second checkpoint that cannot have seen the work."""
+    autoencoders: tuple[str, ...] = ()
+    """Autoencoders of other generators, tried beside the checkpoint's own: folders, files or hub ids."""
     originals: tuple[str, ...] = ()
     captions: tuple[str, ...] = ()
     index: str | None = None
@@ -52,7 +54,7 @@ class Resolved:
     rows: tuple[Setting, ...]
 
 
-_LISTS = ("originals", "captions")
+_LISTS = ("originals", "captions", "autoencoders")
 _PATHS = ("checkpoint", "lora", "control_checkpoint", "index", "controls", "validation", "clip")
 
 
@@ -133,7 +135,11 @@ def _analysis(table: Any, path: Path | None) -> dict[str, Any]:
     for key, value in table.items():
         if key in _LISTS:
             rows = _strings(value, key, path)
-            values[key] = tuple(str(base / row) for row in rows) if key == "originals" else rows
+            if key == "originals":
+                rows = tuple(str(base / row) for row in rows)
+            elif key == "autoencoders":
+                rows = tuple(str(base / row) if (base / row).exists() else row for row in rows)
+            values[key] = rows
         elif key == "seed":
             if not isinstance(value, int) or isinstance(value, bool):
                 raise SettingsError(f"{path}: {key!r} must be a whole number.")
@@ -215,6 +221,7 @@ operator = ""       # who ran the program, if another person
 # index = "indexes/training"           # training index of the checkpoint
 # controls = "controls"                # works known not to be in the training set, with controls.csv
 # control_checkpoint = "models/other"  # a checkpoint that cannot have seen the work
+# autoencoders = ["models/kl-f8"]      # of other generators: is the checkpoint's own the one that loses least?
 profile = "standard"                   # {", ".join(PROFILES)}
 seed = 0
 paper = "A4"                           # {", ".join(PAPERS)}

@@ -15,6 +15,7 @@ from forensics.case import (
     ControlScore,
     Exhibit,
     FeatureValue,
+    Gate,
     Grade,
     Inversion,
     Item,
@@ -22,7 +23,9 @@ from forensics.case import (
     LikelihoodRatio,
     Measurement,
     Neighbour,
+    Origin,
     Pair,
+    Reconstruction,
     stops_at,
 )
 from forensics.findings import FROM_PROMPT, NEAREST, Evidence, claim, conclude
@@ -268,3 +271,22 @@ def test_a_ratio_that_disagrees_with_the_rank_is_said_to(log10: float, lpips: fl
     assert any("do not agree" in row for row in finding.contrary) is not agree
     assert all(absent.what != "likelihood ratio" for absent in concluded.absences)
     assert isinstance(concluded.findings[1].likelihood_ratio, Absent)
+
+
+def test_another_autoencoder_that_loses_less_tells_against_the_checkpoint() -> None:
+    gate = Gate("A rule.", True, ("A ground.",), "Q1", "A sentence.")
+    nothing = Absent("", "")
+    low = _rank(1.2, [2.0 + i for i in range(19)], Pair.ORIGIN, Better.LOWER, "Ratio", "O1")
+    high = _rank(9.2, [2.0 + i for i in range(19)], Pair.ORIGIN, Better.LOWER, "Ratio", "O1")
+    own, better = Reconstruction("a model", 1.2, 1.0, 0.05), Reconstruction("another", 1.1, 1.0, 0.06)
+
+    def contrary(rank: Comparison, *tried: Reconstruction) -> tuple[str, ...]:
+        origin = Origin(tried, nothing, nothing, gate)
+        evidence = dataclasses.replace(_evidence(), checkpoint=CHECKPOINT, comparisons=(rank,), origin=origin)
+        return conclude(evidence).findings[2].contrary
+
+    assert contrary(low, own, better) == (
+        "The autoencoder of another gives a lower ratio: 1.100, the checkpoint's 1.200.",
+    )
+    # Where the checkpoint is not held to have made the picture, the same is nothing contrary.
+    assert contrary(low, own) == contrary(high, own, better) == (verbal.NOTHING_CONTRARY,)

@@ -48,13 +48,17 @@ def test_matter_is_read(tmp_path: Path) -> None:
 
 def test_paths_in_a_case_file_count_from_its_folder(tmp_path: Path) -> None:
     (tmp_path / "index").mkdir()
+    (tmp_path / "kl").mkdir()
     path = case_file(
-        tmp_path, '[analysis]\nindex = "index"\ncheckpoint = "owner/model"\noriginals = ["work.png"]\n'
-    )  # fmt: skip
+        tmp_path,
+        '[analysis]\nindex = "index"\ncheckpoint = "owner/model"\noriginals = ["work.png"]\n'
+        'autoencoders = ["kl", "owner/kl"]\n',
+    )
     settings = resolve({}, path).settings
     assert settings.index == str(tmp_path / "index")
     assert settings.checkpoint == "owner/model"  # no such path: a hub id
     assert settings.originals == (str(tmp_path / "work.png"),)
+    assert settings.autoencoders == (str(tmp_path / "kl"), "owner/kl")  # a folder, and a hub id
 
 
 @pytest.mark.parametrize(

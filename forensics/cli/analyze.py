@@ -23,6 +23,13 @@ from forensics.settings import resolve
 @click.option("--controls", metavar="DIR", help="Works known not to be in the training set, with controls.csv.")
 @click.option("--validation", metavar="FILE", help="Validation record of the checkpoint, from `forensics validate`.")
 @click.option("--control-checkpoint", metavar="PATH_OR_ID", help="A checkpoint that cannot have seen the work.")
+@click.option(
+    "--autoencoder",
+    "autoencoders",
+    multiple=True,
+    metavar="PATH_OR_ID",
+    help="An autoencoder of another generator, to try beside the checkpoint's own.",
+)
 @options.examination
 @click.pass_obj
 def analyze(

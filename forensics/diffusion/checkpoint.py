@@ -6,11 +6,14 @@ whatever its author put into it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from forensics.case import Checkpoint
 from forensics.diffusion import folder, hub, single_file
 from forensics.diffusion.headers import PICKLES
+from forensics.diffusion.hub import CHECKPOINT, Sought
 from forensics.diffusion.lora import attach
 from forensics.errors import CheckpointError
 
@@ -27,9 +30,16 @@ def identify(location: str, *, demonstration: bool = False, lora: str | None = N
         CheckpointError: missing, a pickle, damaged, or of a family not supported yet.
     """
     path = resolve(location)
-    try:
+    with told(location):
         found = _identify(path, location, demonstration)
         return attach(found, lora) if lora else found
+
+
+@contextmanager
+def told(location: str) -> Iterator[None]:
+    """What reading the files of strangers can raise, as a `CheckpointError`."""
+    try:
+        yield
     except OSError as exc:
         raise CheckpointError(f"{exc.filename} cannot be read: {exc.strerror}.", hint="Check its permissions.") from exc
     except (TypeError, ValueError, KeyError, AttributeError, IndexError) as exc:
@@ -43,6 +53,12 @@ def identify(location: str, *, demonstration: bool = False, lora: str | None = N
 def _identify(path: Path, location: str, demonstration: bool) -> Checkpoint:
     if path.is_dir():
         return folder.identify(path, location, demonstration)
+    safe(path)
+    return single_file.identify(path, location, demonstration)
+
+
+def safe(path: Path) -> None:
+    """Raises CheckpointError for a file that is not a `.safetensors` file."""
     if path.suffix.lower() in PICKLES:
         raise CheckpointError(
             f"{path.name} is a pickle file and was not opened: loading it would run code from it.",
@@ -54,22 +70,21 @@ def _identify(path: Path, location: str, demonstration: bool) -> Checkpoint:
             f"{path.name} is neither a folder nor a .safetensors file.",
             hint="Give a diffusers folder, a .safetensors file or a hub id (owner/name).",
         )
-    return single_file.identify(path, location, demonstration)
 
 
-def resolve(location: str) -> Path:
+def resolve(location: str, sought: Sought = CHECKPOINT) -> Path:
     """The path behind a location as the user gave it; a hub id becomes its snapshot folder.
 
     Raises:
-        CheckpointError: there is no such path, and no such hub checkpoint at hand.
+        CheckpointError: there is no such path, and no such hub repository at hand.
     """
     path = Path(location).expanduser()
     if path.exists():
         return path
     looks_like_file = path.suffix.lower() in (*PICKLES, ".safetensors")
     if hub.is_hub_id(location) and not looks_like_file and not path.parent.is_dir():
-        return hub.snapshot(location)
+        return hub.snapshot(location, sought)
     raise CheckpointError(
-        f"There is no checkpoint at {location}.",
+        f"There is no {sought.what} at {location}.",
         hint="Give a diffusers folder, a .safetensors file or a hub id (owner/name).",
     )

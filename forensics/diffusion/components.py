@@ -75,13 +75,21 @@ def _from_folder(checkpoint: Checkpoint, root: Path, dtype: torch.dtype) -> Part
 
 
 def _network(cls: Any, root: Path, name: str, **dtype: torch.dtype) -> Any:
-    """One network, with every tensor from the file: a tensor left at random would be evidence of nothing."""
+    return network(cls, root / name, component_weights(root, name).variant, name, **dtype)
+
+
+def network(cls: Any, folder: Path, variant: str | None, name: str, **dtype: torch.dtype) -> Any:
+    """One network, with every tensor from the file: a tensor left at random would be evidence of nothing.
+
+    Raises:
+        CheckpointError: the weights do not fit the configuration, or tensors are missing.
+    """
     try:
-        network, info = cls.from_pretrained(
-            str(root / name),
+        made, info = cls.from_pretrained(
+            str(folder),
             use_safetensors=True,
             local_files_only=True,
-            variant=component_weights(root, name).variant,
+            variant=variant,
             output_loading_info=True,
             **dtype,
         )
@@ -90,7 +98,7 @@ def _network(cls: Any, root: Path, name: str, **dtype: torch.dtype) -> Any:
             f"The weights of {name} do not fit its config.json.", hint="Fetch the checkpoint again, complete."
         ) from exc
     complete(name, [*info["missing_keys"], *(str(k) for k in info.get("mismatched_keys", ()))])
-    return network
+    return made
 
 
 def clip_tokenizer(folder: Path, kind: str = "CLIPTokenizer") -> Any:

@@ -3,13 +3,40 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from forensics.errors import CheckpointError
 
 _ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*\Z")
-_WANTED = ("model_index.json", "*/*.json", "*/*.txt", "*/*.safetensors")
 _UNWANTED = ("*.bin", "*.ckpt", "*.pt", "*.msgpack", "*.onnx*", "safety_checker/*", "*.fp16.*", "*.non_ema.*")
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """What a location is expected to hold."""
+
+    what: str
+    """`checkpoint` or `autoencoder`; the option that takes it has the same name."""
+    content: str
+    wanted: tuple[str, ...]
+    """Patterns of the files of a hub repository that are fetched."""
+    marks: tuple[str, ...]
+    """Files of which one must be there."""
+
+
+CHECKPOINT = Sought(
+    "checkpoint",
+    "diffusers pipeline",
+    ("model_index.json", "*/*.json", "*/*.txt", "*/*.safetensors"),
+    ("model_index.json",),
+)
+AUTOENCODER = Sought(
+    "autoencoder",
+    "autoencoder in the layout of diffusers",
+    ("config.json", "diffusion_pytorch_model*", "vae/*.json", "vae/*.safetensors"),
+    ("config.json", "vae/config.json"),
+)
 
 
 def is_hub_id(location: str) -> bool:
@@ -17,8 +44,8 @@ def is_hub_id(location: str) -> bool:
     return _ID.match(location) is not None
 
 
-def snapshot(hub_id: str) -> Path:
-    """The folder of a hub checkpoint: from the local cache if it is there, else downloaded.
+def snapshot(hub_id: str, sought: Sought = CHECKPOINT) -> Path:
+    """The folder of a hub checkpoint or autoencoder: from the local cache if it is there, else downloaded.
 
     Raises:
         CheckpointError: not in the cache and not to be had, with the command that fetches it elsewhere.
@@ -27,23 +54,23 @@ def snapshot(hub_id: str) -> Path:
 
     remedy = (
         f"On a machine with access run `hf download {hub_id} --exclude '*.bin' '*.ckpt' --local-dir FOLDER`, "
-        "bring the folder here and pass --checkpoint FOLDER."
+        f"bring the folder here and pass --{sought.what} FOLDER."
     )
     for local in (True, False):
         try:
             folder = snapshot_download(
-                hub_id, allow_patterns=list(_WANTED), ignore_patterns=list(_UNWANTED), local_files_only=local
+                hub_id, allow_patterns=list(sought.wanted), ignore_patterns=list(_UNWANTED), local_files_only=local
             )
         # Offline, unknown id, gated, no disk space: the library raises from a dozen trees, and for the user all of
         # them mean that the checkpoint is not here.
         except Exception as exc:
             if not local:
                 raise CheckpointError(
-                    f"The checkpoint {hub_id!r} is neither a path nor in the local hub cache, and could not be "
+                    f"The {sought.what} {hub_id!r} is neither a path nor in the local hub cache, and could not be "
                     f"downloaded ({type(exc).__name__}).",
                     hint=remedy,
                 ) from exc
         else:
-            if (Path(folder) / "model_index.json").is_file():
+            if any((Path(folder) / mark).is_file() for mark in sought.marks):
                 return Path(folder)
-    raise CheckpointError(f"The hub repository {hub_id!r} holds no diffusers pipeline.", hint=remedy)
+    raise CheckpointError(f"The hub repository {hub_id!r} holds no {sought.content}.", hint=remedy)

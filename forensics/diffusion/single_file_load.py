@@ -97,9 +97,9 @@ def unet_config(header: Header, version: int, native_px: int) -> dict[str, Any]:
     }
 
 
-def vae_config(header: Header) -> dict[str, Any]:
-    """Configuration of the autoencoder: widths from the header."""
-    widths = [header.shapes[f"{VAE}encoder.down.{i}.block.0.conv2.weight"][0] for i in range(4)]
+def vae_config(header: Header, prefix: str = VAE) -> dict[str, Any]:
+    """Configuration of the autoencoder, whose tensors' names begin with `prefix`: widths from the header."""
+    widths = [header.shapes[f"{prefix}encoder.down.{i}.block.0.conv2.weight"][0] for i in range(4)]
     return {
         "_class_name": "AutoencoderKL",
         "block_out_channels": widths,

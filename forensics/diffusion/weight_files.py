@@ -8,7 +8,9 @@ from pathlib import Path
 from forensics.diffusion.headers import PICKLES, Header, read_header, read_json
 from forensics.errors import CheckpointError
 
-_STEM = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
+DIFFUSERS_STEM = "diffusion_pytorch_model"
+"""Beginning of the names of weight files that diffusers writes."""
+_STEM = {"unet": DIFFUSERS_STEM, "vae": DIFFUSERS_STEM, "text_encoder": "model"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,19 @@ def component_weights(root: Path, component: str) -> Weights:
     Raises:
         CheckpointError: only pickles, nothing at all, a missing shard, or a choice that is not ours to make.
     """
-    folder, stem = root / component, _STEM[component]
+    return network_weights(root / component, _STEM[component], component)
+
+
+def network_weights(folder: Path, stem: str, component: str) -> Weights:
+    """The same for a folder that holds one network.
+
+    Args:
+        stem: beginning of the names of its weight files.
+        component: what messages call it.
+
+    Raises:
+        CheckpointError: as for `component_weights`.
+    """
     index = folder / f"{stem}.safetensors.index.json"
     variant = None
     if (plain := folder / f"{stem}.safetensors").is_file():

@@ -69,7 +69,7 @@ def on_grid(picture: Tensor, stride: int) -> Tensor | Absent:
     if min(height, width) < least:
         return Absent(
             "autoencoder reconstruction",
-            f"The picture has {width} × {height} pixels; the checkpoint needs at least {least} on each side.",
+            f"The picture has {width} × {height} pixels; the autoencoder needs at least {least} on each side.",
         )
     sides = [min(side, max(LIMIT, stride)) // stride * stride for side in (height, width)]
     top, left = ((full - side) // 2 // stride * stride for full, side in zip((height, width), sides, strict=True))

@@ -26,15 +26,17 @@ from forensics.case import (
 )
 from forensics.casefile import Ledger, stored
 from forensics.device import Device
+from forensics.diffusion.autoencoder import NONE_GIVEN, Beside
 from forensics.diffusion.base import DiffusionModel
 from forensics.events import Emit, Event
 from forensics.images import fit, to_picture, unfit
 from forensics.origin import recipe, watermark
 from forensics.origin.gate import gate
-from forensics.origin.reconstruction import LAYER, Losses, losses, on_grid
+from forensics.origin.reconstruction import LAYER, LayerError, Losses
 from forensics.protocol import Protocol
 from forensics.similarity.base import Similarity
 from forensics.similarity.lpips import Lpips
+from forensics.stages import other_autoencoders
 from forensics.stages.search import Found
 from forensics.stages.works import ControlGroup, Work
 from forensics.statistics.ranks import clopper_pearson, extreme, holm, rank_p
@@ -74,16 +76,22 @@ class Traced:
 def trace(
     disputed: Work, item: Item, checkpoint: Checkpoint, originals: Sequence[Work], found: Found, controls: ControlGroup,
     protocol: Protocol, device: Device, measures: dict[str, Similarity], ledger: Ledger, emit: Emit,
-    copies: Mapping[str, Sequence[str]],
+    copies: Mapping[str, Sequence[str]], beside: Beside,
 ) -> Traced:  # fmt: skip
     """Put the disputed image and the controls through the autoencoder, read hidden bits, follow the stated recipe.
 
     Args:
         copies: originals and pictures found that the disputed image is a copy of -> how it is altered, in words.
+        beside: autoencoders of other generators, which the same pictures are put through after the checkpoint is gone.
+
+    Raises:
+        CheckpointError: an autoencoder has changed since it was identified, or its weights do not fit.
     """
     model = diffusion.load(checkpoint, device)
     lpips = measures.get("lpips")
-    reconstructions, comparisons, missing = _reconstruct(disputed, controls, protocol, checkpoint, model, lpips, emit)
+    drawn = [controls.works[i] for i in sorted(controls.drawn[: protocol.search_controls])]
+    layer = _layer(lpips)
+    own, comparisons, missing = _reconstruct(disputed, drawn, model, layer, emit)
     emit(Event("origin", 0, 1, "watermarks and stated recipe"))
     marks = watermark.read(to_picture(disputed.pixels))
     made = _follow(disputed, item, checkpoint, model, lpips, ledger)
@@ -91,13 +99,29 @@ def trace(
     candidates = {work.id: work for work in originals}
     candidates |= {i: Work(i, pixels, "") for i, pixels in found.pictures.items()}
     round_trips = {name: _round_trip(model, work.pixels) for name, work in candidates.items()}
+    stride = model.stride
     del model
+    reconstructions: tuple[Reconstruction, ...] = ()
+    untried: tuple[Absent, ...] = ()
+    if own and layer is not None:
+        reconstructions, untried = other_autoencoders.compare(
+            checkpoint.name, own, stride, beside, (disputed, *drawn), device, layer, emit
+        )
+    left_out = (*beside.left_out, *untried)
     primary = comparisons[0] if comparisons else None
     decided = gate(primary, made, protocol.rank_level, tuple(candidates), disputed.id, copies)
     target = candidates.get(decided.target, disputed)
-    absences = tuple(a for a in (missing, marks, made) if isinstance(a, Absent))
+    none_given = tuple(a for a in left_out if own and a.what == NONE_GIVEN)
+    absences = tuple(a for a in (missing, *none_given, *untried, marks, made) if isinstance(a, Absent))
     shown = missing if isinstance(missing, Absent) and not reconstructions else reconstructions
-    return Traced(Origin(shown, marks, made, decided), comparisons, target, absences, round_trips)
+    return Traced(Origin(shown, marks, made, decided, left_out), comparisons, target, absences, round_trips)
+
+
+def _layer(lpips: Similarity | None) -> LayerError | None:
+    if not isinstance(lpips, Lpips):
+        return None
+    measure = lpips
+    return lambda a, b: measure.layer(a, b, LAYER)
 
 
 def _round_trip(model: DiffusionModel, pixels: Tensor) -> Tensor:
@@ -107,32 +131,18 @@ def _round_trip(model: DiffusionModel, pixels: Tensor) -> Tensor:
 
 
 def _reconstruct(
-    disputed: Work, controls: ControlGroup, protocol: Protocol, checkpoint: Checkpoint, model: DiffusionModel,
-    lpips: Similarity | None, emit: Emit,
-) -> tuple[tuple[Reconstruction, ...], tuple[Comparison, ...], Absent | None]:  # fmt: skip
-    if not isinstance(lpips, Lpips):
-        return (), (), Absent("autoencoder reconstruction", "LPIPS is not at hand.", "Install its pinned weights.")
-    measure = lpips
-
-    def layer(a: Tensor, b: Tensor) -> Tensor:
-        return measure.layer(a, b, LAYER)
-
-    drawn = [controls.works[i] for i in sorted(controls.drawn[: protocol.search_controls])]
-    cut = [(work, on_grid(work.pixels, model.stride)) for work in (disputed, *drawn)]
-    own = cut[0][1]
-    if isinstance(own, Absent):
-        return (), (), own
-    ready = [(work, pixels) for work, pixels in cut[1:] if isinstance(pixels, Tensor)]
-    rows: list[Losses] = []
-    for number, pixels in enumerate((own, *(pixels for _, pixels in ready))):
-        emit(Event("origin", number, 1 + len(ready), "autoencoder, twice"))
-        rows += losses([pixels], model, layer)
-    emit(Event("origin", 1 + len(ready), 1 + len(ready), "autoencoder, twice"))
-    mine = Reconstruction(checkpoint.name, rows[0].first, rows[0].second, rows[0].layer)
-    if not ready:
+    disputed: Work, drawn: Sequence[Work], model: DiffusionModel, layer: LayerError | None, emit: Emit
+) -> tuple[dict[int, Losses], tuple[Comparison, ...], Absent | None]:
+    """The losses under the checkpoint's autoencoder by number, the disputed image 0, and its ranks among the rest."""
+    if layer is None:
+        return {}, (), Absent("autoencoder reconstruction", "LPIPS is not at hand.", "Install its pinned weights.")
+    rows = other_autoencoders.measure((disputed, *drawn), model, model.stride, layer, "autoencoder, twice", emit)
+    if isinstance(rows, Absent):
+        return {}, (), rows
+    if len(rows) == 1:
         reason = "There is no control work to rank the reconstruction of the disputed image among."
-        return (mine,), (), Absent("primary measurement of origin", reason, "Pass --controls.")
-    return (mine,), _ranked(rows, [work.id for work, _ in ready]), None
+        return rows, (), Absent("primary measurement of origin", reason, "Pass --controls.")
+    return rows, _ranked(list(rows.values()), [drawn[i - 1].id for i in rows if i]), None
 
 
 def _ranked(rows: Sequence[Losses], names: Sequence[str]) -> tuple[Comparison, ...]:

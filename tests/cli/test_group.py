@@ -42,7 +42,7 @@ def test_analyze_has_exactly_the_promised_form() -> None:
     flags = {flag for parameter in command.params for flag in parameter.opts if flag.startswith("-")}
     assert flags == {
         "--checkpoint", "--original", "--caption", "--index", "--controls", "--control-checkpoint", "--clip",
-        "--lora", "--validation",
+        "--lora", "--validation", "--autoencoder",
         "--profile", "--case", "-o", "--out", "--force", "--device", "--precision", "--seed", "--paper", "--progress",
         "-v", "--verbose", "-q", "--quiet",
     }  # fmt: skip

@@ -1,0 +1,188 @@
+"""Autoencoders of other generators in the origin stage: the one that made a picture loses least of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from forensics import diffusion, intake, pipeline, schema
+from forensics.case import Absent, Origin, Pair, Reconstruction
+from forensics.casefile import Ledger
+from forensics.device import choose
+from forensics.diffusion import autoencoder, autoencoder_load
+from forensics.diffusion.autoencoder import NONE_GIVEN, beside
+from forensics.errors import ExitCode
+from forensics.events import ignore
+from forensics.images import to_picture, to_tensor
+from forensics.origin.reconstruction import LAYER, Losses
+from forensics.protocol import PROFILES
+from forensics.report import subjects
+from forensics.resources import samples
+from forensics.settings import Settings
+from forensics.similarity.lpips import Lpips
+from forensics.stages import origin, other_autoencoders
+from forensics.stages.search import Found
+from forensics.stages.works import ControlGroup, Work
+from tests.cli.support import run
+from tests.diffusion import tiny
+from tests.diffusion.test_autoencoder import altered
+from tests.report.wording import violations
+
+REFERENCE = samples() / "reference"
+CONTROLS = sorted((REFERENCE / "controls").glob("*.webp"))[:5]
+
+
+@pytest.fixture(scope="module")
+def works() -> tuple[Work, ...]:
+    """Control works of the embedded checkpoint."""
+    return tuple(Work.of(path.name, intake.read(path).picture) for path in CONTROLS)
+
+
+@pytest.fixture(scope="module")
+def lpips() -> Lpips:
+    return Lpips()
+
+
+@pytest.fixture(scope="module")
+def others(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """An autoencoder made from the embedded one by moving its decoder, and a small one trained on nothing."""
+    root = tmp_path_factory.mktemp("autoencoders")
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        tiny.vae().save_pretrained(root / "untrained")
+    return {"moved": altered(REFERENCE / "twin-a" / "vae", root / "moved"), "untrained": root / "untrained"}
+
+
+def decoded(path: Path, work: Work) -> Tensor:
+    """A work after one round trip, in 8 bits: a picture that this autoencoder's decoder made."""
+    made = autoencoder_load.load(autoencoder.identify(str(path)), choose("cpu"))
+    return to_tensor(to_picture(made.decode(made.encode(work.pixels))))
+
+
+def rows(
+    disputed: Tensor, works: tuple[Work, ...], others: dict[str, Path], lpips: Lpips
+) -> tuple[Reconstruction, ...]:
+    """What the stage makes of a picture, the embedded autoencoder taking the checkpoint's place."""
+
+    def layer(a: Tensor, b: Tensor) -> Tensor:
+        return lpips.layer(a, b, LAYER)
+
+    checkpoint = diffusion.identify(str(REFERENCE / "twin-a"))
+    found = beside(checkpoint, None, tuple(map(str, others.values())))
+    every = (Work("Q1", disputed, ""), *works)
+    own = autoencoder_load.load(autoencoder.of_checkpoint(checkpoint), choose("cpu"))
+    mine = other_autoencoders.measure(every, own, 64, layer, "", ignore)
+    assert isinstance(mine, dict)
+    made, missing = other_autoencoders.compare("twin-a", mine, 64, found, every, choose("cpu"), layer, ignore)
+    assert missing == ()
+    return made
+
+
+def test_a_picture_loses_least_under_the_autoencoder_that_made_it(
+    works: tuple[Work, ...], others: dict[str, Path], lpips: Lpips
+) -> None:
+    own, moved, untrained = rows(decoded(REFERENCE / "twin-a" / "vae", works[0]), works[1:], others, lpips)
+    assert own.ratio < min(moved.ratio, untrained.ratio)
+    assert own.layer < min(moved.layer, untrained.layer)
+    assert (own.k, own.n) == (0, 4)
+    said = subjects._least((own, moved, untrained))
+    assert "Of the 3 autoencoders tried, the checkpoint's gives the lowest ratio and the lowest LPIPS distance." in said
+
+    theirs = rows(decoded(others["moved"], works[0]), works[1:], others, lpips)
+    assert min(theirs, key=lambda r: r.ratio) is theirs[1]
+    assert min(theirs, key=lambda r: r.layer) is theirs[1]
+    said = subjects._least(theirs)
+    assert "that of moved gives the lowest ratio, that of moved the lowest LPIPS distance." in said
+    for made in (own, moved, untrained), theirs:
+        assert sum(r.least_ratio for r in made) == sum(r.least_layer for r in made) == 4
+        assert [r.autoencoder for r in made] == ["twin-a", "moved", "untrained"]
+        assert len({r.digest for r in made}) == 3
+
+
+def test_controls_are_counted_under_every_autoencoder() -> None:
+    def row(ratio: float, layer: float) -> Losses:
+        return Losses(ratio, 1.0, layer)
+
+    mine = {0: row(2, 0.2), 1: row(1, 0.1), 2: row(3, 0.3), 3: row(2, 0.4)}
+    theirs = {0: row(1, 0.3), 1: row(2, 0.05), 3: row(1.5, 0.5)}  # the second control is too small for it
+    one, two = other_autoencoders.beside_each_other([("a", "", mine), ("b", "", theirs)])
+    assert (one.k, one.n, two.k, two.n) == (2, 3, 0, 2)
+    assert (one.least_ratio, two.least_ratio, one.least_layer, two.least_layer) == (1, 1, 1, 1)
+    alone = other_autoencoders.beside_each_other([("a", "", {0: row(2, 0.2)})])[0]
+    assert (alone.k, alone.n, alone.least_ratio) == (0, 0, 0)
+
+
+def test_the_stage_hands_the_rows_to_the_report_and_leaves_the_rank_alone(
+    works: tuple[Work, ...], others: dict[str, Path], lpips: Lpips, tmp_path: Path
+) -> None:
+    source = tmp_path / "disputed.png"
+    to_picture(decoded(REFERENCE / "twin-a" / "vae", works[0])).save(source)
+    checkpoint = diffusion.identify(str(REFERENCE / "twin-a"))
+    twin_b = diffusion.identify(str(REFERENCE / "twin-b"))
+    group = ControlGroup(Absent("", ""), works[1:], ("",) * 4, (2, 0, 1, 3))
+    protocol = PROFILES["quick"]
+    traced = []
+    for number, found in enumerate([beside(checkpoint, twin_b, (str(others["moved"]),)), beside(checkpoint, None, ())]):
+        ledger = Ledger(tmp_path / f"case-{number}")
+        item, picture = ledger.receive(source, "Q1", "disputed")
+        work = Work.of(item.exhibit, picture)
+        traced.append(
+            origin.trace(
+                work, item, checkpoint, [], Found(Absent("", "")), group, protocol, choose("cpu"), {"lpips": lpips},
+                ledger, ignore, {}, found,
+            )
+        )  # fmt: skip
+    with_, without = traced
+    assert with_.comparisons == without.comparisons
+    assert with_.comparisons[0].primary_for is Pair.ORIGIN
+    assert with_.facts.gate == without.facts.gate
+    assert not isinstance(with_.facts.reconstructions, Absent)
+    assert not isinstance(without.facts.reconstructions, Absent)
+    own, moved = with_.facts.reconstructions
+    assert (own.k, own.n) == (with_.comparisons[0].k, with_.comparisons[0].n)
+    assert own.ratio == pytest.approx(with_.comparisons[0].value)
+    assert own.layer == with_.comparisons[1].value
+    assert own.digest != moved.digest
+    assert dataclasses.replace(own, least_ratio=0, least_layer=0) == dataclasses.replace(
+        without.facts.reconstructions[0], least_ratio=0, least_layer=0
+    )
+    assert schema.decode(Origin, json.loads(schema.canonical(with_.facts))) == with_.facts
+
+    said = {line.name: line.value for line in subjects.origin(with_.facts)}
+    assert f"{own.k} of 4 control works have a ratio as low" in said["Autoencoder of twin-a"]
+    assert f"ratio {moved.ratio:.3f}" in said["Autoencoder of moved"]
+    assert "control checkpoint twin-b has the same weights" in said["Autoencoder not tried"]
+    assert "Of the 2 autoencoders tried, the checkpoint's" in said["Which of them loses least"]
+    assert NONE_GIVEN not in {a.what for a in with_.absences}
+    alone = {line.name: line.value for line in subjects.origin(without.facts)}
+    assert "No other autoencoder was given" in alone["Autoencoder not tried"]
+    assert "--autoencoder" in alone["Autoencoder not tried"]
+    assert "Which of them loses least" not in alone
+    assert NONE_GIVEN in {a.what for a in without.absences}
+    assert violations("\n".join((*said.values(), *alone.values())), []) == []
+
+
+def test_a_wrong_autoencoder_fails_before_any_folder_exists(tmp_path: Path) -> None:
+    image = samples() / "disputed" / "manner.png"
+    for given, said in [(tmp_path / "nowhere", "no autoencoder at"), (REFERENCE / "index", "holds no autoencoder")]:
+        done = run("analyze", image, "--autoencoder", given, "-o", tmp_path / "case", "--progress", "none")
+        assert done.exit_code == ExitCode.CHECKPOINT
+        assert said in done.stderr
+        assert "safetensors" in done.stderr or "AutoencoderKL" in done.stderr  # what to give instead
+        assert not (tmp_path / "case").exists()
+
+
+def test_the_base_of_an_embedded_fine_tune_is_at_hand_as_its_control() -> None:
+    settings = Settings(lora=str(REFERENCE / "finetune"))
+    tuned = pipeline.identify(settings)
+    base = pipeline._control_checkpoint(settings, tuned)
+    assert base is not None
+    assert base.lora == ""
+    assert diffusion.load(base, choose("cpu")).checkpoint is base
+    found = beside(tuned, base, ())
+    assert "the same weights as the checkpoint's own" in found.left_out[0].reason
