@@ -43,8 +43,14 @@ class Autoencoder:
 
     @torch.no_grad()
     def decode(self, state: Tensor) -> Tensor:
-        """Latents -> (B, 3, H, W) in [0, 1]."""
+        """Latents -> (B, 3, H, W) in [0, 1].
+
+        Raises:
+            FloatingPointError: the picture has values that are not finite, as broken weights give.
+        """
         pixels: Tensor = self.vae.decode(state.to(self.device.device, torch.float32)).sample
+        if not bool(pixels.isfinite().all()):
+            raise FloatingPointError("the pictures it gives have values that are not finite numbers")
         return (pixels / 2 + 0.5).clamp(0, 1)
 
 

@@ -187,10 +187,10 @@ def _least(tried: tuple[Reconstruction, ...]) -> str:
         else ""
     )
     return (
-        f"Of the {len(tried)} autoencoders tried, {found}.{beside} AEROBLADE attributes a picture to the autoencoder "
-        "that loses least. An autoencoder that keeps more of every picture loses least of pictures that none of them "
-        "made; those that were not tried are not excluded; checkpoints that share one are not told apart. The rule "
-        "below makes no use of this comparison."
+        f"Of the {len(tried)} autoencoders tried, {found}.{beside} AEROBLADE (Ricker et al. 2024) attributes a picture "
+        "to the autoencoder that loses least. An autoencoder that keeps more of every picture loses least of pictures "
+        "that none of them made; those that were not tried are not excluded; checkpoints that share one are not told "
+        "apart. The rule below makes no use of this comparison."
     )
 
 

@@ -68,7 +68,12 @@ def compare(
     missing: list[Absent] = []
     for files in beside.others:
         said = f"autoencoder of {files.name}, twice"
-        rows = measure(works, autoencoder_load.load(files, device), max(stride, files.cell), layer, said, emit)
+        autoencoder = autoencoder_load.load(files, device)
+        try:
+            rows = measure(works, autoencoder, max(stride, files.cell), layer, said, emit)
+        except FloatingPointError as exc:
+            rows = Absent("", f"The autoencoder {files.name} was left out: {exc}.")
+        del autoencoder
         if isinstance(rows, Absent):
             missing.append(Absent(f"autoencoder {files.name}", rows.reason))
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,9 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from forensics import casefile
+from forensics import casefile, report
+from forensics.case import Absent, Origin, Pair
 from forensics.errors import ExitCode
 from tests.cli.support import ROOT, spawn
+from tests.diffusion.test_autoencoder import altered
+from tests.report.wording import quotations, violations
 
 IMAGE = ROOT / "samples" / "disputed" / "memorised.png"
 pytestmark = pytest.mark.slow
@@ -22,9 +26,13 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess[str]:
-    """One run in an empty folder, with the default name of the case folder."""
+    """One run in an empty folder, with the default name of the case folder and a second autoencoder."""
     folder = tmp_path_factory.mktemp("run")
-    finished = spawn("analyze", IMAGE, "--profile", "quick", "--device", "cpu", "--progress", "json", cwd=folder)
+    other = altered(ROOT / "samples" / "reference" / "twin-a" / "vae", tmp_path_factory.mktemp("other") / "moved")
+    finished = spawn(
+        "analyze", IMAGE, "--profile", "quick", "--device", "cpu", "--progress", "json", "--autoencoder", other,
+        cwd=folder,
+    )  # fmt: skip
     assert finished.returncode == ExitCode.OK, finished.stderr
     return finished
 
@@ -46,6 +54,24 @@ def test_standard_error_is_one_event_a_line(done: subprocess.CompletedProcess[st
     assert events[-1] == {"event": "report", "path": "memorised-case/report.pdf"}
     assert {e["event"] for e in events[1:-1]} == {"progress"}
     assert all(0 <= e["done"] <= e["total"] or e["total"] == 0 for e in events[1:-1])
+
+
+def test_the_other_autoencoder_reaches_the_case_and_the_report(folder: Path) -> None:
+    case = casefile.load(folder)
+    assert isinstance(case.origin, Origin)
+    assert not isinstance(case.origin.reconstructions, Absent)
+    own, other = case.origin.reconstructions
+    primary = next(c for c in case.comparisons if c.primary_for is Pair.ORIGIN)
+    assert (own.autoencoder, own.k, own.n) == ("twin-a", primary.k, primary.n)
+    assert (other.autoencoder, other.n) == ("moved", primary.n)
+    (row,) = (row for row in case.settings if row.name == "autoencoders")
+    assert row.value.endswith("moved")
+    assert row.source == "command line"
+    said = " ".join(re.sub("<[^>]+>", " ", report.render_html(case, folder)).split())
+    assert f"Autoencoder of moved mean squared loss {other.first:.3g} the first time" in said
+    assert f"{other.k} of {other.n} control works have a ratio as low" in said
+    assert "Of the 2 autoencoders tried, " in said
+    assert violations(said, quotations(case)) == []  # the text of the pages, drawn from this
 
 
 def test_existing_folder_is_refused_and_the_input_untouched(folder: Path) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from forensics import diffusion, intake, pipeline, schema
@@ -15,11 +17,11 @@ from forensics.case import Absent, Origin, Pair, Reconstruction
 from forensics.casefile import Ledger
 from forensics.device import choose
 from forensics.diffusion import autoencoder, autoencoder_load
-from forensics.diffusion.autoencoder import NONE_GIVEN, beside
+from forensics.diffusion.autoencoder import NONE_GIVEN, Beside, beside
 from forensics.errors import ExitCode
 from forensics.events import ignore
 from forensics.images import to_picture, to_tensor
-from forensics.origin.reconstruction import LAYER, Losses
+from forensics.origin.reconstruction import LAYER, LayerError, Losses
 from forensics.protocol import PROFILES
 from forensics.report import subjects
 from forensics.resources import samples
@@ -30,7 +32,7 @@ from forensics.stages.search import Found
 from forensics.stages.works import ControlGroup, Work
 from tests.cli.support import run
 from tests.diffusion import tiny
-from tests.diffusion.test_autoencoder import altered
+from tests.diffusion.test_autoencoder import WEIGHTS, altered
 from tests.report.wording import violations
 
 REFERENCE = samples() / "reference"
@@ -64,15 +66,16 @@ def decoded(path: Path, work: Work) -> Tensor:
     return to_tensor(to_picture(made.decode(made.encode(work.pixels))))
 
 
+def per_layer(lpips: Lpips) -> LayerError:
+    """The distance that the stage asks for."""
+    return lambda a, b: lpips.layer(a, b, LAYER)
+
+
 def rows(
     disputed: Tensor, works: tuple[Work, ...], others: dict[str, Path], lpips: Lpips
 ) -> tuple[Reconstruction, ...]:
     """What the stage makes of a picture, the embedded autoencoder taking the checkpoint's place."""
-
-    def layer(a: Tensor, b: Tensor) -> Tensor:
-        return lpips.layer(a, b, LAYER)
-
-    checkpoint = diffusion.identify(str(REFERENCE / "twin-a"))
+    layer, checkpoint = per_layer(lpips), diffusion.identify(str(REFERENCE / "twin-a"))
     found = beside(checkpoint, None, tuple(map(str, others.values())))
     every = (Work("Q1", disputed, ""), *works)
     own = autoencoder_load.load(autoencoder.of_checkpoint(checkpoint), choose("cpu"))
@@ -102,6 +105,23 @@ def test_a_picture_loses_least_under_the_autoencoder_that_made_it(
         assert sum(r.least_ratio for r in made) == sum(r.least_layer for r in made) == 4
         assert [r.autoencoder for r in made] == ["twin-a", "moved", "untrained"]
         assert len({r.digest for r in made}) == 3
+
+
+def test_an_autoencoder_that_cannot_be_measured_is_absent_with_its_reason(
+    works: tuple[Work, ...], others: dict[str, Path], lpips: Lpips, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(others["untrained"], broken)
+    tensors = load_file(broken / WEIGHTS)
+    save_file(tensors | {"decoder.conv_out.bias": torch.full((3,), torch.nan)}, broken / WEIGHTS)
+    files = autoencoder.identify(str(broken))
+    coarse = dataclasses.replace(autoencoder.identify(str(others["untrained"])), name="coarse", cell=256)
+    mine = {0: Losses(1.0, 1.0, 0.1), 1: Losses(2.0, 1.0, 0.1)}
+    made, missing = other_autoencoders.compare(
+        "twin-a", mine, 64, Beside("", (files, coarse)), works[:2], choose("cpu"), per_layer(lpips), ignore
+    )
+    assert [r.autoencoder for r in made] == ["twin-a"]
+    assert ["not finite" in missing[0].reason, "at least 256" in missing[1].reason] == [True, True]
 
 
 def test_controls_are_counted_under_every_autoencoder() -> None:
