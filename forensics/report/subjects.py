@@ -127,7 +127,10 @@ def origin(found: Origin) -> Lines:
     else:
         for r in found.reconstructions:
             rows += _autoencoder(r)
-        rows += [Line("Autoencoder not tried", f"{a.reason} {a.remedy}".strip()) for a in found.left_out]
+        rows += [
+            Line(a.what[:1].upper() + a.what[1:], f"{a.reason} {a.remedy}".strip().replace("`", ""))
+            for a in found.left_out
+        ]
         if len(found.reconstructions) > 1:
             rows.append(Line("Which of them loses least", _least(found.reconstructions)))
     if isinstance(found.watermarks, Absent):

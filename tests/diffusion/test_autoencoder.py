@@ -18,6 +18,7 @@ from forensics.diffusion import autoencoder, autoencoder_load
 from forensics.diffusion.autoencoder import NONE_GIVEN, beside
 from forensics.errors import CheckpointError
 from tests.diffusion import publishers, tiny
+from tests.diffusion.test_checkpoint import _python
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 
@@ -174,3 +175,24 @@ def test_every_tensor_must_come_from_the_files(folders: dict[str, Path], tmp_pat
 
 def test_the_tiny_one_has_small_cells(folders: dict[str, Path]) -> None:
     assert autoencoder.identify(str(folders["v"])).cell == 2 ** (len(tiny.vae().config.block_out_channels) - 1)
+
+
+def test_a_hub_id_is_found_in_the_local_cache_and_needs_no_torch(folders: dict[str, Path], tmp_path: Path) -> None:
+    repo = tmp_path / "hub" / "models--owner--kl-f4"
+    shutil.copytree(folders["v"] / "vae", repo / "snapshots" / ("0" * 40))
+    (repo / "refs").mkdir()
+    (repo / "refs" / "main").write_text("0" * 40)
+    code = (
+        "import sys\n"
+        "from forensics.diffusion.autoencoder import identify\n"
+        "from forensics.errors import CheckpointError\n"
+        "found = identify('owner/kl-f4')\nassert found.contents()\n"
+        "print(found.name, found.digest, 'torch' in sys.modules)\n"
+        "try:\n    identify('owner/elsewhere')\n"
+        "except CheckpointError as e:\n    print(e.message, e.hint)\n"
+    )
+    done = _python(code, HF_HUB_OFFLINE="1", HF_HOME=str(tmp_path))
+    first, *rest = done.stdout.splitlines()
+    assert first.split() == ["owner/kl-f4", autoencoder.identify(str(folders["v"])).digest, "False"], done.stderr
+    assert "autoencoder 'owner/elsewhere' is neither a path nor" in rest[0]
+    assert "--autoencoder FOLDER" in rest[0]
