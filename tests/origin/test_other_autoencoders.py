@@ -195,6 +195,13 @@ def test_a_wrong_autoencoder_fails_before_any_folder_exists(tmp_path: Path) -> N
         assert said in done.stderr
         assert "safetensors" in done.stderr or "AutoencoderKL" in done.stderr  # what to give instead
         assert not (tmp_path / "case").exists()
+    # Nor is a folder that is there put aside for an examination that cannot begin.
+    (tmp_path / "case").mkdir()
+    (tmp_path / "case" / "kept").touch()
+    done = run("analyze", image, "--autoencoder", tmp_path / "nowhere", "-o", tmp_path / "case", "--force")
+    assert done.exit_code == ExitCode.CHECKPOINT
+    assert [p.name for p in tmp_path.iterdir()] == ["case"]
+    assert (tmp_path / "case" / "kept").exists()
 
 
 def test_the_base_of_an_embedded_fine_tune_is_at_hand_as_its_control() -> None:
