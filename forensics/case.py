@@ -527,6 +527,12 @@ class WatermarkBits:
     """The same probability if that many ones were spread at random (hypergeometric tail)."""
 
 
+def loss_ratio(first: float, second: float) -> float:
+    """First loss of an autoencoder over its second: near 1 for the decoder's own pictures, 1 where both are nothing."""
+    floor = 1e-12
+    return (first + floor) / (second + floor)
+
+
 @dataclass(frozen=True, slots=True)
 class Reconstruction:
     """The disputed image under one autoencoder, put through twice."""
@@ -553,9 +559,8 @@ class Reconstruction:
 
     @property
     def ratio(self) -> float:
-        """First loss over second, near 1 for the decoder's own pictures; 1 where both are nothing."""
-        floor = 1e-12
-        return (self.first + floor) / (self.second + floor)
+        """First loss over second: `loss_ratio`."""
+        return loss_ratio(self.first, self.second)
 
 
 @dataclass(frozen=True, slots=True)

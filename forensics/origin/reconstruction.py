@@ -17,7 +17,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from forensics.case import Absent
+from forensics.case import Absent, loss_ratio
 
 LAYER = 1
 """The second of the five feature maps of LPIPS, counted from 0: the one on which AEROBLADE reports its results."""
@@ -57,9 +57,8 @@ class Losses:
 
     @property
     def ratio(self) -> float:
-        """First over second: near 1 for the decoder's own pictures. Equal to 1 where both are nothing."""
-        floor = 1e-12
-        return (self.first + floor) / (self.second + floor)
+        """First over second: `loss_ratio`."""
+        return loss_ratio(self.first, self.second)
 
 
 def on_grid(picture: Tensor, stride: int) -> Tensor | Absent:
