@@ -35,7 +35,7 @@ from forensics.case import (
     stops_at,
 )
 from forensics.protocol import Protocol
-from forensics.verbal import NOTHING_CONTRARY, TONES_UNCHANGED
+from forensics.verbal import NOTHING_CONTRARY, TONES_UNCHANGED, placed_among_controls
 
 LAID_OVER = "Aligned LPIPS to"
 """Beginning of the title of the comparison by which a work put forward is ranked; its id follows."""
@@ -424,10 +424,10 @@ def _sensitivity(evidence: Evidence, pair: Pair, rank: Comparison | None) -> lis
         return []
     names = ", ".join(f"“{feature.name}”" for feature in ratio.features)
     side = "first" if ratio.log10 > 0 else "second"
-    placed = "outside" if outside else "inside"
+    placed = placed_among_controls(rank.k) if outside else "lies inside the range of the controls"
     return [
         f"The likelihood ratio, from {names}, speaks for the {side} proposition, while the rank of “{rank.title}” "
-        f"(p = {_p(rank.p)}) lies {placed} the range of the controls: the two measurements do not agree."
+        f"(p = {_p(rank.p)}) {placed}: the two measurements do not agree."
     ]
 
 
@@ -490,7 +490,7 @@ def _lost_less(rank: Comparison, evidence: Evidence) -> tuple[str, ...]:
 def _place(rank: Comparison, protocol: Protocol) -> str:
     if rank.p <= protocol.rank_level:
         return (
-            "The result lies outside the range of the controls, as it does for pictures made by the decoder of this "
+            f"The result {placed_among_controls(rank.k)}, as it does for pictures made by the decoder of this "
             "autoencoder."
         )
     if rank.k == 0:
@@ -507,6 +507,8 @@ def _plainly(rank: Comparison, evidence: Evidence) -> str:
         start, than = "The prompt saves the checkpoint", ", each with a prompt of its own"
     if rank.k == 0:
         return f"{start} more on {target} than on any of {rank.n} works it has not seen{than}."
+    if rank.p <= evidence.protocol.rank_level:
+        return f"{start} more on {target} than on {rank.n - rank.k} of {rank.n} works it has not seen{than}."
     return f"{start} no more on {target} than on works it has not seen{than}: {rank.k} of {rank.n} reach as much."
 
 
@@ -566,7 +568,7 @@ def _ranked(
         f"95 % interval for the share of such works {low:.2f} to {high:.2f})."
     )
     if rank.p <= protocol.rank_level:
-        return f"{counted} The result lies outside the range of the controls."
+        return f"{counted} The result {placed_among_controls(rank.k)}."
     if rank.k == 0:
         return f"{counted} {_too_few(rank, protocol)}"
     return f"{counted} The measurement does not distinguish {one} from the controls."

@@ -64,7 +64,7 @@ class Protocol:
     near_pixels_lpips: float
     """LPIPS at or below which, together with the SSIM bound, two pictures are said to correspond throughout."""
     rank_level: float
-    """p at or below which a comparison with controls is described as outside the range of the controls."""
+    """p at or below which a comparison with controls is said to set the result apart from them."""
 
     def retention(self, *, controlled: bool) -> str:
         """Title of the primary measurement of retention in a case with or without a control checkpoint."""

@@ -27,6 +27,18 @@ TONES_UNCHANGED = "tones and colours unchanged within the resolution of the fit"
 """What the photometric fit says where it found no change: no difference, and nothing that tells against a finding."""
 
 
+def placed_among_controls(k: int) -> str:
+    """Where a result lies whose p has reached the protocol's level, as a predicate: only without a control at least as
+    extreme is it outside their range.
+
+    Args:
+        k: control works at least as extreme.
+    """
+    if k == 0:
+        return "lies outside the range of the controls"
+    return "lies at the edge of the range of the controls, with p at or below the level that the protocol set"
+
+
 def band(log10_lr: float) -> str:
     """The word for a likelihood ratio, whichever proposition it supports. Raises ValueError if it is not a number."""
     if math.isnan(log10_lr):

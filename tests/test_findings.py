@@ -151,6 +151,20 @@ def test_retention_is_said_only_outside_the_range_of_the_controls() -> None:
     assert "does not distinguish" in inside.answer
 
 
+def test_a_result_that_a_control_reaches_is_never_said_to_lie_outside_their_range() -> None:
+    controls = [0.01 * i for i in range(59)] + [0.95]
+    evidence = _run(0.9)
+    rank = _rank(0.9, controls, Pair.RETENTION, Better.HIGHER, PROTOCOL.retention(controlled=True), "K3")
+    assert rank.k == 1
+    assert rank.p <= PROTOCOL.rank_level
+    others = tuple(c for c in evidence.comparisons if c.primary_for is not Pair.RETENTION)
+    found = conclude(dataclasses.replace(evidence, comparisons=(*others, rank))).findings[1]
+    assert "saves more on the disputed image than on 59 of 60 works it has not seen" in found.answer
+    assert "1 of 60 control works" in found.answer
+    assert "edge of the range of the controls" in found.answer
+    assert "outside the range" not in found.answer
+
+
 def test_what_the_codelength_is_compared_with_is_said() -> None:
     against = conclude(_run(0.9)).findings[1]
     alone = conclude(_run(-0.02, controlled=False)).findings[1]

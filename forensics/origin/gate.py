@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from forensics.case import Absent, Comparison, Gate, StatedRecipe
+from forensics.verbal import placed_among_controls
 
 RULE = (
-    "The disputed image is treated as an output of the checkpoint if the primary measurement of origin places it "
-    "outside the range of the control works, or if the recipe stated in the file gives it back within {levels} levels "
-    "of 255 at every pixel. Retention is then asked of the first work put forward, else of the nearest training work. "
-    "Otherwise, if the disputed image is an altered copy of one of these and an unaltered copy of none, retention is "
-    "asked of the first that it is an altered copy of: saving again and scaling alter nothing."
+    "The disputed image is treated as an output of the checkpoint if the primary measurement of origin, ranked among "
+    "the control works, has p at or below {level:g}, or if the recipe stated in the file gives it back within "
+    "{levels} levels of 255 at every pixel. Retention is then asked of the first work put forward, else of the nearest "
+    "training work. Otherwise, if the disputed image is an altered copy of one of these and an unaltered copy of none, "
+    "retention is asked of the first that it is an altered copy of: saving again and scaling alter nothing."
 )
 LEVELS = 2
 """Largest difference of a value, in levels of 255, up to which a regenerated picture counts as given back."""
@@ -31,7 +32,7 @@ def gate(
     Args:
         primary: the primary comparison of origin, if it was made.
         recipe: what following the stated recipe gave.
-        level: p at or below which a comparison lies outside the range of the controls, by the protocol.
+        level: p at or below which the primary measurement is held to show an output, by the protocol.
         candidates: exhibits of the originals, then of the nearest training works, in the order of preference.
         disputed: exhibit of the disputed image.
         copies: candidates that the disputed image is a copy of -> in which ways it is altered, in words.
@@ -39,15 +40,15 @@ def gate(
     grounds = []
     if primary is not None and primary.p <= level:
         grounds.append(
-            f"The primary measurement of origin places it outside the range of the controls ({primary.k} of "
-            f"{primary.n} at least as extreme, p = {primary.p:.3f})."
+            f"By the primary measurement of origin it {placed_among_controls(primary.k)} ({primary.k} of {primary.n} "
+            f"at least as extreme, p = {primary.p:.3f})."
         )
     if isinstance(recipe, StatedRecipe) and recipe.largest_difference <= LEVELS:
         grounds.append(
             "The recipe stated in the file gives it back: the largest difference of a value is "
             f"{recipe.largest_difference} of 255 levels."
         )
-    rule = RULE.format(levels=LEVELS)
+    rule = RULE.format(levels=LEVELS, level=level)
     if grounds:
         target = candidates[0] if candidates else disputed
         return Gate(rule, True, tuple(grounds), target, _of_output(target, disputed))
