@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+import forensics  # noqa: F401  (before any test module loads torch: it says how idle threads wait)
+
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:

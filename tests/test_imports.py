@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -52,6 +53,17 @@ def test_help_is_there_at_once() -> None:
         return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
     assert min(seconds() for _ in range(5)) <= 0.4  # of the processor, which other programs may be keeping busy
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="torch brings GNU's OpenMP, which prints its settings, on Linux")
+@pytest.mark.parametrize(("stated", "held"), [(None, "PASSIVE"), ("active", "ACTIVE")])
+def test_threads_sleep_while_they_wait_unless_the_user_says_otherwise(stated: str | None, held: str) -> None:
+    environment = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"} | {"OMP_DISPLAY_ENV": "true"}
+    if stated is not None:
+        environment["OMP_WAIT_POLICY"] = stated
+    command = [sys.executable, "-c", "import forensics, torch"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+    assert f"OMP_WAIT_POLICY = '{held}'" in done.stderr
 
 
 def test_layers_hold() -> None:
