@@ -12,6 +12,7 @@ COMMANDS = {
     "data": ("data", "verify and render the works, split them, write the manifest"),
     "tokenizer": ("tokenizer", "train the tokenizer"),
     "autoencoder": ("autoencoder", "train the shared autoencoder"),
+    "decoder": ("decoder", "tune the decoder of the autoencoder further; latents stay as they are"),
     "card": ("card", "put the measured figures into the model card"),
     "clip": ("clip", "train the open_clip model and convert its text tower"),
     "descriptor": ("descriptor", "train the copy descriptor"),

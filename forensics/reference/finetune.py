@@ -20,7 +20,7 @@ from torch import Tensor
 
 from forensics.reference import training
 from forensics.reference.data import Work, read_manifest
-from forensics.reference.twin import SNR_LIMIT, Precomputed, build_scheduler, precompute
+from forensics.reference.twin import SNR_LIMIT, Precomputed, build_scheduler, precompute, ready
 
 NAME = "finetune"
 TARGETS = ("to_q", "to_k", "to_v", "to_out.0")
@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> None:
     tuned = [i for i, work in enumerate(works) if work.role == "finetune"]
     data = precompute(args.work, args.samples, works, device)
     base = args.samples / "twin-b" / "unet"
-    unet = UNet2DConditionModel.from_pretrained(base).float().to(device).requires_grad_(False)
+    unet = ready(UNet2DConditionModel.from_pretrained(base).float(), device).requires_grad_(False)
     config = LoraConfig(r=args.rank, lora_alpha=args.alpha, target_modules=list(TARGETS), init_lora_weights="gaussian")
     with training.seeded(args.seed):
         unet.add_adapter(config)

@@ -15,16 +15,17 @@ import torch
 from torch import nn
 
 
-def orthogonal(matrix: torch.Tensor, steps: int = 5) -> torch.Tensor:
-    """Nearest semi-orthogonal matrix, roughly (singular values between 0.7 and 1.2)."""
+def orthogonal(matrices: torch.Tensor, steps: int = 5) -> torch.Tensor:
+    """Nearest semi-orthogonal matrices, roughly (singular values between 0.7 and 1.2); (N, rows, columns) alike."""
     a, b, c = 3.4445, -4.7750, 2.0315
-    x = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
-    x = (x / (x.norm() + 1e-7)).bfloat16()
+    tall = matrices.shape[1] > matrices.shape[2]
+    x = matrices.mT if tall else matrices
+    x = (x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)).bfloat16()
     for _ in range(steps):
-        square = x @ x.T
-        x = a * x + (b * square + c * square @ square) @ x
-    x = x.to(matrix.dtype)
-    return x.T if matrix.shape[0] > matrix.shape[1] else x
+        square = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(square, square, square, beta=b, alpha=c), x, beta=a)
+    x = x.to(matrices.dtype)
+    return x.mT if tall else x
 
 
 class Muon(torch.optim.AdamW):
@@ -45,24 +46,31 @@ class Muon(torch.optim.AdamW):
         everything = self.param_groups
         for group in everything:
             if group["matrix"]:
-                for p in group["params"]:
-                    if p.grad is not None:
-                        self._orthogonal_step(p, group["lr"], group["weight_decay"])
+                self._orthogonal_step(group["params"], group["lr"], group["weight_decay"])
         self.param_groups = [group for group in everything if not group["matrix"]]
         try:
             super().step()
         finally:
             self.param_groups = everything
 
-    def _orthogonal_step(self, p: torch.Tensor, lr: float, weight_decay: float, momentum: float = 0.95) -> None:
-        state = self.state[p]
-        if "momentum" not in state:
-            state["momentum"] = torch.zeros_like(p)
-            state["step"] = torch.zeros(())  # AdamW looks for it when a checkpoint is loaded
-        assert p.grad is not None
-        state["momentum"].lerp_(p.grad, 1 - momentum)
-        update = p.grad.lerp(state["momentum"], momentum)
-        flat = update.reshape(update.shape[0], -1)
-        scale = 0.2 * max(flat.shape) ** 0.5
-        p.mul_(1 - lr * weight_decay)
-        p.add_(orthogonal(flat).reshape(p.shape), alpha=-lr * scale)
+    def _orthogonal_step(
+        self, params: Iterable[nn.Parameter], lr: float, weight_decay: float, momentum: float = 0.95
+    ) -> None:
+        # matrices of one shape go through the iteration together: dozens of small products cost more than one batch
+        alike: dict[torch.Size, list[tuple[nn.Parameter, torch.Tensor]]] = {}
+        for p in params:
+            if p.grad is None:
+                continue
+            state = self.state[p]
+            if "momentum" not in state:
+                state["momentum"] = torch.zeros_like(p)
+                state["step"] = torch.zeros(())  # AdamW looks for it when a checkpoint is loaded
+            state["momentum"].lerp_(p.grad, 1 - momentum)
+            update = p.grad.lerp(state["momentum"], momentum).reshape(p.shape[0], -1)
+            alike.setdefault(update.shape, []).append((p, update))
+        for shape, members in alike.items():
+            scale = 0.2 * max(shape) ** 0.5
+            updates = orthogonal(torch.stack([update for _, update in members]))
+            for (p, _), update in zip(members, updates, strict=True):
+                p.mul_(1 - lr * weight_decay)
+                p.add_(update.reshape(p.shape), alpha=-lr * scale)

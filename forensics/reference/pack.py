@@ -14,8 +14,8 @@ from diffusers import AutoencoderKL
 from PIL import Image
 
 from forensics.descriptor import CONFIG, WEIGHTS
+from forensics.reference import decoder, training
 from forensics.reference import tokenizer as bpe
-from forensics.reference import training
 from forensics.reference.twin import build_scheduler, trained_unet
 
 LORA = "pytorch_lora_weights.safetensors"
@@ -56,9 +56,10 @@ def edit_json(path: Path, **changes: str | None) -> None:
 
 
 def pack_shared(work: Path, samples: Path) -> None:
-    """Autoencoder, text encoder, tokenizer and scheduler, once for both twins."""
+    """Autoencoder (with the tuned decoder, if there is one), text encoder, tokenizer and scheduler, once for both."""
     shared = samples / "shared"
-    vae = AutoencoderKL.from_pretrained(work / "autoencoder" / "vae")
+    tuned = work / decoder.FOLDER / "vae"
+    vae = AutoencoderKL.from_pretrained(tuned if tuned.exists() else work / "autoencoder" / "vae")
     vae.half().save_pretrained(fresh(shared / "vae"))
     edit_json(shared / "vae" / "config.json", _name_or_path=None)
     bpe.load(work).save_pretrained(fresh(shared / "tokenizer"))
@@ -129,11 +130,11 @@ def pack_runs(work: Path, samples: Path) -> None:
     for path in sorted(p for name in SHEETS for p in (work / "sheets").glob(f"{name}*.png")):
         Image.open(path).convert("RGB").save(runs / f"{path.stem}.webp", quality=70, method=6)
     shutil.copyfile(work / "data.json", runs / "data.json")
-    for name in ("autoencoder", "clip", "twin-a", "twin-b", "finetune", "copydescriptor"):
+    for name in ("autoencoder", decoder.FOLDER, "clip", "twin-a", "twin-b", "finetune", "copydescriptor"):
         if (source := work / name / "log.jsonl").exists():
             shutil.copyfile(source, runs / f"{name}.log.jsonl")
         # the other run manifests lie in the folders of their models
-        if name in ("autoencoder", "clip"):
+        if name in ("autoencoder", decoder.FOLDER, "clip") and (work / name / "run.json").exists():
             shutil.copyfile(work / name / "run.json", runs / f"{name}.run.json")
 
 

@@ -92,7 +92,6 @@ def load_pipeline(samples: Path, twin: str) -> StableDiffusionPipeline:
     """The twin as anyone would load it."""
     pipe = StableDiffusionPipeline.from_pretrained(samples / f"twin-{twin}")
     pipe.set_progress_bar_config(disable=True)
-    pipe.unet.to(memory_format=training.CHANNELS_LAST)
     return pipe
 
 

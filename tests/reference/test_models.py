@@ -21,6 +21,7 @@ from forensics.reference import clip, lpips_trunk, tokenizer
 from forensics.reference.data import read_manifest, read_pixels
 from forensics.reference.evaluate import tensor, tiled_distance
 from forensics.reference.muon import Muon, orthogonal
+from forensics.reference.twin import build_scheduler, training_times
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "reference"
 TRUNK = SAMPLES.parent / "weights" / "lpips-alexnet-trunk.safetensors"
@@ -147,9 +148,27 @@ def test_tiled_distance_sees_a_difference_in_one_corner() -> None:
 
 
 def test_orthogonal_has_singular_values_near_one() -> None:
-    values = torch.linalg.svdvals(orthogonal(torch.randn(20, 60, generator=torch.Generator().manual_seed(0))).float())
-    assert float(values.min()) > 0.5
-    assert float(values.max()) < 1.4
+    wide = torch.randn(3, 20, 60, generator=torch.Generator().manual_seed(0))
+    for matrices in (wide, wide.mT):
+        found = orthogonal(matrices)
+        assert found.shape == matrices.shape
+        values = torch.linalg.svdvals(found.float())
+        assert float(values.min()) > 0.5
+        assert float(values.max()) < 1.4
+
+
+def test_times_drawn_where_the_weight_lies_leave_the_objective_as_it_is() -> None:
+    alphas = build_scheduler().alphas_cumprod
+    density, weight = training_times(alphas)
+    snr = alphas / (1 - alphas)
+    # Hang et al. 2023, for v-prediction and uniform times
+    asked = snr.clamp(max=5) / (snr + 1)
+    assert float(density.sum()) == pytest.approx(1, abs=1e-5)
+    assert torch.allclose(density * weight * len(alphas), asked, rtol=1e-4)
+    # no step counts for more than it would under uniform times by more than the share drawn uniformly allows
+    assert float(weight.max()) < float(asked.max())
+    uniform, drawn = asked.square().mean(), (density * weight.square()).sum()
+    assert float(drawn) < 0.8 * float(uniform)
 
 
 def test_a_resumed_optimizer_takes_the_same_step() -> None:
