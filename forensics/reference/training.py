@@ -72,6 +72,11 @@ class Progress:
         self.log, self.first = log, start
         self.began = self.last = time.monotonic()
         self.values: dict[str, list[float]] = {}
+        if log.exists():
+            # steps after the checkpoint from which a run resumes are taken again
+            rows = log.read_text(encoding="utf-8").splitlines()
+            kept = [row for row in rows if json.loads(row)["step"] <= start]
+            log.write_text("".join(f"{row}\n" for row in kept), encoding="utf-8")
 
     def step(self, step: int, **values: float) -> None:
         """Record the values of one step; print now and then."""

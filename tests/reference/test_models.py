@@ -17,7 +17,7 @@ from diffusers import StableDiffusionPipeline
 from PIL import Image
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from forensics.reference import clip, lpips_trunk, tokenizer
+from forensics.reference import clip, lpips_trunk, tokenizer, training
 from forensics.reference.data import read_manifest, read_pixels
 from forensics.reference.evaluate import tensor, tiled_distance
 from forensics.reference.muon import Muon, orthogonal
@@ -191,3 +191,11 @@ def test_a_resumed_optimizer_takes_the_same_step() -> None:
     advance(second, resumed, 9)
     assert torch.equal(first.weight, second.weight)
     assert torch.equal(first.bias, second.bias)
+
+
+def test_the_log_of_a_resumed_run_holds_each_step_once(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    log.write_text('{"step": 80, "loss": 0.5}\n{"step": 120, "loss": 0.4}\n', encoding="utf-8")
+    progress = training.Progress("run", 101, log, start=100)
+    progress.step(100, loss=0.3)
+    assert [json.loads(line)["step"] for line in log.read_text(encoding="utf-8").splitlines()] == [80, 101]
