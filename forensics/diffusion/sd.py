@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import torch
-from diffusers.models.attention_processor import AttnProcessor
 from torch import Tensor
 
 from forensics.case import Checkpoint
@@ -22,7 +21,7 @@ from forensics.diffusion.schedule import column
 from forensics.diffusion.words import ClipWords
 
 _CPU_BUDGET_MIB = 1024.0
-_CEILING = {"cpu": 64, "cuda": 64}
+_CEILING = {"cpu": 16, "cuda": 64}
 
 
 class StableDiffusion:
@@ -32,12 +31,8 @@ class StableDiffusion:
         self.checkpoint = checkpoint
         self.device = device
         self.schedule = parts.schedule
-        self.unet = parts.unet.eval().requires_grad_(False).to(device.device)
-        if not device.is_cuda:
-            # The fused attention's gradient is what a search spends most of its time on, on a CPU; written out it takes
-            # three fifths of the time, and a forward pass is as fast. channels_last makes this UNet slower, and the
-            # convolutions of the autoencoder, at the picture's own size, faster.
-            self.unet.set_attn_processor(AttnProcessor())
+        # Channels last: on a CPU a backward pass takes a quarter less time so, and a forward pass of many rows a tenth.
+        self.unet = parts.unet.eval().requires_grad_(False).to(device.device, memory_format=torch.channels_last)
         self.vae = parts.vae.eval().requires_grad_(False).to(device.device, memory_format=torch.channels_last)
         self.text_encoder = parts.text_encoder.eval().requires_grad_(False).to(device.device)
         self.tokenizer = parts.tokenizer
