@@ -197,7 +197,8 @@ def ladder(found: dict[str, Figures]) -> str:
     if not study:
         return ABSENT
     measured = {
-        f"codelength, {name}": {"twin_a": study["measurements"][name], "twin_b": study["measurements"][name]["twin_b"]}
+        f"codelength, {name}, {said}": {"twin_a": study[part][name], "twin_b": study[part][name]["twin_b"]}
+        for part, said in (("as_examined", "cut of an examination"), ("measurements", "cut chosen anew"))
         for name in CODELENGTHS
     }
     drawn = study.get("regeneration", {"twin_a": {}})
@@ -209,7 +210,7 @@ def ladder(found: dict[str, Figures]) -> str:
             levels = [row["levels"][level] for level in order]
             cells = [f"{level['auc']:.3f}, {share(level['share_p01'])}" for level in levels]
             rows.append([name, twin[-1].upper(), str(levels[1]["controls"]), *cells, false_flags(levels[1:], twin)])
-    works = ", ".join(str(measured[f"codelength, {CODELENGTHS[0]}"]["twin_a"]["levels"][x]["n"]) for x in order[1:])
+    works = ", ".join(str(next(iter(measured.values()))["twin_a"]["levels"][x]["n"]) for x in order[1:])
     head = ["measurement", "twin", "ranked among", "controls", *(f"{level}×" for level in order[1:]),
             "false flags (chance of so many)"]  # fmt: skip
     return f"Works at 1, 4, 16, 64, 256 repetitions: {works}.\n\n{table(head, rows)}"

@@ -174,6 +174,23 @@ def study(data: Data, trained: Data) -> dict[str, Any]:
     return found
 
 
+def examined(data: Data, trained: Data) -> dict[str, Any]:
+    """The measurements of an examination at the cut of its protocol, chosen before these checkpoints: the test half."""
+    cut = protocol_cut(trained)
+    found = measurements(data, trained)
+    sigma = next(iter(data.here.values()))["sigmas"][cut]
+    return {
+        name: {"cut_noise_over_signal": sigma, "levels": _figures(data, found[name](cut), cut)}
+        for name in (PROMPT, AGAINST)
+    }
+
+
+def protocol_cut(data: Data) -> int:
+    """The level of the study's grid that is nearest to the protocol's cut."""
+    sigmas = next(iter(data.here.values()))["sigmas"]
+    return int(np.abs(np.log(sigmas) - math.log(ladder_regeneration.PROTOCOL.codelength_cut)).argmin())
+
+
 def finetuned(data: Data, cut: int) -> dict[str, Any]:
     """The fine-tune against its base: which works of the creator are flagged, trained on or not.
 
@@ -206,8 +223,7 @@ def choice(data: Data, drawn: Rows) -> dict[str, Any]:
     Args:
         drawn: rows of regeneration under the checkpoint examined.
     """
-    sigmas = next(iter(data.here.values()))["sigmas"]
-    cut = int(np.abs(np.log(sigmas) - math.log(ladder_regeneration.PROTOCOL.codelength_cut)).argmin())
+    sigmas, cut = next(iter(data.here.values()))["sigmas"], protocol_cut(data)
     shares = measurements(data, data)
     candidates: dict[str, Score] = {
         SAVED_ELSEWHERE: shares[AGAINST](cut),
@@ -345,7 +361,9 @@ def main() -> None:
         }
     here, there = _load(paths["a"]), _load(paths["b"])
     trained = Data(works, here, there, pictures)
-    under_a, under_b = study(trained, trained), study(Data(works, there, here, pictures), trained)
+    turned = Data(works, there, here, pictures)
+    under_a, under_b = study(trained, trained), study(turned, trained)
+    as_examined, without = examined(trained, trained), examined(turned, trained)
     against = under_a[AGAINST]["cut_noise_over_signal"]
     cut = min(range(STUDY_GRID.levels), key=lambda i: abs(next(iter(here.values()))["sigmas"][i] - against))
     result = {
@@ -358,6 +376,7 @@ def main() -> None:
             row["evaluations"] for found in (here, there, tuned, *drawn.values()) for row in found.values()
         ),
         "choice": choice(trained, drawn["a"]),
+        "as_examined": {name: {**as_examined[name], "twin_b": without[name]} for name in as_examined},
         "finetune": finetuned(Data(works, tuned, there, pictures), cut),
         "measurements": {name: {**under_a[name], "twin_b": under_b[name]} for name in under_a},
     }

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from scipy.stats import mannwhitneyu
+from scipy.stats import betabinom, mannwhitneyu
 
 from forensics.case import Absent
 from forensics.descriptor import open_descriptor
@@ -61,7 +61,8 @@ def test_a_row_cut_short_is_written_again(tmp_path: Path) -> None:
 
 def test_the_study_file_states_its_intervals_and_levels() -> None:
     assert STUDY["protocol_version"] == VERSION
-    found = [of["levels"] for row in STUDY["measurements"].values() for of in (row, row["twin_b"])]
+    parts = [*STUDY["measurements"].values(), *STUDY["as_examined"].values()]
+    found = [of["levels"] for row in parts for of in (row, row["twin_b"])]
     drawn = [levels for twin in ("twin_a", "twin_b") for levels in STUDY["regeneration"][twin].values()]
     assert len(drawn) == 2 * len(ladder_regeneration.STATISTICS)
     for levels in (*found, *drawn):
@@ -115,21 +116,37 @@ def test_every_planted_work_is_drawn_and_as_many_controls_as_an_examination_uses
         assert sum(w.role == "control" and w.half == half for w in works) == PROFILES["standard"].controls
 
 
-def test_works_never_trained_on_are_flagged_no_oftener_than_chance_allows() -> None:
-    """Controls, and the planted works under the twin that never saw them: within the exact bound of 1 %."""
+def _flagged(levels: list[dict]) -> tuple[int, int]:
+    return sum(round(x["share_p01"] * x["n"]) for x in levels), sum(x["n"] for x in levels)
+
+
+def test_an_examination_flags_works_never_trained_on_no_oftener_than_one_in_a_hundred() -> None:
+    """Controls, and the planted works under the twin that never saw them: within the exact binomial bound of 1 %."""
+    for name, row in STUDY["as_examined"].items():
+        assert row["levels"]["0"]["share_p01_interval"][0] <= 0.01, name
+        assert clopper_pearson(*_flagged(list(row["twin_b"]["levels"].values())[1:]))[0] <= 0.01, name
+
+
+def test_no_measurement_flags_works_never_trained_on_oftener_than_chance() -> None:
+    """All works of a group are ranked among the same controls: the number flagged is beta-binomial, not binomial."""
+    chances = {}
     for name, row in STUDY["measurements"].items():
-        low, _ = row["levels"]["0"]["share_p01_interval"]
-        assert low <= 0.01, name
-        b = [row["twin_b"]["levels"][level] for level in ("1", "4", "16", "64", "256")]
-        flagged, n = sum(round(x["share_p01"] * x["n"]) for x in b), sum(x["n"] for x in b)
-        assert clopper_pearson(flagged, n)[0] <= 0.01, name
+        for said, levels in (("controls", [row["levels"]["0"]]), ("B", list(row["twin_b"]["levels"].values())[1:])):
+            flagged, n = _flagged(levels)
+            controls = levels[0]["controls"]
+            above = int(0.01 * (controls + 1))
+            chances[f"{name}, {said}"] = float(betabinom(n, above, controls + 1 - above).sf(flagged - 1))
+    assert min(chances.values()) > 0.05 / len(chances), min(chances, key=lambda name: chances[name])
 
 
 def test_works_seen_often_are_told_apart() -> None:
-    levels = STUDY["measurements"]["share saved against the control checkpoint, with caption"]["levels"]
-    assert levels["64"]["share_p01"] == levels["256"]["share_p01"] == 1
-    assert levels["16"]["auc"] > 0.99
-    assert levels["1"]["share_p01_interval"][0] <= 0.01  # seen once: not told apart, and published as it is
+    """The aims: 0.99 of works at 16 repetitions with a control checkpoint; without one 0.95 at 64 and 0.8 at 16."""
+    against = STUDY["as_examined"]["share saved against the control checkpoint, with caption"]["levels"]
+    alone = STUDY["as_examined"]["share that the caption saves"]["levels"]
+    assert all(against[level]["share_p01"] >= 0.99 for level in ("16", "64", "256"))
+    assert all(alone[level]["share_p01"] >= 0.95 for level in ("64", "256"))
+    assert alone["16"]["share_p01"] >= 0.8
+    assert against["1"]["share_p01_interval"][0] <= 0.01  # seen once a pass: not told apart, published as it is
 
 
 def test_the_kept_estimates_are_those_that_the_bits_so_far_pay_for(models: dict[str, StableDiffusion]) -> None:
