@@ -216,6 +216,27 @@ def ladder(found: dict[str, Figures]) -> str:
     return f"Works at 1, 4, 16, 64, 256 repetitions: {works}.\n\n{table(head, rows)}"
 
 
+def hand(found: dict[str, Figures]) -> str:
+    """Works that no twin saw, by whether twin A remembers other works of their creator."""
+    groups = found.get("ladder-study", {}).get("same_creator")
+    if not groups:
+        return ABSENT
+    rows = []
+    for name in CODELENGTHS:
+        cells = []
+        for group in ("creator_planted", "other_creators"):
+            row = groups[name][group]
+            flagged = round(row["share_p01"] * row["n"])
+            cells.append(f"{flagged} of {row['n']} ({interval(*clopper_pearson(flagged, row['n']))})")
+        rows.append([name, *cells, f"{groups[name]['auc']:.2f} ({interval(*groups[name]['auc_interval'])})"])
+    least = groups["repetitions_at_least"]
+    head = [
+        "measurement", f"flagged, creator has works planted {least} times a pass or oftener", "flagged, other creators",
+        "area between the two (95 %)",
+    ]  # fmt: skip
+    return table(head, rows)
+
+
 LINES = (
     ("twin-a", "v_training", "twin A, training works", "#0072b2", ""),
     ("twin-a", "v_planted", "twin A, planted works", "#d55e00", ""),
@@ -269,6 +290,7 @@ PARTS: dict[str, Callable[[dict[str, Figures]], str]] = {
     "copies": copies,
     "finetune": finetune,
     "ladder": ladder,
+    "hand": hand,
 }
 
 

@@ -1,8 +1,8 @@
 """The second stage of the autoencoder: its decoder alone, tuned further while the encoder stays as it is.
 
-After the published fine-tunes of Stable Diffusion's autoencoder (`stabilityai/sd-vae-ft-mse`: decoder only, squared error
-plus 0.1 times LPIPS). Latents do not change, so whatever was trained on them stays valid: this stage may run before, after
-or beside the training of the twins. Training-role works only, as in the first stage.
+After the published fine-tunes of Stable Diffusion's autoencoder (`stabilityai/sd-vae-ft-mse`: decoder only, squared
+error plus 0.1 times LPIPS). Latents do not change, so whatever was trained on them stays valid: this stage may run
+before, after or beside the training of the twins. Training-role works only, as in the first stage.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Tune the decoder, resuming from the last checkpoint; a resumed run repeats an uninterrupted one.
 
-    A run that has ended goes on where `steps` is larger: its learning rate then rises to what the longer schedule has at
-    that step (a warm restart), and `run.json` lists every end.
+    A run that has ended goes on where `steps` is larger: its learning rate then rises to what the longer schedule has
+    at that step (a warm restart), and `run.json` lists every end.
     """
     torch.set_num_threads(args.threads)
     device = training.pick_device(args.device)

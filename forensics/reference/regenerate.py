@@ -25,7 +25,6 @@ from forensics.case import Absent
 from forensics.descriptor import CopyDescriptor, open_descriptor
 from forensics.device import choose
 from forensics.embedding import Embedder
-from forensics.reference import training
 from forensics.reference.data import Pixels, Work, read_manifest, read_pixels
 from forensics.reference.evaluate import THRESHOLDS, sheet, tensor, tiled_distance
 from forensics.statistics.ranks import clopper_pearson

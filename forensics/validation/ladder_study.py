@@ -30,6 +30,8 @@ from forensics.validation.ladder_rows import STUDY_GRID, StudyWork, bits
 LEVELS = (1, 4, 16, 64, 256)
 FALSE_POSITIVES = 0.01
 RANK = 0.01
+HAND = 16
+"""Repetitions a pass from which every planted work is told apart: its creator's hand can be called remembered."""
 AGAINST = "share saved against the control checkpoint, with caption"
 PROMPT = "share that the caption saves"
 _SEED = 20261122
@@ -57,6 +59,18 @@ class Data:
         return [w.id for w in self.works if w.half == half and w.role == role and w.repetitions == repetitions]
 
 
+def shares(data: Data) -> dict[str, Score]:
+    """The two measurements of a codelength that an examination makes: name -> share of the bits saved."""
+
+    def length(rows: Rows, condition: str, work: str, cut: int) -> float:
+        return bits(rows[work], condition, cut, STUDY_GRID.draws)
+
+    return {
+        PROMPT: lambda w, c: 1 - length(data.here, "prompted", w, c) / length(data.here, "plain", w, c),
+        AGAINST: lambda w, c: 1 - length(data.here, "prompted", w, c) / length(data.there, "prompted", w, c),
+    }
+
+
 def measurements(data: Data, trained: Data) -> dict[str, Callable[[int], Score]]:
     """Name -> statistic for a cut. What is fitted is fitted on the calibration half.
 
@@ -69,6 +83,7 @@ def measurements(data: Data, trained: Data) -> dict[str, Callable[[int], Score]]
 
     a_with, a_without = length(data.here, "prompted"), length(data.here, "plain")
     b_with, b_without = length(data.there, "prompted"), length(data.there, "plain")
+    of_examination = shares(data)
 
     def fixed(score: Score) -> Callable[[int], Score]:
         return lambda cut: score
@@ -94,12 +109,12 @@ def measurements(data: Data, trained: Data) -> dict[str, Callable[[int], Score]]
         "codelength with caption": fixed(lambda w, c: -a_with(w, c)),
         "codelength without caption": fixed(lambda w, c: -a_without(w, c)),
         "bits that the caption saves": fixed(lambda w, c: a_without(w, c) - a_with(w, c)),
-        PROMPT: fixed(lambda w, c: 1 - a_with(w, c) / a_without(w, c)),
+        PROMPT: fixed(of_examination[PROMPT]),
         "codelength with caption, corrected for complexity": corrected(a_with),
         "codelength without caption, corrected for complexity": corrected(a_without),
         "score gap": fixed(lambda w, c: _gap(data.here[w], c)),
         "excess bits, control checkpoint, with caption": fixed(lambda w, c: b_with(w, c) - a_with(w, c)),
-        AGAINST: fixed(lambda w, c: 1 - a_with(w, c) / b_with(w, c)),
+        AGAINST: fixed(of_examination[AGAINST]),
         "share saved against the control checkpoint, without caption": fixed(
             lambda w, c: 1 - a_without(w, c) / b_without(w, c)
         ),
@@ -174,15 +189,38 @@ def study(data: Data, trained: Data) -> dict[str, Any]:
     return found
 
 
-def examined(data: Data, trained: Data) -> dict[str, Any]:
+def examined(data: Data) -> dict[str, Any]:
     """The measurements of an examination at the cut of its protocol, chosen before these checkpoints: the test half."""
-    cut = protocol_cut(trained)
-    found = measurements(data, trained)
+    cut = protocol_cut(data)
     sigma = next(iter(data.here.values()))["sigmas"][cut]
     return {
-        name: {"cut_noise_over_signal": sigma, "levels": _figures(data, found[name](cut), cut)}
-        for name in (PROMPT, AGAINST)
+        name: {"cut_noise_over_signal": sigma, "levels": _figures(data, score, cut)}
+        for name, score in shares(data).items()
     }
+
+
+def of_one_hand(data: Data) -> dict[str, Any]:
+    """Whether a work is taken for remembered because its creator's other works are: controls of the test half.
+
+    Controls whose creator has works planted `HAND` times a pass or oftener, and the other controls, ranked among the
+    controls of the other half; at the cut of an examination. The area compares the two groups: 0.5 where a remembered
+    hand makes no difference.
+    """
+    cut = protocol_cut(data)
+    creators = {w.creator for w in data.works if w.role == "planted" and w.repetitions >= HAND} - {""}
+    by_them = {w.id for w in data.works if w.creator in creators}
+    groups: dict[str, Any] = {"repetitions_at_least": HAND}
+    for name, score in shares(data).items():
+        others = [score(w, cut) for w in data.of("calibration", 0)]
+        near = [score(w, cut) for w in data.of("test", 0) if w in by_them]
+        far = [score(w, cut) for w in data.of("test", 0) if w not in by_them]
+        groups[name] = {
+            "creator_planted": _row(near, others),
+            "other_creators": _row(far, others),
+            "auc": auc(near, far),
+            "auc_interval": _auc_interval(near, far),
+        }
+    return groups
 
 
 def protocol_cut(data: Data) -> int:
@@ -224,10 +262,10 @@ def choice(data: Data, drawn: Rows) -> dict[str, Any]:
         drawn: rows of regeneration under the checkpoint examined.
     """
     sigmas, cut = next(iter(data.here.values()))["sigmas"], protocol_cut(data)
-    shares = measurements(data, data)
+    of_bits = shares(data)
     candidates: dict[str, Score] = {
-        SAVED_ELSEWHERE: shares[AGAINST](cut),
-        SAVED: shares[PROMPT](cut),
+        SAVED_ELSEWHERE: of_bits[AGAINST],
+        SAVED: of_bits[PROMPT],
         **_of_pictures(drawn),
     }
     shared = Data(tuple(w for w in data.works if w.id in drawn), data.here, data.there, data.pictures)
@@ -363,7 +401,7 @@ def main() -> None:
     trained = Data(works, here, there, pictures)
     turned = Data(works, there, here, pictures)
     under_a, under_b = study(trained, trained), study(turned, trained)
-    as_examined, without = examined(trained, trained), examined(turned, trained)
+    as_examined, without = examined(trained), examined(turned)
     against = under_a[AGAINST]["cut_noise_over_signal"]
     cut = min(range(STUDY_GRID.levels), key=lambda i: abs(next(iter(here.values()))["sigmas"][i] - against))
     result = {
@@ -377,6 +415,7 @@ def main() -> None:
         ),
         "choice": choice(trained, drawn["a"]),
         "as_examined": {name: {**as_examined[name], "twin_b": without[name]} for name in as_examined},
+        "same_creator": of_one_hand(trained),
         "finetune": finetuned(Data(works, tuned, there, pictures), cut),
         "measurements": {name: {**under_a[name], "twin_b": under_b[name]} for name in under_a},
     }

@@ -149,6 +149,42 @@ def test_works_seen_often_are_told_apart() -> None:
     assert against["1"]["share_p01_interval"][0] <= 0.01  # seen once a pass: not told apart, published as it is
 
 
+def _rows(errors: dict[str, float]) -> dict[str, dict]:
+    sigmas = np.geomspace(14.6, 0.1, ladder_rows.STUDY_GRID.levels + 1).tolist()
+    flat = {name: [[error] * ladder_rows.STUDY_GRID.levels] * 2 for name, error in errors.items()}
+    return {name: {"sigmas": sigmas, "prompted": row, "plain": [[1.0] * len(row[0])] * 2} for name, row in flat.items()}
+
+
+def test_controls_of_a_remembered_hand_are_told_from_the_others_and_ranked_among_the_other_half() -> None:
+    def work(name: str, creator: str, repetitions: int, half: str) -> StudyWork:
+        role = "planted" if repetitions else "control"
+        return StudyWork(name, Path(name), "", creator, "", role, repetitions, half)
+
+    works = [work("often", "remembered", 64, "test"), work("seldom", "seen", 4, "test"), work("none", "", 64, "test")]
+    works += [work(f"calibration {i}", "somebody", 0, "calibration") for i in range(200)]
+    works += [work(f"near {i}", "remembered", 0, "test") for i in range(4)]
+    works += [work(f"far {i}", creator, 0, "test") for i, creator in enumerate(("seen", "", "somebody"))]
+    here = {w.id: 0.9 + 0.0001 * i for i, w in enumerate(works)} | {"near 0": 0.1, "near 1": 0.2}
+    data = ladder_study.Data(tuple(works), _rows(here), _rows(dict.fromkeys(here, 1.0)), {})
+    found = ladder_study.of_one_hand(data)
+    for name in (ladder_study.AGAINST, ladder_study.PROMPT):
+        assert found[name]["creator_planted"]["n"] == 4
+        assert found[name]["creator_planted"]["share_p01"] == 0.5
+        assert found[name]["other_creators"]["n"] == 3
+        assert found[name]["other_creators"]["share_p01"] == 0
+        assert found[name]["other_creators"]["median"] == pytest.approx(1 - here["far 1"])
+        # The two that stand out and the two below them all cost less than the three others: 12 of 12 pairs.
+        assert found[name]["auc"] == 1
+
+
+def test_a_remembered_hand_is_not_taken_for_a_remembered_work() -> None:
+    for name in (ladder_study.AGAINST, ladder_study.PROMPT):
+        found = STUDY["same_creator"][name]
+        assert found["creator_planted"]["n"] + found["other_creators"]["n"] == 320
+        assert found["creator_planted"]["share_p01_interval"][0] <= 0.01
+        assert found["auc_interval"][0] <= 0.5
+
+
 def test_the_kept_estimates_are_those_that_the_bits_so_far_pay_for(models: dict[str, StableDiffusion]) -> None:
     model = models["epsilon"]
     picture = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
