@@ -1,7 +1,7 @@
 """Put the measured figures into the model card: `card` rewrites what stands between its marks, and nothing else.
 
-Every number comes from `runs/*.figures.json` and `ladder-study.json`, which the measuring commands wrote. A figure that
-was not measured is said to be so.
+Every number comes from `runs/*.figures.json`, `ladder-study.json` and `ledger-study.json`, which the measuring commands
+wrote. A figure that was not measured is said to be so.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from scipy.stats import betabinom
 
 from forensics.reference.evaluate import THRESHOLDS
 from forensics.statistics.ranks import clopper_pearson
+from forensics.validation import ladder_ledger
 
 Figures = dict[str, Any]
 LEVELS = ("256", "64", "16", "4", "1", "0")
@@ -237,6 +238,14 @@ def hand(found: dict[str, Figures]) -> str:
     return table(head, rows)
 
 
+def ledgers(found: dict[str, Figures]) -> str:
+    """What was supplied and what came back, for works of known status, beside ordinary codecs."""
+    study = found.get("ledger-study")
+    if not study:
+        return ABSENT
+    return f"{ladder_ledger.table(study)}\n\n{ladder_ledger.curves(study)}"
+
+
 LINES = (
     ("twin-a", "v_training", "twin A, training works", "#0072b2", ""),
     ("twin-a", "v_planted", "twin A, planted works", "#d55e00", ""),
@@ -291,6 +300,7 @@ PARTS: dict[str, Callable[[dict[str, Figures]], str]] = {
     "finetune": finetune,
     "ladder": ladder,
     "hand": hand,
+    "ledgers": ledgers,
 }
 
 
@@ -310,7 +320,8 @@ def fill(text: str, found: dict[str, Figures]) -> str:
 
 def figures(samples: Path) -> dict[str, Figures]:
     """Every file of figures, by its name."""
-    paths = (*sorted((samples / "runs").glob("*.figures.json")), samples / "ladder-study.json")
+    studies = (samples / f"{name}-study.json" for name in ("ladder", "ledger"))
+    paths = (*sorted((samples / "runs").glob("*.figures.json")), *studies)
     return {
         path.name.removesuffix(".json").removesuffix(".figures"): json.loads(path.read_text(encoding="utf-8"))
         for path in paths

@@ -22,8 +22,8 @@ def text(
 ) -> str:
     """A line of words in the sans face of the tables."""
     return (
-        f'<text x="{n(x)}" y="{n(y)}" font-family="Source Sans 3" font-size="{size:g}" font-weight="{weight}" '
-        f'text-anchor="{anchor}" fill="{fill}">{escape(words)}</text>'
+        f'<text x="{n(x)}" y="{n(y)}" font-family="Source Sans 3, sans-serif" font-size="{size:g}" '
+        f'font-weight="{weight}" text-anchor="{anchor}" fill="{fill}">{escape(words)}</text>'
     )
 
 
