@@ -191,9 +191,9 @@ def _least(tried: tuple[Reconstruction, ...]) -> str:
     )
     return (
         f"Of the {len(tried)} autoencoders tried, {found}.{beside} AEROBLADE (Ricker et al. 2024) attributes a picture "
-        "to the autoencoder that loses least. An autoencoder that keeps more of every picture loses least of pictures "
-        "that none of them made; those that were not tried are not excluded; checkpoints that share one are not told "
-        "apart. The rule below makes no use of this comparison."
+        "to the autoencoder that loses least. An autoencoder that keeps more of every picture can lose least of "
+        "pictures that it did not make; those that were not tried are not excluded; checkpoints that share one are not "
+        "told apart. The rule below makes no use of this comparison."
     )
 
 

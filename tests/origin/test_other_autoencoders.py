@@ -98,9 +98,13 @@ def test_a_picture_loses_least_under_the_autoencoder_that_made_it(
 
     theirs = rows(decoded(others["moved"], works[0]), works[1:], others, lpips)
     assert min(theirs, key=lambda r: r.ratio) is theirs[1]
-    assert min(theirs, key=lambda r: r.layer) is theirs[1]
+    # The distance alone may be smaller under an autoencoder that keeps more of every picture, whoever made it.
+    assert theirs[2].layer > max(theirs[0].layer, theirs[1].layer)
+    nearest = min(theirs, key=lambda r: r.layer)
     said = subjects._least(theirs)
-    assert "that of moved gives the lowest ratio, that of moved the lowest LPIPS distance." in said
+    second = "the checkpoint's" if nearest is theirs[0] else "that of moved"
+    assert f"that of moved gives the lowest ratio, {second} the lowest LPIPS distance." in said
+    assert "can lose least of pictures that it did not make" in said
     for made in (own, moved, untrained), theirs:
         assert sum(r.least_ratio for r in made) == sum(r.least_layer for r in made) == 4
         assert [r.autoencoder for r in made] == ["twin-a", "moved", "untrained"]
