@@ -18,18 +18,13 @@ from scipy.stats import betabinom
 from forensics.reference.evaluate import THRESHOLDS
 from forensics.statistics.ranks import clopper_pearson
 from forensics.validation import ladder_ledger
+from forensics.validation.ladder_ledger import markdown
 
 Figures = dict[str, Any]
 LEVELS = ("256", "64", "16", "4", "1", "0")
 ABSENT = "*Not measured yet.*"
 CODELENGTHS = ("share that the caption saves", "share saved against the control checkpoint, with caption")
 """Rows of the ladder study that an examination measures too."""
-
-
-def table(head: list[str], rows: list[list[str]]) -> str:
-    """A table in Markdown."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def share(value: float) -> str:
@@ -55,7 +50,7 @@ def autoencoder(found: dict[str, Figures]) -> str:
         ["autoencoder: tiled distance median, 95th percentile", tiles, ""],
         [f"open_clip, image to caption, {clip['works']} held-out works: R@1, R@5, R@10", recall, f"chance {chance}"],
     ]
-    return table(["figure", "value", "aim or chance"], rows)
+    return markdown(["figure", "value", "aim or chance"], rows)
 
 
 def regeneration(found: dict[str, Figures]) -> str:
@@ -93,7 +88,7 @@ def regeneration(found: dict[str, Figures]) -> str:
                 "rate at 0.15", "rate at 0.20", "the three with the descriptor too", "descriptor alone",
                 "works with any at 0.15",
                 "works with half or more at 0.15 (95 %)", "median distance"]  # fmt: skip
-        parts.append(table(head, rows))
+        parts.append(markdown(head, rows))
     return "\n\n".join(parts)
 
 
@@ -113,7 +108,7 @@ def captions(found: dict[str, Figures]) -> str:
             )  # fmt: skip
     head = ["twin", "captions", "R@1, R@5, R@10", "chance", "nearest training or planted work: median cosine",
             "its median tiled distance", "near-copies of it (share, 95 %)"]  # fmt: skip
-    return table(head, rows) if rows else ABSENT
+    return markdown(head, rows) if rows else ABSENT
 
 
 def copies(found: dict[str, Figures]) -> str:
@@ -135,7 +130,7 @@ def copies(found: dict[str, Figures]) -> str:
         rows.append(cells)
     ((unrelated, same),) = pairs
     said = f"{figures['works']} works, {unrelated:,} unrelated pairs, {same:,} pairs of one creator."
-    return f"{said}\n\n{table(['edit', *names], rows)}"
+    return f"{said}\n\n{markdown(['edit', *names], rows)}"
 
 
 def finetune(found: dict[str, Figures]) -> str:
@@ -162,7 +157,7 @@ def finetune(found: dict[str, Figures]) -> str:
         f"works with any at {THRESHOLDS[-1]:.2f} (share, 95 %)",
         "median distance",
     ]
-    return f"{figures['seeds']} seeds a work, {figures['steps']} steps.\n\n{table(head, rows)}"
+    return f"{figures['seeds']} seeds a work, {figures['steps']} steps.\n\n{markdown(head, rows)}"
 
 
 def twins(found: dict[str, Figures]) -> str:
@@ -214,7 +209,7 @@ def ladder(found: dict[str, Figures]) -> str:
     works = ", ".join(str(next(iter(measured.values()))["twin_a"]["levels"][x]["n"]) for x in order[1:])
     head = ["measurement", "twin", "ranked among", "controls", *(f"{level}×" for level in order[1:]),
             "false flags (chance of so many)"]  # fmt: skip
-    return f"Works at 1, 4, 16, 64, 256 repetitions: {works}.\n\n{table(head, rows)}"
+    return f"Works at 1, 4, 16, 64, 256 repetitions: {works}.\n\n{markdown(head, rows)}"
 
 
 def hand(found: dict[str, Figures]) -> str:
@@ -235,7 +230,7 @@ def hand(found: dict[str, Figures]) -> str:
         "measurement", f"flagged, creator has works planted {least} times a pass or oftener", "flagged, other creators",
         "area between the two (95 %)",
     ]  # fmt: skip
-    return table(head, rows)
+    return markdown(head, rows)
 
 
 def ledgers(found: dict[str, Figures]) -> str:

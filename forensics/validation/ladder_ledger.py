@@ -74,7 +74,7 @@ def table(found: Ledgers) -> str:
     """One row a rung of each case, in Markdown."""
     heads = ("work", "rung", "bits supplied", "codec at the same LPIPS", "median LPIPS", "controls: median, least",
              "comes back", "controls come back", "p")  # fmt: skip
-    return _markdown(heads, [(label, *_cells(r)) for label, case in found["cases"].items() for r in case["ledger"]])
+    return markdown(heads, [(label, *_cells(r)) for label, case in found["cases"].items() for r in case["ledger"]])
 
 
 def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
@@ -98,7 +98,7 @@ def curves(found: Ledgers, distances: Sequence[float] = DISTANCES) -> str:
         for label, case in found["cases"].items()
         for curve in case["curves"]
     ]
-    return _markdown(heads, rows)
+    return markdown(heads, rows)
 
 
 def _at(curve: Mapping[str, Any], distance: float) -> str:
@@ -109,7 +109,8 @@ def _at(curve: Mapping[str, Any], distance: float) -> str:
     return f"at most {bits:,.0f}" if least else f"{bits:,.0f}"
 
 
-def _markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown."""
     lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
