@@ -509,7 +509,11 @@ def _plainly(rank: Comparison, evidence: Evidence) -> str:
         return f"{start} more on {target} than on any of {rank.n} works it has not seen{than}."
     if rank.p <= evidence.protocol.rank_level:
         return f"{start} more on {target} than on {rank.n - rank.k} of {rank.n} works it has not seen{than}."
-    return f"{start} no more on {target} than on works it has not seen{than}: {rank.k} of {rank.n} reach as much."
+    if rank.k == rank.n:
+        return f"{start} no more on {target} than on any of {rank.n} works it has not seen{than}."
+    return (
+        f"{start} as much on {target} as on some works it has not seen{than}: {rank.k} of {rank.n} reach that or more."
+    )
 
 
 def _asked_of(evidence: Evidence) -> str:

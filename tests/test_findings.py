@@ -165,6 +165,23 @@ def test_a_result_that_a_control_reaches_is_never_said_to_lie_outside_their_rang
     assert "outside the range" not in found.answer
 
 
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (0.96, "more on the disputed image than on any of 19 works it has not seen."),
+        (0.875, "as much on the disputed image as on some works it has not seen: 1 of 19 reach that or more."),
+        (-0.01, "no more on the disputed image than on any of 19 works it has not seen."),
+    ],
+)
+def test_the_first_sentence_of_retention_says_no_more_than_the_rank(value: float, said: str) -> None:
+    evidence = _run(0.9)
+    rank = _rank(value, [0.05 * i for i in range(19)], Pair.RETENTION, Better.HIGHER,
+                 PROTOCOL.retention(controlled=True), "K3")  # fmt: skip
+    others = tuple(c for c in evidence.comparisons if c.primary_for is not Pair.RETENTION)
+    answer = conclude(dataclasses.replace(evidence, comparisons=(*others, rank))).findings[1].answer
+    assert answer.startswith(f"Beside the control checkpoint, the one examined saves {said}")
+
+
 def test_what_the_codelength_is_compared_with_is_said() -> None:
     against = conclude(_run(0.9)).findings[1]
     alone = conclude(_run(-0.02, controlled=False)).findings[1]
