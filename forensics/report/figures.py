@@ -17,7 +17,7 @@ from forensics.case import CurveKind, LikelihoodRatio, Pair, RateCurve, RatePoin
 from forensics.report import svg, words
 from forensics.report.charts import WIDTH
 
-HALF = WIDTH / 2 - 6
+HALF, THIRD = WIDTH / 2 - 6, WIDTH / 3 - 6
 """Two figures abreast."""
 ORANGE, ORANGE_TEXT, BAND = "#D55E00", "#A84300", "#e3e7ec"
 _STYLE: dict[CurveKind, tuple[str, str, float, str]] = {
@@ -176,6 +176,7 @@ def likelihood_scale(ratio: LikelihoodRatio, pair: Pair) -> Markup:
 def tippett(validated: ValidatedPair, ratio: LikelihoodRatio | None, *, width: float = WIDTH) -> Markup:
     """Share of works of known status whose ratio is larger than the value on the axis, for both kinds of works."""
     left, right, top, foot = 26.0, width - 8, 36.0, 136.0
+    key = left if width > THIRD else 2.0  # its words are wider than the ground of a narrow plot
     known = [*validated.ratios_first, *validated.ratios_second, *([ratio.log10] if ratio else [])]
     low, high = math.floor(min([*known, -1.0]) - 0.2), math.ceil(max([*known, 1.0]) + 0.2)
 
@@ -185,7 +186,7 @@ def tippett(validated: ValidatedPair, ratio: LikelihoodRatio | None, *, width: f
     def y(share: float) -> float:
         return foot - (foot - top) * share
 
-    parts = [svg.text(left, 7.5, words.PAIRS[validated.pair][0], fill=svg.INK, weight=600, size=8)]
+    parts = [svg.text(key, 7.5, words.PAIRS[validated.pair][0], fill=svg.INK, weight=600, size=8)]
     for share in (0.0, 0.25, 0.5, 0.75, 1.0):
         parts += [
             svg.line(left, y(share), right, y(share), stroke="#e6e9ee", width=0.35),
@@ -213,15 +214,16 @@ def tippett(validated: ValidatedPair, ratio: LikelihoodRatio | None, *, width: f
         line.append((x(high), y(0.0)))
         parts += [
             svg.path(line, stroke=stroke, width=1.2, dash=dash),
-            svg.line(left, 17 + 10 * number, left + 14, 17 + 10 * number, stroke=stroke, width=1.2, dash=dash),
-            svg.text(left + 18, 19.6 + 10 * number, label, fill=ink),
+            svg.line(key, 17 + 10 * number, key + 14, 17 + 10 * number, stroke=stroke, width=1.2, dash=dash),
+            svg.text(key + 18, 19.6 + 10 * number, label, fill=ink),
         ]
     if ratio is not None:
         at = x(ratio.log10)
+        # The words stand at a height that the curves pass steeply if at all.
         parts += [
             svg.line(at, top, at, foot, stroke=svg.INK, width=1.1),
             svg.diamond(at, top, 3.2, fill=svg.INK),
-            svg.text(at - 5, top + 10, "this case", anchor="end", fill=svg.INK, weight=600),
+            svg.text(at - 5, y(0.4), "this case", anchor="end", fill=svg.INK, weight=600),
         ]
     parts.append(svg.text(right, foot + 21, "log10 of the likelihood ratio, larger than", anchor="end"))
     wrong_first = sum(v < 0 for v in validated.ratios_first)

@@ -91,7 +91,9 @@ def validation(case: Case) -> Validation:
         Line("Version of the protocol", v.protocol),
         *lines(v.facts),
     )
-    pairs = tuple(_validated(p, found.get(p.pair)) for p in v.pairs)
+    plots = sum(bool(p.ratios_first and p.ratios_second) for p in v.pairs)
+    width = figures.HALF if plots < 3 else figures.THIRD
+    pairs = tuple(_validated(p, found.get(p.pair), width) for p in v.pairs)
     rates = tuple(
         RateRow(row[0].name, tuple(line.value for line in row)) for row in zip(*(p.facts for p in pairs), strict=True)
     )
@@ -192,7 +194,7 @@ def _ratio(finding: Finding) -> RatioView:
     return RatioView(finding.id, name, first, second, words.sentence(words.ratio(lr, finding.pair)), scale)
 
 
-def _validated(p: ValidatedPair, ratio: LikelihoodRatio | None) -> ValidatedView:
+def _validated(p: ValidatedPair, ratio: LikelihoodRatio | None, width: float) -> ValidatedView:
     low, high = p.auc_interval
     facts = (
         Line("Measurements that enter", "; ".join(p.features)),
@@ -208,5 +210,5 @@ def _validated(p: ValidatedPair, ratio: LikelihoodRatio | None) -> ValidatedView
         Line("Controls with p at or below 0.05", f"{p.false_05[0]} of {p.false_05[1]}"),
         Line("Controls with p at or below 0.01", f"{p.false_01[0]} of {p.false_01[1]}"),
     )  # fmt: skip
-    chart = figures.tippett(p, ratio, width=figures.HALF) if p.ratios_first and p.ratios_second else None
+    chart = figures.tippett(p, ratio, width=width) if p.ratios_first and p.ratios_second else None
     return ValidatedView(words.PAIRS[p.pair][0], facts, chart)
