@@ -214,22 +214,19 @@ def ladder(found: dict[str, Figures]) -> str:
 
 def hand(found: dict[str, Figures]) -> str:
     """Works that no twin saw, by whether twin A remembers other works of their creator."""
-    groups = found.get("ladder-study", {}).get("same_creator")
-    if not groups:
+    levels = found.get("ladder-study", {}).get("same_creator")
+    if not levels:
         return ABSENT
     rows = []
-    for name in CODELENGTHS:
-        cells = []
+    for least, name in ((least, name) for least in levels for name in CODELENGTHS):
+        groups, cells = levels[least][name], []
         for group in ("creator_planted", "other_creators"):
-            row = groups[name][group]
+            row = groups[group]
             flagged = round(row["share_p01"] * row["n"])
             cells.append(f"{flagged} of {row['n']} ({interval(*clopper_pearson(flagged, row['n']))})")
-        rows.append([name, *cells, f"{groups[name]['auc']:.2f} ({interval(*groups[name]['auc_interval'])})"])
-    least = groups["repetitions_at_least"]
-    head = [
-        "measurement", f"flagged, creator has works planted {least} times a pass or oftener", "flagged, other creators",
-        "area between the two (95 %)",
-    ]  # fmt: skip
+        rows.append([least, name, *cells, f"{groups['auc']:.2f} ({interval(*groups['auc_interval'])})"])
+    head = ["remembered from", "measurement", "flagged, creator has remembered works", "flagged, other creators",
+            "area between the two (95 %)"]  # fmt: skip
     return markdown(head, rows)
 
 

@@ -18,7 +18,7 @@ from forensics.report import svg, words
 from forensics.report.charts import WIDTH
 
 HALF, THIRD = WIDTH / 2 - 6, WIDTH / 3 - 6
-"""Two figures abreast."""
+"""Widths of two and of three figures abreast."""
 ORANGE, ORANGE_TEXT, BAND = "#D55E00", "#A84300", "#e3e7ec"
 _STYLE: dict[CurveKind, tuple[str, str, float, str]] = {
     CurveKind.PROMPTED: (svg.BLUE, svg.BLUE_TEXT, 1.6, ""),

@@ -30,8 +30,8 @@ from forensics.validation.ladder_rows import STUDY_GRID, StudyWork, bits
 LEVELS = (1, 4, 16, 64, 256)
 FALSE_POSITIVES = 0.01
 RANK = 0.01
-HAND = 16
-"""Repetitions a pass from which every planted work is told apart: its creator's hand can be called remembered."""
+HANDS = (4, 16, 64)
+"""Repetitions a pass from which a creator's planted works count as remembered: all are printed, none is chosen."""
 AGAINST = "share saved against the control checkpoint, with caption"
 PROMPT = "share that the caption saves"
 _SEED = 20261122
@@ -202,14 +202,18 @@ def examined(data: Data) -> dict[str, Any]:
 def of_one_hand(data: Data) -> dict[str, Any]:
     """Whether a work is taken for remembered because its creator's other works are: controls of the test half.
 
-    Controls whose creator has works planted `HAND` times a pass or oftener, and the other controls, ranked among the
-    controls of the other half; at the cut of an examination. The area compares the two groups: 0.5 where a remembered
-    hand makes no difference.
+    For each of `HANDS`: controls whose creator has works planted so often or oftener, and the other controls, ranked
+    among the controls of the other half; at the cut of an examination. The area compares the two groups: 0.5 where a
+    remembered hand makes no difference.
     """
+    return {str(least): _by_hand(data, least) for least in HANDS}
+
+
+def _by_hand(data: Data, least: int) -> dict[str, Any]:
     cut = protocol_cut(data)
-    creators = {w.creator for w in data.works if w.role == "planted" and w.repetitions >= HAND} - {""}
+    creators = {w.creator for w in data.works if w.role == "planted" and w.repetitions >= least} - {""}
     by_them = {w.id for w in data.works if w.creator in creators}
-    groups: dict[str, Any] = {"repetitions_at_least": HAND}
+    groups: dict[str, Any] = {}
     for name, score in shares(data).items():
         others = [score(w, cut) for w in data.of("calibration", 0)]
         near = [score(w, cut) for w in data.of("test", 0) if w in by_them]

@@ -86,8 +86,23 @@ def rows(
     return made
 
 
+@pytest.fixture(scope="module")
+def theirs(works: tuple[Work, ...], others: dict[str, Path], lpips: Lpips) -> tuple[Reconstruction, ...]:
+    """What the stage makes of a picture that the moved decoder made."""
+    return rows(decoded(others["moved"], works[0]), works[1:], others, lpips)
+
+
+@pytest.mark.xfail(
+    strict=True, reason="the distance is smaller under the better decoder, which did not make the picture"
+)
+def test_the_distance_of_one_layer_names_the_autoencoder_that_made_a_picture(
+    theirs: tuple[Reconstruction, ...],
+) -> None:
+    assert min(theirs, key=lambda r: r.layer) is theirs[1]
+
+
 def test_a_picture_loses_least_under_the_autoencoder_that_made_it(
-    works: tuple[Work, ...], others: dict[str, Path], lpips: Lpips
+    works: tuple[Work, ...], others: dict[str, Path], lpips: Lpips, theirs: tuple[Reconstruction, ...]
 ) -> None:
     own, moved, untrained = rows(decoded(REFERENCE / "twin-a" / "vae", works[0]), works[1:], others, lpips)
     assert own.ratio < min(moved.ratio, untrained.ratio)
@@ -96,7 +111,6 @@ def test_a_picture_loses_least_under_the_autoencoder_that_made_it(
     said = subjects._least((own, moved, untrained))
     assert "Of the 3 autoencoders tried, the checkpoint's gives the lowest ratio and the lowest LPIPS distance." in said
 
-    theirs = rows(decoded(others["moved"], works[0]), works[1:], others, lpips)
     assert min(theirs, key=lambda r: r.ratio) is theirs[1]
     # The distance alone may be smaller under an autoencoder that keeps more of every picture, whoever made it.
     assert theirs[2].layer > max(theirs[0].layer, theirs[1].layer)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from scipy.stats import betabinom, mannwhitneyu
+from scipy.stats import mannwhitneyu
 
 from forensics.case import Absent
 from forensics.descriptor import open_descriptor
@@ -127,16 +127,25 @@ def test_an_examination_flags_works_never_trained_on_no_oftener_than_one_in_a_hu
         assert clopper_pearson(*_flagged(list(row["twin_b"]["levels"].values())[1:]))[0] <= 0.01, name
 
 
-def test_no_measurement_flags_works_never_trained_on_oftener_than_chance() -> None:
-    """All works of a group are ranked among the same controls: the number flagged is beta-binomial, not binomial."""
-    chances = {}
-    for name, row in STUDY["measurements"].items():
-        for said, levels in (("controls", [row["levels"]["0"]]), ("B", list(row["twin_b"]["levels"].values())[1:])):
-            flagged, n = _flagged(levels)
-            controls = levels[0]["controls"]
-            above = int(0.01 * (controls + 1))
-            chances[f"{name}, {said}"] = float(betabinom(n, above, controls + 1 - above).sf(flagged - 1))
-    assert min(chances.values()) > 0.05 / len(chances), min(chances, key=lambda name: chances[name])
+EXCEEDS = {
+    ladder_study.AGAINST: "with the cut chosen on the calibration half 13 of 320 controls, where 1 % allows 7",
+}
+"""Measurements that miss the aim, with what the card says of them."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.xfail(strict=True, reason=EXCEEDS[name])) if name in EXCEEDS else name
+        for name in STUDY["measurements"]
+    ],
+)
+def test_works_never_trained_on_are_flagged_no_oftener_than_chance_allows(name: str) -> None:
+    """Controls, and the planted works under the twin that never saw them: within the exact bound of 1 %."""
+    row = STUDY["measurements"][name]
+    low, _ = row["levels"]["0"]["share_p01_interval"]
+    assert low <= 0.01
+    assert clopper_pearson(*_flagged(list(row["twin_b"]["levels"].values())[1:]))[0] <= 0.01
 
 
 def test_works_seen_often_are_told_apart() -> None:
@@ -147,6 +156,10 @@ def test_works_seen_often_are_told_apart() -> None:
     assert all(alone[level]["share_p01"] >= 0.95 for level in ("64", "256"))
     assert alone["16"]["share_p01"] >= 0.8
     assert against["1"]["share_p01_interval"][0] <= 0.01  # seen once a pass: not told apart, published as it is
+    chosen = STUDY["measurements"][ladder_study.AGAINST]["levels"]
+    assert chosen["64"]["share_p01"] == chosen["256"]["share_p01"] == 1
+    assert chosen["16"]["auc"] > 0.99
+    assert chosen["1"]["share_p01_interval"][0] <= 0.01
 
 
 def _rows(errors: dict[str, float]) -> dict[str, dict]:
@@ -166,9 +179,11 @@ def test_controls_of_a_remembered_hand_are_told_from_the_others_and_ranked_among
     works += [work(f"far {i}", creator, 0, "test") for i, creator in enumerate(("seen", "", "somebody"))]
     here = {w.id: 0.9 + 0.0001 * i for i, w in enumerate(works)} | {"near 0": 0.1, "near 1": 0.2}
     data = ladder_study.Data(tuple(works), _rows(here), _rows(dict.fromkeys(here, 1.0)), {})
-    found = ladder_study.of_one_hand(data)
+    every = ladder_study.of_one_hand(data)
+    # One work of the creator that was seen 4 times joins those remembered at the lowest of the levels.
+    assert [every[level][ladder_study.PROMPT]["creator_planted"]["n"] for level in ("4", "16", "64")] == [5, 4, 4]
+    found = every["16"]
     for name in (ladder_study.AGAINST, ladder_study.PROMPT):
-        assert found[name]["creator_planted"]["n"] == 4
         assert found[name]["creator_planted"]["share_p01"] == 0.5
         assert found[name]["other_creators"]["n"] == 3
         assert found[name]["other_creators"]["share_p01"] == 0
@@ -177,12 +192,29 @@ def test_controls_of_a_remembered_hand_are_told_from_the_others_and_ranked_among
         assert found[name]["auc"] == 1
 
 
-def test_a_remembered_hand_is_not_taken_for_a_remembered_work() -> None:
-    for name in (ladder_study.AGAINST, ladder_study.PROMPT):
-        found = STUDY["same_creator"][name]
-        assert found["creator_planted"]["n"] + found["other_creators"]["n"] == 320
-        assert found["creator_planted"]["share_p01_interval"][0] <= 0.01
-        assert found["auc_interval"][0] <= 0.5
+SHIFTED = pytest.mark.xfail(
+    strict=True, reason="area 0.57 (0.51 to 0.63): such works rank somewhat higher, as published"
+)
+
+
+@pytest.mark.parametrize("name", [ladder_study.AGAINST, ladder_study.PROMPT])
+@pytest.mark.parametrize("least", map(str, ladder_study.HANDS))
+def test_a_remembered_hand_does_not_have_unseen_works_flagged(least: str, name: str) -> None:
+    found = STUDY["same_creator"][least][name]
+    assert found["creator_planted"]["n"] + found["other_creators"]["n"] == 320
+    assert found["creator_planted"]["share_p01_interval"][0] <= 0.01
+
+
+@pytest.mark.parametrize(
+    ("least", "name"),
+    [
+        pytest.param(str(least), name, marks=SHIFTED if (least, name) == (64, ladder_study.PROMPT) else ())
+        for least in ladder_study.HANDS
+        for name in (ladder_study.AGAINST, ladder_study.PROMPT)
+    ],
+)
+def test_a_remembered_hand_does_not_have_unseen_works_rank_higher(least: str, name: str) -> None:
+    assert STUDY["same_creator"][least][name]["auc_interval"][0] <= 0.5
 
 
 def test_the_kept_estimates_are_those_that_the_bits_so_far_pay_for(models: dict[str, StableDiffusion]) -> None:
