@@ -30,7 +30,7 @@ lock:
 		--generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.lock
 
 samples-digests:  ## SHA-256 of every file under samples/
-	cd samples && find . -type f ! -name digests.txt ! -name '*.pyc' -printf '%P\n' | LC_ALL=C sort \
+	cd samples && find . -type f ! -path './recipe/*' ! -name digests.txt ! -name '*.pyc' -printf '%P\n' | LC_ALL=C sort \
 		| xargs -d '\n' sha256sum > digests.txt
 
 clean:

@@ -30,8 +30,18 @@ _LIBRARIES = {
     "PangoFT2": ("libpangoft2-1.0.so.0", "libpangoft2-1.0.dylib", "libpangoft2-1.0-0.dll"),
     "HarfBuzz subset": ("libharfbuzz-subset.so.0", "libharfbuzz-subset.0.dylib", "libharfbuzz-subset-0.dll"),
 }
-_PACKAGES = ("torchvision", "diffusers", "transformers", "open_clip_torch", "lpips", "scikit-image", "pyarrow",
-             "pillow", "jinja2", "weasyprint")  # fmt: skip
+_PACKAGES = (
+    "torchvision",
+    "diffusers",
+    "transformers",
+    "open_clip_torch",
+    "lpips",
+    "scikit-image",
+    "pyarrow",
+    "pillow",
+    "jinja2",
+    "weasyprint",
+)
 
 
 @dataclass(frozen=True, slots=True)

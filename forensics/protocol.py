@@ -125,12 +125,26 @@ _STANDARD = Protocol(
 PROFILES = {
     # Nineteen controls at the least: with fewer no p can reach the level.
     "quick": dataclasses.replace(
-        _STANDARD, profile="quick", neighbours=3, controls=19, control_pool=39, seeds=3, steps=12, codelength_draws=1,
+        _STANDARD,
+        profile="quick",
+        neighbours=3,
+        controls=19,
+        control_pool=39,
+        seeds=3,
+        steps=12,
+        codelength_draws=1,
         rungs=("autoencoder", "ode", "regeneration"),
     ),
     "standard": _STANDARD,
     "deep": dataclasses.replace(
-        _STANDARD, profile="deep", neighbours=10, controls=199, control_pool=399, seeds=32, steps=50,
-        codelength_draws=4, rungs=(*_STANDARD.rungs, "noise", "latent"),
+        _STANDARD,
+        profile="deep",
+        neighbours=10,
+        controls=199,
+        control_pool=399,
+        seeds=32,
+        steps=50,
+        codelength_draws=4,
+        rungs=(*_STANDARD.rungs, "noise", "latent"),
     ),
-}  # fmt: skip
+}

@@ -13,12 +13,12 @@ import pytest
 from asn1crypto import tsp
 from PIL import Image
 
-from forensics import casefile
-from forensics.bundle import timestamp
-from forensics.bundle.bag import TAGS
-from forensics.case import Absent, Case, Fact, Matter
-from forensics.casefile import CASE, CUSTODY, MANIFEST, REPORT, Ledger
+from forensics import folder as case_folder
+from forensics.case import SCHEMA, Absent, Case, Fact, Matter
 from forensics.errors import CaseError, ImageError, VerificationError
+from forensics.folder import Ledger, timestamp
+from forensics.folder.bag import TAGS
+from forensics.folder.layout import CASE, CUSTODY, MANIFEST, REPORT
 from forensics.protocol import PROFILES
 from forensics.schema import canonical
 
@@ -34,14 +34,33 @@ def small_case(folder: Path) -> Path:
     item, picture = ledger.receive(ASSETS / "exif_rotated.jpg", "Q1", "disputed")
     ledger.put(picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT), "A1", "Mirrored copy", "test@1", seed=3)
     case = Case(
-        schema=casefile.SCHEMA, id="test", created=ledger.custody[0].utc, tool=Fact("forensics", "test"),
-        command="analyze", protocol=protocol_file, matter=Matter(), disputed="Q1", items=(item,), checkpoint=NOT_HERE,
-        index=NOT_HERE, controls=NOT_HERE, exhibits=ledger.exhibits, neighbours=(), inversions=(), metrics=(),
-        measurements=(), comparisons=(), assessments=(), findings=(), absences=(NOT_HERE,), settings=(),
-        environment=(), custody=ledger.custody,
-    )  # fmt: skip
+        schema=SCHEMA,
+        id="test",
+        created=ledger.custody[0].utc,
+        tool=Fact("forensics", "test"),
+        command="analyze",
+        protocol=protocol_file,
+        matter=Matter(),
+        disputed="Q1",
+        items=(item,),
+        checkpoint=NOT_HERE,
+        index=NOT_HERE,
+        controls=NOT_HERE,
+        exhibits=ledger.exhibits,
+        neighbours=(),
+        inversions=(),
+        metrics=(),
+        measurements=(),
+        comparisons=(),
+        assessments=(),
+        findings=(),
+        absences=(NOT_HERE,),
+        settings=(),
+        environment=(),
+        custody=ledger.custody,
+    )
     ledger.close(case)
-    casefile.save_report(folder, b"%PDF-1.7\nnot a real report, but real bytes\n%%EOF\n")
+    case_folder.save_report(folder, b"%PDF-1.7\nnot a real report, but real bytes\n%%EOF\n")
     return folder
 
 
@@ -71,11 +90,11 @@ def test_folder_holds_what_is_promised(pristine: Path) -> None:
     exhibits = [name for name in listed if name.startswith("data/exhibits/")]
     assert len(exhibits) == 3  # the bytes as received, the working copy, one derived picture
     for name in exhibits:
-        assert Path(name).stem == casefile.file_sha256(pristine / name)
+        assert Path(name).stem == case_folder.file_sha256(pristine / name)
 
 
 def test_untouched_folder_verifies(pristine: Path) -> None:
-    assert casefile.verify(pristine) == len(names(pristine))
+    assert case_folder.verify(pristine) == len(names(pristine))
 
 
 @pytest.mark.parametrize("manifest", [MANIFEST, TAGS])
@@ -98,7 +117,7 @@ def test_bagit_accepts_the_folder_and_finds_a_change(pristine: Path, folder: Pat
 
 
 def test_request_for_a_timestamp_is_read_by_others(pristine: Path, tmp_path: Path) -> None:
-    request = tsp.TimeStampReq.load((pristine / casefile.REQUEST).read_bytes(), strict=True)
+    request = tsp.TimeStampReq.load((pristine / case_folder.REQUEST).read_bytes(), strict=True)
     assert request["version"].native == "v1"
     assert request["cert_req"].native is True
     assert request["message_imprint"]["hash_algorithm"]["algorithm"].native == "sha256"
@@ -107,18 +126,18 @@ def test_request_for_a_timestamp_is_read_by_others(pristine: Path, tmp_path: Pat
 
 
 def test_request_for_another_state_is_found(folder: Path) -> None:
-    (folder / casefile.REQUEST).write_bytes(timestamp.request("0" * 64))
+    (folder / case_folder.REQUEST).write_bytes(timestamp.request("0" * 64))
     with pytest.raises(VerificationError, match=r"tsq does not belong to tagmanifest"):
-        casefile.verify(folder)
+        case_folder.verify(folder)
 
 
 def test_document_exchanged_with_its_line_in_the_manifest_is_found(folder: Path) -> None:
-    casefile.save(folder, {"viewer.html": b"<p>first"}, "viewer written")
-    casefile.verify(folder)
+    case_folder.save(folder, {"viewer.html": b"<p>first"}, "viewer written")
+    case_folder.verify(folder)
     (folder / "viewer.html").write_bytes(b"<p>other")
-    casefile.write_manifest(folder)
+    case_folder.write_manifest(folder)
     with pytest.raises(VerificationError, match=r"viewer\.html differs from the digest in the custody log"):
-        casefile.verify(folder)
+        case_folder.verify(folder)
 
 
 def test_one_flipped_byte_in_every_file_is_found_and_named(pristine: Path, tmp_path: Path) -> None:
@@ -128,7 +147,7 @@ def test_one_flipped_byte_in_every_file_is_found_and_named(pristine: Path, tmp_p
             copy = Path(shutil.copytree(pristine, tmp_path / f"{number}-{position}"))
             flip(copy / name, position)
             with pytest.raises(VerificationError) as caught:
-                casefile.verify(copy)
+                case_folder.verify(copy)
             assert name in caught.value.message, (position, caught.value.message)
 
 
@@ -140,7 +159,7 @@ def test_bytes_of_the_manifests_count_line_ends_and_separators_too(folder: Path,
         for bit in (0, 5):  # bit 5 turns a digit of a digest into its capital
             flip(path, position, bit)
             with pytest.raises(VerificationError):
-                casefile.verify(folder)
+                case_folder.verify(folder)
             path.write_bytes(data)
 
 
@@ -148,38 +167,38 @@ def test_bytes_of_the_manifests_count_line_ends_and_separators_too(folder: Path,
 def test_missing_file_is_named(folder: Path, name: str) -> None:
     (folder / name).unlink()
     with pytest.raises(VerificationError, match=name.replace(".", r"\.")):
-        casefile.verify(folder)
+        case_folder.verify(folder)
 
 
 def test_added_file_is_named(folder: Path) -> None:
     (folder / "data" / "exhibits" / "note.txt").write_text("added later")
     with pytest.raises(VerificationError, match=r"exhibits/note\.txt is not in the manifest"):
-        casefile.verify(folder)
+        case_folder.verify(folder)
 
 
 @pytest.mark.parametrize("name", ["data/protocol.json", REPORT, CASE])
 def test_changing_a_file_and_its_line_in_the_manifest_is_still_found(folder: Path, name: str) -> None:
     flip(folder / name, 20)
-    casefile.write_manifest(folder)
+    case_folder.write_manifest(folder)
     with pytest.raises((VerificationError, CaseError)):
-        casefile.verify(folder)
+        case_folder.verify(folder)
 
 
 def test_changing_an_exhibit_and_its_line_in_the_manifest_is_still_found(folder: Path) -> None:
     exhibit = next((folder / "data" / "exhibits").glob("*.png"))
     flip(exhibit, 40)
-    casefile.write_manifest(folder)
+    case_folder.write_manifest(folder)
     with pytest.raises(VerificationError, match=exhibit.name):
-        casefile.verify(folder)
+        case_folder.verify(folder)
 
 
 def test_removed_custody_entry_breaks_the_chain(folder: Path) -> None:
     path = folder / CUSTODY
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines[:1] + lines[2:]))
-    casefile.write_manifest(folder)
+    case_folder.write_manifest(folder)
     with pytest.raises(VerificationError, match="entry 2 breaks the chain"):
-        casefile.verify(folder)
+        case_folder.verify(folder)
 
 
 def test_rewritten_custody_entry_breaks_the_chain(folder: Path) -> None:
@@ -189,17 +208,17 @@ def test_rewritten_custody_entry_breaks_the_chain(folder: Path) -> None:
     fields["actor"] = "somebody else"
     lines[1] = json.dumps(fields, sort_keys=True, ensure_ascii=False).encode()
     path.write_bytes(b"\n".join(lines) + b"\n")
-    casefile.write_manifest(folder)
+    case_folder.write_manifest(folder)
     with pytest.raises(VerificationError, match="breaks the chain"):
-        casefile.verify(folder)
+        case_folder.verify(folder)
 
 
 def test_chain_holds_and_names_what_happened(pristine: Path) -> None:
-    entries = list(casefile.read_custody(pristine))
+    entries = list(case_folder.read_custody(pristine))
     assert [e.seq for e in entries] == list(range(1, len(entries) + 1))
     assert entries[0].previous == "0" * 64
     for before, after in itertools.pairwise(entries):
-        assert after.previous == casefile.entry_digest(before)
+        assert after.previous == case_folder.entry_digest(before)
     actions = [e.action for e in entries]
     assert actions[0] == "case folder opened"
     assert actions[-2:] == ["case frozen", "report rendered"]
@@ -208,24 +227,24 @@ def test_chain_holds_and_names_what_happened(pristine: Path) -> None:
 def test_new_report_does_not_make_other_changes_look_right(folder: Path) -> None:
     flip(folder / "data/protocol.json", 5)
     with pytest.raises(VerificationError, match=r"protocol\.json"):
-        casefile.save_report(folder, b"%PDF-1.7\nanother\n")
+        case_folder.save_report(folder, b"%PDF-1.7\nanother\n")
     with pytest.raises(VerificationError):
-        casefile.verify(folder)
+        case_folder.verify(folder)
 
 
 def test_lost_or_damaged_report_can_be_rendered_again(folder: Path) -> None:
     report = (folder / REPORT).read_bytes()
     flip(folder / REPORT, 3)
-    casefile.save_report(folder, report)
-    casefile.verify(folder)
+    case_folder.save_report(folder, report)
+    case_folder.verify(folder)
     (folder / REPORT).unlink()
-    casefile.save_report(folder, report)
-    casefile.verify(folder)
+    case_folder.save_report(folder, report)
+    case_folder.verify(folder)
 
 
 def test_same_report_again_adds_no_entry(folder: Path) -> None:
     before = (folder / CUSTODY).read_bytes()
-    casefile.save_report(folder, (folder / REPORT).read_bytes())
+    case_folder.save_report(folder, (folder / REPORT).read_bytes())
     assert (folder / CUSTODY).read_bytes() == before
 
 
@@ -261,24 +280,24 @@ def test_refused_image_is_logged_with_its_digest(tmp_path: Path) -> None:
     path = ASSETS / "broken_truncated.png"
     with pytest.raises(ImageError):
         ledger.receive(path, "Q1", "disputed")
-    assert ledger.custody[-1].sha256 == casefile.file_sha256(path)
+    assert ledger.custody[-1].sha256 == case_folder.file_sha256(path)
 
 
 def test_bytes_as_received_are_kept(pristine: Path) -> None:
-    item = casefile.load(pristine).item("Q1")
-    assert casefile.stored(pristine, item.stored).read_bytes() == (ASSETS / "exif_rotated.jpg").read_bytes()
-    assert item.sha256 == casefile.file_sha256(ASSETS / "exif_rotated.jpg")
+    item = case_folder.load(pristine).item("Q1")
+    assert case_folder.stored(pristine, item.stored).read_bytes() == (ASSETS / "exif_rotated.jpg").read_bytes()
+    assert item.sha256 == case_folder.file_sha256(ASSETS / "exif_rotated.jpg")
 
 
 def test_case_on_disk_is_canonical(pristine: Path) -> None:
-    assert canonical(casefile.load(pristine)) == (pristine / CASE).read_bytes()
+    assert canonical(case_folder.load(pristine)) == (pristine / CASE).read_bytes()
 
 
 def test_source_date_epoch_fixes_the_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
     first, second = small_case(tmp_path / "a" / "case"), small_case(tmp_path / "b" / "case")
     assert (first / TAGS).read_bytes() == (second / TAGS).read_bytes()
-    assert casefile.load(first).created == "1970-01-02T00:00:00Z"
+    assert case_folder.load(first).created == "1970-01-02T00:00:00Z"
 
 
 @pytest.mark.parametrize(
@@ -295,12 +314,12 @@ def test_foreign_case_is_refused_with_a_reason(tmp_path: Path, content: bytes, s
     (tmp_path / CASE).parent.mkdir()
     (tmp_path / CASE).write_bytes(content)
     with pytest.raises(CaseError) as caught:
-        casefile.load(tmp_path)
+        case_folder.load(tmp_path)
     assert said in caught.value.message
 
 
 def test_folder_without_a_case_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CaseError, match=r"holds no data/case\.json"):
-        casefile.load(tmp_path)
+        case_folder.load(tmp_path)
     with pytest.raises(VerificationError, match="cannot be read"):
-        casefile.verify(tmp_path)
+        case_folder.verify(tmp_path)

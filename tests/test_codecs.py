@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from forensics import codecs
-from forensics.codecs import CODECS, COMPLEXITY, bits_at
+from forensics.pictures import codecs
+from forensics.pictures.codecs import CODECS, COMPLEXITY, bits_at
 
 NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8), "RGB")
 PLAIN = Image.new("RGB", (64, 64), (200, 30, 30))

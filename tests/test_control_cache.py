@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from forensics import control_cache
-from forensics.control_cache import Cache, Key
+from forensics.controls import cache as control_cache
+from forensics.controls.cache import Cache, Key
 from forensics.errors import ControlsError
 
 KEY = Key("regeneration", "1", "2", "c" * 64, "d" * 64, "a bull", (("seeds", "0 1"), ("steps", "20")), "cpu fp32")

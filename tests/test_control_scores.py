@@ -9,8 +9,9 @@ import json
 import pytest
 import torch
 
-from forensics import control_cache, diffusion, similarity
+from forensics import diffusion, similarity
 from forensics.case import Checkpoint
+from forensics.controls import cache as control_cache
 from forensics.device import choose
 from forensics.inversion import INVERSIONS
 from forensics.inversion.base import Plan

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from forensics import controls
+from forensics.controls import works as controls
 from forensics.errors import ControlsError
 
 

@@ -13,10 +13,11 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional as F
 
-from forensics import descriptor, resources, weights
+from forensics import resources, weights
 from forensics.case import Absent
-from forensics.descriptor import Embedded, Network, NetworkConfig, Sscd, normalised, open_descriptor
 from forensics.device import Device, choose
+from forensics.embedders import copies as descriptor
+from forensics.embedders.copies import Embedded, Network, NetworkConfig, Sscd, normalised, open_descriptor
 from forensics.errors import ForensicsError, WeightsError
 
 CONFIG = NetworkConfig("tiny", "1", 32, 8, (4, 8), (1, 1), 4, 3.0)

@@ -12,9 +12,9 @@ import torch
 from PIL import Image
 
 from forensics import device
-from forensics.embedding import Embedder
+from forensics.embedders.open_clip import Embedder
 from forensics.errors import WeightsError
-from forensics.images import resize, to_picture, to_tensor
+from forensics.pictures.tensors import resize, to_picture, to_tensor
 from tests.contracts.tiny_open_clip import save_tiny_open_clip
 
 CPU = device.choose("cpu")

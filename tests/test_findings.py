@@ -28,7 +28,9 @@ from forensics.case import (
     Reconstruction,
     stops_at,
 )
-from forensics.findings import FROM_PROMPT, NEAREST, Evidence, claim, conclude
+from forensics.findings.conclude import conclude
+from forensics.findings.evidence import FROM_PROMPT, NEAREST, Evidence
+from forensics.findings.retention import claim
 from forensics.protocol import PROFILES
 from forensics.statistics.ranks import clopper_pearson, extreme, rank_p
 
@@ -126,9 +128,23 @@ def test_three_questions_are_answered_separately_and_no_likelihood_ratio_is_inve
 
 def _run(value: float, *, lpips: float = 0.1, controlled: bool = True) -> Evidence:
     run = Inversion(
-        "L1", "regeneration", "Regeneration", "1", "", Absent("bits", "none"), "a bull", "caption of neighbour N1",
-        3.0, 20, (0, 1), 80, 1.0, (), None, None,
-    )  # fmt: skip
+        "L1",
+        "regeneration",
+        "Regeneration",
+        "1",
+        "",
+        Absent("bits", "none"),
+        "a bull",
+        "caption of neighbour N1",
+        3.0,
+        20,
+        (0, 1),
+        80,
+        1.0,
+        (),
+        None,
+        None,
+    )
     ranks = (
         _rank(value, CONTROLS, Pair.RETENTION, Better.HIGHER, PROTOCOL.retention(controlled=controlled), "K3"),
         _rank(0.1, [0.1] * 19, None, Better.LOWER, "Latent inversion and back, LPIPS", "K4"),
@@ -175,8 +191,9 @@ def test_a_result_that_a_control_reaches_is_never_said_to_lie_outside_their_rang
 )
 def test_the_first_sentence_of_retention_says_no_more_than_the_rank(value: float, said: str) -> None:
     evidence = _run(0.9)
-    rank = _rank(value, [0.05 * i for i in range(19)], Pair.RETENTION, Better.HIGHER,
-                 PROTOCOL.retention(controlled=True), "K3")  # fmt: skip
+    rank = _rank(
+        value, [0.05 * i for i in range(19)], Pair.RETENTION, Better.HIGHER, PROTOCOL.retention(controlled=True), "K3"
+    )
     others = tuple(c for c in evidence.comparisons if c.primary_for is not Pair.RETENTION)
     answer = conclude(dataclasses.replace(evidence, comparisons=(*others, rank))).findings[1].answer
     assert answer.startswith(f"Beside the control checkpoint, the one examined saves {said}")
@@ -243,9 +260,11 @@ def test_another_work_that_corresponds_tells_against_the_answer_on_the_first() -
     evidence = _evidence(ssim=0.6, lpips=0.5, clip=0.1)
     second = tuple(dataclasses.replace(m, id=f"{m.id}b", b="N2") for m in _values(ssim=0.95, lpips=0.02))
     evidence = dataclasses.replace(
-        evidence, exhibits=(*evidence.exhibits, _exhibit("N2")), works=("N1", "N2"),
+        evidence,
+        exhibits=(*evidence.exhibits, _exhibit("N2")),
+        works=("N1", "N2"),
         measurements=(*evidence.measurements, *second),
-    )  # fmt: skip
+    )
     assert any(row.startswith("N2: corresponds throughout") for row in conclude(evidence).findings[0].contrary)
 
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from forensics import intake
 from forensics.case import Fact
 from forensics.errors import ExitCode, ImageError
+from forensics.pictures import intake
 
 ASSETS = Path(__file__).parent / "assets"
 BROKEN = {

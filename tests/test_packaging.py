@@ -35,7 +35,7 @@ def shipped(folder: str) -> set[str]:
     """Files below a folder of the checkout as they should lie in the wheel; links count as what they point to."""
     found: set[str] = set()
     for here, folders, files in os.walk(ROOT / folder, followlinks=True):
-        folders[:] = [name for name in folders if name != "__pycache__"]
+        folders[:] = [name for name in folders if name not in ("__pycache__", "recipe")]
         found |= {f"forensics/{(Path(here) / name).relative_to(ROOT).as_posix()}" for name in files}
     return found
 
@@ -50,6 +50,7 @@ def test_wheel_carries_code_templates_samples_and_licence(wheel: Path) -> None:
     assert shipped("templates") <= names
     assert shipped("samples") <= names
     assert "forensics/py.typed" in names
+    assert not [name for name in names if "/recipe/" in name or ("_study" in name and name.endswith(".py"))]
     assert any(re.fullmatch(r"forensics-[^/]+\.dist-info/licenses/LICENSE", name) for name in names)
     tops = {name.split("/")[0] for name in names}
     assert all(top == "forensics" or top.endswith(".dist-info") for top in tops), tops

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from forensics import casefile, pipeline
+from forensics import examination
+from forensics import folder as case_folder
 from forensics.case import Absent, Case, CommonElements, Grade, Measurement, Outcome, Pair, Style
 from forensics.errors import CaseError, ImageError, VerificationError
 from forensics.events import Event
-from forensics.findings import FROM_PROMPT
+from forensics.findings.evidence import FROM_PROMPT
 from forensics.protocol import PROFILES
 from forensics.resources import samples
 from forensics.settings import resolve
@@ -32,18 +33,18 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """One quick examination of every disputed sample."""
     base = tmp_path_factory.mktemp("cases")
     for name in TRUTH:
-        pipeline.analyze(DISPUTED / name, base / name, resolve({"profile": "quick"}))
+        examination.analyze(DISPUTED / name, base / name, resolve({"profile": "quick"}))
     return {name: base / name for name in TRUTH}
 
 
 @pytest.fixture(scope="module")
 def cases(folders: dict[str, Path]) -> dict[str, Case]:
-    return {name: casefile.load(folder) for name, folder in folders.items()}
+    return {name: case_folder.load(folder) for name, folder in folders.items()}
 
 
 def test_every_folder_verifies(folders: dict[str, Path]) -> None:
     for folder in folders.values():
-        assert casefile.verify(folder) > 10
+        assert case_folder.verify(folder) > 10
 
 
 @pytest.mark.parametrize("name", ["memorised.png", "edited.jpg"])
@@ -92,7 +93,7 @@ def test_every_page_of_a_demonstration_says_so(cases: dict[str, Case]) -> None:
 
 def test_the_words_of_every_sample_report_keep_to_the_rules(folders: dict[str, Path], cases: dict[str, Case]) -> None:
     for name, folder in folders.items():
-        pages = page_texts((folder / casefile.REPORT).read_bytes())
+        pages = page_texts((folder / case_folder.REPORT).read_bytes())
         assert violations("\n".join(pages), quotations(cases[name])) == []
         assert (
             sum("What was not tested" in p or "WHAT WAS NOT TESTED" in p for p in pages[1:2]) == 1
@@ -101,8 +102,8 @@ def test_the_words_of_every_sample_report_keep_to_the_rules(folders: dict[str, P
 
 
 def test_the_same_command_gives_the_same_numbers(folders: dict[str, Path], tmp_path: Path) -> None:
-    pipeline.analyze(DISPUTED / "memorised.png", tmp_path / "again", resolve({"profile": "quick"}))
-    one, two = casefile.load(folders["memorised.png"]), casefile.load(tmp_path / "again")
+    examination.analyze(DISPUTED / "memorised.png", tmp_path / "again", resolve({"profile": "quick"}))
+    one, two = case_folder.load(folders["memorised.png"]), case_folder.load(tmp_path / "again")
     assert one.id == two.id
     assert one.measurements == two.measurements
     assert one.comparisons == two.comparisons
@@ -110,12 +111,12 @@ def test_the_same_command_gives_the_same_numbers(folders: dict[str, Path], tmp_p
 
 
 def test_the_report_renders_again_to_the_same_bytes(folders: dict[str, Path]) -> None:
-    from forensics.report_case import render
+    from forensics.documents import render
 
     folder = folders["manner.png"]
-    before = (folder / casefile.REPORT).read_bytes()
+    before = (folder / case_folder.REPORT).read_bytes()
     assert render(folder).read_bytes() == before
-    casefile.verify(folder)
+    case_folder.verify(folder)
 
 
 def test_one_flipped_byte_in_any_file_is_found_and_named(folders: dict[str, Path], tmp_path: Path) -> None:
@@ -127,7 +128,7 @@ def test_one_flipped_byte_in_any_file_is_found_and_named(folders: dict[str, Path
         data[len(data) // 2] ^= 1
         (folder / name).write_bytes(data)
         with pytest.raises(VerificationError) as caught:
-            casefile.verify(folder)
+            case_folder.verify(folder)
         assert Path(name).name in caught.value.message
         shutil.rmtree(folder)
 
@@ -136,8 +137,8 @@ def test_nothing_embedded_stands_in_for_another_checkpoint(tmp_path: Path) -> No
     own = tmp_path / "my-model"
     shutil.copytree(samples() / "reference" / "twin-a", own, symlinks=False)
     resolved = resolve({"profile": "quick", "checkpoint": str(own), "captions": ("bull, animal, mammal",)})
-    pipeline.analyze(DISPUTED / "memorised.png", tmp_path / "case", resolved)
-    case = casefile.load(tmp_path / "case")
+    examination.analyze(DISPUTED / "memorised.png", tmp_path / "case", resolved)
+    case = case_folder.load(tmp_path / "case")
     assert not case.demonstration
     assert isinstance(case.index, Absent)
     assert isinstance(case.controls, Absent)
@@ -179,8 +180,8 @@ def test_style_moves_no_finding(cases: dict[str, Case], tmp_path: Path, monkeypa
     by_manner, by_palette = style.by_manner, style.by_palette
     monkeypatch.setattr(style, "by_manner", lambda works: lambda a, b: -by_manner(works)(a, b))
     monkeypatch.setattr(style, "by_palette", lambda works: lambda a, b: -by_palette(works)(a, b))
-    pipeline.analyze(DISPUTED / "manner.png", tmp_path / "case", resolve({"profile": "quick"}))
-    before, after = cases["manner.png"], casefile.load(tmp_path / "case")
+    examination.analyze(DISPUTED / "manner.png", tmp_path / "case", resolve({"profile": "quick"}))
+    before, after = cases["manner.png"], case_folder.load(tmp_path / "case")
     assert isinstance(before.style, Style)
     assert isinstance(after.style, Style)
     firsts = [[m.creators[0].creator for m in case.style.measures] for case in (before, after)]
@@ -193,13 +194,14 @@ def test_style_moves_no_finding(cases: dict[str, Case], tmp_path: Path, monkeypa
 def test_each_work_is_ranked_by_its_own_comparison(tmp_path: Path) -> None:
     originals = tuple(str(samples() / "originals" / "edited-original.png") for _ in range(2))
     resolved = resolve({"profile": "quick", "originals": originals})
-    pipeline.analyze(DISPUTED / "edited.jpg", tmp_path / "case", resolved)
-    case = casefile.load(tmp_path / "case")
+    examination.analyze(DISPUTED / "edited.jpg", tmp_path / "case", resolved)
+    case = case_folder.load(tmp_path / "case")
     ranked = {c.title: c.primary_for for c in case.comparisons if c.title.startswith("Aligned LPIPS to")}
     assert ranked == {
-        "Aligned LPIPS to R1": Pair.DERIVATION, "Aligned LPIPS to R2": None,
+        "Aligned LPIPS to R1": Pair.DERIVATION,
+        "Aligned LPIPS to R2": None,
         "Aligned LPIPS to the nearest training image": None,
-    }  # fmt: skip
+    }
     # Against the work put forward, no control comes near; the neighbour is ranked among the controls' own neighbours.
     assert [a.grade for a in case.assessments[:3]] == [Grade.THROUGHOUT] * 3
     assert [c.work for c in case.correspondences[:2]] == ["R1", "R2"]
@@ -207,8 +209,8 @@ def test_each_work_is_ranked_by_its_own_comparison(tmp_path: Path) -> None:
 
 def test_comparison_needs_no_checkpoint(tmp_path: Path) -> None:
     original = samples() / "originals" / "edited-original.png"
-    pipeline.compare(DISPUTED / "edited.jpg", (original,), tmp_path / "case", resolve({}))
-    case = casefile.load(tmp_path / "case")
+    examination.compare(DISPUTED / "edited.jpg", (original,), tmp_path / "case", resolve({}))
+    case = case_folder.load(tmp_path / "case")
     assert isinstance(case.checkpoint, Absent)
     assert {m.metric for m in case.measurements if isinstance(m, Measurement)} >= {"ssim", "lpips", "tiled"}
     found = case.correspondences[0]
@@ -216,7 +218,7 @@ def test_comparison_needs_no_checkpoint(tmp_path: Path) -> None:
     assert found.regions[0].residual_px < 1
     assert len(found.figures) == 4
     assert len(found.elements) > 3
-    casefile.verify(tmp_path / "case")
+    case_folder.verify(tmp_path / "case")
 
 
 def test_the_file_is_never_modified_and_a_folder_never_overwritten(tmp_path: Path) -> None:
@@ -224,27 +226,27 @@ def test_the_file_is_never_modified_and_a_folder_never_overwritten(tmp_path: Pat
     shutil.copyfile(DISPUTED / "manner.png", image)
     before = image.read_bytes()
     original = (samples() / "originals" / "edited-original.png",)
-    pipeline.compare(image, original, tmp_path / "case", resolve({}))
+    examination.compare(image, original, tmp_path / "case", resolve({}))
     assert image.read_bytes() == before
     with pytest.raises(CaseError, match="exists already"):
-        pipeline.compare(image, original, tmp_path / "case", resolve({}))
-    pipeline.compare(image, original, tmp_path / "case", resolve({}), force=True)
-    casefile.verify(tmp_path / "case.kept-1")
+        examination.compare(image, original, tmp_path / "case", resolve({}))
+    examination.compare(image, original, tmp_path / "case", resolve({}), force=True)
+    case_folder.verify(tmp_path / "case.kept-1")
 
 
 def test_what_was_gathered_before_a_failure_is_kept_and_logged(tmp_path: Path) -> None:
     broken = tmp_path / "broken.png"
     broken.write_bytes((DISPUTED / "manner.png").read_bytes()[:2000])
     with pytest.raises(ImageError, match="does not decode completely"):
-        pipeline.compare(DISPUTED / "manner.png", (broken,), tmp_path / "case", resolve({}))
-    actions = [e.action for e in casefile.read_custody(tmp_path / "case")]
+        examination.compare(DISPUTED / "manner.png", (broken,), tmp_path / "case", resolve({}))
+    actions = [e.action for e in case_folder.read_custody(tmp_path / "case")]
     assert actions[-1] == "examination stopped: ImageError"
     assert "exhibit stored" in actions
 
 
 def test_progress_reaches_its_total_in_every_stage(tmp_path: Path) -> None:
     events: list[Event] = []
-    pipeline.analyze(
+    examination.analyze(
         DISPUTED / "manner.png", tmp_path / "case", resolve({"profile": "quick", "seed": 3}), emit=events.append
     )
     last = {event.stage: event for event in events}
@@ -259,7 +261,7 @@ def test_case_json_is_valid_under_its_published_schema(folders: dict[str, Path])
 
     schema = json_schema(Case, "case")
     for folder in folders.values():
-        jsonschema.validate(json.loads((folder / casefile.CASE).read_bytes()), schema)
+        jsonschema.validate(json.loads((folder / case_folder.CASE).read_bytes()), schema)
 
 
 def test_a_dangling_citation_cannot_be_built(cases: dict[str, Case]) -> None:

@@ -9,8 +9,8 @@ import torch
 
 from forensics import diffusion
 from forensics.case import Inversion
-from forensics.casefile import Ledger
 from forensics.device import choose, generator
+from forensics.folder import Ledger
 from forensics.inversion.where import where_evaluations
 from forensics.stages.region import with_maps
 from tests.diffusion import tiny
@@ -24,10 +24,23 @@ def test_both_maps_are_entered_and_said(tmp_path: Path) -> None:
     outputs[0][..., 24:] = 1 - outputs[0][..., 24:]
     outputs[1][..., 24:] = 1 - outputs[1][..., 24:]
     run = Inversion(
-        id="L3", method="regeneration", title="Regeneration", version="2", supplied="A prompt.", supplied_bits=10.0,
-        prompt="cat", prompt_source="claimed caption", guidance=3.0, steps=3, seeds=(1, 2), evaluations=12, seconds=1.0,
-        outputs=("G1", "G2"), best="G1", median="G2",
-    )  # fmt: skip
+        id="L3",
+        method="regeneration",
+        title="Regeneration",
+        version="2",
+        supplied="A prompt.",
+        supplied_bits=10.0,
+        prompt="cat",
+        prompt_source="claimed caption",
+        guidance=3.0,
+        steps=3,
+        seeds=(1, 2),
+        evaluations=12,
+        seconds=1.0,
+        outputs=("G1", "G2"),
+        best="G1",
+        median="G2",
+    )
     ledger = Ledger(tmp_path / "case")
     before = model.evaluations
     found = with_maps(run, outputs, target, model, ledger, first=3)

@@ -16,17 +16,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forensics import case as domain
-from forensics import schema_page
 from forensics.case import Absent, Case, CustodyEntry, Finding, Inversion, Measurement
 from forensics.errors import CaseError
 from forensics.protocol import PROFILES, Protocol
 from forensics.schema import canonical, decode, encode, json_schema
+from tests.studies import schema_page
 
 SCHEMA = json_schema(Case, "case")
 KINDS = [
     kind
     for kind in vars(domain).values()
-    if isinstance(kind, type) and dataclasses.is_dataclass(kind) and kind.__module__ == domain.__name__
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind) and kind.__module__.startswith(domain.__name__)
 ]
 
 
@@ -136,7 +136,7 @@ def test_union_is_told_apart_by_its_type() -> None:
 
 def test_the_page_about_the_case_is_current_and_names_every_field() -> None:
     text = schema_page.PAGE.read_text(encoding="utf-8")
-    assert text == schema_page.page(), "write it anew with `python -m forensics.schema_page`"
+    assert text == schema_page.page(), "write it anew with `python -m tests.studies.schema_page`"
     for name, definition in SCHEMA["$defs"].items():
         section = text.split(f"## {name}\n", 1)[1].split("\n## ", 1)[0]
         for field in definition["properties"]:

@@ -27,8 +27,10 @@ def test_flag_wins_over_case_file_wins_over_default(tmp_path: Path) -> None:
     resolved = resolve({"profile": "quick", "seed": None, "captions": ()}, path)
     assert (resolved.settings.profile, resolved.settings.seed, resolved.settings.paper) == ("quick", 5, "A4")
     assert {row.name: row.source for row in resolved.rows if row.name in ("profile", "seed", "paper")} == {
-        "profile": "command line", "seed": "case file", "paper": "default",
-    }  # fmt: skip
+        "profile": "command line",
+        "seed": "case file",
+        "paper": "default",
+    }
 
 
 def test_every_setting_has_a_row() -> None:

@@ -51,14 +51,14 @@ def analyze(
     console.folder = folder
     with console.working():
         with loading():
-            from forensics import pipeline
-        pdf = pipeline.analyze(image, folder, resolved, force=force, emit=console.emit)
+            from forensics import examination
+        pdf = examination.analyze(image, folder, resolved, force=force, emit=console.emit)
     console.result(pdf)
 
 
 def decodes(*images: Path) -> None:
     """Fail in a second, and without leaving a folder, for an image that would fail after the networks are loaded."""
-    from forensics import intake
+    from forensics.pictures import intake
 
     for image in images:
         intake.read(image)

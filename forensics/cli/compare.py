@@ -42,8 +42,8 @@ def compare(
     console.folder = folder
     with console.working():
         with loading():
-            from forensics import pipeline
-        pdf = pipeline.compare(disputed, originals, folder, resolved, force=force, emit=console.emit)
+            from forensics import examination
+        pdf = examination.compare(disputed, originals, folder, resolved, force=force, emit=console.emit)
     if as_json:
         console.close()
         click.echo(_json(folder))
@@ -53,9 +53,9 @@ def compare(
 
 def _json(folder: Path) -> str:
     """`outcome`, the strongest over the works, then the correspondences and measurements as `case.json` has them."""
-    from forensics import casefile
+    from forensics import folder as case_folder
 
-    document = json.loads((folder / casefile.CASE).read_bytes())
+    document = json.loads((folder / case_folder.CASE).read_bytes())
     words = [row["outcome"] for row in document["correspondences"]]
     chosen = {
         "outcome": min(words, key=[word.value for word in Outcome].index),

@@ -18,7 +18,7 @@ def controls() -> None:
 @controls.command(short_help="Say what is stored, and where.")
 def info() -> None:
     """List the folder, the number of entries and the checkpoints they belong to."""
-    from forensics import control_cache
+    from forensics.controls import cache as control_cache
 
     place = control_cache.folder()
     found = control_cache.summary(place)
@@ -33,7 +33,7 @@ def info() -> None:
 @controls.command(short_help="Check every entry against its digest.")
 def verify() -> None:
     """Read every entry. Damaged ones are named; they would be passed over and computed again."""
-    from forensics import control_cache
+    from forensics.controls import cache as control_cache
 
     found = control_cache.summary(control_cache.folder())
     if found.damaged:
@@ -48,7 +48,7 @@ def verify() -> None:
 @click.option("--checkpoint", default="", metavar="SHA256", help="Only of the checkpoint whose digest begins so.")
 def export(out: Path, checkpoint: str) -> None:
     """Write the stored scores into the file OUT, which `import` verifies and reads on another machine."""
-    from forensics import control_cache
+    from forensics.controls import cache as control_cache
 
     count = control_cache.export_to(control_cache.folder(), out, checkpoint)
     click.echo(f"{out}: {count} entries")
@@ -58,7 +58,7 @@ def export(out: Path, checkpoint: str) -> None:
 @click.argument("source", type=options.PATH)
 def import_(source: Path) -> None:
     """Verify the exported file SOURCE and every entry of it, then add its scores to those stored."""
-    from forensics import control_cache
+    from forensics.controls import cache as control_cache
 
     count = control_cache.import_from(source, control_cache.folder())
     click.echo(f"{count} entries imported into {control_cache.folder()}")

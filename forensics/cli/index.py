@@ -15,10 +15,10 @@ from forensics.cli import options
 from forensics.cli.console import Console
 
 if TYPE_CHECKING:
-    from forensics.descriptor import CopyDescriptor
-    from forensics.embedding import Embedder
+    from forensics.embedders.copies import CopyDescriptor
+    from forensics.embedders.open_clip import Embedder
     from forensics.retrieval.base import TrainingIndex
-    from forensics.retrieval.build import Built
+    from forensics.retrieval.building.build import Built
 
 
 @click.group(short_help="Training indexes: build, info, search, verify.")
@@ -50,9 +50,20 @@ _RAY = click.option(
 @options.reporting
 @click.pass_obj
 def build(
-    console: Console, source: str, out: str, name: str, coverage: str, tag: str, append: bool, keep_bytes: bool,
-    copies: bool, address: str | None, clip: str | None, device: str | None, precision: str | None,
-) -> None:  # fmt: skip
+    console: Console,
+    source: str,
+    out: str,
+    name: str,
+    coverage: str,
+    tag: str,
+    append: bool,
+    keep_bytes: bool,
+    copies: bool,
+    address: str | None,
+    clip: str | None,
+    device: str | None,
+    precision: str | None,
+) -> None:
     """Embed every image of SOURCE and write a searchable index.
 
     SOURCE is a folder of images with captions in side files (`picture.txt` beside `picture.png`), a CSV or Parquet
@@ -63,18 +74,26 @@ def build(
     """
     with console.working():
         if address:
-            from forensics.retrieval.distributed import build as on_cluster
+            from forensics.retrieval.ray.distributed import build as on_cluster
 
             build_index: Callable[..., Built] = partial(on_cluster, address=address)
         else:
-            from forensics.retrieval.build import build as build_index
+            from forensics.retrieval.building.build import build as build_index
 
         embedder = _embedder(console, clip, device, precision)
         descriptor = _descriptor(console, device, precision) if copies else None
         made = build_index(
-            source, out, embedder, descriptor=descriptor, name=name, coverage=coverage, tag=tag, append=append,
-            keep_bytes=keep_bytes, emit=console.emit,
-        )  # fmt: skip
+            source,
+            out,
+            embedder,
+            descriptor=descriptor,
+            name=name,
+            coverage=coverage,
+            tag=tag,
+            append=append,
+            keep_bytes=keep_bytes,
+            emit=console.emit,
+        )
     if made.resumed:
         console.note(f"{made.resumed} parts were kept from an earlier build that was stopped.")
     for left_out in made.excluded[:10]:
@@ -101,10 +120,16 @@ def info(uri: str, at: str | None, as_json: bool) -> None:
         click.echo(json.dumps(encode(facts), ensure_ascii=False))
         return
     rows = [
-        ("name", facts.name), ("images", str(facts.count)), ("embedder", facts.embedder), ("built", facts.built),
-        ("coverage", facts.coverage), ("source", facts.source), ("digest", facts.digest),
-        *((fact.name, fact.value) for fact in facts.facts), ("offers", found.capabilities.sentence),
-    ]  # fmt: skip
+        ("name", facts.name),
+        ("images", str(facts.count)),
+        ("embedder", facts.embedder),
+        ("built", facts.built),
+        ("coverage", facts.coverage),
+        ("source", facts.source),
+        ("digest", facts.digest),
+        *((fact.name, fact.value) for fact in facts.facts),
+        ("offers", found.capabilities.sentence),
+    ]
     for label, value in rows:
         click.echo(f"{label}: {value}")
 
@@ -124,9 +149,20 @@ def info(uri: str, at: str | None, as_json: bool) -> None:
 @options.reporting
 @click.pass_obj
 def search(
-    console: Console, uri: str, image: Path, count: int, at: str | None, browse: bool, address: str | None,
-    pictures: Path | None, stated: bool, as_json: bool, clip: str | None, device: str | None, precision: str | None,
-) -> None:  # fmt: skip
+    console: Console,
+    uri: str,
+    image: Path,
+    count: int,
+    at: str | None,
+    browse: bool,
+    address: str | None,
+    pictures: Path | None,
+    stated: bool,
+    as_json: bool,
+    clip: str | None,
+    device: str | None,
+    precision: str | None,
+) -> None:
     """List the images of the index at URI nearest to IMAGE, nearest first.
 
     Every row is compared. The similarity is the cosine of the embedder's vectors; where the index holds vectors of the
@@ -137,14 +173,15 @@ def search(
     and that the model at hand made them, or it is refused; --stated searches it without that.
     """
     with console.working(), ExitStack() as stack:
-        from forensics import intake, retrieval
-        from forensics.images import to_tensor
+        from forensics import retrieval
+        from forensics.pictures import intake
+        from forensics.pictures.tensors import to_tensor
         from forensics.retrieval import encoders
 
         picture = intake.read(image).picture
         embedder = _embedder(console, clip, device, precision)
         if address:
-            from forensics.retrieval import distributed_search
+            from forensics.retrieval.ray import distributed_search
 
             found: TrainingIndex = stack.enter_context(distributed_search.open(uri, at, address=address))
         else:
@@ -163,11 +200,21 @@ def search(
     for rank, hit in enumerate(hits, 1):
         row = hit.row
         if as_json:
-            fields = {"rank": rank, "similarity": hit.similarity, "scores": dict(hit.scores),
-                      "found_by": list(hit.found_by), "mode": mode, "training_id": row.training_id,
-                      "caption": row.caption, "creator": row.creator, "sha256": row.sha256, "url": row.url,
-                      "licence": row.licence, "lead": row.lead,
-                      "picture": None if row.picture is None else str(row.picture)}  # fmt: skip
+            fields = {
+                "rank": rank,
+                "similarity": hit.similarity,
+                "scores": dict(hit.scores),
+                "found_by": list(hit.found_by),
+                "mode": mode,
+                "training_id": row.training_id,
+                "caption": row.caption,
+                "creator": row.creator,
+                "sha256": row.sha256,
+                "url": row.url,
+                "licence": row.licence,
+                "lead": row.lead,
+                "picture": None if row.picture is None else str(row.picture),
+            }
             click.echo(json.dumps(fields, ensure_ascii=False))
         else:
             click.echo(f"{rank:>3}  {hit.similarity:+.4f}  {row.training_id}  {row.caption}")
@@ -197,7 +244,7 @@ def approximate(console: Console, uri: str, tag: str, partitions: int | None, se
     report never uses it: it compares every row.
     """
     with console.working():
-        from forensics.retrieval.approximate import make
+        from forensics.retrieval.building.approximate import make
 
         made = make(uri, tag, partitions=partitions or 0, seed=seed)
     for one in made.ann:
@@ -217,16 +264,24 @@ def approximate(console: Console, uri: str, tag: str, partitions: int | None, se
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.pass_obj
 def recall(
-    console: Console, uri: str, at: str | None, count: int, queries: int, column: str, nprobes: int | None,
-    refine: int | None, seed: int, as_json: bool,
-) -> None:  # fmt: skip
+    console: Console,
+    uri: str,
+    at: str | None,
+    count: int,
+    queries: int,
+    column: str,
+    nprobes: int | None,
+    refine: int | None,
+    seed: int,
+    as_json: bool,
+) -> None:
     """Compare the approximate with the exact search of the index at URI, on this very snapshot.
 
     The queries are rows of the index, drawn with a seed; each is left out of its own answers. The figures hold for
     queries of this kind, these parameters and this snapshot.
     """
     with console.working():
-        from forensics.retrieval.approximate import recall_of_rows
+        from forensics.retrieval.building.approximate import recall_of_rows
         from forensics.schema import encode
 
         params = {n: v for n, v in (("nprobes", nprobes), ("refine", refine)) if v is not None}
@@ -253,9 +308,16 @@ def recall(
 @options.reporting
 @click.pass_obj
 def import_(
-    console: Console, folder: Path, out: str, embedder: str, embedder_digest: str, pictures: Path | None,
-    clip: str | None, device: str | None, precision: str | None,
-) -> None:  # fmt: skip
+    console: Console,
+    folder: Path,
+    out: str,
+    embedder: str,
+    embedder_digest: str,
+    pictures: Path | None,
+    clip: str | None,
+    device: str | None,
+    precision: str | None,
+) -> None:
     """Copy the rows and vectors of DIR into an index that can be cited.
 
     DIR has clip-retrieval's embeddings layout or a FAISS index that keeps the vectors, or is one `.npy` file or a
@@ -263,7 +325,7 @@ def import_(
     """
     with console.working():
         from forensics.retrieval import encoders
-        from forensics.retrieval.convert import import_from
+        from forensics.retrieval.building.convert import import_from
 
         model = encoders.clip(_embedder(console, clip, device, precision)) if pictures else None
         made = import_from(
@@ -280,7 +342,7 @@ def import_(
 @click.pass_obj
 def export(console: Console, uri: str, out: Path, at: str | None) -> None:
     """Write rows and vectors of meaning of the index at URI in clip-retrieval's embeddings layout."""
-    from forensics.retrieval.convert import export_to
+    from forensics.retrieval.building.convert import export_to
 
     made = export_to(uri, out, at)
     console.note(f"{made.count} rows in {len(made.shards)} parts")
@@ -289,7 +351,7 @@ def export(console: Console, uri: str, out: Path, at: str | None) -> None:
 
 def _embedder(console: Console, clip: str | None, device: str | None, precision: str | None) -> Embedder:
     from forensics.device import choose
-    from forensics.embedding import Embedder
+    from forensics.embedders.open_clip import Embedder
     from forensics.resources import samples
 
     if clip is None:
@@ -300,8 +362,8 @@ def _embedder(console: Console, clip: str | None, device: str | None, precision:
 
 def _descriptor(console: Console, device: str | None, precision: str | None) -> CopyDescriptor | None:
     from forensics.case import Absent
-    from forensics.descriptor import open_descriptor
     from forensics.device import choose
+    from forensics.embedders.copies import open_descriptor
 
     found = open_descriptor(None, choose(device or "auto", precision or "auto"))
     if isinstance(found, Absent):

@@ -47,23 +47,37 @@ def _set_verbosity(amount: int) -> Callable[[click.Context, click.Parameter, boo
 
 verbosity: Callable[[F], F] = together(
     click.option(
-        "-v", "--verbose", is_flag=True, expose_value=False, is_eager=True, callback=_set_verbosity(1),
+        "-v",
+        "--verbose",
+        is_flag=True,
+        expose_value=False,
+        is_eager=True,
+        callback=_set_verbosity(1),
         help="Say more, and show where an unexpected error arose.",
     ),
     click.option(
-        "-q", "--quiet", is_flag=True, expose_value=False, is_eager=True, callback=_set_verbosity(-1),
+        "-q",
+        "--quiet",
+        is_flag=True,
+        expose_value=False,
+        is_eager=True,
+        callback=_set_verbosity(-1),
         help="Say nothing but errors.",
     ),
-)  # fmt: skip
+)
 
 reporting: Callable[[F], F] = together(
     click.option(
-        "--progress", type=click.Choice(PROGRESS), default="auto", expose_value=False, is_eager=True,
+        "--progress",
+        type=click.Choice(PROGRESS),
+        default="auto",
+        expose_value=False,
+        is_eager=True,
         callback=_set_progress,
         help="auto: a bar per stage on a terminal, plain lines elsewhere. json: one event a line. none: no progress.",
     ),
     verbosity,
-)  # fmt: skip
+)
 
 device: Callable[[F], F] = together(
     click.option(

@@ -56,9 +56,14 @@ class Bars:
         if self._bar is None:
             width = max(10, min(30, shutil.get_terminal_size().columns - 60))
             self._bar = click.progressbar(
-                length=event.total, label=f"{event.stage:<12}", show_eta=True, show_pos=True, width=width,
-                item_show_func=_note, file=sys.stderr,
-            )  # fmt: skip
+                length=event.total,
+                label=f"{event.stage:<12}",
+                show_eta=True,
+                show_pos=True,
+                width=width,
+                item_show_func=_note,
+                file=sys.stderr,
+            )
             self._bar.__enter__()
         self._bar.length = event.total
         self._bar.update(event.done - self._bar.pos, event.note)

@@ -30,15 +30,15 @@ def report(console: Console, case: Path, formats: str, summary: bool, paper: str
 
     The paper is the one of the examination unless another is named. The paths are written to standard output.
     """
-    from forensics.report_case import FORMATS, write
+    from forensics.documents import FORMATS, write
 
     kinds = tuple(dict.fromkeys(kind.strip().lower() for kind in formats.split(",")))
     if unknown := [kind for kind in kinds if kind not in FORMATS]:
         raise SettingsError(f"{unknown[0]!r} is not a format.", hint=f"Use: {', '.join(FORMATS)}.")
     with console.working():
-        from forensics import casefile
+        from forensics import folder as case_folder
 
-        used = {row.name: row.value for row in casefile.load(case).settings}
+        used = {row.name: row.value for row in case_folder.load(case).settings}
         paths = write(case, kinds, paper=paper or used.get("paper", "A4"), summary=summary)
     for path in paths:
         console.result(path)

@@ -40,7 +40,7 @@ def sign(
     The whole folder is verified first. The key is the signatory's own, in a file or on a token; this program has none.
     The path of the signed PDF is written to standard output.
     """
-    from forensics.signing.sign import Key, Pkcs11, Pkcs12
+    from forensics.folder.sign import Key, Pkcs11, Pkcs12
 
     key: Key
     if (pkcs12 is None) == (pkcs11 is None):
@@ -52,7 +52,7 @@ def sign(
     else:
         key = Pkcs11(str(pkcs11), token_label, cert_label, _secret(passfile, "PIN"), raw_mechanism)
     with console.working():
-        from forensics.report_case import sign as sign_case
+        from forensics.documents import sign as sign_case
 
         pdf = sign_case(case, key, timestamp_url=timestamp_url, paper=paper)
     console.result(pdf)

@@ -22,19 +22,24 @@ from forensics.cli.console import Console
     help="A second checkpoint that saw none of the works.",
 )
 @click.option(
-    "--manifest", required=True, type=options.PATH, metavar="FILE",
+    "--manifest",
+    required=True,
+    type=options.PATH,
+    metavar="FILE",
     help="JSONL, one work a line: id, path, role (control, or planted or member), half (calibration or test); caption, "
     "creator, family and repetitions if known.",
-)  # fmt: skip
+)
 @click.option("-o", "--out", required=True, type=options.PATH, metavar="DIR", help="Folder of the record.")
 @click.option("--index", type=options.PATH, metavar="DIR", help="Training index that ships its pictures.")
 @options.clip
 @options.profile
 @click.option("--name", default="", help="What the record is called.  [default: of the checkpoint]")
 @click.option(
-    "--rows", type=options.PATH, metavar="DIR",
+    "--rows",
+    type=options.PATH,
+    metavar="DIR",
     help="Codelength rows of the ladder study, measured before for these checkpoints.",
-)  # fmt: skip
+)
 @click.option("--resume", is_flag=True, help="Go on where a run into the same folder stopped.")
 @click.option("--jobs", type=click.IntRange(1, 256), default=1, metavar="N", help="Processes.  [default: 1]")
 @options.device
@@ -42,10 +47,23 @@ from forensics.cli.console import Console
 @options.reporting
 @click.pass_obj
 def validate(
-    console: Console, checkpoint: str, lora: str, control_checkpoint: str, manifest: Path, out: Path,
-    index: Path | None, clip: str | None, profile: str | None, name: str, rows: Path | None, resume: bool, jobs: int,
-    device: str | None, precision: str | None, paper: str | None,
-) -> None:  # fmt: skip
+    console: Console,
+    checkpoint: str,
+    lora: str,
+    control_checkpoint: str,
+    manifest: Path,
+    out: Path,
+    index: Path | None,
+    clip: str | None,
+    profile: str | None,
+    name: str,
+    rows: Path | None,
+    resume: bool,
+    jobs: int,
+    device: str | None,
+    precision: str | None,
+    paper: str | None,
+) -> None:
     """Measure works of known status and write a validation record, validation.json, and its PDF.
 
     Works in the half `calibration` set the likelihood ratios and their bounds, works in the half `test` show what
@@ -74,7 +92,7 @@ def validate(
         chosen = choose(device or "auto", precision or "auto")
         plan = Plan(
             manifest, checkpoint, control_checkpoint, index, clip or "", str(chosen.device), chosen.precision, lora
-        )  # fmt: skip
+        )
         request = Request(plan, protocol, name or Path(checkpoint).name, "forensics validate " + " ".join(stated), rows)
         path = run(request, out, resume=resume, jobs=jobs, emit=console.emit)
         record, data = load(path)

@@ -23,7 +23,7 @@ def verify(case: Path, trust: tuple[Path, ...]) -> None:
     there. `sha256sum -c manifest-sha256.txt` and `sha256sum -c tagmanifest-sha256.txt` check the digests without this
     program.
     """
-    from forensics.report_case import verify as verify_case
+    from forensics.documents import verify as verify_case
 
     for line in verify_case(case, trust):
         click.echo(line)

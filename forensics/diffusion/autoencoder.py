@@ -152,9 +152,7 @@ def _folder(folder: Path, name: str, files: tuple[FileDigest, ...]) -> Autoencod
         raise _refused(name, "its weights hold no tensors decoder.*")
     hashed = files or tuple(file_digest(p, p.name) for p in (folder / "config.json", *weights.files))
     cell = 2 ** (len(config.get("block_out_channels", (64,))) - 1)
-    return AutoencoderFiles(
-        name, folder, weights.variant, weights.files, "", cell, hashed, combined_digest(hashed)
-    )  # fmt: skip
+    return AutoencoderFiles(name, folder, weights.variant, weights.files, "", cell, hashed, combined_digest(hashed))
 
 
 def _file(path: Path, name: str, files: tuple[FileDigest, ...]) -> AutoencoderFiles:
@@ -163,9 +161,7 @@ def _file(path: Path, name: str, files: tuple[FileDigest, ...]) -> AutoencoderFi
     if why := _unfit(header, prefix):
         raise _refused(name, why)
     hashed = files or (file_digest(path, path.name),)
-    return AutoencoderFiles(
-        name, path, None, (path,), prefix, 2 ** (_LEVELS - 1), hashed, combined_digest(hashed)
-    )  # fmt: skip
+    return AutoencoderFiles(name, path, None, (path,), prefix, 2 ** (_LEVELS - 1), hashed, combined_digest(hashed))
 
 
 def _unfit(header: Header, prefix: str) -> str:

@@ -12,7 +12,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from forensics.device import Device
-from forensics.diffusion import components
+from forensics.diffusion import parts as components
 from forensics.diffusion.autoencoder import AutoencoderFiles
 from forensics.diffusion.headers import read_header
 from forensics.diffusion.single_file_load import vae_config

@@ -16,7 +16,8 @@ from torch import Tensor
 from forensics.case import Checkpoint
 from forensics.device import Device, batch_size
 from forensics.diffusion.base import GRADIENT_COST, Condition
-from forensics.diffusion.components import Parts, load_parts
+from forensics.diffusion.load import load_parts
+from forensics.diffusion.parts import Parts
 from forensics.diffusion.schedule import column
 from forensics.diffusion.words import ClipWords
 

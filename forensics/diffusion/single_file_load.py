@@ -16,9 +16,10 @@ from typing import Any
 import torch
 
 from forensics.case import Checkpoint
-from forensics.diffusion import components, schedule
-from forensics.diffusion.components import Parts
+from forensics.diffusion import parts as components
+from forensics.diffusion import schedule
 from forensics.diffusion.headers import Header, read_header
+from forensics.diffusion.parts import Parts
 from forensics.diffusion.single_file import CONTEXT, SCALING, TEXT_1, TEXT_2, UNET, VAE, generation
 from forensics.errors import CheckpointError
 

@@ -11,8 +11,8 @@ from torch import Tensor
 from forensics.case import Fact
 from forensics.diffusion.base import DiffusionModel
 from forensics.events import Emit, ignore
-from forensics.images import unfit
 from forensics.inversion.base import Attempt, Plan, Progress, Rung, fit_all, groups
+from forensics.pictures.tensors import unfit
 
 BITS_PER_VALUE = 16
 """A latent value as it is commonly stored, in half precision."""

@@ -15,7 +15,7 @@ from torch import Tensor
 from forensics.case import Absent, Fact, Step
 from forensics.diffusion.base import DiffusionModel
 from forensics.events import Emit, Event, ignore
-from forensics.images import Fit, fit
+from forensics.pictures.tensors import Fit, fit
 
 Fidelity = Callable[[Tensor, Tensor], Tensor]
 """(pictures (N, 3, H, W), target (1, 3, H, W)) -> (N,) bool: which of them reproduce the target.
@@ -61,9 +61,18 @@ class Search:
 
 
 DEEP = Search(
-    hard_steps=120, hard_draws=8, finalists=8, finalist_draws=32, soft_steps=200, soft_draws=8, report_draws=128,
-    noise_steps=500, noise_draws=16, noise_checks=21, noise_pictures=8,
-)  # fmt: skip
+    hard_steps=120,
+    hard_draws=8,
+    finalists=8,
+    finalist_draws=32,
+    soft_steps=200,
+    soft_draws=8,
+    report_draws=128,
+    noise_steps=500,
+    noise_draws=16,
+    noise_checks=21,
+    noise_pictures=8,
+)
 """The budget of the profile `deep`."""
 
 

@@ -15,9 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 FEATURES = (
-    "characters", "words", "characters a word", "digits", "capitals", "commas", "full stops", "other marks",
+    "characters",
+    "words",
+    "characters a word",
+    "digits",
+    "capitals",
+    "commas",
+    "full stops",
+    "other marks",
     "characters outside ASCII",
-)  # fmt: skip
+)
 """Style alone: no feature says what a caption is about."""
 FOLDS = 5
 ALIKE = 0.5

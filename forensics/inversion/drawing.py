@@ -11,11 +11,11 @@ from torch import Tensor
 from forensics.case import Fact
 from forensics.device import noise
 from forensics.diffusion.base import Condition, DiffusionModel
-from forensics.images import Fit, unfit
 from forensics.inversion.base import Plan, Progress
 from forensics.inversion.fidelity import near_copy
 from forensics.inversion.hits import HitRate, judged
 from forensics.inversion.regeneration import ceiling, generate
+from forensics.pictures.tensors import Fit, unfit
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from forensics.images import resize
+from forensics.pictures.tensors import resize
 
 NEAR = 0.15
 """The threshold of the publication, stated there for 512 × 512 pixels."""

@@ -13,9 +13,9 @@ from scipy.stats import binomtest
 from torch import Tensor
 
 from forensics.case import Fact
-from forensics.images import resize
 from forensics.inversion.fidelity import NEAR, tiled_distance
 from forensics.inversion.where import region
+from forensics.pictures.tensors import resize
 
 LEVEL = 0.95
 """Coverage of the interval of the hit rate."""

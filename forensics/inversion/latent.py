@@ -16,7 +16,6 @@ from torch import Tensor
 from forensics.case import Fact
 from forensics.diffusion.base import DiffusionModel
 from forensics.events import Emit, ignore
-from forensics.images import Fit, unfit
 from forensics.inversion.base import Attempt, Plan, Progress, Rung, fit_all
 from forensics.inversion.fidelity import near_copy
 from forensics.inversion.ode import inversion_evaluations, noise_facts
@@ -24,6 +23,7 @@ from forensics.inversion.quantise import SCALE_BITS, Quantised, quantise
 from forensics.inversion.regeneration import ceiling
 from forensics.inversion.solvers import backward_euler, euler, last
 from forensics.inversion.whiteness import whiteness
+from forensics.pictures.tensors import Fit, unfit
 
 FULL_BITS = 32
 """Bits per value where no quantisation that was tried gives the target back: float32, as z_T was found."""

@@ -24,10 +24,10 @@ from forensics import device
 from forensics.case import Absent, Fact
 from forensics.diffusion.base import GRADIENT_COST, Condition, DiffusionModel
 from forensics.events import Emit, ignore
-from forensics.images import Fit, unfit
 from forensics.inversion.base import Attempt, Plan, Progress, Rung, Search, fit_all
 from forensics.inversion.fidelity import near_copy
 from forensics.inversion.regeneration import ceiling, generate
+from forensics.pictures.tensors import Fit, unfit
 
 LEARNING_RATE = 0.1
 PENALTY = 1.0
@@ -201,9 +201,15 @@ def reweigh(weight: float, losses: Sequence[float]) -> float:
 
 
 def _fit(
-    normal: Normal, data: Tensor, times: Tensor, condition: Condition, number: int, s: Search, size: int,
+    normal: Normal,
+    data: Tensor,
+    times: Tensor,
+    condition: Condition,
+    number: int,
+    s: Search,
+    size: int,
     model: DiffusionModel,
-) -> float:  # fmt: skip
+) -> float:
     """Add the gradient of the mean squared error of x̂0 over fresh draws and levels, `size` at a time; return it."""
     chosen = torch.randint(len(times), (s.noise_draws,), generator=device.generator(s.seed, "noise", number, "levels"))
     eps = device.noise((s.noise_draws, *data.shape[1:]), s.seed, "noise", number).to(data.device)

@@ -17,11 +17,11 @@ from forensics.case import Fact
 from forensics.device import noise
 from forensics.diffusion.base import Condition, DiffusionModel, stack
 from forensics.events import Emit, ignore
-from forensics.images import unfit
 from forensics.inversion.base import Attempt, Plan, Progress, Rung, fit_all, groups
 from forensics.inversion.fidelity import near_copy
 from forensics.inversion.hits import HitRate, judged
 from forensics.inversion.solvers import euler, last
+from forensics.pictures.tensors import unfit
 
 
 class Regeneration(Rung):

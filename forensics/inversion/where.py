@@ -17,8 +17,8 @@ from torch.nn import functional as F
 
 from forensics.device import noise
 from forensics.diffusion.base import Condition, DiffusionModel
-from forensics.images import fit
 from forensics.inversion.fidelity import NEAR
+from forensics.pictures.tensors import fit
 
 VERSION = "1"
 WINDOW = 16

@@ -24,9 +24,13 @@ LEVELS = 2
 
 
 def gate(
-    primary: Comparison | None, recipe: StatedRecipe | Absent, level: float, candidates: Sequence[str], disputed: str,
+    primary: Comparison | None,
+    recipe: StatedRecipe | Absent,
+    level: float,
+    candidates: Sequence[str],
+    disputed: str,
     copies: Mapping[str, Sequence[str]] | None = None,
-) -> Gate:  # fmt: skip
+) -> Gate:
     """Decide of which picture retention is asked.
 
     Args:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from forensics.case import Absent, Checkpoint
-from forensics.metadata import GeneratorMetadata
+from forensics.pictures.metadata import GeneratorMetadata
 
 WHAT = "regeneration by the stated recipe"
 MAX_STEPS = 200
@@ -117,9 +117,15 @@ def follow(record: GeneratorMetadata, model: Any) -> Tensor | Absent:
     native = int(model.native_px)
     with _quiet(), torch.no_grad():
         pipeline = diffusers.StableDiffusionPipeline(
-            vae=vae, text_encoder=text_encoder, tokenizer=tokenizer, unet=unet, scheduler=scheduler,
-            safety_checker=None, feature_extractor=None, requires_safety_checker=False,
-        )  # fmt: skip
+            vae=vae,
+            text_encoder=text_encoder,
+            tokenizer=tokenizer,
+            unet=unet,
+            scheduler=scheduler,
+            safety_checker=None,
+            feature_extractor=None,
+            requires_safety_checker=False,
+        )
         pipeline.set_progress_bar_config(disable=True)
         try:
             made = pipeline(

@@ -11,7 +11,8 @@ from typing import Literal
 
 from forensics.case import Case
 from forensics.errors import RenderingError
-from forensics.report import attachments, exhibits, html
+from forensics.report import attachments, html
+from forensics.report import stored_pictures as exhibits
 from forensics.report.tables import tables
 from forensics.report.view import view
 from forensics.report.viewer import viewer

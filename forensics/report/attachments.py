@@ -11,17 +11,26 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from forensics import casefile, schema
+from forensics import folder as case_folder
+from forensics import schema
 from forensics.case import Case, ValidationFacts
 from forensics.errors import VerificationError
 from forensics.report.tables import tables
 
 LIST = "attachments-sha256.txt"
 _TYPES = {
-    ".json": "application/json", ".jsonl": "application/jsonl", ".csv": "text/csv", ".txt": "text/plain",
-    ".png": "image/png", ".jpg": "image/jpeg", ".webp": "image/webp", ".tif": "image/tiff", ".bmp": "image/bmp",
-    ".gif": "image/gif", ".avif": "image/avif",
-}  # fmt: skip
+    ".json": "application/json",
+    ".jsonl": "application/jsonl",
+    ".csv": "text/csv",
+    ".txt": "text/plain",
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".webp": "image/webp",
+    ".tif": "image/tiff",
+    ".bmp": "image/bmp",
+    ".gif": "image/gif",
+    ".avif": "image/avif",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +66,7 @@ def attached(case: Case, folder: Path) -> tuple[Attached, ...]:
     if isinstance(case.validation, ValidationFacts):
         record = _read(folder, case.validation.path, case.validation.digest, "The validation record")
         parts.append(Attached("validation.json", record, "The validation record cited.", "Supplement"))
-    custody = casefile.custody_lines(case.custody)
+    custody = case_folder.custody_lines(case.custody)
     parts.append(Attached("custody.jsonl", custody, "The custody log up to the frozen case.", "Supplement"))
     parts += [Attached(name, data, "Numbers of this report, unrounded.", "Data") for name, data in tables(case).items()]
     listed = "".join(f"{hashlib.sha256(p.data).hexdigest()}  {p.name}\n" for p in parts)
@@ -70,7 +79,7 @@ def _read(folder: Path, path: str, digest: str, what: str) -> bytes:
     if relative.is_absolute() or ".." in relative.parts:
         raise VerificationError(f"{what} lies outside the case folder: {path!r}.")
     try:
-        data = casefile.stored(folder, path).read_bytes()
+        data = case_folder.stored(folder, path).read_bytes()
     except OSError as exc:
         raise VerificationError(
             f"{what} ({path}) cannot be read.", hint="Restore the case folder from its archive."

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from forensics.report import svg, words
-from forensics.report.charts import WIDTH
+from forensics.report import words
+from forensics.report.charts import svg
+from forensics.report.charts.strips import WIDTH
 
 Line = Sequence[tuple[float, float]]
 _HEIGHT, _TOP, _LEFT = 96.0, 12.0, 30.0

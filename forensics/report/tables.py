@@ -21,29 +21,50 @@ def tables(case: Case) -> dict[str, bytes]:
     return {
         "exhibits.csv": _csv(
             ("id", "sha256", "pixel_sha256", "path", "media_type", "width", "height", "made_by", "seed"),
-            ((e.id, e.sha256, e.pixel_sha256, e.path, e.media_type, e.width, e.height, e.made_by, e.seed)
-             for e in case.exhibits),
+            (
+                (e.id, e.sha256, e.pixel_sha256, e.path, e.media_type, e.width, e.height, e.made_by, e.seed)
+                for e in case.exhibits
+            ),
         ),
         "measurements.csv": _csv(
             ("id", "metric", "a", "b", "value", "not_measured_because"),
-            ((m.id, m.metric, m.a, m.b, m.value, "") if isinstance(m, Measurement)
-             else (m.id, m.metric, m.a, m.b, None, m.reason) for m in case.measurements),
+            (
+                (m.id, m.metric, m.a, m.b, m.value, "")
+                if isinstance(m, Measurement)
+                else (m.id, m.metric, m.a, m.b, None, m.reason)
+                for m in case.measurements
+            ),
         ),
         "comparisons.csv": _csv(
             ("id", "primary_for", "better", "value", "k", "n", "p", "p_holm", "interval_low", "interval_high"),
-            ((c.id, c.primary_for.value if c.primary_for else "", c.better.value, c.value, c.k, c.n, c.p, c.p_holm,
-              *c.k_interval) for c in case.comparisons),
+            (
+                (
+                    c.id,
+                    c.primary_for.value if c.primary_for else "",
+                    c.better.value,
+                    c.value,
+                    c.k,
+                    c.n,
+                    c.p,
+                    c.p_holm,
+                    *c.k_interval,
+                )
+                for c in case.comparisons
+            ),
         ),
         "controls.csv": _csv(
             ("comparison", "control_sha256", "position", "value"),
-            ((c.id, _digest(case, s.control), i, s.value)
-             for c in case.comparisons for i, s in enumerate(c.controls, start=1)),
+            (
+                (c.id, _digest(case, s.control), i, s.value)
+                for c in case.comparisons
+                for i, s in enumerate(c.controls, start=1)
+            ),
         ),
         CONTROL_WORKS: _csv(
             ("file", "bytes", "sha256"),
             ((w.path, w.size_bytes, w.sha256) for w in getattr(case.controls, "works", ())),
         ),
-    }  # fmt: skip
+    }
 
 
 def _digest(case: Case, control: str) -> str:

@@ -9,16 +9,13 @@ from markupsafe import Markup
 
 from forensics import jurisdictions, schema
 from forensics.case import Absent, Assessment, Case, Origin
-from forensics.report import records, words
-from forensics.report.bits import Bits, bits
-from forensics.report.boards import Boards, Picture, boards, picture
-from forensics.report.correspondences import Entry, control, correspondences
-from forensics.report.evidence import Comparing, Summary, absences, comparing, limitations, summary, third_source
-from forensics.report.measures import Measures, Table
-from forensics.report.searched import Searched, searched
-from forensics.report.sensitivity import SensitivityRow, sensitivity
-from forensics.report.styles import StyleView, styles
-from forensics.report.subjects import (
+from forensics.report import words
+from forensics.report.sections import appendices as records
+from forensics.report.sections.bits import Bits, bits
+from forensics.report.sections.controls import Comparing, comparing
+from forensics.report.sections.correspondence import Entry, control, correspondences
+from forensics.report.sections.exhibits import Boards, Picture, boards, picture
+from forensics.report.sections.items import (
     ItemView,
     Line,
     Lines,
@@ -33,7 +30,13 @@ from forensics.report.subjects import (
     methods,
     rungs,
 )
-from forensics.report.validation import Validation, validation
+from forensics.report.sections.limitations import absences, limitations, third_source
+from forensics.report.sections.measurements import Measures, Table
+from forensics.report.sections.model import Searched, searched
+from forensics.report.sections.sensitivity import SensitivityRow, sensitivity
+from forensics.report.sections.style import StyleView, styles
+from forensics.report.sections.summary import Summary, summary
+from forensics.report.sections.validation import Validation, validation
 
 HEADER = 60
 """Characters that stand on one line of the running header."""
@@ -297,11 +300,13 @@ def _person(case: Case) -> tuple[Stated, ...]:
         Stated("Instructions received, assumptions, and material considered", m.instructions),
         Stated("Qualifications of the examiner", p.qualifications),
         Stated("Publications and testimony, where the court asks for them", _joined(p.publications, p.testimony)),
-        Stated("Compensation, and anything that could give rise to doubt about impartiality",
-               _joined(p.compensation, p.conflicts)),
+        Stated(
+            "Compensation, and anything that could give rise to doubt about impartiality",
+            _joined(p.compensation, p.conflicts),
+        ),
         Stated("Who ran the program, and under whose supervision", _joined(p.operator, p.supervision)),
         Stated("Technical opinion adopted, and deviations from the method with their reasons", ""),
-    )  # fmt: skip
+    )
 
 
 def _joined(*parts: str) -> str:

@@ -17,9 +17,10 @@ from markupsafe import Markup
 
 from forensics import resources, schema
 from forensics.case import Case, Measurement, NotMeasured
-from forensics.report import exhibits, glyphs
-from forensics.report.boards import picture
-from forensics.report.measures import Measures
+from forensics.report import glyphs
+from forensics.report import stored_pictures as exhibits
+from forensics.report.sections.exhibits import picture
+from forensics.report.sections.measurements import Measures
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,15 @@ import math
 from collections.abc import Sequence
 from datetime import datetime
 
-from forensics.case import Absent, Better, Comparison, Grade, LikelihoodRatio, Metric, Pair
+from forensics.case import (
+    Absent,
+    Better,
+    Comparison,
+    Grade,
+    LikelihoodRatio,
+    Metric,
+    Pair,
+)
 
 NARROW = "\u202f"
 """Narrow no-break space, between groups of three digits and before units."""
@@ -207,3 +215,6 @@ def first_sentence(text: str) -> tuple[str, str]:
 def cut(text: str, length: int) -> str:
     """For running headers and labels: the text in full stands on the cover or in the table of exhibits."""
     return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+CORRESPONDING = (Grade.SAME_PIXELS, Grade.THROUGHOUT, Grade.IN_PART)

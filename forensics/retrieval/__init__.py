@@ -1,4 +1,4 @@
-"""Training neighbours: open an index, search it, verify it. Building lies in `forensics.retrieval.build`.
+"""Training neighbours: open an index, search it, verify it. Building lies in `forensics.retrieval.building.build`.
 
 A hit is not training; no hit is not absence. Which collection was searched, how complete it is and which model made the
 vectors is part of every answer (`IndexFacts`).
@@ -38,11 +38,11 @@ PARTS = "parts"
 READERS: Registry[Callable[..., TrainingIndex]] = Registry(
     "index engine",
     {
-        "lance": "forensics.retrieval.native:LanceIndex",
-        "clip-retrieval": "forensics.retrieval.folder:Folder",
-        "faiss": "forensics.retrieval.faiss_folder:FaissFolder",
-        "img2dataset": "forensics.retrieval.shards:Shards",
-        "npy": "forensics.retrieval.arrays:Arrays",
+        "lance": "forensics.retrieval.readers.native:LanceIndex",
+        "clip-retrieval": "forensics.retrieval.readers.folder:Folder",
+        "faiss": "forensics.retrieval.readers.faiss_folder:FaissFolder",
+        "img2dataset": "forensics.retrieval.readers.shards:Shards",
+        "npy": "forensics.retrieval.readers.arrays:Arrays",
     },
 )
 """Kinds of collections -> what reads them. The contract of every exact search: the results of a plain float64 sort."""
@@ -50,8 +50,8 @@ READERS: Registry[Callable[..., TrainingIndex]] = Registry(
 
 def kind(location: str) -> str:
     """Row of `READERS` for what lies at a path or address. Raises IndexError_ where there is nothing."""
-    from forensics.retrieval import snapshot
-    from forensics.retrieval.files import Files
+    from forensics.retrieval.building import snapshot
+    from forensics.retrieval.building.files import Files
 
     files = Files(location)
     if not files.exists():
@@ -140,9 +140,13 @@ def check_model(info: IndexInfo, encoder: Encoder) -> None:
 
 
 def search(
-    index: TrainingIndex, encoders: Sequence[Encoder], pictures: Tensor | Sequence[Tensor], k: int,
-    *, mode: str = "exact",
-) -> list[list[Hit]]:  # fmt: skip
+    index: TrainingIndex,
+    encoders: Sequence[Encoder],
+    pictures: Tensor | Sequence[Tensor],
+    k: int,
+    *,
+    mode: str = "exact",
+) -> list[list[Hit]]:
     """The k best rows for each picture, refused unless the index was made with these very models.
 
     Args:
@@ -168,9 +172,13 @@ def search(
 
 
 def search_vectors(
-    index: TrainingIndex, queries: Mapping[str, Vectors], k: int, *, mode: str = "exact",
+    index: TrainingIndex,
+    queries: Mapping[str, Vectors],
+    k: int,
+    *,
+    mode: str = "exact",
     parts: Sequence[Hits] | None = None,
-) -> list[list[Hit]]:  # fmt: skip
+) -> list[list[Hit]]:
     """The k best rows over all columns.
 
     The k best of every column are put together, scored again in every column, and ordered by their better rank: first
@@ -244,7 +252,24 @@ def verify(location: Path | str, at: str | None = None) -> VerifyReport:
 
 
 __all__ = [
-    "CLIP", "COPY", "PARTS", "READERS", "Capabilities", "Hit", "Hits", "IndexInfo", "RecallReport", "Row",
-    "TrainingIndex", "VerifyReport", "check_model", "kind", "open", "prove", "search", "search_vectors", "turns",
+    "CLIP",
+    "COPY",
+    "PARTS",
+    "READERS",
+    "Capabilities",
+    "Hit",
+    "Hits",
+    "IndexInfo",
+    "RecallReport",
+    "Row",
+    "TrainingIndex",
+    "VerifyReport",
+    "check_model",
+    "kind",
+    "open",
+    "prove",
+    "search",
+    "search_vectors",
+    "turns",
     "verify",
-]  # fmt: skip
+]

@@ -90,9 +90,12 @@ class Capabilities:
     def sentence(self) -> str:
         """In words, with what is missing named."""
         words = {
-            "exact": "exact search", "vectors": "stored vectors", "bytes": "pictures", "versions": "citable snapshots",
+            "exact": "exact search",
+            "vectors": "stored vectors",
+            "bytes": "pictures",
+            "versions": "citable snapshots",
             "filter": "search under a condition",
-        }  # fmt: skip
+        }
         can = [text for name, text in words.items() if getattr(self, name)]
         cannot = [text for name, text in words.items() if not getattr(self, name)]
         return f"{', '.join(can) or 'none'}" + (f"; not offered: {', '.join(cannot)}" if cannot else "")

@@ -11,8 +11,8 @@ import numpy as np
 from forensics.case import Fact, IndexScore
 from forensics.retrieval import PARTS
 from forensics.retrieval.base import CLIP, COPY, Hit, TrainingIndex, Vectors
-from forensics.retrieval.native import LanceIndex
 from forensics.retrieval.parts import VIEWS
+from forensics.retrieval.readers.native import LanceIndex
 
 READING = (
     "A hit shows likeness by this model of likeness, not that a work was used in training; that nothing was found does "

@@ -6,7 +6,7 @@ from collections import defaultdict
 
 from forensics.case import Absent
 from forensics.retrieval.base import TrainingIndex
-from forensics.retrieval.native import LanceIndex
+from forensics.retrieval.readers.native import LanceIndex
 
 LARGEST = 5_000_000
 """Rows up to which the creators are listed: names are read for the whole collection."""
@@ -20,9 +20,10 @@ def holdings(index: TrainingIndex) -> dict[str, tuple[tuple[str, int], ...]] | A
     what = "creators of the index"
     if not isinstance(index, LanceIndex):
         return Absent(
-            what, "A collection in this layout does not list its creators.", "Make a native index of it with "
-            "`forensics index import`.",
-        )  # fmt: skip
+            what,
+            "A collection in this layout does not list its creators.",
+            "Make a native index of it with `forensics index import`.",
+        )
     if index.facts.count > LARGEST:
         return Absent(what, f"The creators of more than {LARGEST} rows are not listed.")
     rows = index.table(["row_id", "training_id", "creator"])

@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 from PIL import Image
 
 from forensics.case import Repeats
-from forensics.retrieval.native import LanceIndex
 from forensics.retrieval.phash import NEAR_BITS, distances, phash
+from forensics.retrieval.readers.native import LanceIndex
 
 CLUSTER_SHOWN = 20
 RULE = (

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor, cat
 
-from forensics.descriptor import CopyDescriptor
-from forensics.embedding import Embedder
+from forensics.embedders.copies import CopyDescriptor
+from forensics.embedders.open_clip import Embedder
 from forensics.retrieval.base import CLIP, COPY, Vectors
 
 
@@ -40,9 +40,14 @@ def clip(embedder: Embedder) -> Encoder:
         return embedder.encode(cat(list(prepared))) if prepared else np.zeros((0, embedder.dimension), np.float32)
 
     return Encoder(
-        CLIP, embedder.name, embedder.digest, embedder.preprocessing.sentence, embedder.dimension,
-        embedder.prepare, encode,
-    )  # fmt: skip
+        CLIP,
+        embedder.name,
+        embedder.digest,
+        embedder.preprocessing.sentence,
+        embedder.dimension,
+        embedder.prepare,
+        encode,
+    )
 
 
 def copies(descriptor: CopyDescriptor) -> Encoder:

@@ -12,9 +12,12 @@ RESAMPLES, SEED = 2000, 0
 
 
 def report(
-    exact: Sequence[Sequence[int]], found: Sequence[Sequence[int]], seconds: Sequence[float], k: int,
+    exact: Sequence[Sequence[int]],
+    found: Sequence[Sequence[int]],
+    seconds: Sequence[float],
+    k: int,
     params: Mapping[str, int],
-) -> RecallReport:  # fmt: skip
+) -> RecallReport:
     """Recall at k over the queries, its 5th percentile, missed first rows, and a bootstrap interval of the mean.
 
     Args:

@@ -10,8 +10,8 @@ from forensics.registry import Registry
 from forensics.similarity.base import Similarity
 
 if TYPE_CHECKING:
-    from forensics.descriptor import CopyDescriptor
-    from forensics.embedding import Embedder
+    from forensics.embedders.copies import CopyDescriptor
+    from forensics.embedders.open_clip import Embedder
 
 METRICS: Registry[Callable[..., Similarity]] = Registry(
     "measure of likeness",
@@ -27,9 +27,7 @@ METRICS: Registry[Callable[..., Similarity]] = Registry(
 """Classes whose `needs` names what their constructor takes: `embedder`, `descriptor`, or nothing."""
 
 
-def load(
-    name: str, *, embedder: Embedder | None = None, descriptor: CopyDescriptor | None = None
-) -> Similarity:  # fmt: skip
+def load(name: str, *, embedder: Embedder | None = None, descriptor: CopyDescriptor | None = None) -> Similarity:
     """The measure called `name`, ready to use.
 
     Raises:

@@ -23,14 +23,14 @@ import torch
 from torch import Tensor
 
 from forensics.case import Better, Metric
-from forensics.similarity.correspondence import VERSION as PAIRING
-from forensics.similarity.correspondence import Pairing, Part
+from forensics.overlay.correspondence import VERSION as PAIRING
+from forensics.overlay.correspondence import Pairing, Part
+from forensics.overlay.outcome import Bounds, detailed, seen
+from forensics.overlay.pair_cache import LightTable
+from forensics.overlay.plates import Array
+from forensics.overlay.thumbnail_level import level_of
 from forensics.similarity.inputs import SIZE_SENTENCE, check
-from forensics.similarity.light_table import LightTable
 from forensics.similarity.lpips import MIN_FULL_SIDE, Lpips
-from forensics.similarity.outcome import Bounds, detailed, seen
-from forensics.similarity.plates import Array
-from forensics.similarity.thumbnail_level import level_of
 
 DETAIL = Bounds(level=32, cells=6, places=12)
 """Which parts correspond in detail. Set here once, apart from the bounds of the words: a distance that moved whenever

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from forensics.case import Better, Metric
-from forensics.embedding import Embedder
+from forensics.embedders.open_clip import Embedder
 from forensics.similarity.inputs import check
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from forensics.case import Better, Metric
-from forensics.descriptor import NEIGHBOURS, CopyDescriptor, background_similarity
+from forensics.embedders.copies import NEIGHBOURS, CopyDescriptor, background_similarity
 from forensics.similarity.inputs import check
 
 
@@ -106,6 +106,8 @@ class Background:
         own = float(cosine(query, reference))
         reached = self._vectors @ reference
         return Normalised(
-            own, float(background_similarity(query[None], self._vectors)[0]), int((reached >= own).sum()),
+            own,
+            float(background_similarity(query[None], self._vectors)[0]),
+            int((reached >= own).sum()),
             len(self._vectors),
-        )  # fmt: skip
+        )

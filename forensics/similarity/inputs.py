@@ -10,7 +10,7 @@ import math
 
 from torch import Tensor
 
-from forensics.images import resize
+from forensics.pictures.tensors import resize
 
 SIDE = 256
 """Common side in pixels for pictures compared without alignment."""

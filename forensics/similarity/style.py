@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from forensics.device import noise
-from forensics.images import resize
+from forensics.pictures.tensors import resize
 from forensics.similarity.lpips import Lpips
 
 Array = NDArray[np.float64]

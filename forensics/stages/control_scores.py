@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from forensics import protocol as protocols
-from forensics.control_cache import Cache, Key, Values
+from forensics.controls.cache import Cache, Key, Values
 from forensics.device import Device
 from forensics.diffusion.base import DiffusionModel
 from forensics.events import Emit, Event
@@ -98,9 +98,15 @@ class Scorer:
         self, method: str, version: str, model: DiffusionModel, place: int, prompt: str, parameters: dict[str, str]
     ) -> Key:
         return Key(
-            method, version, protocols.VERSION, model.checkpoint.digest, self.group.digests[place], prompt,
-            tuple(sorted(parameters.items())), f"{self.device.device.type} {self.device.precision}",
-        )  # fmt: skip
+            method,
+            version,
+            protocols.VERSION,
+            model.checkpoint.digest,
+            self.group.digests[place],
+            prompt,
+            tuple(sorted(parameters.items())),
+            f"{self.device.device.type} {self.device.precision}",
+        )
 
     def _scores(self, attempt: Attempt, target: Tensor) -> dict[str, Sequence[float]]:
         values: dict[str, Sequence[float]] = {"evaluations": [float(attempt.evaluations)]}

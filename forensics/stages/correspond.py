@@ -26,25 +26,26 @@ from forensics.case import (
     Region,
     share,
 )
-from forensics.casefile import Ledger
-from forensics.descriptor import NEIGHBOURS
+from forensics.embedders.copies import NEIGHBOURS
 from forensics.events import Emit, Event
-from forensics.images import resize, to_picture, to_tensor
-from forensics.similarity import layout, outcome, pdq, thumbnail_level
+from forensics.folder import Ledger
+from forensics.overlay import layout, outcome, pdq, thumbnail_level
+from forensics.overlay.alteration import altered
+from forensics.overlay.correspondence import LEVEL_AGREES, VERSION, Pairing, Part, Prepared, pair, prepare
+from forensics.overlay.figures import board, checkerboard, common_map, overlay, words_map
+from forensics.overlay.overlay import lay, project, tones
+from forensics.overlay.pair_cache import LightTable
+from forensics.overlay.plates import Matrix, plate
+from forensics.overlay.regions import AGREE, DIFFER, UNDECIDED
+from forensics.pictures.tensors import resize, to_picture, to_tensor
 from forensics.similarity.aligned import Aligned
-from forensics.similarity.alteration import altered
 from forensics.similarity.base import Similarity
-from forensics.similarity.correspondence import LEVEL_AGREES, VERSION, Pairing, Part, Prepared, pair, prepare
 from forensics.similarity.descriptor import Background, Descriptor, Normalised
-from forensics.similarity.figures import board, checkerboard, common_map, overlay, words_map
-from forensics.similarity.light_table import LightTable
 from forensics.similarity.lpips import Lpips
-from forensics.similarity.overlay import lay, project, tones
-from forensics.similarity.plates import Matrix, plate
-from forensics.similarity.regions import AGREE, DIFFER, UNDECIDED
 from forensics.similarity.ssim import ssim_map
 from forensics.similarity.tiled import tile_distances
-from forensics.stages import common, word_rates
+from forensics.stages import shared_parts as common
+from forensics.stages import word_rates
 from forensics.stages.search import Companion, Found, picture_of
 from forensics.stages.works import Work
 
@@ -100,9 +101,16 @@ def lay_over(disputed: Work, works: Sequence[Work], emit: Emit, table: LightTabl
 
 
 def correspond(
-    disputed: Work, works: Sequence[Work], instruments: Mapping[str, Similarity], ledger: Ledger, emit: Emit, *,
-    figures: int | None = None, beside: Beside | None = None, overlaid: Overlaid | None = None,
-) -> tuple[Correspondence, ...]:  # fmt: skip
+    disputed: Work,
+    works: Sequence[Work],
+    instruments: Mapping[str, Similarity],
+    ledger: Ledger,
+    emit: Emit,
+    *,
+    figures: int | None = None,
+    beside: Beside | None = None,
+    overlaid: Overlaid | None = None,
+) -> tuple[Correspondence, ...]:
     """Compare the disputed image with every work.
 
     Args:
@@ -138,9 +146,13 @@ def correspond(
 
 
 def nearest_control(
-    comparisons: Sequence[Comparison], originals: Sequence[Work], found: Found, controls: Sequence[Work],
-    instruments: Mapping[str, Similarity], ledger: Ledger,
-) -> Correspondence | None:  # fmt: skip
+    comparisons: Sequence[Comparison],
+    originals: Sequence[Work],
+    found: Found,
+    controls: Sequence[Work],
+    instruments: Mapping[str, Similarity],
+    ledger: Ledger,
+) -> Correspondence | None:
     """The comparison of the control that comes nearest by the primary measurement of derivation, with its figures.
 
     It is laid over what it was measured against: the first work put forward, else its own closest item of the index.
@@ -182,17 +194,26 @@ def prepared(work: Work) -> Prepared:
 
 
 def _row(
-    row_id: str, disputed: Work, work: Work, found: Pairing, instruments: Mapping[str, Similarity],
-    ledger: Ledger | None, shared: common.Shared | Absent, beside: Beside,
-) -> Correspondence:  # fmt: skip
+    row_id: str,
+    disputed: Work,
+    work: Work,
+    found: Pairing,
+    instruments: Mapping[str, Similarity],
+    ledger: Ledger | None,
+    shared: common.Shared | Absent,
+    beside: Beside,
+) -> Correspondence:
     word = outcome.decide(found)
     parts = [p for p in found.parts if outcome.in_detail(p)]
     if not parts and word in _SHOWN:
         # Where edges alone gave the word, no alignment holds and none is shown.
         parts = [p for p in found.parts[:1] if outcome.same_arrangement(outcome.seen(p))]
     sizes = _size(disputed), _size(work)
-    values = [Fact(f"PDQ distance, smallest of eight ways round ({pdq.VERSION}, of 256 bits)",
-                   str(found.fingerprint_distance))]  # fmt: skip
+    values = [
+        Fact(
+            f"PDQ distance, smallest of eight ways round ({pdq.VERSION}, of 256 bits)", str(found.fingerprint_distance)
+        )
+    ]
     if word is Outcome.ARRANGEMENT:
         values.append(_arrangement(found.layout))
     figures: tuple[str, ...] = ()
@@ -208,13 +229,22 @@ def _row(
     if ledger is not None and isinstance(shared, common.Shared) and shared.mask is not None:
         figures += (_excluded(row_id, work, shared.mask, ledger),)
     return Correspondence(
-        id=row_id, work=work.id, outcome=word, basis=_basis(word, found, parts),
+        id=row_id,
+        work=work.id,
+        outcome=word,
+        basis=_basis(word, found, parts),
         regions=tuple(_region(i, p, sizes) for i, p in enumerate(parts, 1)),
-        containment=_containment(parts), tones=found.tones.words if found.tones and parts else (), ceilings=ceilings,
-        elements=tuple(agree[:_ROWS]), differences=tuple(differ[:_ROWS]), values=tuple(values), figures=figures,
-        protocol=f"{VERSION}, {outcome.VERSION}", common=shared.facts if isinstance(shared, common.Shared) else shared,
+        containment=_containment(parts),
+        tones=found.tones.words if found.tones and parts else (),
+        ceilings=ceilings,
+        elements=tuple(agree[:_ROWS]),
+        differences=tuple(differ[:_ROWS]),
+        values=tuple(values),
+        figures=figures,
+        protocol=f"{VERSION}, {outcome.VERSION}",
+        common=shared.facts if isinstance(shared, common.Shared) else shared,
         word_rates=word_rates.sentence(),
-    )  # fmt: skip
+    )
 
 
 def _excluded(row_id: str, work: Work, mask: NDArray[np.bool_], ledger: Ledger) -> str:
@@ -288,10 +318,21 @@ def _place(points: Matrix, size: tuple[int, int]) -> Place:
 
 def _region(number: int, part: Part, sizes: tuple[tuple[int, int], tuple[int, int]]) -> Region:
     return Region(
-        number, part.model, tuple(float(v) for v in part.matrix.ravel()), part.mirrored, part.inverted, part.inliers,
-        round(part.residual, 3), _place(part.polygon_a, sizes[0]), _place(part.polygon_b, sizes[1]),
-        round(part.share_a, 4), round(part.share_b, 4), part.detail.level, part.detail.low, part.detail.high,
-    )  # fmt: skip
+        number,
+        part.model,
+        tuple(float(v) for v in part.matrix.ravel()),
+        part.mirrored,
+        part.inverted,
+        part.inliers,
+        round(part.residual, 3),
+        _place(part.polygon_a, sizes[0]),
+        _place(part.polygon_b, sizes[1]),
+        round(part.share_a, 4),
+        round(part.share_b, 4),
+        part.detail.level,
+        part.detail.low,
+        part.detail.high,
+    )
 
 
 def without(first: Prepared, work: Prepared, rest: Prepared) -> Pairing:
@@ -354,10 +395,12 @@ def _elements(
                 here = project(back, corners)
                 found.append(
                     (
-                        float(part.cells.correlation[i, j]), _STATES[state], _place(here, sizes[0]),
+                        float(part.cells.correlation[i, j]),
+                        _STATES[state],
+                        _place(here, sizes[0]),
                         _place(project(to_work, here), sizes[1]),
                     )
-                )  # fmt: skip
+                )
     found.sort(key=lambda f: -f[0])
     numbered = [Element(n, f[2], f[3], round(f[0], 4), f[1]) for n, f in enumerate(found, 1)]
     return [e for e in numbered if e.state != "differs"], [e for e in reversed(numbered) if e.state == "differs"]
@@ -404,8 +447,10 @@ def _figures(
     )
     return tuple(
         ledger.put(
-            Image.fromarray(picture), f"{row_id}{letter}", f"{disputed.id} and {work.id}: {title}",
+            Image.fromarray(picture),
+            f"{row_id}{letter}",
+            f"{disputed.id} and {work.id}: {title}",
             f"comparison.figures@{VERSION}",
         ).id
         for letter, title, picture in rows
-    )  # fmt: skip
+    )

@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from forensics import codecs
-from forensics.images import resize, to_picture
+from forensics.pictures import codecs
+from forensics.pictures.tensors import resize, to_picture
 
 SIDE = "shorter side in pixels"
 COMPLEXITY = "bits per pixel of WebP"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from forensics.control_cache import Cache, Key, Values, rounded
+from forensics.controls.cache import Cache, Key, Values, rounded
 from forensics.protocol import VERSION
 from forensics.retrieval.base import TrainingIndex
 from forensics.retrieval.encoders import Encoder

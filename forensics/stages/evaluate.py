@@ -17,9 +17,9 @@ from forensics.case import (
     Pair,
     ValidationFacts,
 )
-from forensics.casefile import Ledger
-from forensics.embedding import Embedder
+from forensics.embedders.open_clip import Embedder
 from forensics.errors import SettingsError
+from forensics.folder import Ledger
 from forensics.protocol import Protocol
 from forensics.resources import samples
 from forensics.stages import domain
@@ -42,10 +42,18 @@ class Evaluated:
 
 
 def evaluate(
-    disputed: Work, asked: Work, works: Sequence[str], measured: Measured, checkpoint: Checkpoint,
-    control_checkpoint: Checkpoint | None, protocol: Protocol, location: str | None, embedder: Embedder | None,
-    ledger: Ledger, origin: Sequence[Comparison] = (),
-) -> Evaluated:  # fmt: skip
+    disputed: Work,
+    asked: Work,
+    works: Sequence[str],
+    measured: Measured,
+    checkpoint: Checkpoint,
+    control_checkpoint: Checkpoint | None,
+    protocol: Protocol,
+    location: str | None,
+    embedder: Embedder | None,
+    ledger: Ledger,
+    origin: Sequence[Comparison] = (),
+) -> Evaluated:
     """The ratios that a record for this checkpoint and this version of the protocol allows.
 
     Args:
@@ -128,9 +136,12 @@ def _kind(measured: Measured) -> str:
 
 
 def _ratio(
-    form: PropositionRecord | Absent, digest: str, values: Mapping[str, float], properties: Mapping[str, float],
+    form: PropositionRecord | Absent,
+    digest: str,
+    values: Mapping[str, float],
+    properties: Mapping[str, float],
     prompt: str,
-) -> LikelihoodRatio | Absent:  # fmt: skip
+) -> LikelihoodRatio | Absent:
     if isinstance(form, Absent):
         return Absent("likelihood ratio", form.reason, form.remedy)
     return records.likelihood_ratio(form, digest, values, properties, prompt)

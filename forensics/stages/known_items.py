@@ -19,7 +19,7 @@ def fact(info: IndexInfo, study: Path | None = None) -> Fact:
 
     Args:
         info: of the index searched.
-        study: file written by `forensics.validation.retrieval_study`; the one that ships where none is named.
+        study: file written by `tests.studies.retrieval_study`; the one that ships where none is named.
     """
     path = study or samples() / "reference" / "retrieval-study.json"
     if not info.rows_digest or not path.is_file():

@@ -9,20 +9,21 @@ from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
-from forensics import codecs, diffusion
+from forensics import diffusion
 from forensics.case import Absent, Checkpoint, CurveKind, Fact, Inversion, Item, RateCurve, Setting
-from forensics.casefile import Ledger
-from forensics.control_cache import Cache, Values
-from forensics.descriptor import open_descriptor
+from forensics.controls.cache import Cache, Values
 from forensics.device import Device
 from forensics.diffusion.base import DiffusionModel
+from forensics.embedders.copies import open_descriptor
 from forensics.events import Emit, Event
-from forensics.images import to_picture
+from forensics.folder import Ledger
 from forensics.inversion import INVERSIONS
 from forensics.inversion.base import DEEP, Attempt, Plan, Search
 from forensics.inversion.codelength import Codelength, Grid, codelengths
 from forensics.inversion.gap import DRAWS as GAP_DRAWS
 from forensics.inversion.gap import Gap, score_gaps
+from forensics.pictures import codecs
+from forensics.pictures.tensors import to_picture
 from forensics.protocol import Protocol
 from forensics.settings import Settings
 from forensics.similarity.base import Similarity
@@ -34,9 +35,14 @@ from forensics.stages.search import Found
 from forensics.stages.works import ControlGroup, Work
 
 TAGS = {
-    "autoencoder": "A", "ode": "I", "regeneration": "G", "hard_prompt": "H", "soft_prompt": "V", "noise": "Z",
+    "autoencoder": "A",
+    "ode": "I",
+    "regeneration": "G",
+    "hard_prompt": "H",
+    "soft_prompt": "V",
+    "noise": "Z",
     "latent": "T",
-}  # fmt: skip
+}
 """Letter of the exhibits each rung produces."""
 SEARCHES = ("hard_prompt", "soft_prompt", "noise", "latent")
 """Rungs that search with the target in hand: dear, so that fewer controls go through them."""
@@ -91,10 +97,21 @@ class Ladder:
 
 
 def climb(
-    disputed: Work, item: Item, checkpoint: Checkpoint, control_checkpoint: Checkpoint | None, found: Found,
-    controls: ControlGroup, settings: Settings, protocol: Protocol, device: Device,
-    measures: Mapping[str, Similarity], cache: Cache, ledger: Ledger, emit: Emit, retention: Work | None = None,
-) -> Ladder:  # fmt: skip
+    disputed: Work,
+    item: Item,
+    checkpoint: Checkpoint,
+    control_checkpoint: Checkpoint | None,
+    found: Found,
+    controls: ControlGroup,
+    settings: Settings,
+    protocol: Protocol,
+    device: Device,
+    measures: Mapping[str, Similarity],
+    cache: Cache,
+    ledger: Ledger,
+    emit: Emit,
+    retention: Work | None = None,
+) -> Ladder:
     """Run every rung on the picture that retention is asked of and on the controls, one model in memory at a time.
 
     Args:
@@ -120,9 +137,12 @@ def climb(
     emit(Event("budget", 0, 1, planned.sentence))
 
     grid = Grid(
-        protocol.codelength_levels, protocol.codelength_cut, protocol.codelength_draws, protocol.codelength_finest,
+        protocol.codelength_levels,
+        protocol.codelength_cut,
+        protocol.codelength_draws,
+        protocol.codelength_finest,
         protocol.codelength_shown,
-    )  # fmt: skip
+    )
     coder = _Coder(asked, grid, axes)
     began, before = time.perf_counter(), model.evaluations
     plain = coder.own(model, "", checkpoint.name, CurveKind.PLAIN)
@@ -290,9 +310,22 @@ class _Climber:
             outputs.append(picture)
             ids.append(exhibit.id)
         return Inversion(
-            id=f"L{self.rungs}", method=method, title=attempt.title, version=attempt.version,
-            supplied=attempt.supplied, supplied_bits=attempt.supplied_bits, prompt=attempt.prompt,
-            prompt_source=attempt.prompt_source, guidance=attempt.guidance, steps=attempt.steps, seeds=attempt.seeds,
-            evaluations=attempt.evaluations, seconds=round(attempt.seconds, 3), outputs=tuple(ids), best=None,
-            median=None, trace=attempt.trace, facts=attempt.facts,
-        ), tuple(outputs)  # fmt: skip
+            id=f"L{self.rungs}",
+            method=method,
+            title=attempt.title,
+            version=attempt.version,
+            supplied=attempt.supplied,
+            supplied_bits=attempt.supplied_bits,
+            prompt=attempt.prompt,
+            prompt_source=attempt.prompt_source,
+            guidance=attempt.guidance,
+            steps=attempt.steps,
+            seeds=attempt.seeds,
+            evaluations=attempt.evaluations,
+            seconds=round(attempt.seconds, 3),
+            outputs=tuple(ids),
+            best=None,
+            median=None,
+            trace=attempt.trace,
+            facts=attempt.facts,
+        ), tuple(outputs)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from forensics import diffusion, intake
+from forensics import diffusion
 from forensics.case import (
     Absent,
     Better,
@@ -24,15 +24,17 @@ from forensics.case import (
     Reconstruction,
     StatedRecipe,
 )
-from forensics.casefile import Ledger, stored
 from forensics.device import Device
 from forensics.diffusion.autoencoder import NONE_GIVEN, Beside
 from forensics.diffusion.base import DiffusionModel
 from forensics.events import Emit, Event
-from forensics.images import fit, to_picture, unfit
+from forensics.folder import Ledger
+from forensics.folder.layout import stored
 from forensics.origin import recipe, watermark
 from forensics.origin.gate import gate
 from forensics.origin.reconstruction import LAYER, LayerError, Losses
+from forensics.pictures import intake
+from forensics.pictures.tensors import fit, to_picture, unfit
 from forensics.protocol import Protocol
 from forensics.similarity.base import Similarity
 from forensics.similarity.lpips import Lpips
@@ -74,10 +76,20 @@ class Traced:
 
 
 def trace(
-    disputed: Work, item: Item, checkpoint: Checkpoint, originals: Sequence[Work], found: Found, controls: ControlGroup,
-    protocol: Protocol, device: Device, measures: dict[str, Similarity], ledger: Ledger, emit: Emit,
-    copies: Mapping[str, Sequence[str]], beside: Beside,
-) -> Traced:  # fmt: skip
+    disputed: Work,
+    item: Item,
+    checkpoint: Checkpoint,
+    originals: Sequence[Work],
+    found: Found,
+    controls: ControlGroup,
+    protocol: Protocol,
+    device: Device,
+    measures: dict[str, Similarity],
+    ledger: Ledger,
+    emit: Emit,
+    copies: Mapping[str, Sequence[str]],
+    beside: Beside,
+) -> Traced:
     """Put the disputed image and the controls through the autoencoder, read hidden bits, follow the stated recipe.
 
     Args:
@@ -155,10 +167,21 @@ def _ranked(rows: Sequence[Losses], names: Sequence[str]) -> tuple[Comparison, .
         corrected = None if primary else holm([rank_p(k, n)])[0]
         found.append(
             Comparison(
-                f"O{number}", title, statistic, primary, Better.LOWER, own, scores, k, n, rank_p(k, n),
-                clopper_pearson(k, n), corrected, "more like its own",
+                f"O{number}",
+                title,
+                statistic,
+                primary,
+                Better.LOWER,
+                own,
+                scores,
+                k,
+                n,
+                rank_p(k, n),
+                clopper_pearson(k, n),
+                corrected,
+                "more like its own",
             )
-        )  # fmt: skip
+        )
     return tuple(found)
 
 

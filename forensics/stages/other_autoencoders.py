@@ -46,9 +46,15 @@ def measure(
 
 
 def compare(
-    name: str, own: Rows, stride: int, beside: Beside, works: Sequence[Work], device: Device, layer: LayerError,
+    name: str,
+    own: Rows,
+    stride: int,
+    beside: Beside,
+    works: Sequence[Work],
+    device: Device,
+    layer: LayerError,
     emit: Emit,
-) -> tuple[tuple[Reconstruction, ...], tuple[Absent, ...]]:  # fmt: skip
+) -> tuple[tuple[Reconstruction, ...], tuple[Absent, ...]]:
     """Put the works through every other autoencoder, one in memory at a time, and set the results side by side.
 
     Args:
@@ -96,10 +102,17 @@ def beside_each_other(found: Sequence[tuple[str, str, Rows]]) -> tuple[Reconstru
         k = extreme(disputed.ratio, [row.ratio for row in others], Better.LOWER) if others else 0
         made.append(
             Reconstruction(
-                name, disputed.first, disputed.second, disputed.layer, digest, k, len(others),
-                ratio.count(place), layer.count(place),
+                name,
+                disputed.first,
+                disputed.second,
+                disputed.layer,
+                digest,
+                k,
+                len(others),
+                ratio.count(place),
+                layer.count(place),
             )
-        )  # fmt: skip
+        )
     return tuple(made)
 
 

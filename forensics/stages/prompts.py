@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from forensics.case import Item
-from forensics.intake import prompt_stated
+from forensics.pictures.intake import prompt_stated
 from forensics.settings import Settings
 from forensics.stages.search import Found
 from forensics.stages.works import ControlGroup

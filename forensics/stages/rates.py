@@ -11,14 +11,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from forensics import codecs
 from forensics.case import CurveKind, RateCurve, RatePoint
-from forensics.control_cache import Values
-from forensics.descriptor import CopyDescriptor
+from forensics.controls.cache import Values
 from forensics.diffusion.base import Condition, DiffusionModel
-from forensics.images import fit, to_picture, to_tensor, unfit
+from forensics.embedders.copies import CopyDescriptor
 from forensics.inversion.codelength import Codelength
-from forensics.similarity import thumbnail_level
+from forensics.overlay import thumbnail_level
+from forensics.pictures import codecs
+from forensics.pictures.tensors import fit, to_picture, to_tensor, unfit
 from forensics.similarity.base import Similarity
 
 
@@ -77,9 +77,14 @@ def decoded(length: Codelength, target: Tensor, model: DiffusionModel, axes: Axe
 
 
 def of_checkpoint(
-    name: str, kind: CurveKind, length: Codelength, condition: Condition, target: Tensor, model: DiffusionModel,
+    name: str,
+    kind: CurveKind,
+    length: Codelength,
+    condition: Condition,
+    target: Tensor,
+    model: DiffusionModel,
     axes: Axes,
-) -> RateCurve:  # fmt: skip
+) -> RateCurve:
     """The curve of the disputed image, spread over the draws of noise. The prompt is charged for."""
     prompt = condition.tokens * math.log2(model.vocabulary)
     near = decoded(length, target, model, axes, len(length.bits))
@@ -147,9 +152,16 @@ def _point(bits: Sequence[float], near: Sequence[Near], setting: str) -> RatePoi
     mean = (sum(bits) / len(bits), sum(distances) / len(distances))
     cosines = [n.cosine for n in near if n.cosine is not None]
     return RatePoint(
-        mean[0], min(bits), max(bits), mean[1], min(distances), max(distances), setting,
-        statistics.median(cosines) if cosines else None, statistics.median_low(n.thumbnail for n in near),
-    )  # fmt: skip
+        mean[0],
+        min(bits),
+        max(bits),
+        mean[1],
+        min(distances),
+        max(distances),
+        setting,
+        statistics.median(cosines) if cosines else None,
+        statistics.median_low(n.thumbnail for n in near),
+    )
 
 
 def _percentiles(values: Sequence[float]) -> tuple[float, float, float]:

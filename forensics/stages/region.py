@@ -9,18 +9,22 @@ import torch
 from torch import Tensor
 
 from forensics.case import Fact, Inversion
-from forensics.casefile import Ledger
 from forensics.diffusion.base import DiffusionModel
-from forensics.images import to_picture
+from forensics.folder import Ledger
 from forensics.inversion.where import VERSION, score_shown, shown, where
+from forensics.pictures.tensors import to_picture
 
 TAG = "W"
 
 
 def with_maps(
-    inversion: Inversion, outputs: Sequence[Tensor], target: Tensor, model: DiffusionModel, ledger: Ledger,
+    inversion: Inversion,
+    outputs: Sequence[Tensor],
+    target: Tensor,
+    model: DiffusionModel,
+    ledger: Ledger,
     first: int = 1,
-) -> Inversion:  # fmt: skip
+) -> Inversion:
     """The inversion with its two maps entered as exhibits, numbered from `first`.
 
     Args:

@@ -9,21 +9,22 @@ from pathlib import Path
 from PIL import Image
 from torch import Tensor
 
-from forensics import intake, retrieval
+from forensics import retrieval
 from forensics.case import NO_COMPANIONS, Absent, Checkpoint, IndexFacts, Item, Neighbour, Repeats, Search
-from forensics.casefile import Ledger
-from forensics.control_cache import Cache
-from forensics.descriptor import SSCD, CopyDescriptor, open_descriptor
+from forensics.controls.cache import Cache
 from forensics.device import Device
-from forensics.embedding import Embedder
+from forensics.embedders.copies import SSCD, CopyDescriptor, open_descriptor
+from forensics.embedders.open_clip import Embedder
 from forensics.errors import WeightsError
 from forensics.events import Emit, Event
-from forensics.images import to_picture, to_tensor
+from forensics.folder import Ledger
+from forensics.pictures import intake
+from forensics.pictures.tensors import to_picture, to_tensor
 from forensics.protocol import Protocol
 from forensics.resources import samples
 from forensics.retrieval import citation, duplicates, encoders
 from forensics.retrieval.base import Hit, Row, TrainingIndex
-from forensics.retrieval.native import LanceIndex
+from forensics.retrieval.readers.native import LanceIndex
 from forensics.settings import Settings
 from forensics.stages import elsewhere, known_items
 from forensics.stages.works import ControlGroup, Work, read
@@ -111,9 +112,16 @@ def open_copies(device: Device, *, demonstration: bool) -> CopyDescriptor | Abse
 
 
 def search(
-    disputed: Work, controls: ControlGroup, sources: Sources, protocol: Protocol, ledger: Ledger, emit: Emit,
-    sha256: str = "", originals: Sequence[tuple[Item, Work]] = (), cache: Cache | None = None,
-) -> Found:  # fmt: skip
+    disputed: Work,
+    controls: ControlGroup,
+    sources: Sources,
+    protocol: Protocol,
+    ledger: Ledger,
+    emit: Emit,
+    sha256: str = "",
+    originals: Sequence[tuple[Item, Work]] = (),
+    cache: Cache | None = None,
+) -> Found:
     """Exact search for the disputed image and the controls; the neighbours' pictures become exhibits.
 
     Args:
@@ -150,10 +158,20 @@ def search(
             pictures[exhibit] = to_tensor(picture)
         neighbours.append(
             Neighbour(
-                rank, hit.row.training_id, hit.row.caption, hit.row.creator, hit.row.sha256, hit.similarity,
-                "exact", exhibit, citation.scores(hit), hit.row.licence, hit.row.url, hit.row.lead,
+                rank,
+                hit.row.training_id,
+                hit.row.caption,
+                hit.row.creator,
+                hit.row.sha256,
+                hit.similarity,
+                "exact",
+                exhibit,
+                citation.scores(hit),
+                hit.row.licence,
+                hit.row.url,
+                hit.row.lead,
             )
-        )  # fmt: skip
+        )
     named = [n.exhibit or n.training_id for n in neighbours]
     shown = [(disputed.id, disputed, sha256), *((work.id, work, item.sha256) for item, work in originals)]
     asked = citation.query_facts(index, sha256, {c: v[0] for c, v in vectors.items()}, protocol.neighbours)

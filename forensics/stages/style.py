@@ -11,7 +11,7 @@ from torch import Tensor
 
 from forensics.case import Absent, Colour, CreatorScore, Palette, Style, StyleMeasure, WorkStyle
 from forensics.events import Emit, Event
-from forensics.images import to_tensor
+from forensics.pictures.tensors import to_tensor
 from forensics.retrieval.base import TrainingIndex
 from forensics.retrieval.creators import holdings
 from forensics.similarity import style
@@ -40,9 +40,14 @@ class _Chosen:
 
 
 def resemble(
-    disputed: Work, compared: Sequence[Work], found: Found, index: TrainingIndex | Absent, controls: Sequence[Work],
-    instruments: Mapping[str, Similarity], emit: Emit,
-) -> Style | Absent:  # fmt: skip
+    disputed: Work,
+    compared: Sequence[Work],
+    found: Found,
+    index: TrainingIndex | Absent,
+    controls: Sequence[Work],
+    instruments: Mapping[str, Similarity],
+    emit: Emit,
+) -> Style | Absent:
     """Rank the creators of an index by how near their works lie to the disputed image in manner and in palette.
 
     Args:
@@ -119,9 +124,14 @@ def _pictures(index: TrainingIndex, chosen: _Chosen, emit: Emit) -> list[Tensor]
 
 
 def _measure(
-    name: str, protocol: str, creators: style.Creators, names: Sequence[str], asked: style.Array,
-    to_compared: style.Array, compared: Sequence[Work],
-) -> StyleMeasure:  # fmt: skip
+    name: str,
+    protocol: str,
+    creators: style.Creators,
+    names: Sequence[str],
+    asked: style.Array,
+    to_compared: style.Array,
+    compared: Sequence[Work],
+) -> StyleMeasure:
     """One measure of all: `asked` holds the likeness of the disputed image, the compared ones and the controls."""
     own, *others = (creators.rank(row) for row in asked)
     controls = others[len(compared) :]

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from forensics.case import Outcome
+from forensics.overlay import correspondence, outcome
 from forensics.resources import samples
-from forensics.similarity import correspondence, outcome
 
 NONE = "How often this word errs has not been measured for these bounds: no study of this version is at hand."
 _DETAIL = (Outcome.REPRODUCES.value, Outcome.PARTLY.value)
@@ -18,7 +18,7 @@ def sentence(study: Path | None = None) -> str:
     """The rates of the test half, with their limits.
 
     Args:
-        study: file written by `forensics.validation.comparison_study`; the one that ships where none is named.
+        study: file written by `tests.studies.comparison_study`; the one that ships where none is named.
     """
     path = study or samples() / "reference" / "comparison-study.json"
     if not path.is_file():

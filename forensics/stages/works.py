@@ -10,11 +10,11 @@ from pathlib import Path
 from PIL import Image
 from torch import Tensor
 
-from forensics import codecs, intake
-from forensics import controls as control_works
 from forensics.case import Absent, Checkpoint, Complexity, ControlFacts, ControlScore
-from forensics.controls import Controls, ControlWork
-from forensics.images import resize, to_picture, to_tensor
+from forensics.controls import works as control_works
+from forensics.controls.works import Controls, ControlWork
+from forensics.pictures import codecs, intake
+from forensics.pictures.tensors import resize, to_picture, to_tensor
 from forensics.protocol import Protocol
 from forensics.resources import samples
 from forensics.settings import Settings
@@ -119,9 +119,11 @@ def background(settings: Settings, examined: Sequence[Work]) -> tuple[Work, ...]
     Raises:
         ControlsError, ImageError: as `control_group`.
     """
-    source = control_works.load(Path(settings.controls)) if settings.controls else control_works.embedded(
-        samples() / "reference"
-    )  # fmt: skip
+    source = (
+        control_works.load(Path(settings.controls))
+        if settings.controls
+        else control_works.embedded(samples() / "reference")
+    )
     small = _small(examined)
     drawn: list[Work] = []
     for candidate in source.shuffled(settings.seed, frozenset()):

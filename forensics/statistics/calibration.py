@@ -79,10 +79,15 @@ class Calibrator:
 
 
 def fit(
-    features: Sequence[str], directions: Sequence[int], first: Sequence[Sequence[float]],
-    second: Sequence[Sequence[float]], weights: Sequence[float] = (), *, bends: Sequence[Bend] = (),
+    features: Sequence[str],
+    directions: Sequence[int],
+    first: Sequence[Sequence[float]],
+    second: Sequence[Sequence[float]],
+    weights: Sequence[float] = (),
+    *,
+    bends: Sequence[Bend] = (),
     strength: float = STRENGTH,
-) -> Calibrator:  # fmt: skip
+) -> Calibrator:
     """Fit on sources of known status, rows of feature values.
 
     Args:
@@ -120,10 +125,14 @@ def fit(
         slopes, intercept = np.zeros(0), 0.0
     found = dict(zip(kept, slopes, strict=True))
     return Calibrator(
-        tuple(features), tuple(directions), tuple(map(float, centre)), tuple(map(float, scale)),
+        tuple(features),
+        tuple(directions),
+        tuple(map(float, centre)),
+        tuple(map(float, scale)),
         tuple(float(found.get(i, 0.0)) / math.log(10) for i in range(len(features))),
-        float(intercept) / math.log(10), tuple(bends),
-    )  # fmt: skip
+        float(intercept) / math.log(10),
+        tuple(bends),
+    )
 
 
 def bent(values: Sequence[float], bends: Sequence[Bend]) -> list[float]:
@@ -133,9 +142,7 @@ def bent(values: Sequence[float], bends: Sequence[Bend]) -> list[float]:
     return [b(v) if b.width > 0 and math.isfinite(v) else v for v, b in zip(values, bends, strict=True)]
 
 
-def logistic(
-    x: Values, y: ArrayLike, share: Values | None = None, strength: float = STRENGTH
-) -> tuple[Values, float]:  # fmt: skip
+def logistic(x: Values, y: ArrayLike, share: Values | None = None, strength: float = STRENGTH) -> tuple[Values, float]:
     """Slopes and intercept in natural units, both propositions weighing the same.
 
     Run to convergence: the same data give the same ratios everywhere.

@@ -315,10 +315,18 @@ def likelihood_ratio(
         return min(max(log10, lower), upper)
 
     return LikelihoodRatio(
-        log10=bounded(found), low=bounded(low), high=bounded(high), unbounded=found, lower=lower, upper=upper,
-        band=verbal.band(bounded(found)), n_first=record.bounds.n_first, n_second=record.bounds.n_second,
-        features=tuple(FeatureValue(name, values[name]) for name in record.calibrator.features), record=digest,
-    )  # fmt: skip
+        log10=bounded(found),
+        low=bounded(low),
+        high=bounded(high),
+        unbounded=found,
+        lower=lower,
+        upper=upper,
+        band=verbal.band(bounded(found)),
+        n_first=record.bounds.n_first,
+        n_second=record.bounds.n_second,
+        features=tuple(FeatureValue(name, values[name]) for name in record.calibrator.features),
+        record=digest,
+    )
 
 
 def _outside(record: PropositionRecord, domain: Mapping[str, float], prompt: str) -> str:
@@ -349,9 +357,12 @@ def _interval(record: PropositionRecord, row: Sequence[float], found: float) -> 
 
 
 def facts(
-    record: ValidationRecord, digest: str, path: str, control_checkpoint: str,
+    record: ValidationRecord,
+    digest: str,
+    path: str,
+    control_checkpoint: str,
     properties: Mapping[str, float] | None = None,
-) -> ValidationFacts:  # fmt: skip
+) -> ValidationFacts:
     """What a case states of the record: the forms that apply, and those that give no ratio with the reason.
 
     Args:
@@ -381,10 +392,17 @@ def facts(
         for r in record.repeatability
     )
     return ValidationFacts(
-        record.name, digest, path, record.checkpoint_digest, record.protocol_version, tuple(pairs), tuple(refused),
+        record.name,
+        digest,
+        path,
+        record.checkpoint_digest,
+        record.protocol_version,
+        tuple(pairs),
+        tuple(refused),
         (*(Fact(f"blind baseline, {b.name}", f"AUC {b.auc.value:.3f}") for b in record.baselines), *repeated),
-        domain, record.limits,
-    )  # fmt: skip
+        domain,
+        record.limits,
+    )
 
 
 def validated(form: PropositionRecord, sibling: PropositionRecord | Absent | None = None) -> ValidatedPair:
@@ -398,10 +416,20 @@ def validated(form: PropositionRecord, sibling: PropositionRecord | Absent | Non
     if not form.robustness and isinstance(sibling, PropositionRecord):
         studied, of = sibling, sibling.primary
     return ValidatedPair(
-        pair=form.pair, features=form.calibrator.features, first=form.first, second=form.second,
-        n_first=form.n_sources.test_first, n_second=form.n_sources.test_second, cllr=form.cllr, cllr_min=form.cllr_min,
-        auc=form.auc.value, auc_interval=(form.auc.low, form.auc.high), lower=form.bounds.lower,
-        upper=form.bounds.upper, ratios_first=form.ratios_first, ratios_second=form.ratios_second,
+        pair=form.pair,
+        features=form.calibrator.features,
+        first=form.first,
+        second=form.second,
+        n_first=form.n_sources.test_first,
+        n_second=form.n_sources.test_second,
+        cllr=form.cllr,
+        cllr_min=form.cllr_min,
+        auc=form.auc.value,
+        auc_interval=(form.auc.low, form.auc.high),
+        lower=form.bounds.lower,
+        upper=form.bounds.upper,
+        ratios_first=form.ratios_first,
+        ratios_second=form.ratios_second,
         false_05=(controls.false_05.k, controls.false_05.n) if controls else (0, 0),
         false_01=(controls.false_01.k, controls.false_01.n) if controls else (0, 0),
         misleading_first=(form.misleading_first.k, form.misleading_first.n),
@@ -414,7 +442,7 @@ def validated(form: PropositionRecord, sibling: PropositionRecord | Absent | Non
             for s in studied.robustness
         ),
         changes_of=of if studied.robustness else "",
-    )  # fmt: skip
+    )
 
 
 def digest_of(data: bytes) -> str:

@@ -163,15 +163,17 @@ def assess(
         levels=_levels(question, material.rows, made, controls, (lower, upper)),
         p_values=(
             _p_values("controls of the test half", question, ranked["test", False], controls),
-            *(_p_values(name, question, rows, _scores(question, among)) for name, (rows, among) in
-              material.nothing.items()),
+            *(
+                _p_values(name, question, rows, _scores(question, among))
+                for name, (rows, among) in material.nothing.items()
+            ),
         ),
         robustness=tuple(
             _shift(name, question, rows, material.rows, made) for name, rows in material.changed.items() if rows
         ),
         domain=tuple(Range(name, float(min(v)), float(max(v))) for name, v in material.domain.items()),
         refused=refused,
-    )  # fmt: skip
+    )
 
 
 def _parts(question: Question, rows: Sequence[Row]) -> dict[tuple[str, bool], list[Row]]:
@@ -243,9 +245,14 @@ def _fit(question: Question, form: Form, first: Sequence[Row], second: Sequence[
     names, directions = [f.name for f in question.features], [f.direction for f in question.features]
     weights = [*_shares(first), *_shares(second)]
     return fit(
-        names, directions, _values(question, first), _values(question, second), weights, bends=form.bends,
+        names,
+        directions,
+        _values(question, first),
+        _values(question, second),
+        weights,
+        bends=form.bends,
         strength=form.strength,
-    )  # fmt: skip
+    )
 
 
 def _shares(rows: Sequence[Row]) -> list[float]:
@@ -334,11 +341,19 @@ def _p_values(name: str, question: Question, rows: Sequence[Row], controls: Sequ
     n, m = len(p), len(controls)
     found = ks_2samp(scores, controls)
     return PValues(
-        name=name, n=n, controls=m, false_05=share(sum(v <= 0.05 for v in p), n),
-        false_01=share(sum(v <= 0.01 for v in p), n), expected_05=_expected(n, m, 0.05),
-        expected_01=_expected(n, m, 0.01), binomial_05=_between(binom(n, 0.05)), binomial_01=_between(binom(n, 0.01)),
-        ks_distance=float(found.statistic), ks_p=float(found.pvalue), values=_rounded(p),
-    )  # fmt: skip
+        name=name,
+        n=n,
+        controls=m,
+        false_05=share(sum(v <= 0.05 for v in p), n),
+        false_01=share(sum(v <= 0.01 for v in p), n),
+        expected_05=_expected(n, m, 0.05),
+        expected_01=_expected(n, m, 0.01),
+        binomial_05=_between(binom(n, 0.05)),
+        binomial_01=_between(binom(n, 0.01)),
+        ks_distance=float(found.statistic),
+        ks_p=float(found.pvalue),
+        values=_rounded(p),
+    )
 
 
 def _expected(n: int, m: int, level: float) -> tuple[int, int]:
@@ -365,12 +380,16 @@ def _levels(
         n = len(members)
         found.append(
             Level(
-                name=group, n=n, auc=auc(_oriented(question, members), against),
-                flagged_05=share(sum(v <= 0.05 for v in p), n), flagged_01=share(sum(v <= 0.01 for v in p), n),
-                misleading=share(int((ratios < 0).sum()), n), median_log10=float(np.median(ratios)),
+                name=group,
+                n=n,
+                auc=auc(_oriented(question, members), against),
+                flagged_05=share(sum(v <= 0.05 for v in p), n),
+                flagged_01=share(sum(v <= 0.01 for v in p), n),
+                misleading=share(int((ratios < 0).sum()), n),
+                median_log10=float(np.median(ratios)),
                 in_first=members[0].first is True,
             )
-        )  # fmt: skip
+        )
     return tuple(found)
 
 
@@ -385,12 +404,15 @@ def _shift(name: str, question: Question, changed: Sequence[Row], rows: Sequence
         for status in (True, False)
     }
     return Shift(
-        name=name, n_first=len(after[True]), n_second=len(after[False]),
-        median_change_first=float(np.median(moved[True])), median_change_second=float(np.median(moved[False])),
+        name=name,
+        n_first=len(after[True]),
+        n_second=len(after[False]),
+        median_change_first=float(np.median(moved[True])),
+        median_change_second=float(np.median(moved[False])),
         auc=auc(_oriented(question, after[True]), _oriented(question, after[False])),
         misleading_first=share(int((ratios[True] < 0).sum()), len(after[True])),
         misleading_second=share(int((ratios[False] > 0).sum()), len(after[False])),
-    )  # fmt: skip
+    )
 
 
 def _rounded(values: Sequence[float] | validity.Values) -> tuple[float, ...]:

@@ -18,12 +18,13 @@ from typing import Any
 import torch
 from PIL import Image
 
-from forensics import diffusion, intake, retrieval, similarity
+from forensics import diffusion, retrieval, similarity
 from forensics.case import Checkpoint
 from forensics.device import Device, choose, session
 from forensics.diffusion.base import DiffusionModel
-from forensics.embedding import Embedder
-from forensics.images import to_tensor
+from forensics.embedders.open_clip import Embedder
+from forensics.pictures import intake
+from forensics.pictures.tensors import to_tensor
 from forensics.retrieval import encoders
 from forensics.retrieval.base import Hit, TrainingIndex
 from forensics.similarity.base import Similarity

@@ -10,9 +10,10 @@ import numpy as np
 from markupsafe import Markup
 
 from forensics.case import Absent
-from forensics.report import error_rates, figures, html, pdf, words
+from forensics.report import error_rates, html, pdf, words
 from forensics.report.attachments import Attached
-from forensics.report.subjects import Line, Lines
+from forensics.report.charts import curves as figures
+from forensics.report.sections.items import Line, Lines
 from forensics.statistics import validity
 from forensics.statistics.calibration import density
 from forensics.statistics.discrimination import Rate
@@ -96,14 +97,22 @@ def view(record: ValidationRecord, digest: str) -> View:
         pairs=tuple(_pair(k, f) for k, f in forms.items() if isinstance(f, PropositionRecord)),
         absent=tuple(f for f in forms.values() if isinstance(f, Absent)),
         checks=(
-            *(Line(f"Blind baseline: {b.name}", f"{b.inputs}; area {_rate(b.auc)}, limit {words.number(b.limit, 2)}")
-              for b in record.baselines),
-            *(Line(f"Repeated: {r.name}", f"{r.n} works; largest difference of “{r.measurement}” {r.largest:.2g}, "
-                   f"standard deviation {r.deviation:.2g}") for r in record.repeatability),
+            *(
+                Line(f"Blind baseline: {b.name}", f"{b.inputs}; area {_rate(b.auc)}, limit {words.number(b.limit, 2)}")
+                for b in record.baselines
+            ),
+            *(
+                Line(
+                    f"Repeated: {r.name}",
+                    f"{r.n} works; largest difference of “{r.measurement}” {r.largest:.2g}, "
+                    f"standard deviation {r.deviation:.2g}",
+                )
+                for r in record.repeatability
+            ),
             *(Line(f"Cost: {f.name}", f.value) for f in record.cost),
         ),
         limits=record.limits,
-    )  # fmt: skip
+    )
 
 
 def _pair(key: str, form: PropositionRecord) -> PairView:
@@ -131,40 +140,57 @@ def _pair(key: str, form: PropositionRecord) -> PairView:
             Line("Sources of the calibration half", f"{n.calibration_first} and {n.calibration_second}"),
             Line("Sources of the half tested", f"{n.test_first} and {n.test_second}"),
             Line("Form of the ratio", form.form),
-            Line("Cllr", f"{words.number(form.cllr)} (95 % interval {words.number(low)} to {words.number(high)}); "
-                 f"Cllr_min {words.number(form.cllr_min)}, Cllr_cal {words.number(form.cllr_cal)}"),
+            Line(
+                "Cllr",
+                f"{words.number(form.cllr)} (95 % interval {words.number(low)} to {words.number(high)}); "
+                f"Cllr_min {words.number(form.cllr_min)}, Cllr_cal {words.number(form.cllr_cal)}",
+            ),
             Line("Area under the curve", _rate(form.auc)),
             Line("True positives at 1 % false positives", _rate(form.tpr_at_fpr_01)),
-            Line("Bounds of the ratio", f"{words.significant(10**form.bounds.lower)} to "
-                 f"{words.significant(10**form.bounds.upper)}"),
-            Line("Misleading ratios", f"{form.misleading_first.k} of {form.misleading_first.n} for the first "
-                 f"proposition, {form.misleading_second.k} of {form.misleading_second.n} for the second; the worst "
-                 f"{words.significant(10**form.worst_first)} and {words.significant(10**form.worst_second)}"),
+            Line(
+                "Bounds of the ratio",
+                f"{words.significant(10**form.bounds.lower)} to {words.significant(10**form.bounds.upper)}",
+            ),
+            Line(
+                "Misleading ratios",
+                f"{form.misleading_first.k} of {form.misleading_first.n} for the first "
+                f"proposition, {form.misleading_second.k} of {form.misleading_second.n} for the second; the worst "
+                f"{words.significant(10**form.worst_first)} and {words.significant(10**form.worst_second)}",
+            ),
             Line("Misleading ratios held back by a bound", str(form.beyond_bound)),
         ),
         tippett=figures.tippett(validated(form), None),
         ece=error_rates.cross_entropy(*lines),
         densities=error_rates.densities(drawn[0], drawn[1], form.primary),
         levels=tuple(
-            Line(level.name, f"n = {level.n}; area {_rate(level.auc)}; p at or below 0.05: {level.flagged_05.k}, at or "
-                 f"below 0.01: {level.flagged_01.k}; median ratio {words.significant(10**level.median_log10)}"
-                 + ("" if level.in_first else "; shown only, part of neither proposition"))
+            Line(
+                level.name,
+                f"n = {level.n}; area {_rate(level.auc)}; p at or below 0.05: {level.flagged_05.k}, at or "
+                f"below 0.01: {level.flagged_01.k}; median ratio {words.significant(10**level.median_log10)}"
+                + ("" if level.in_first else "; shown only, part of neither proposition"),
+            )
             for level in form.levels
         ),
         flags=tuple(
-            Line(p.name, f"p at or below 0.05: {p.false_05.k} of {p.n} (expected {p.expected_05[0]} to "
-                 f"{p.expected_05[1]}); at or below 0.01: {p.false_01.k} (expected {p.expected_01[0]} to "
-                 f"{p.expected_01[1]}); Kolmogorov-Smirnov distance {words.number(p.ks_distance)}, "
-                 f"p = {words.number(p.ks_p)}")
+            Line(
+                p.name,
+                f"p at or below 0.05: {p.false_05.k} of {p.n} (expected {p.expected_05[0]} to "
+                f"{p.expected_05[1]}); at or below 0.01: {p.false_01.k} (expected {p.expected_01[0]} to "
+                f"{p.expected_01[1]}); Kolmogorov-Smirnov distance {words.number(p.ks_distance)}, "
+                f"p = {words.number(p.ks_p)}",
+            )
             for p in form.p_values
         ),
         shifts=tuple(
-            Line(s.name, f"n = {s.n_first} and {s.n_second}; area {_rate(s.auc)}; median change of log10 of the ratio "
-                 f"{words.number(s.median_change_first, 2)} and {words.number(s.median_change_second, 2)}; misleading "
-                 f"{s.misleading_first.k} and {s.misleading_second.k}")
+            Line(
+                s.name,
+                f"n = {s.n_first} and {s.n_second}; area {_rate(s.auc)}; median change of log10 of the ratio "
+                f"{words.number(s.median_change_first, 2)} and {words.number(s.median_change_second, 2)}; misleading "
+                f"{s.misleading_first.k} and {s.misleading_second.k}",
+            )
             for s in form.robustness
         ),
-    )  # fmt: skip
+    )
 
 
 def _rate(rate: Rate) -> str:

@@ -15,12 +15,12 @@ from PIL import Image
 
 from forensics.case import Absent
 from forensics.device import noise
-from forensics.images import fit, to_picture, to_tensor
 from forensics.inversion.regeneration import generate
 from forensics.origin.reconstruction import LAYER, losses, on_grid
+from forensics.pictures.tensors import fit, to_picture, to_tensor
 from forensics.similarity.lpips import Lpips
 from forensics.stages.origin import STATISTICS
-from forensics.validation.origin_study import Other, small_autoencoder
+from forensics.validation.strangers import Other, small_autoencoder
 
 SEED = 7
 DRAW = "validation of origin"
@@ -31,9 +31,7 @@ _SIDE = 128
 class Maker:
     """Makes pictures, and puts pictures through the checkpoint's autoencoder as an examination does."""
 
-    def __init__(
-        self, model: Any, steps: int, guidance: float, works: Sequence[Image.Image], training: int
-    ) -> None:  # fmt: skip
+    def __init__(self, model: Any, steps: int, guidance: float, works: Sequence[Image.Image], training: int) -> None:
         """
         Args:
             steps: of the sampler.

@@ -17,12 +17,13 @@ from typing import Any
 import torch
 from PIL import Image
 
-from forensics import codecs, diffusion, intake
+from forensics import diffusion
 from forensics.case import Checkpoint
 from forensics.device import Device
 from forensics.diffusion.base import DiffusionModel
-from forensics.images import fit, to_tensor
 from forensics.inversion.codelength import MAX_SIGMA, Grid, estimates
+from forensics.pictures import codecs, intake
+from forensics.pictures.tensors import fit, to_tensor
 from forensics.similarity.lpips import Lpips
 
 STUDY_GRID = Grid(levels=40, cut=0.1, draws=2)
@@ -55,11 +56,18 @@ def study_works(reference: Path) -> tuple[StudyWork, ...]:
     rows = map(json.loads, (reference / "manifest.jsonl").read_text(encoding="utf-8").splitlines())
     return tuple(
         StudyWork(
-            r["id"], reference / r["path"], r["caption"], r["creator"], r["family"], r["role"], r["repetitions"],
+            r["id"],
+            reference / r["path"],
+            r["caption"],
+            r["creator"],
+            r["family"],
+            r["role"],
+            r["repetitions"],
             r["half"],
         )
-        for r in rows if r["role"] != "training"
-    )  # fmt: skip
+        for r in rows
+        if r["role"] != "training"
+    )
 
 
 def collect(checkpoint: Checkpoint, works: Sequence[StudyWork], out: Path, device: Device, say: Any = print) -> Path:

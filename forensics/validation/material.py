@@ -14,8 +14,8 @@ from forensics.protocol import Protocol
 from forensics.similarity import METRICS
 from forensics.stages import domain
 from forensics.stages.evaluate import feature
-from forensics.stages.measure import SAVED, SAVED_ELSEWHERE
 from forensics.stages.origin import STATISTICS
+from forensics.stages.rank import SAVED, SAVED_ELSEWHERE
 from forensics.statistics.record import Baseline, Repeat
 from forensics.validation import bench, blind, edits, ladder_rows, works
 from forensics.validation.assess import Feature, Material, Question, Row
@@ -82,9 +82,11 @@ class Results:
 def parameters(protocol: Protocol) -> tuple[Fact, ...]:
     """What the codelengths depend on; names as in the rows of the protocol."""
     return (
-        Fact("codelength levels", str(LEVELS)), Fact("codelength finest", str(FINEST)),
-        Fact("codelength cut", str(protocol.codelength_cut)), Fact("codelength draws", str(protocol.codelength_draws)),
-    )  # fmt: skip
+        Fact("codelength levels", str(LEVELS)),
+        Fact("codelength finest", str(FINEST)),
+        Fact("codelength cut", str(protocol.codelength_cut)),
+        Fact("codelength draws", str(protocol.codelength_draws)),
+    )
 
 
 LIMITS = (
@@ -113,10 +115,13 @@ def retention_question(controlled: bool, results: Results) -> Question:
     neighbours = prompted == set(works.HALVES) and near == captions
     prompts = ("claimed", "file", "neighbour") if neighbours else ("claimed", "file")
     return Question(
-        Pair.RETENTION, elsewhere if controlled else saved, (saved, elsewhere) if controlled else (saved,),
-        f"works that the checkpoint was trained on at least {OFTEN} times a pass", "works that it was not trained on",
+        Pair.RETENTION,
+        elsewhere if controlled else saved,
+        (saved, elsewhere) if controlled else (saved,),
+        f"works that the checkpoint was trained on at least {OFTEN} times a pass",
+        "works that it was not trained on",
         prompts,
-    )  # fmt: skip
+    )
 
 
 def retention(results: Results, controlled: bool) -> Material | Absent:
@@ -141,20 +146,23 @@ def retention(results: Results, controlled: bool) -> Material | Absent:
     prompted = [replace(r, ranked=True) for r in rows if not r.ranked and r.first is False]
     if {r.half for r in prompted} == set(works.HALVES):
         nothing["controls of the test half, prompted with the caption of their neighbour"] = (
-            [r for r in prompted if r.half == "test"], [r for r in prompted if r.half == "calibration"],
-        )  # fmt: skip
+            [r for r in prompted if r.half == "test"],
+            [r for r in prompted if r.half == "calibration"],
+        )
     creators = {w.creator for w in results.known if w.member and w.creator}
     theirs = {w.id for w in results.known if w.creator in creators}
     clean = [r for r in rows if r.ranked and r.first is False]
     if alike := [r for r in clean if r.half == "test" and r.work in theirs]:
         nothing["controls of the test half by creators of whom a work was trained on"] = (
-            alike, [r for r in clean if r.half == "calibration"],
-        )  # fmt: skip
+            alike,
+            [r for r in clean if r.half == "calibration"],
+        )
     if not controlled:
         unseen = [
-            Row(w.id, w.half, None if w.member else False, "", {SAVED: value}) for w in results.known
+            Row(w.id, w.half, None if w.member else False, "", {SAVED: value})
+            for w in results.known
             if (value := results.saved(bench.ELSEWHERE, w.id)) is not None
-        ]  # fmt: skip
+        ]
         members = [r for r in unseen if r.first is None]
         if members:
             among = [r for r in unseen if r.first is False and r.half == "calibration"]
@@ -167,8 +175,9 @@ def retention(results: Results, controlled: bool) -> Material | Absent:
             if all(value is not None for value in found) and {w.member for w in works_changed} == {True, False}:
                 altered[name] = [
                     Row(w.id, w.half, w.member, "", {SAVED: value})
-                    for w, value in zip(works_changed, found, strict=True) if value is not None
-                ]  # fmt: skip
+                    for w, value in zip(works_changed, found, strict=True)
+                    if value is not None
+                ]
     return Material(rows, altered, nothing)
 
 
@@ -192,9 +201,12 @@ def origin_works(known: Sequence[KnownWork], half: str) -> tuple[list[KnownWork]
 def origin_question() -> Question:
     ratio, layer = (Feature(title, Better.LOWER) for title, _, _ in STATISTICS)
     return Question(
-        Pair.ORIGIN, ratio, (ratio, layer), "pictures that the checkpoint made from captions",
+        Pair.ORIGIN,
+        ratio,
+        (ratio, layer),
+        "pictures that the checkpoint made from captions",
         "works that it did not make, as they are and as another autoencoder gives them back",
-    )  # fmt: skip
+    )
 
 
 def origin(results: Results) -> Material | Absent:
@@ -232,9 +244,11 @@ def origin(results: Results) -> Material | Absent:
     for name in edits.ROBUSTNESS:
         pairs = [(bench.MADE, captions, True), (bench.OWN, shown, False)]
         found_rows = [
-            found for kind, group, status in pairs for w in group[:CHANGED]
+            found
+            for kind, group, status in pairs
+            for w in group[:CHANGED]
             if (found := row(f"{kind}, {name}", w, status, "")) is not None
-        ]  # fmt: skip
+        ]
         if {r.first for r in found_rows} == {True, False}:
             altered[name] = found_rows
     nothing = {"works of the test half, as another autoencoder gives them back": (given_back, clean)}
@@ -250,9 +264,12 @@ def _pair_features() -> dict[str, Feature]:
 def derivation_question() -> Question:
     features = tuple(_pair_features().values())
     return Question(
-        Pair.DERIVATION, features[0], features, "edited renderings of a work beside that work",
+        Pair.DERIVATION,
+        features[0],
+        features,
+        "edited renderings of a work beside that work",
         "works beside the training image nearest to them, from which they do not derive",
-    )  # fmt: skip
+    )
 
 
 def derivation(results: Results) -> Material | Absent:
@@ -266,8 +283,9 @@ def derivation(results: Results) -> Material | Absent:
             values.setdefault((work, variant), {}).update(found)
     rows = [
         Row(work, halves[work], variant != bench.INDEPENDENT, variant, found)
-        for (work, variant), found in values.items() if len(found) == len(names)
-    ]  # fmt: skip
+        for (work, variant), found in values.items()
+        if len(found) == len(names)
+    ]
     if not any(r.first is False for r in rows):
         return Absent(
             "validation of derivation",
@@ -321,10 +339,11 @@ def repeats(results: Results) -> tuple[Repeat, ...]:
     found = []
     for variant, name in ((bench.AGAIN, "second run"), (bench.HALF_PRECISION, "networks in bf16")):
         pairs = [
-            (first, second) for w in results.known
+            (first, second)
+            for w in results.known
             if (first := results.saved(bench.OWN, w.id)) is not None
             and (second := results.saved(variant, w.id)) is not None
-        ]  # fmt: skip
+        ]
         if pairs:
             difference = np.array([a - b for a, b in pairs])
             deviation = float(np.sqrt(np.mean(difference**2) / 2))

@@ -49,8 +49,7 @@ def table(record: ValidationRecord) -> list[str]:
         ]
         if form.refused:
             lines.append(f"  refused: {form.refused}")
-    lines += [f"blind baseline, {b.name}: AUC {_rate(b.auc)}"
-              for b in record.baselines]  # fmt: skip
+    lines += [f"blind baseline, {b.name}: AUC {_rate(b.auc)}" for b in record.baselines]
     lines += [f"{r.name}: {r.n} works, largest difference {r.largest:.2g}" for r in record.repeatability]
     return [*lines, *(f"{fact.name}: {fact.value}" for fact in record.cost)]
 

@@ -67,9 +67,12 @@ def validate(request: Request, out: Path, *, resume: bool = False, jobs: int = 1
     plan = replace(plan, steps=protocol.steps, guidance=protocol.guidance)
     data = works.digests(plan.manifest, known)
     made_with = {
-        "checkpoint": checkpoint.digest, "control checkpoint": other.digest if other else "",
-        "manifest": data[0].sha256, "pictures": data[1].sha256, "device": f"{plan.device} {plan.precision}",
-    }  # fmt: skip
+        "checkpoint": checkpoint.digest,
+        "control checkpoint": other.digest if other else "",
+        "manifest": data[0].sha256,
+        "pictures": data[1].sha256,
+        "device": f"{plan.device} {plan.precision}",
+    }
     journal = Journal(out / JOURNAL, made_with, resume=resume)
     if request.rows is not None:
         _adopt(journal, request.rows, checkpoint, other, known)
@@ -123,8 +126,10 @@ def _origin_tasks(plan: Plan, known: Sequence[KnownWork]) -> list[str]:
             pairs = [(bench.MADE, captions), (bench.OWN, shown)]
             found += [
                 f"{bench.ORIGIN}|{kind}, {name}|{w.id}"
-                for name in edits.ROBUSTNESS for kind, group in pairs for w in group[: material.CHANGED]
-            ]  # fmt: skip
+                for name in edits.ROBUSTNESS
+                for kind, group in pairs
+                for w in group[: material.CHANGED]
+            ]
     return found
 
 
@@ -151,16 +156,21 @@ def _adopt(
 
 
 def _record(
-    request: Request, known: Sequence[KnownWork], checkpoint: Checkpoint, other: Checkpoint | None, journal: Journal,
+    request: Request,
+    known: Sequence[KnownWork],
+    checkpoint: Checkpoint,
+    other: Checkpoint | None,
+    journal: Journal,
     data: Any,
-) -> ValidationRecord:  # fmt: skip
+) -> ValidationRecord:
     results = material.Results(journal, request.protocol, known, frozenset(tasks(request.plan, known)))
     baselines = material.baselines(journal, known)
     refused = "".join(
         f"Without the model, {b.inputs.split(':')[0]}, members and controls are told apart with an area of "
         f"{b.auc.value:.2f}; above {b.limit:.2f} calibrated statements are refused. "
-        for b in baselines if b.exceeded
-    ).strip()  # fmt: skip
+        for b in baselines
+        if b.exceeded
+    ).strip()
     properties, centre = material.look_of(results)
     forms: dict[str, PropositionRecord | Absent] = {}
     for name, question, found in (
@@ -185,22 +195,32 @@ def _record(
     protocol = request.protocol
     evaluations += made * protocol.steps * (2 if protocol.guidance > 1 else 1)
     return ValidationRecord(
-        schema=SCHEMA, name=request.name, tool=Fact("forensics", __version__), command=request.command,
-        protocol_version=request.protocol.version, protocol_digest=request.protocol.digest,
-        parameters=material.parameters(request.protocol), checkpoint_name=checkpoint.name,
+        schema=SCHEMA,
+        name=request.name,
+        tool=Fact("forensics", __version__),
+        command=request.command,
+        protocol_version=request.protocol.version,
+        protocol_digest=request.protocol.digest,
+        parameters=material.parameters(request.protocol),
+        checkpoint_name=checkpoint.name,
         checkpoint_digest=checkpoint.digest,
-        control_checkpoint_digest=other.digest if other else "", data=data, propositions=Propositions(**forms),
-        baselines=baselines, repeatability=material.repeats(results), embedder=_embedder(request.plan), centre=centre,
+        control_checkpoint_digest=other.digest if other else "",
+        data=data,
+        propositions=Propositions(**forms),
+        baselines=baselines,
+        repeatability=material.repeats(results),
+        embedder=_embedder(request.plan),
+        centre=centre,
         cost=(Fact("evaluations of the denoising network", str(evaluations)),),
         limits=material.LIMITS,
-    )  # fmt: skip
+    )
 
 
 def _embedder(plan: Plan) -> str:
     if not plan.clip:
         return ""
     from forensics.device import choose
-    from forensics.embedding import Embedder
+    from forensics.embedders.open_clip import Embedder
 
     return Embedder.open(plan.clip, choose(plan.device, plan.precision)).digest
 

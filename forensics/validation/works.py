@@ -17,9 +17,9 @@ from typing import Any
 
 from PIL import Image
 
-from forensics import intake
 from forensics.case import FileDigest
 from forensics.errors import SettingsError
+from forensics.pictures import intake
 
 MEMBERS = ("planted", "member")
 HALVES = ("calibration", "test")
@@ -74,10 +74,15 @@ def read(manifest: Path) -> tuple[KnownWork, ...]:
 def _work(row: dict[str, Any], folder: Path) -> KnownWork:
     member = row["role"] in MEMBERS
     return KnownWork(
-        id=str(row["id"]), path=folder / row["path"], caption=row.get("caption", ""), creator=row.get("creator", ""),
-        family=row.get("family") or str(row["id"]), member=member,
-        repetitions=int(row.get("repetitions", 1)) if member else 0, half=row["half"],
-    )  # fmt: skip
+        id=str(row["id"]),
+        path=folder / row["path"],
+        caption=row.get("caption", ""),
+        creator=row.get("creator", ""),
+        family=row.get("family") or str(row["id"]),
+        member=member,
+        repetitions=int(row.get("repetitions", 1)) if member else 0,
+        half=row["half"],
+    )
 
 
 def _check(works: Sequence[KnownWork], manifest: Path) -> None:

@@ -45,8 +45,10 @@ def bomb(side: int) -> bytes:
 def deep_rgb() -> bytes:
     """A 16-bit RGB PNG, which Pillow can read and not write."""
     width, height = SIZE
-    rows = (b"\0" + struct.pack(f">{3 * width}H", *(257 * v for x in range(width) for v in (2 * x, y, 128)))
-            for y in range(height))  # fmt: skip
+    rows = (
+        b"\0" + struct.pack(f">{3 * width}H", *(257 * v for x in range(width) for v in (2 * x, y, 128)))
+        for y in range(height)
+    )
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"".join(rows))) + chunk(b"IEND", b"")
 
@@ -87,14 +89,12 @@ def files() -> dict[str, bytes]:
         "grey_16_bit.png": encoded(deep, "PNG"),
         "rgb_16_bit.png": deep_rgb(),
         "cmyk.jpg": encoded(picture.convert("CMYK"), "JPEG", quality=92),
-        "exif_rotated.jpg": encoded(
-            picture.transpose(Image.Transpose.ROTATE_90), "JPEG", quality=92, exif=exif(6)
-        ),
+        "exif_rotated.jpg": encoded(picture.transpose(Image.Transpose.ROTATE_90), "JPEG", quality=92, exif=exif(6)),
         "alpha.png": encoded(rgba, "PNG"),
         "profile.png": encoded(picture, "PNG", icc_profile=srgb),
         "two_frames.gif": encoded(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=200),
         "webui_metadata.png": encoded(picture, "PNG", pnginfo=text(parameters=webui)),
-    }  # fmt: skip
+    }
 
 
 if __name__ == "__main__":

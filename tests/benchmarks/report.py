@@ -18,7 +18,8 @@ import sys
 import time
 from pathlib import Path
 
-from forensics import casefile, report, schema
+from forensics import folder as case_folder
+from forensics import report, schema
 from forensics.case import Case
 from tests.report import cases
 from tests.report.pictures import scene
@@ -66,7 +67,7 @@ def main() -> None:
         size = sum(path.stat().st_size for path in (given.folder / "data/exhibits").iterdir())
         print(json.dumps({"exhibits": len(case.exhibits), "bytes": size}))
         return
-    case = casefile.load(given.folder)
+    case = case_folder.load(given.folder)
     start, busy = time.perf_counter(), time.process_time()
     data = report.render(case, given.folder)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform == "linux" else 1024**2)

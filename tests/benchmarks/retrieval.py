@@ -67,10 +67,11 @@ def ingest(work: Path, rows: int) -> None:
     import lance
     import pyarrow as pa
 
-    from forensics.retrieval import CLIP, build
+    from forensics.retrieval import CLIP
     from forensics.retrieval.base import Column
-    from forensics.retrieval.files import Files
-    from forensics.retrieval.table import Record, batch, schema
+    from forensics.retrieval.building import build
+    from forensics.retrieval.building.files import Files
+    from forensics.retrieval.building.table import Record, batch, schema
 
     columns = (Column(CLIP, "made up", "d" * 64, "none", DIMENSION, "float16"),)
     wanted = schema(columns, blobs=False)
@@ -102,7 +103,7 @@ def exact(work: Path) -> None:
     import lance  # noqa: F401 - imports are not the search
 
     from forensics import retrieval
-    from forensics.retrieval import native  # noqa: F401
+    from forensics.retrieval.readers import native  # noqa: F401
 
     imported = time.perf_counter() - began
     began = time.perf_counter()
@@ -122,28 +123,42 @@ def exact(work: Path) -> None:
     print(
         json.dumps(
             {
-                "part": "exact", "open s": opened, "imports s": imported, "single query s": sorted(single),
-                "single query CPU s": used, "batch of 100, ms a query": 1000 * whole / QUERIES,
-                "batch of 100, CPU ms a query": 1000 * used_batch / QUERIES, "peak MB": _peak(),
+                "part": "exact",
+                "open s": opened,
+                "imports s": imported,
+                "single query s": sorted(single),
+                "single query CPU s": used,
+                "batch of 100, ms a query": 1000 * whole / QUERIES,
+                "batch of 100, CPU ms a query": 1000 * used_batch / QUERIES,
+                "peak MB": _peak(),
             }
         )
-    )  # fmt: skip
+    )
 
 
 def train(work: Path) -> None:
     """Train and build the approximate index."""
-    from forensics.retrieval import approximate as browsing
+    from forensics.retrieval.building import approximate as browsing
 
     began = time.perf_counter()
     made = browsing.make(str(work / "index"), "v1-browse")
     seconds = time.perf_counter() - began
-    print(json.dumps({"part": "train", "seconds": seconds, "kind": made.ann[0].kind,
-                      "partitions": made.ann[0].partitions, "peak MB": _peak()}))  # fmt: skip
+    print(
+        json.dumps(
+            {
+                "part": "train",
+                "seconds": seconds,
+                "kind": made.ann[0].kind,
+                "partitions": made.ann[0].partitions,
+                "peak MB": _peak(),
+            }
+        )
+    )
 
 
 def approximate(work: Path) -> None:
     """Recall and latency of the approximate index against the exact search."""
-    from forensics.retrieval.native import LanceIndex
+    from forensics.retrieval.readers.native import LanceIndex
     from forensics.schema import encode
 
     asked = queries(BROWSED)
@@ -160,14 +175,14 @@ def build_pace() -> None:
     import tempfile
 
     from forensics import resources
-    from forensics.descriptor import open_descriptor
     from forensics.device import choose
-    from forensics.embedding import Embedder
-    from forensics.images import to_tensor
-    from forensics.intake import decode
+    from forensics.embedders.copies import open_descriptor
+    from forensics.embedders.open_clip import Embedder
+    from forensics.pictures.intake import decode
+    from forensics.pictures.tensors import to_tensor
     from forensics.retrieval import encoders
-    from forensics.retrieval.build import build
-    from forensics.retrieval.units import BATCH
+    from forensics.retrieval.building.build import build
+    from forensics.retrieval.building.units import BATCH
 
     reference, cpu = resources.samples() / "reference", choose("cpu", "fp32")
     embedder = Embedder.open(str(reference / "openclip"), cpu)
@@ -196,12 +211,16 @@ def build_pace() -> None:
         print(
             json.dumps(
                 {
-                    "part": "build", "models": name, "pictures": count, "models alone, images/s": count / bare,
+                    "part": "build",
+                    "models": name,
+                    "pictures": count,
+                    "models alone, images/s": count / bare,
                     "reading and models one after the other, images/s": count / read,
-                    "whole build, images/s": count / whole, "share of the models alone": bare / whole,
+                    "whole build, images/s": count / whole,
+                    "share of the models alone": bare / whole,
                 }
             )
-        )  # fmt: skip
+        )
 
 
 def faiss_beside(work: Path, rows: int) -> None:
@@ -220,10 +239,19 @@ def faiss_beside(work: Path, rows: int) -> None:
     same = flat.search(asked, K)[1]
     many, used_batch = time.perf_counter() - began, time.process_time() - used_batch
     agree = float(np.mean([len(set(a) & set(b)) / K for a, b in zip(truth, same, strict=True)]))
-    print(json.dumps({"part": "FAISS Flat", "single query s": one, "single query CPU s": used,
-                      "batch of 100, ms a query": 1000 * many / QUERIES,
-                      "batch of 100, CPU ms a query": 1000 * used_batch / QUERIES,
-                      "rows in common with the exact search": agree, "peak MB": _peak()}))  # fmt: skip
+    print(
+        json.dumps(
+            {
+                "part": "FAISS Flat",
+                "single query s": one,
+                "single query CPU s": used,
+                "batch of 100, ms a query": 1000 * many / QUERIES,
+                "batch of 100, CPU ms a query": 1000 * used_batch / QUERIES,
+                "rows in common with the exact search": agree,
+                "peak MB": _peak(),
+            }
+        )
+    )
     lists = max(16, rows // 1000)
     quantizer = faiss.IndexFlatIP(DIMENSION)
     ivf = faiss.IndexIVFFlat(quantizer, DIMENSION, lists, faiss.METRIC_INNER_PRODUCT)

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from forensics import casefile, report
+from forensics import folder as case_folder
+from forensics import report
 from forensics.case import Absent, Origin, Pair
 from forensics.errors import ExitCode
 from tests.cli.support import ROOT, spawn
@@ -30,9 +31,18 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProces
     folder = tmp_path_factory.mktemp("run")
     other = altered(ROOT / "samples" / "reference" / "twin-a" / "vae", tmp_path_factory.mktemp("other") / "moved")
     finished = spawn(
-        "analyze", IMAGE, "--profile", "quick", "--device", "cpu", "--progress", "json", "--autoencoder", other,
+        "analyze",
+        IMAGE,
+        "--profile",
+        "quick",
+        "--device",
+        "cpu",
+        "--progress",
+        "json",
+        "--autoencoder",
+        other,
         cwd=folder,
-    )  # fmt: skip
+    )
     assert finished.returncode == ExitCode.OK, finished.stderr
     return finished
 
@@ -57,7 +67,7 @@ def test_standard_error_is_one_event_a_line(done: subprocess.CompletedProcess[st
 
 
 def test_the_other_autoencoder_reaches_the_case_and_the_report(folder: Path) -> None:
-    case = casefile.load(folder)
+    case = case_folder.load(folder)
     assert isinstance(case.origin, Origin)
     assert not isinstance(case.origin.reconstructions, Absent)
     own, other = case.origin.reconstructions
@@ -75,13 +85,13 @@ def test_the_other_autoencoder_reaches_the_case_and_the_report(folder: Path) -> 
 
 
 def test_existing_folder_is_refused_and_the_input_untouched(folder: Path) -> None:
-    digest = casefile.file_sha256(IMAGE)
+    digest = case_folder.file_sha256(IMAGE)
     again = spawn("analyze", IMAGE, "--profile", "quick", "--device", "cpu", cwd=folder.parent)
     assert again.returncode == ExitCode.CASE
     assert "exists already" in again.stderr
     assert again.stdout == ""
-    assert casefile.verify(folder)
-    assert casefile.file_sha256(IMAGE) == digest
+    assert case_folder.verify(folder)
+    assert case_folder.file_sha256(IMAGE) == digest
 
 
 def test_verify_and_report_work_on_the_folder(folder: Path) -> None:
@@ -101,7 +111,7 @@ def test_interruption_keeps_what_was_gathered(tmp_path: Path) -> None:
         command, env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     until = time.monotonic() + 240
-    while not (out / casefile.CUSTODY).exists() or len((out / casefile.CUSTODY).read_bytes().splitlines()) < 4:
+    while not (out / case_folder.CUSTODY).exists() or len((out / case_folder.CUSTODY).read_bytes().splitlines()) < 4:
         assert process.poll() is None, process.communicate()[1]
         assert time.monotonic() < until
         time.sleep(0.1)
@@ -110,4 +120,4 @@ def test_interruption_keeps_what_was_gathered(tmp_path: Path) -> None:
     assert process.returncode == ExitCode.INTERRUPTED
     assert stdout == ""
     assert f"{out} keeps what was gathered" in stderr
-    assert list(casefile.read_custody(out))
+    assert list(case_folder.read_custody(out))

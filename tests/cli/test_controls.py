@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from forensics import control_cache
 from forensics.cli import main
-from forensics.control_cache import Cache, Key
+from forensics.controls import cache as control_cache
+from forensics.controls.cache import Cache, Key
 from forensics.errors import ExitCode
 
 KEY = Key("ode", "1", "2", "ab" * 32, "cd" * 32, "", (), "cpu fp32")

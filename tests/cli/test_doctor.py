@@ -38,8 +38,11 @@ def test_first_missing_row_that_matters_decides_the_exit_code(monkeypatch: pytes
     done = run("doctor")
     assert done.exit_code == ExitCode.RENDERING
     assert [line.split()[0] for line in done.stdout.splitlines() if not line.startswith("  ")] == [
-        "ok", "note", "missing", "missing",
-    ]  # fmt: skip
+        "ok",
+        "note",
+        "missing",
+        "missing",
+    ]
     monkeypatch.setattr(doctor, "examine", lambda folder: iter(rows[:2]))
     assert run("doctor").exit_code == 0
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from forensics import report_case
-from forensics.casefile import CASE, REPORT
+from forensics import documents
+from forensics.documents import SUMMARY, VIEWER
 from forensics.errors import ExitCode
-from forensics.report_case import SUMMARY, VIEWER
+from forensics.folder.layout import CASE, REPORT
 from tests.cli.support import run, spawn
 from tests.test_casefile import flip, small_case
 
@@ -20,7 +20,7 @@ from tests.test_casefile import flip, small_case
 @pytest.fixture(scope="module")
 def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = small_case(tmp_path_factory.mktemp("case") / "pristine")
-    report_case.render(folder)
+    documents.render(folder)
     return folder
 
 

@@ -41,11 +41,31 @@ def test_analyze_has_exactly_the_promised_form() -> None:
     assert command is not None
     flags = {flag for parameter in command.params for flag in parameter.opts if flag.startswith("-")}
     assert flags == {
-        "--checkpoint", "--original", "--caption", "--index", "--controls", "--control-checkpoint", "--clip",
-        "--lora", "--validation", "--autoencoder",
-        "--profile", "--case", "-o", "--out", "--force", "--device", "--precision", "--seed", "--paper", "--progress",
-        "-v", "--verbose", "-q", "--quiet",
-    }  # fmt: skip
+        "--checkpoint",
+        "--original",
+        "--caption",
+        "--index",
+        "--controls",
+        "--control-checkpoint",
+        "--clip",
+        "--lora",
+        "--validation",
+        "--autoencoder",
+        "--profile",
+        "--case",
+        "-o",
+        "--out",
+        "--force",
+        "--device",
+        "--precision",
+        "--seed",
+        "--paper",
+        "--progress",
+        "-v",
+        "--verbose",
+        "-q",
+        "--quiet",
+    }
 
 
 def test_version() -> None:
@@ -91,8 +111,12 @@ def test_codes_are_distinct_and_all_in_use() -> None:
 def test_error_as_json() -> None:
     done = raising(errors.CheckpointError("Bad weights.", hint="Convert."), "--progress", "json")
     assert json.loads(done.stderr) == {
-        "event": "error", "code": 4, "name": "checkpoint", "message": "Bad weights.", "hint": "Convert.",
-    }  # fmt: skip
+        "event": "error",
+        "code": 4,
+        "name": "checkpoint",
+        "message": "Bad weights.",
+        "hint": "Convert.",
+    }
 
 
 def test_interruption_ends_with_130() -> None:

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from forensics import retrieval
 from forensics.errors import IndexError_
 from forensics.retrieval import CLIP, TrainingIndex
-from forensics.retrieval import build as building
 from forensics.retrieval.base import Column
-from forensics.retrieval.files import Files
-from forensics.retrieval.table import Record as TableRecord
-from forensics.retrieval.table import batch, schema
-from forensics.retrieval.writer import Record, Writer
+from forensics.retrieval.building import build as building
+from forensics.retrieval.building.files import Files
+from forensics.retrieval.building.table import Record as TableRecord
+from forensics.retrieval.building.table import batch, schema
+from forensics.retrieval.building.writer import Record, Writer
 
 COUNT, DIMENSION = 1000, 24
 Array = NDArray[np.float32]
@@ -58,9 +58,11 @@ def write_table(folder: Path, vectors: Array, ids: list[str], dtype: str = "floa
     folder.mkdir(parents=True)
     wanted = schema(columns, blobs=False)
     lance.write_dataset(
-        pa.Table.from_batches([rows], wanted), str(folder / "images.lance"), max_rows_per_file=shard_rows,
+        pa.Table.from_batches([rows], wanted),
+        str(folder / "images.lance"),
+        max_rows_per_file=shard_rows,
         data_storage_version="2.1",
-    )  # fmt: skip
+    )
     said = building.Statement(
         "a test index", columns, "2026-01-01T00:00:00Z", "Random vectors.", "made up", ".", "by the test"
     )

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from forensics import device, similarity
 from forensics.case import Absent, Better
-from forensics.descriptor import open_descriptor
-from forensics.embedding import Embedder
+from forensics.embedders.copies import open_descriptor
+from forensics.embedders.open_clip import Embedder
 from forensics.errors import SettingsError, WeightsError
-from forensics.images import resize
+from forensics.pictures.tensors import resize
 from forensics.similarity import METRICS, Similarity
 
 TOLERANCE = {"ssim": 1e-12, "tiled": 1e-12, "lpips": 1e-6, "aligned": 1e-6, "descriptor": 1e-6, "clip": 1e-6}

@@ -50,9 +50,11 @@ def single(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     bare = {name.removeprefix("first_stage_model."): tensor for name, tensor in tensors.items()}
     save_file(bare, root / "bare.safetensors")
     return {
-        "folder": root / "folder", "checkpoint": root / "generator", "whole file": root / "whole.safetensors",
+        "folder": root / "folder",
+        "checkpoint": root / "generator",
+        "whole file": root / "whole.safetensors",
         "bare file": root / "bare.safetensors",
-    }  # fmt: skip
+    }
 
 
 @torch.no_grad()

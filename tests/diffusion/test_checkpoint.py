@@ -38,8 +38,10 @@ def write_header(path: Path, shapes: dict[str, tuple[int, ...]], metadata: dict[
 
 def sd(version: int, **changes: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
     """The tensors that tell a generation, at small widths."""
-    text = {1: "cond_stage_model.transformer.text_model.embeddings.token_embedding.weight",
-            2: "cond_stage_model.model.token_embedding.weight"}[version]  # fmt: skip
+    text = {
+        1: "cond_stage_model.transformer.text_model.embeddings.token_embedding.weight",
+        2: "cond_stage_model.model.token_embedding.weight",
+    }[version]
     shapes = {
         f"{V1}0.0.weight": (8, 4, 3, 3),
         f"{V1}1.1.transformer_blocks.0.attn2.to_k.weight": (8, 768 if version == 1 else 1024),
@@ -126,9 +128,13 @@ def test_inpainting_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("pipeline", "told"),
-    [("StableDiffusionXLPipeline", "Stable Diffusion XL"), ("StableDiffusion3Pipeline", "Stable Diffusion 3"),
-     ("FluxPipeline", "Flux"), ("DDPMPipeline", "pixel-space")],
-)  # fmt: skip
+    [
+        ("StableDiffusionXLPipeline", "Stable Diffusion XL"),
+        ("StableDiffusion3Pipeline", "Stable Diffusion 3"),
+        ("FluxPipeline", "Flux"),
+        ("DDPMPipeline", "pixel-space"),
+    ],
+)
 def test_other_pipelines_are_named(tmp_path: Path, pipeline: str, told: str) -> None:
     (tmp_path / "model_index.json").write_text(json.dumps({"_class_name": pipeline, "unet": ["diffusers", "Other"]}))
     with pytest.raises(CheckpointError, match=told):

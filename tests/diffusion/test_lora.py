@@ -43,10 +43,14 @@ def root(folders: dict[str, Path]) -> Path:
     [
         ((f"{MODULE}.lora_A.weight", f"{MODULE}.lora_B.weight"), None, None, 1.0),
         ((f"{MODULE}.lora.down.weight", f"{MODULE}.lora.up.weight"), None, {"unet.r": 2, "unet.lora_alpha": 3}, 1.5),
-        ((f"lora_{MODULE.replace('.', '_')}.lora_down.weight", f"lora_{MODULE.replace('.', '_')}.lora_up.weight"),
-         1.0, None, 0.5),
+        (
+            (f"lora_{MODULE.replace('.', '_')}.lora_down.weight", f"lora_{MODULE.replace('.', '_')}.lora_up.weight"),
+            1.0,
+            None,
+            0.5,
+        ),
     ],
-)  # fmt: skip
+)
 def test_all_spellings_merge_the_same_product(
     root: Path, tmp_path: Path, names: tuple[str, str], alpha: float | None, stated: dict[str, int] | None, scale: float
 ) -> None:
@@ -63,8 +67,11 @@ def test_all_spellings_merge_the_same_product(
 
 def test_the_lora_is_part_of_what_is_identified(root: Path, tmp_path: Path) -> None:
     down, up = matrices()
-    path = write(tmp_path / "style.safetensors", {f"{MODULE}.lora_A.weight": down, f"{MODULE}.lora_B.weight": up},
-                 {"ss_output_name": "a manner"})  # fmt: skip
+    path = write(
+        tmp_path / "style.safetensors",
+        {f"{MODULE}.lora_A.weight": down, f"{MODULE}.lora_B.weight": up},
+        {"ss_output_name": "a manner"},
+    )
     bare, both = identify(str(root)), identify(str(root), lora=str(path))
     assert both.digest != bare.digest
     assert both.name == f"{bare.name} + style"

@@ -17,10 +17,22 @@ from forensics.inversion import INVERSIONS
 from forensics.inversion.base import Attempt, Plan, Rung, Search, run_many
 
 SEARCH = Search(
-    lengths=(1, 3, 99), hard_steps=2, hard_draws=2, finalists=3, finalist_draws=2, soft_lengths=(1, 2), soft_steps=2,
-    soft_draws=2, soft_bits=(1, 4), report_draws=3, noise_steps=4, noise_draws=2, noise_checks=2, noise_pictures=2,
+    lengths=(1, 3, 99),
+    hard_steps=2,
+    hard_draws=2,
+    finalists=3,
+    finalist_draws=2,
+    soft_lengths=(1, 2),
+    soft_steps=2,
+    soft_draws=2,
+    soft_bits=(1, 4),
+    report_draws=3,
+    noise_steps=4,
+    noise_draws=2,
+    noise_checks=2,
+    noise_pictures=2,
     latent_bits=(1, 4),
-)  # fmt: skip
+)
 """As the profiles' in kind, and small."""
 PLAN = Plan("a cat", "claimed caption", 3.0, 3, (5, 6), 2, SEARCH)
 

@@ -88,9 +88,16 @@ def graph(**changes: Any) -> dict[str, Any]:
         "3": {
             "class_type": "KSampler",
             "inputs": {
-                "seed": values["seed"], "steps": values["steps"], "cfg": values["cfg"], "sampler_name": "euler",
-                "scheduler": "normal", "denoise": 1.0, "model": ["10", 0], "positive": ["6", 0],
-                "negative": ["7", 0], "latent_image": ["5", 0],
+                "seed": values["seed"],
+                "steps": values["steps"],
+                "cfg": values["cfg"],
+                "sampler_name": "euler",
+                "scheduler": "normal",
+                "denoise": 1.0,
+                "model": ["10", 0],
+                "positive": ["6", 0],
+                "negative": ["7", 0],
+                "latent_image": ["5", 0],
             },
         },
         "4": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "v1-5-pruned-emaonly.safetensors"}},
@@ -101,7 +108,7 @@ def graph(**changes: Any) -> dict[str, Any]:
         "9": {"class_type": "SaveImage", "inputs": {"filename_prefix": "ComfyUI", "images": ["8", 0]}},
         "10": {"class_type": "LoraLoader", "inputs": {"lora_name": "ink.safetensors", "model": ["4", 0]}},
         "11": {"class_type": "CLIPTextEncode", "inputs": {"text": "not connected", "clip": ["4", 1]}},
-    }  # fmt: skip
+    }
 
 
 def workflow() -> dict[str, Any]:
@@ -111,16 +118,31 @@ def workflow() -> dict[str, Any]:
         "nodes": [
             {"id": 4, "type": "CheckpointLoaderSimple", "widgets_values": ["v1-5-pruned-emaonly.safetensors"]},
             {"id": 5, "type": "EmptyLatentImage", "widgets_values": [512, 768, 1]},
-            {"id": 6, "type": "CLIPTextEncode", "inputs": [{"name": "clip", "link": 1}],
-             "widgets_values": ["a hare, ink"]},
+            {
+                "id": 6,
+                "type": "CLIPTextEncode",
+                "inputs": [{"name": "clip", "link": 1}],
+                "widgets_values": ["a hare, ink"],
+            },
             {"id": 7, "type": "CLIPTextEncode", "inputs": [{"name": "clip", "link": 2}], "widgets_values": ["text"]},
-            {"id": 3, "type": "KSampler", "inputs": [
-                {"name": "model", "link": 3}, {"name": "positive", "link": 4}, {"name": "negative", "link": 5},
-                {"name": "latent_image", "link": 6}],
-             "widgets_values": [156680208700286, "randomize", 20, 8, "euler", "normal", 1]},
+            {
+                "id": 3,
+                "type": "KSampler",
+                "inputs": [
+                    {"name": "model", "link": 3},
+                    {"name": "positive", "link": 4},
+                    {"name": "negative", "link": 5},
+                    {"name": "latent_image", "link": 6},
+                ],
+                "widgets_values": [156680208700286, "randomize", 20, 8, "euler", "normal", 1],
+            },
         ],
         "links": [
-            [1, 4, 1, 6, 0, "CLIP"], [2, 4, 1, 7, 0, "CLIP"], [3, 4, 0, 3, 0, "MODEL"],
-            [4, 6, 0, 3, 1, "CONDITIONING"], [5, 7, 0, 3, 2, "CONDITIONING"], [6, 5, 0, 3, 3, "LATENT"],
+            [1, 4, 1, 6, 0, "CLIP"],
+            [2, 4, 1, 7, 0, "CLIP"],
+            [3, 4, 0, 3, 0, "MODEL"],
+            [4, 6, 0, 3, 1, "CONDITIONING"],
+            [5, 7, 0, 3, 2, "CONDITIONING"],
+            [6, 5, 0, 3, 3, "LATENT"],
         ],
-    }  # fmt: skip
+    }

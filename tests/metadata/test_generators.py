@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forensics import intake
 from forensics.case import Fact
-from forensics.metadata import GeneratorMetadata, webui
+from forensics.pictures import intake
+from forensics.pictures.metadata import GeneratorMetadata, webui
 from tests.metadata import files
 
 WEBUI = (
     "a hare, ink (wash:1.2)\nsecond line\nNegative prompt: text, blurry\nmore\n"
-    'Steps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 6.5, Seed: 4294967295, Size: 512x768, '
+    "Steps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 6.5, Seed: 4294967295, Size: 512x768, "
     'Model hash: 6ce0161689, Model: v1-5, Lora hashes: "ink: 1a2b, b: 3c", Version: v1.10.1'
-)  # fmt: skip
+)
 
 
 def one(data: bytes) -> GeneratorMetadata:
@@ -102,7 +102,10 @@ def test_comfyui_custom_sampler() -> None:
         "13": {
             "class_type": "SamplerCustomAdvanced",
             "inputs": {
-                "noise": ["25", 0], "guider": ["22", 0], "sampler": ["16", 0], "sigmas": ["17", 0],
+                "noise": ["25", 0],
+                "guider": ["22", 0],
+                "sampler": ["16", 0],
+                "sigmas": ["17", 0],
                 "latent_image": ["27", 0],
             },
         },
@@ -114,7 +117,7 @@ def test_comfyui_custom_sampler() -> None:
         "17": {"class_type": "BasicScheduler", "inputs": {"scheduler": "simple", "steps": 24, "model": ["12", 0]}},
         "12": {"class_type": "UNETLoader", "inputs": {"unet_name": "flux1-dev.safetensors"}},
         "27": {"class_type": "EmptySD3LatentImage", "inputs": {"width": 1024, "height": 1024, "batch_size": 1}},
-    }  # fmt: skip
+    }
     record = one(files.png(prompt=json.dumps(graph)))
     assert (record.prompt, record.seed, record.steps, record.guidance) == ("a fox", 99, 24, 3.5)
     assert (record.model, record.sampler, record.width) == ("flux1-dev.safetensors", "euler", 1024)
@@ -130,20 +133,37 @@ def test_comfyui_cycle_ends() -> None:
 
 def test_invokeai_in_its_three_layouts() -> None:
     third = {
-        "app_version": "5.0.2", "positive_prompt": "a hare", "negative_prompt": "text", "seed": 3, "steps": 30,
-        "scheduler": "euler", "cfg_scale": 7.5, "width": 512, "height": 640, "rand_device": "cpu",
+        "app_version": "5.0.2",
+        "positive_prompt": "a hare",
+        "negative_prompt": "text",
+        "seed": 3,
+        "steps": 30,
+        "scheduler": "euler",
+        "cfg_scale": 7.5,
+        "width": 512,
+        "height": 640,
+        "rand_device": "cpu",
         "model": {"key": "k", "hash": "blake3:ab", "name": "stable-diffusion-v1-5", "base": "sd-1"},
-    }  # fmt: skip
+    }
     record = one(files.png(invokeai_metadata=json.dumps(third)))
     assert (record.software, record.prompt, record.negative_prompt) == ("InvokeAI 5.0.2", "a hare", "text")
     assert (record.seed, record.steps, record.guidance, record.sampler) == (3, 30, 7.5, "euler")
     assert (record.model, record.model_hash) == ("stable-diffusion-v1-5", "blake3:ab")
     assert Fact("rand_device", "cpu") in record.further
     second = {
-        "model_weights": "stable-diffusion-1.5", "model_hash": "cc6c", "app_version": "2.3.5",
-        "image": {"prompt": [{"prompt": "a hare [text]", "weight": 1}], "steps": 50, "cfg_scale": 7.5, "seed": 4,
-                  "sampler": "k_lms", "width": 512, "height": 512},
-    }  # fmt: skip
+        "model_weights": "stable-diffusion-1.5",
+        "model_hash": "cc6c",
+        "app_version": "2.3.5",
+        "image": {
+            "prompt": [{"prompt": "a hare [text]", "weight": 1}],
+            "steps": 50,
+            "cfg_scale": 7.5,
+            "seed": 4,
+            "sampler": "k_lms",
+            "width": 512,
+            "height": 512,
+        },
+    }
     dream = '"a hare [text]" -s 50 -S 4 -W 512 -H 512 -C 7.5 -A k_lms'
     for data in (files.png(Dream=dream, sd_dash_metadata=json.dumps(second)), files.png(Dream=dream)):
         record = one(data)
@@ -153,14 +173,24 @@ def test_invokeai_in_its_three_layouts() -> None:
 
 def novelai() -> dict[str, str]:
     comment = {
-        "steps": 28, "height": 1216, "width": 832, "scale": 5.0, "seed": 2, "noise_schedule": "karras",
-        "sampler": "k_euler_ancestral", "prompt": "1girl", "uc": "lowres",
+        "steps": 28,
+        "height": 1216,
+        "width": 832,
+        "scale": 5.0,
+        "seed": 2,
+        "noise_schedule": "karras",
+        "sampler": "k_euler_ancestral",
+        "prompt": "1girl",
+        "uc": "lowres",
         "v4_prompt": {"caption": {"base_caption": "a hare", "char_captions": [{"char_caption": "brown"}]}},
-    }  # fmt: skip
+    }
     return {
-        "Title": "NovelAI generated image", "Description": "1girl", "Software": "NovelAI",
-        "Source": "NovelAI Diffusion V4 37442FCA", "Comment": json.dumps(comment),
-    }  # fmt: skip
+        "Title": "NovelAI generated image",
+        "Description": "1girl",
+        "Software": "NovelAI",
+        "Source": "NovelAI Diffusion V4 37442FCA",
+        "Comment": json.dumps(comment),
+    }
 
 
 @pytest.mark.parametrize("hidden", ["text", "pnginfo", "pngcomp", "rgbinfo", "rgbcomp"])
@@ -204,11 +234,20 @@ def test_hidden_record_that_is_damaged_is_said_to_be(damage: str) -> None:
 
 def test_fooocus_diffusers_easy_diffusion_midjourney() -> None:
     fooocus = {
-        "adm_guidance": "(1.5, 0.8, 0.3)", "base_model": "juggernautXL", "base_model_hash": "0abc", "full_prompt":
-        ["a hare", "cinematic"], "full_negative_prompt": ["text"], "guidance_scale": 4, "prompt": "a hare",
-        "resolution": "(1152, 896)", "sampler": "dpmpp_2m_sde_gpu", "scheduler": "karras", "seed": "5", "steps": 30,
+        "adm_guidance": "(1.5, 0.8, 0.3)",
+        "base_model": "juggernautXL",
+        "base_model_hash": "0abc",
+        "full_prompt": ["a hare", "cinematic"],
+        "full_negative_prompt": ["text"],
+        "guidance_scale": 4,
+        "prompt": "a hare",
+        "resolution": "(1152, 896)",
+        "sampler": "dpmpp_2m_sde_gpu",
+        "scheduler": "karras",
+        "seed": "5",
+        "steps": 30,
         "version": "Fooocus v2.5.5",
-    }  # fmt: skip
+    }
     record = one(files.png(parameters=json.dumps(fooocus), fooocus_scheme="fooocus"))
     assert (record.software, record.prompt, record.seed) == ("Fooocus v2.5.5", "a hare\ncinematic", 5)
     assert (record.width, record.height, record.model) == (1152, 896, "juggernautXL")
@@ -249,13 +288,36 @@ def test_prompt_stated_is_the_first_records() -> None:
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
-        st.sampled_from(["inputs", "nodes", "links", "class_type", "seed", "positive", "negative", "image", "prompt",
-                         "model", "widgets_values", "id", "text", "1", "v4_prompt", "caption", "char_captions"]),
-        inner, max_size=4,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "inputs",
+                    "nodes",
+                    "links",
+                    "class_type",
+                    "seed",
+                    "positive",
+                    "negative",
+                    "image",
+                    "prompt",
+                    "model",
+                    "widgets_values",
+                    "id",
+                    "text",
+                    "1",
+                    "v4_prompt",
+                    "caption",
+                    "char_captions",
+                ]
+            ),
+            inner,
+            max_size=4,
+        )
     ),
     max_leaves=20,
-)  # fmt: skip
+)
 KEYS = ("parameters", "prompt", "workflow", "invokeai_metadata", "sd_dash_metadata", "Dream", "Comment", "Description")
 
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from forensics import weights
-from forensics.reference.lpips_trunk import load_lpips
 from forensics.similarity.lpips import Lpips
+from samples.recipe.lpips_trunk import load_lpips
 
 
 @pytest.mark.parametrize(("height", "width"), [(32, 32), (64, 97), (256, 256)])

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from skimage.metrics import structural_similarity
 
-from forensics.images import resize
+from forensics.pictures.tensors import resize
 from forensics.similarity.ssim import Ssim, luminance, ssim_map
 
 Plane = NDArray[np.float64]

@@ -10,19 +10,20 @@ import pytest
 import torch
 from PIL import PngImagePlugin
 
-from forensics import diffusion, intake
+from forensics import diffusion
 from forensics.case import Absent, Better, Checkpoint, Comparison, Pair, StatedRecipe
 from forensics.device import choose, noise
-from forensics.images import to_picture, to_tensor
 from forensics.inversion.regeneration import generate
-from forensics.metadata import GeneratorMetadata
 from forensics.origin import recipe
 from forensics.origin.gate import gate, retention_target
 from forensics.origin.reconstruction import LAYER, losses, on_grid
+from forensics.pictures import intake
+from forensics.pictures.metadata import GeneratorMetadata
+from forensics.pictures.tensors import to_picture, to_tensor
 from forensics.resources import samples
 from forensics.similarity.lpips import Lpips
 from forensics.stages import origin
-from forensics.validation import origin_study
+from tests.studies import origin_study
 
 REFERENCE = samples() / "reference"
 
@@ -68,9 +69,17 @@ def test_pictures_are_cut_to_whole_cells_and_never_resampled() -> None:
 
 def written(checkpoint: Checkpoint, **changes: object) -> GeneratorMetadata:
     record = GeneratorMetadata(
-        "test", "text", prompt="bull, animal, mammal", seed=7, steps=5, sampler="DDIM", guidance=3.0,
-        model_hash=checkpoint.digest[:10], width=128, height=128,
-    )  # fmt: skip
+        "test",
+        "text",
+        prompt="bull, animal, mammal",
+        seed=7,
+        steps=5,
+        sampler="DDIM",
+        guidance=3.0,
+        model_hash=checkpoint.digest[:10],
+        width=128,
+        height=128,
+    )
     return dataclasses.replace(record, **changes)  # type: ignore[arg-type]
 
 
@@ -130,9 +139,13 @@ def test_the_gate_opens_only_by_its_rule() -> None:
     far = StatedRecipe("g", "P1", 3, 0.5, 0.1)
     near = dataclasses.replace(far, largest_difference=2)
     for primary, followed, output in [
-        (ranked(0), none, True), (ranked(1), none, False), (ranked(1), far, False), (ranked(19), near, True),
-        (None, none, False), (None, near, True),
-    ]:  # fmt: skip
+        (ranked(0), none, True),
+        (ranked(1), none, False),
+        (ranked(1), far, False),
+        (ranked(19), near, True),
+        (None, none, False),
+        (None, near, True),
+    ]:
         decided = gate(primary, followed, 0.05, ("R1", "N1"), "Q1")
         assert decided.output is output
         assert bool(decided.grounds) is output
@@ -147,9 +160,12 @@ def test_the_gate_opens_only_by_its_rule() -> None:
 def test_an_altered_copy_is_asked_of_its_work() -> None:
     none = Absent("regeneration by the stated recipe", "The file states no generation parameters.")
     for copies, target in [
-        ({}, "Q1"), ({"N1": ("mirrored",)}, "N1"), ({"N2": ("mirrored",), "R1": ("cropped",)}, "R1"),
-        ({"R1": ("mirrored",), "N1": ()}, "Q1"), ({"R1": ()}, "Q1"),
-    ]:  # fmt: skip
+        ({}, "Q1"),
+        ({"N1": ("mirrored",)}, "N1"),
+        ({"N2": ("mirrored",), "R1": ("cropped",)}, "R1"),
+        ({"R1": ("mirrored",), "N1": ()}, "Q1"),
+        ({"R1": ()}, "Q1"),
+    ]:
         decided = gate(ranked(1), none, 0.05, ("R1", "N1", "N2"), "Q1", copies)
         assert decided.target == target
         assert not decided.output
@@ -174,10 +190,11 @@ def test_the_table_is_made_from_raw_values_alone() -> None:
     values = {name: [1.0, 1.1, 1.2] for name in origin_study.STATISTICS}
     others = {name: [float(v) for v in range(2, 22)] for name in origin_study.STATISTICS}
     raw = {
-        "made": 3, "controls": 20,
+        "made": 3,
+        "controls": 20,
         "groups": {"as it is": {"made": values, "controls": others}, "lost": {"made": others, "controls": others}},
         "strangers": {},
-    }  # fmt: skip
+    }
     rows = origin_study.table(raw)["treatments"]
     for name in origin_study.STATISTICS:
         assert rows["as it is"][name]["auc"]["value"] == 1

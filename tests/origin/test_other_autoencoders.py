@@ -12,18 +12,19 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from forensics import diffusion, intake, pipeline, schema
+from forensics import diffusion, examination, schema
 from forensics.case import Absent, Origin, Pair, Reconstruction
-from forensics.casefile import Ledger
 from forensics.device import choose
 from forensics.diffusion import autoencoder, autoencoder_load
 from forensics.diffusion.autoencoder import NONE_GIVEN, Beside, beside
 from forensics.errors import ExitCode
 from forensics.events import ignore
-from forensics.images import to_picture, to_tensor
+from forensics.folder import Ledger
 from forensics.origin.reconstruction import LAYER, LayerError, Losses
+from forensics.pictures import intake
+from forensics.pictures.tensors import to_picture, to_tensor
 from forensics.protocol import PROFILES
-from forensics.report import subjects
+from forensics.report.sections import items as subjects
 from forensics.resources import samples
 from forensics.settings import Settings
 from forensics.similarity.lpips import Lpips
@@ -171,10 +172,21 @@ def test_the_stage_hands_the_rows_to_the_report_and_leaves_the_rank_alone(
         work = Work.of(item.exhibit, picture)
         traced.append(
             origin.trace(
-                work, item, checkpoint, [], Found(Absent("", "")), group, protocol, choose("cpu"), {"lpips": lpips},
-                ledger, ignore, {}, found,
+                work,
+                item,
+                checkpoint,
+                [],
+                Found(Absent("", "")),
+                group,
+                protocol,
+                choose("cpu"),
+                {"lpips": lpips},
+                ledger,
+                ignore,
+                {},
+                found,
             )
-        )  # fmt: skip
+        )
     with_, without = traced
     assert with_.comparisons == without.comparisons
     assert with_.comparisons[0].primary_for is Pair.ORIGIN
@@ -224,8 +236,8 @@ def test_a_wrong_autoencoder_fails_before_any_folder_exists(tmp_path: Path) -> N
 
 def test_the_base_of_an_embedded_fine_tune_is_at_hand_as_its_control() -> None:
     settings = Settings(lora=str(REFERENCE / "finetune"))
-    tuned = pipeline.identify(settings)
-    base = pipeline._control_checkpoint(settings, tuned)
+    tuned = examination.identify(settings)
+    base = examination._control_checkpoint(settings, tuned)
     assert base is not None
     assert base.lora == ""
     assert diffusion.load(base, choose("cpu")).checkpoint is base

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from forensics.reference import card
+from samples.recipe import card
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "reference"
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from forensics.reference import data
-from forensics.reference.captions import captions, choose_keywords, clean_keywords, clean_title, words
+from samples.recipe import data
+from samples.recipe.captions import captions, choose_keywords, clean_keywords, clean_title, words
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "reference"
 

@@ -17,11 +17,11 @@ from diffusers import StableDiffusionPipeline
 from PIL import Image
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from forensics.reference import clip, lpips_trunk, tokenizer, training
-from forensics.reference.data import read_manifest, read_pixels
-from forensics.reference.evaluate import tensor, tiled_distance
-from forensics.reference.muon import Muon, orthogonal
-from forensics.reference.twin import build_scheduler, training_times
+from samples.recipe import clip, lpips_trunk, tokenizer, training
+from samples.recipe.data import read_manifest, read_pixels
+from samples.recipe.evaluate import tensor, tiled_distance
+from samples.recipe.muon import Muon, orthogonal
+from samples.recipe.twin import build_scheduler, training_times
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "reference"
 TRUNK = SAMPLES.parent / "weights" / "lpips-alexnet-trunk.safetensors"

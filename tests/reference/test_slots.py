@@ -7,8 +7,8 @@ from itertools import islice
 
 import pytest
 
-from forensics.reference import slots
-from forensics.reference.data import Work
+from samples.recipe import slots
+from samples.recipe.data import Work
 
 
 def work(number: int, role: str, repetitions: int) -> Work:

@@ -14,13 +14,13 @@ from diffusers import StableDiffusionPipeline
 from PIL import Image
 
 from forensics.case import Absent
-from forensics.descriptor import CopyDescriptor, open_descriptor
 from forensics.device import choose
 from forensics.diffusion import identify, load
-from forensics.reference import descriptor, edits, finetune
-from forensics.reference.data import FINETUNE_CREATOR, read_manifest, read_pixels
-from forensics.reference.differences import differences
-from forensics.reference.differences import run as compare
+from forensics.embedders.copies import CopyDescriptor, open_descriptor
+from samples.recipe import descriptor, edits, finetune
+from samples.recipe.data import FINETUNE_CREATOR, read_manifest, read_pixels
+from samples.recipe.differences import differences
+from samples.recipe.differences import run as compare
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "reference"
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from forensics import casefile, verbal
+from forensics import folder as case_folder
+from forensics import verbal
 from forensics.case import (
     NOTHING_TO_EXCLUDE,
     Absent,
@@ -133,7 +134,7 @@ class Builder:
     def put(self, tag: str, picture: Image.Image, title: str, made_by: str, seed: int | None = None) -> str:
         data = png(picture)
         path = f"exhibits/{sha(data)}.png"
-        casefile.stored(self.folder, path).write_bytes(data)
+        case_folder.stored(self.folder, path).write_bytes(data)
         self.exhibits.append(
             Exhibit(tag, sha(data), sha(picture.tobytes()), path, "image/png", *picture.size, title, made_by, seed)
         )
@@ -142,7 +143,7 @@ class Builder:
     def item(self, tag: str, role: str, name: str, seed: int, **facts: tuple[Fact, ...]) -> Item:
         exhibit = next(e for e in self.exhibits if e.id == tag)
         received = png(scene(seed, grain=1))
-        casefile.stored(self.folder, f"exhibits/{sha(received)}.png").write_bytes(received)
+        case_folder.stored(self.folder, f"exhibits/{sha(received)}.png").write_bytes(received)
         return Item(
             tag,
             role,
@@ -679,7 +680,7 @@ def _case(
     findings: tuple[Finding, ...],
     absences: tuple[Absent, ...],
 ) -> Case:
-    casefile.stored(b.folder, "protocol.json").write_bytes(PROTOCOL)
+    case_folder.stored(b.folder, "protocol.json").write_bytes(PROTOCOL)
     rows = [("received", i.id, i.sha256) for i in items]
     rows += [("exhibit stored", e.id, e.sha256) for e in b.exhibits]
     return Case(
@@ -726,7 +727,7 @@ def _case(
 def bits_and_validation(folder: Path, case: Case) -> Case:
     """The full case with curves, a ledger and a validation record: numbers invented but coherent."""
     record = b'{"record": "of this test"}\n'
-    casefile.stored(folder, "validation.json").write_bytes(record)
+    case_folder.stored(folder, "validation.json").write_bytes(record)
 
     def curve(name: str, kind: CurveKind, slope: float, start: float, spread: float = 0.0, over: str = "") -> RateCurve:
         points = []
@@ -759,24 +760,90 @@ def bits_and_validation(folder: Path, case: Case) -> Case:
         curve("AVIF", CurveKind.CODEC, 11000, 1200, 0, container),
     )
     ledger = (
-        LedgerRow("Regeneration from the caption", "V3", "8 tokens of text and the choice among 16 seeds.", 113.2,
-                  0.133, 0.16, 0.52, 0.45, 0.2, True, 0, 0, 24, 0.04, False, 9100.0),
-        LedgerRow("Soft prompt", "", "16 vectors of the text encoder, quantised.", 4096.0,
-                  0.12, 0.14, 0.31, 0.24, 0.2, True, 0, 0, 24, 0.04, False, 11200.0),
-        LedgerRow("Autoencoder", "V1", "The whole latent of the disputed image.", 32768.0,
-                  0.0811, 0.0811, 0.09, 0.06, 0.2, True, 24, 6, 24, 0.28, True, 40100.0),
-    )  # fmt: skip
+        LedgerRow(
+            "Regeneration from the caption",
+            "V3",
+            "8 tokens of text and the choice among 16 seeds.",
+            113.2,
+            0.133,
+            0.16,
+            0.52,
+            0.45,
+            0.2,
+            True,
+            0,
+            0,
+            24,
+            0.04,
+            False,
+            9100.0,
+        ),
+        LedgerRow(
+            "Soft prompt",
+            "",
+            "16 vectors of the text encoder, quantised.",
+            4096.0,
+            0.12,
+            0.14,
+            0.31,
+            0.24,
+            0.2,
+            True,
+            0,
+            0,
+            24,
+            0.04,
+            False,
+            11200.0,
+        ),
+        LedgerRow(
+            "Autoencoder",
+            "V1",
+            "The whole latent of the disputed image.",
+            32768.0,
+            0.0811,
+            0.0811,
+            0.09,
+            0.06,
+            0.2,
+            True,
+            24,
+            6,
+            24,
+            0.28,
+            True,
+            40100.0,
+        ),
+    )
     spread = [-1.0 + 0.02 * i for i in range(64)]
     planted = tuple(min(2.2, 0.35 + 1.2 * abs(v) ** 0.5 * (1 if v > -0.9 else -1)) for v in spread)
     unseen = tuple(max(-1.6, -0.9 + 0.8 * v) for v in spread)
     pair = ValidatedPair(
-        Pair.RETENTION, ("median LPIPS over the seeds",), "planted works", "works the checkpoint never saw", 64, 320,
-        0.41, 0.37, 0.93, (0.9, 0.96), -1.6, 2.2, planted, unseen, (15, 320), (3, 320), (4, 64), (19, 320),
-        (GroupRates("trained on 16 times a pass", 20, 0.957, 4, 0.7, in_first=True),
-         GroupRates("trained on 4 times a pass", 20, 0.702, 19, -1.6, in_first=False)),
+        Pair.RETENTION,
+        ("median LPIPS over the seeds",),
+        "planted works",
+        "works the checkpoint never saw",
+        64,
+        320,
+        0.41,
+        0.37,
+        0.93,
+        (0.9, 0.96),
+        -1.6,
+        2.2,
+        planted,
+        unseen,
+        (15, 320),
+        (3, 320),
+        (4, 64),
+        (19, 320),
+        (
+            GroupRates("trained on 16 times a pass", 20, 0.957, 4, 0.7, in_first=True),
+            GroupRates("trained on 4 times a pass", 20, 0.702, 19, -1.6, in_first=False),
+        ),
         (ChangedRates("JPEG, quality 30", 20, 20, 0.995, 3, 0), ChangedRates("mirrored", 20, 20, 0.4375, 18, 0)),
         "Codelength, share that the prompt saves",
-    )  # fmt: skip
+    )
     validation = ValidationFacts(
         "twin-a-standard",
         sha(record),
@@ -851,21 +918,37 @@ def laid_over(folder: Path, case: Case) -> Case:
     flat = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
     place = Place(0.125, 0.25, 0.25, 0.375)
     found = Correspondence(
-        "D1", "R1", Outcome.PARTLY, "Laid over each other (similarity, mirrored; residual 0.12 pixels), half agrees.",
+        "D1",
+        "R1",
+        Outcome.PARTLY,
+        "Laid over each other (similarity, mirrored; residual 0.12 pixels), half agrees.",
         (Region(1, "similarity", flat, True, False, 24, 0.12, place, place, 0.52, 0.48, 96, 64, 128),),
-        "The corresponding area is about the same share of both pictures (52% and 48%).", ("hues turned",),
+        "The corresponding area is about the same share of both pictures (52% and 48%).",
+        ("hues turned",),
         (Fact("detail that both pictures have, pixels", "256"), Absent("ceiling of the autoencoder", "No checkpoint.")),
         (Element(1, place, place, 0.97, "agrees"), Element(2, place, place, 0.61, "undecided")),
         (Element(3, place, place, 0.11, "differs"),),
-        (Fact("SSIM on the overlap (wang-2004/1)", "0.9035"),), ("D1L", "D1O", "D1B", "D1M", "D1E"),
+        (Fact("SSIM on the overlap (wang-2004/1)", "0.9035"),),
+        ("D1L", "D1O", "D1B", "D1M", "D1E"),
         "correspondence/2, outcome/3",
         CommonElements(("t1", "t2", "t3"), ("t1", "t2"), ("t3",), place, 0.12, left_out=True),
         word_rates="How often this word errs was measured: of 3,000 unrelated pairs 0 are said to reproduce.",
-    )  # fmt: skip
+    )
     beside = dataclasses.replace(
-        found, id="DC", outcome=Outcome.NONE, basis="No geometric correspondence.", regions=(), containment="",
-        tones=(), ceilings=(), elements=(), differences=(), figures=(), common=NOTHING_TO_EXCLUDE, laid="C1",
-    )  # fmt: skip
+        found,
+        id="DC",
+        outcome=Outcome.NONE,
+        basis="No geometric correspondence.",
+        regions=(),
+        containment="",
+        tones=(),
+        ceilings=(),
+        elements=(),
+        differences=(),
+        figures=(),
+        common=NOTHING_TO_EXCLUDE,
+        laid="C1",
+    )
     return dataclasses.replace(
         case, exhibits=(*case.exhibits, *more.exhibits), correspondences=(found,), control_correspondence=beside
     )

@@ -32,9 +32,18 @@ def _ratio(value: float) -> LikelihoodRatio:
     """A ratio as an evaluation gives it."""
     found = math.log10(value)
     return LikelihoodRatio(
-        found, found - 0.2, found + 0.1, found, -1.7, 2.4, verbal.band(found), 52, 320, (FeatureValue(WORDS, 0.4),),
+        found,
+        found - 0.2,
+        found + 0.1,
+        found,
+        -1.7,
+        2.4,
+        verbal.band(found),
+        52,
+        320,
+        (FeatureValue(WORDS, 0.4),),
         "c" * 64,
-    )  # fmt: skip
+    )
 
 
 def heavy(folder: Path) -> Case:
@@ -62,9 +71,16 @@ def heavy(folder: Path) -> Case:
         for i, s in enumerate(seeds, start=1)
     )
     extra = dataclasses.replace(
-        case.inversions[2], id="V4", title="Regeneration from the caption of N1", prompt=WORDS + FOREIGN,
-        prompt_source="caption of neighbour N1", seeds=seeds, outputs=outs, best="H2", median="H5",
-    )  # fmt: skip
+        case.inversions[2],
+        id="V4",
+        title="Regeneration from the caption of N1",
+        prompt=WORDS + FOREIGN,
+        prompt_source="caption of neighbour N1",
+        seeds=seeds,
+        outputs=outs,
+        best="H2",
+        median="H5",
+    )
     names = [f"{LONG}{i:03d}.png" for i in range(60)]
     scores = tuple(ControlScore(n, 0.3 + (i * 37 % 60) / 400) for i, n in enumerate(names))
     crowded = tuple(ControlScore(n, 0.5) for n in names)
@@ -94,15 +110,25 @@ def heavy(folder: Path) -> Case:
     return dataclasses.replace(
         case,
         matter=dataclasses.replace(
-            case.matter, title=f"Ledger Arts and others v. {WORDS}", claimant=WORDS, court=f"Court of {WORDS}",
-            reference="EX-" + "9" * 60, questions=tuple(WORDS for _ in range(5)), examiner=WORDS,
+            case.matter,
+            title=f"Ledger Arts and others v. {WORDS}",
+            claimant=WORDS,
+            court=f"Court of {WORDS}",
+            reference="EX-" + "9" * 60,
+            questions=tuple(WORDS for _ in range(5)),
+            examiner=WORDS,
         ),
-        items=tuple(items), exhibits=tuple(b.exhibits), inversions=(*case.inversions, extra), comparisons=comparisons,
-        metrics=(*case.metrics, *more), measurements=(*b.measurements, *missing),
-        assessments=(*case.assessments, *assessments), findings=findings,
+        items=tuple(items),
+        exhibits=tuple(b.exhibits),
+        inversions=(*case.inversions, extra),
+        comparisons=comparisons,
+        metrics=(*case.metrics, *more),
+        measurements=(*b.measurements, *missing),
+        assessments=(*case.assessments, *assessments),
+        findings=findings,
         absences=(*case.absences, *(Absent(f"{WORDS} {i}", WORDS, WORDS) for i in range(6))),
         neighbours=tuple(
             dataclasses.replace(n, exhibit=None if n.rank > 7 else n.exhibit, training_id=LONG, caption=WORDS + FOREIGN)
             for n in case.neighbours
         ),
-    )  # fmt: skip
+    )

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from forensics import report
+from forensics.overlay import align, correspondence, outcome, regions, thumbnail_level
 from forensics.report.view import DESCRIBED
-from forensics.similarity import METRICS, align, correspondence, outcome, regions, thumbnail_level
+from forensics.similarity import METRICS
 from tests.report.cases import CASES
 from tests.report.pages import words
 

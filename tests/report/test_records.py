@@ -8,8 +8,9 @@ import io
 from pathlib import Path
 
 from forensics.case import ControlFacts, CustodyEntry, Setting
-from forensics.report import records, words
-from forensics.report.measures import Measures
+from forensics.report import words
+from forensics.report.sections import appendices as records
+from forensics.report.sections.measurements import Measures
 from forensics.report.tables import CONTROL_WORKS, tables
 from tests.report.cases import CASES
 
@@ -72,9 +73,10 @@ def test_the_outputs_of_a_run_are_summed_up_with_their_true_median_and_range(tmp
     row = next(r for r in table.rows if r.what.startswith(run.title))
     disputed = case.item(case.disputed).exhibit
     values = sorted(
-        m.value for m in case.measurements
+        m.value
+        for m in case.measurements
         if m.metric == "lpips" and (m.a, m.b) in {(disputed, t) for t in run.outputs} and hasattr(m, "value")
-    )  # fmt: skip
+    )
     middle = (values[(len(values) - 1) // 2] + values[len(values) // 2]) / 2
     column = [c.name for c in table.columns].index("LPIPS")
     assert row.cells[column].value == f"{middle:.3f} ({values[0]:.3f}–{values[-1]:.3f})"

@@ -15,7 +15,8 @@ from typing import Literal
 
 import pytest
 
-from forensics import casefile, report, schema
+from forensics import folder as case_folder
+from forensics import report, schema
 from forensics.case import Case
 from forensics.errors import RenderingError, VerificationError
 from forensics.report import pdf
@@ -144,14 +145,14 @@ def test_paper(paper: Literal["A4", "Letter"], points: tuple[int, int]) -> None:
 
 def test_missing_exhibit_is_named(bare: tuple[Case, Path]) -> None:
     case, folder = bare
-    casefile.stored(folder, case.exhibit("A1").path).unlink()
+    case_folder.stored(folder, case.exhibit("A1").path).unlink()
     with pytest.raises(VerificationError, match="Exhibit A1"):
         report.render(case, folder)
 
 
 def test_flipped_byte_is_named(bare: tuple[Case, Path]) -> None:
     case, folder = bare
-    path = casefile.stored(folder, case.exhibit("A1").path)
+    path = case_folder.stored(folder, case.exhibit("A1").path)
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)

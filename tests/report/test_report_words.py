@@ -9,7 +9,9 @@ import pytest
 
 from forensics import resources, verbal
 from forensics.case import Absent, Better, Comparison, ControlScore, LikelihoodRatio, Pair
-from forensics.report import charts, glyphs, svg, words
+from forensics.report import glyphs, words
+from forensics.report.charts import strips as charts
+from forensics.report.charts.strips import svg
 from tests.report.cases import CASES, CLIP, LPIPS, SSIM
 from tests.report.wording import violations
 

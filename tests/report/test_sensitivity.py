@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from forensics.case import Better, Pair
-from forensics.report.sensitivity import bears_on, sensitivity
+from forensics.report.sections.sensitivity import bears_on, sensitivity
 from tests.report.cases import CASES
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from forensics import device
-from forensics.embedding import Embedder
+from forensics.embedders.open_clip import Embedder
 from tests.contracts.tiny_open_clip import save_tiny_open_clip
 
 

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from forensics import retrieval
 from forensics.errors import IndexError_
-from forensics.retrieval import CLIP, COPY, approximate, recall
+from forensics.retrieval import CLIP, COPY, recall
 from forensics.retrieval.base import Column
-from forensics.retrieval.build import Statement, take
-from forensics.retrieval.files import Files
-from forensics.retrieval.native import LanceIndex
-from forensics.retrieval.table import Record, batch, schema
+from forensics.retrieval.building import approximate
+from forensics.retrieval.building.build import Statement, take
+from forensics.retrieval.building.files import Files
+from forensics.retrieval.building.table import Record, batch, schema
+from forensics.retrieval.readers.native import LanceIndex
 
 ROWS, PARTITIONS = 2048, 16
 COLUMNS = (Column(CLIP, "made", "1" * 64, "none", 32, "float16"), Column(COPY, "made", "2" * 64, "none", 16, "float16"))

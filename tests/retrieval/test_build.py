@@ -16,13 +16,13 @@ import pytest
 from PIL import Image
 
 from forensics import retrieval
-from forensics.embedding import Embedder
+from forensics.embedders.open_clip import Embedder
 from forensics.errors import IndexError_
 from forensics.events import Event
-from forensics.images import to_tensor
-from forensics.retrieval.build import build
+from forensics.pictures.tensors import to_tensor
+from forensics.retrieval.building.build import build
 from forensics.retrieval.encoders import clip
-from forensics.retrieval.native import LanceIndex
+from forensics.retrieval.readers.native import LanceIndex
 
 NAMES = [f"{n:02d}" for n in range(11)]
 BUILT = "2026-01-01T00:00:00Z"

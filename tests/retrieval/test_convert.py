@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from forensics import retrieval
-from forensics.embedding import Embedder
+from forensics.embedders.open_clip import Embedder
 from forensics.errors import IndexError_
-from forensics.retrieval.build import build
-from forensics.retrieval.convert import export_to, import_from
+from forensics.retrieval.building.build import build
+from forensics.retrieval.building.convert import export_to, import_from
 from forensics.retrieval.encoders import clip
 from tests.retrieval.test_build import picture, tensor
 

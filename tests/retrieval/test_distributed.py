@@ -13,16 +13,16 @@ import torch
 from PIL import Image
 
 from forensics import retrieval
-from forensics.embedding import Embedder
+from forensics.embedders.open_clip import Embedder
 from forensics.errors import IndexError_
 from forensics.events import Event
 from forensics.retrieval import CLIP
-from forensics.retrieval.build import build as build_alone
-from forensics.retrieval.build import excluded_rows
-from forensics.retrieval.native import LanceIndex
+from forensics.retrieval.building.build import build as build_alone
+from forensics.retrieval.building.build import excluded_rows
+from forensics.retrieval.readers.native import LanceIndex
 
 ray = pytest.importorskip("ray", reason="Ray is the extra `forensics[distributed]`")
-from forensics.retrieval import distributed, distributed_search  # noqa: E402
+from forensics.retrieval.ray import distributed, distributed_search  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
@@ -92,8 +92,14 @@ def test_a_machine_lost_during_the_build_changes_nothing(
             machines.remove_node(sorted(machines.worker_nodes, key=str)[0], allow_graceful=False)  # type: ignore[attr-defined]
 
     made = distributed.build(
-        works, out, embedder, address=machines.address, unit_rows=UNIT, fragment_rows=16, emit=lose_one,  # type: ignore[attr-defined]
-    )  # fmt: skip
+        works,
+        out,
+        embedder,
+        address=machines.address,
+        unit_rows=UNIT,
+        fragment_rows=16,
+        emit=lose_one,  # type: ignore[attr-defined]
+    )
     assert 0 < lost[0] < (COUNT + 2) / UNIT, "the machine was lost in the middle"
     index = LanceIndex(str(out))
     assert made.snapshot.count == index.facts.count == COUNT

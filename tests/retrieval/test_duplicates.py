@@ -11,12 +11,12 @@ from PIL import Image
 
 from forensics import retrieval
 from forensics.case import Repeats
-from forensics.embedding import Embedder
+from forensics.embedders.open_clip import Embedder
 from forensics.retrieval import duplicates
-from forensics.retrieval.build import build
-from forensics.retrieval.convert import export_to, import_from
+from forensics.retrieval.building.build import build
+from forensics.retrieval.building.convert import export_to, import_from
 from forensics.retrieval.encoders import clip
-from forensics.retrieval.native import LanceIndex
+from forensics.retrieval.readers.native import LanceIndex
 from tests.retrieval.test_build import picture, tensor
 
 

@@ -11,12 +11,12 @@ import pytest
 from PIL import Image
 
 from forensics import device, resources, retrieval
-from forensics.embedding import Embedder
-from forensics.images import to_tensor
-from forensics.intake import decode
-from forensics.retrieval.embedded import build_embedded
+from forensics.embedders.open_clip import Embedder
+from forensics.pictures.intake import decode
+from forensics.pictures.tensors import to_tensor
 from forensics.retrieval.encoders import clip
 from tests.contracts.tiny_open_clip import save_tiny_open_clip
+from tests.studies.embedded import build_embedded
 
 SHIPPED = resources.samples() / "reference"
 

@@ -14,12 +14,12 @@ from click.testing import CliRunner
 
 from forensics import retrieval
 from forensics.cli import main
-from forensics.embedding import Embedder
+from forensics.embedders.open_clip import Embedder
 from forensics.errors import ExitCode, IndexError_
 from forensics.retrieval import CLIP
-from forensics.retrieval.convert import import_from
+from forensics.retrieval.building.convert import import_from
 from forensics.retrieval.encoders import clip
-from forensics.retrieval.faiss_folder import FaissFolder
+from forensics.retrieval.readers.faiss_folder import FaissFolder
 from tests.contracts.test_retrieval_contract import plain, unit, vectors_with_ties
 from tests.retrieval.test_build import picture, tensor
 
@@ -56,8 +56,9 @@ def write_rows(folder: Path, rows: list[dict[str, object]], files: int = 3, suff
 def random_folder(folder: Path, kind: str, *, suffix: str = ".parquet", raw: bool = False) -> Path:
     """A thousand random vectors, ties among them; leads without pictures."""
     vectors, ids = vectors_with_ties()
-    write_rows(folder, [{"key": i, "url": f"https://example.org/{i}", "caption": f"caption {i}"} for i in ids],
-               suffix=suffix)  # fmt: skip
+    write_rows(
+        folder, [{"key": i, "url": f"https://example.org/{i}", "caption": f"caption {i}"} for i in ids], suffix=suffix
+    )
     faiss.write_index(index_of(vectors, kind), str(folder / "image.index"))
     if raw:
         (folder / "img_emb").mkdir()

@@ -12,10 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from forensics import retrieval
-from forensics.embedding import Embedder
+from forensics.embedders.open_clip import Embedder
 from forensics.errors import IndexError_
-from forensics.retrieval import checks, folder
 from forensics.retrieval.encoders import clip
+from forensics.retrieval.readers import checks, folder
 from tests.contracts.test_retrieval_contract import unit, write
 
 DIMENSION = 8

@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 
 from forensics import retrieval
-from forensics.embedding import Embedder
+from forensics.embedders.open_clip import Embedder
 from forensics.errors import IndexError_
-from forensics.images import to_picture
-from forensics.retrieval.build import build, excluded_rows, remove
+from forensics.pictures.tensors import to_picture
+from forensics.retrieval.building.build import build, excluded_rows, remove
 from forensics.retrieval.encoders import clip
-from forensics.retrieval.native import LanceIndex
 from forensics.retrieval.phash import distances, phash
+from forensics.retrieval.readers.native import LanceIndex
 from tests.retrieval.test_build import picture, tensor
 
 COUNT = 40
@@ -31,8 +31,8 @@ from pathlib import Path
 import torch
 torch.set_num_threads(1)
 from forensics import device
-from forensics.embedding import Embedder
-from forensics.retrieval.build import build
+from forensics.embedders.open_clip import Embedder
+from forensics.retrieval.building.build import build
 source, out, model = sys.argv[1:]
 build(Path(source), out, Embedder.open(model, device.choose("cpu")), unit_rows=4)
 """
@@ -86,9 +86,9 @@ def test_a_build_that_was_killed_goes_on_and_ends_with_the_same_rows(works: Path
 
 
 def test_another_build_is_not_taken_for_a_resumed_one(works: Path, tmp_path: Path, embedder: Embedder) -> None:
-    from forensics.retrieval import build as building
-    from forensics.retrieval.files import Files
-    from forensics.retrieval.sources import open_source
+    from forensics.retrieval.building import build as building
+    from forensics.retrieval.building.files import Files
+    from forensics.retrieval.building.sources import open_source
 
     files = Files(str(tmp_path / "index"))
     building.resume(files, open_source(works), building.plan(embedder, None, "float32", keep_bytes=False), "v1")

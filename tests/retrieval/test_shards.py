@@ -13,14 +13,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from forensics import retrieval
-from forensics.embedding import Embedder
+from forensics.embedders.open_clip import Embedder
 from forensics.errors import IndexError_
 from forensics.retrieval import CLIP
-from forensics.retrieval.arrays import Arrays
-from forensics.retrieval.build import build, excluded_rows
+from forensics.retrieval.building.build import build, excluded_rows
 from forensics.retrieval.encoders import clip
-from forensics.retrieval.native import LanceIndex
-from forensics.retrieval.shards import Shards
+from forensics.retrieval.readers.arrays import Arrays
+from forensics.retrieval.readers.native import LanceIndex
+from forensics.retrieval.readers.shards import Shards
 from tests.contracts.test_retrieval_contract import plain, unit, vectors_with_ties
 from tests.retrieval.test_build import picture, tensor
 from tests.retrieval.test_faiss_folder import faiss, index_of, shuffle, write_rows
@@ -44,9 +44,15 @@ def shards(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     for shard in range(2):
         numbers = range(24 * shard, 24 * shard + 24)
         rows = [
-            {"key": key(n), "url": f"https://example.org/{n}", "caption": f"row {n}", "status": "success",
-             "sha256": hashlib.sha256(downloaded(n)).hexdigest()} for n in numbers
-        ]  # fmt: skip
+            {
+                "key": key(n),
+                "url": f"https://example.org/{n}",
+                "caption": f"row {n}",
+                "status": "success",
+                "sha256": hashlib.sha256(downloaded(n)).hexdigest(),
+            }
+            for n in numbers
+        ]
         rows += [{"key": f"{shard:05d}9{i:03d}", "status": "failed_to_download"} for i in range(shard + 1)]
         pq.write_table(pa.Table.from_pylist(rows), root / f"{shard:05d}.parquet")
         if request.param == "packed":

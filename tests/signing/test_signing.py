@@ -29,13 +29,14 @@ from pyhanko.sign.timestamps import DummyTimeStamper
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # `tests` from any working directory
 
-from forensics import casefile, report_case
-from forensics.bundle.bag import TAGS
-from forensics.casefile import CUSTODY, REPLY, REPORT
+from forensics import documents
+from forensics import folder as case_folder
 from forensics.errors import SettingsError, VerificationError
-from forensics.signing import check
-from forensics.signing.check import SIGNED
-from forensics.signing.sign import Pkcs12
+from forensics.folder import check_signature as check
+from forensics.folder.bag import TAGS
+from forensics.folder.check_signature import SIGNED
+from forensics.folder.layout import CUSTODY, REPLY, REPORT
+from forensics.folder.sign import Pkcs12
 from tests.cli.support import run
 from tests.report import pages
 from tests.test_casefile import flip, small_case
@@ -52,9 +53,15 @@ def certificate(
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     usage = x509.KeyUsage(True, True, False, False, False, False, False, False, False)
     builder = (
-        x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
-        .serial_number(7).not_valid_before(START).not_valid_after(END).add_extension(usage, critical=True)
-    )  # fmt: skip
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(7)
+        .not_valid_before(START)
+        .not_valid_after(END)
+        .add_extension(usage, critical=True)
+    )
     if stamps:
         builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING]), critical=True)
     return builder.sign(key, hashes.SHA256())
@@ -113,7 +120,7 @@ def signed(tmp_path_factory: pytest.TempPathFactory, key: tuple[Path, Path], aut
     """A case whose report was signed by the command, with a timestamp."""
     folder = small_case(tmp_path_factory.mktemp("signed") / "case")
     (folder / REPORT).unlink()
-    report_case.render(folder)
+    documents.render(folder)
     word = key[0].with_name("word")
     done = run("sign", folder, "--pkcs12", key[0], "--passfile", word, "--timestamp-url", authority)
     assert done.exit_code == 0, done.stderr
@@ -128,12 +135,12 @@ def folder(signed: Path, tmp_path: Path) -> Path:
 
 def exchange(folder: Path, name: str, data: bytes) -> None:
     """Replace a document so that bag and custody log agree with it: only the document itself can tell."""
-    casefile.save(folder, {name: data}, "report signed" if name == SIGNED else "report rendered")
+    case_folder.save(folder, {name: data}, "report signed" if name == SIGNED else "report rendered")
 
 
 def refused(folder: Path, match: str) -> None:
     with pytest.raises(VerificationError, match=match):
-        list(report_case.verify(folder))
+        list(documents.verify(folder))
 
 
 def test_signed_folder_verifies_and_says_by_whom_and_when(signed: Path, key: tuple[Path, Path]) -> None:
@@ -173,13 +180,13 @@ def test_signing_leaves_the_standards_valid(signed: Path) -> None:
 def test_bytes_before_the_signature_are_the_unsigned_document(signed: Path) -> None:
     from forensics import report
 
-    case = casefile.load(signed)
+    case = case_folder.load(signed)
     unsigned = report.render(case, signed, signatory="A. N. Examiner")
     assert (signed / SIGNED).read_bytes().startswith(unsigned)
 
 
 def test_signature_without_a_timestamp(signed: Path, key: tuple[Path, Path]) -> None:
-    from forensics.signing.sign import sign
+    from forensics.folder.sign import sign
 
     with Pkcs12(key[0], WORD.encode()).open() as signer:
         data = sign((signed / REPORT).read_bytes(), signer)
@@ -249,14 +256,14 @@ def test_removed_and_added_attachments_are_named(folder: Path) -> None:
 def test_changed_custody_entry_is_named(folder: Path) -> None:
     path = folder / CUSTODY
     path.write_bytes(path.read_bytes().replace(b"exhibit stored", b"exhibit stowed", 1))
-    casefile.write_manifest(folder)
+    case_folder.write_manifest(folder)
     refused(folder, r"custody\.jsonl, entry \d+ breaks the chain")
 
 
 def test_reply_of_the_authority_is_read_and_belongs_to_this_state(folder: Path, stamper: DummyTimeStamper) -> None:
-    asked = tsp.TimeStampReq.load((folder / casefile.REQUEST).read_bytes())
+    asked = tsp.TimeStampReq.load((folder / case_folder.REQUEST).read_bytes())
     (folder / REPLY).write_bytes(stamper.request_tsa_response(asked).dump())
-    assert "states that the folder was in this state at 20" in list(report_case.verify(folder))[-1]
+    assert "states that the folder was in this state at 20" in list(documents.verify(folder))[-1]
     data = (folder / REPLY).read_bytes()
     digest = hashlib.sha256((folder / TAGS).read_bytes()).digest()
     (folder / REPLY).write_bytes(data.replace(digest, bytes(32), 1))
@@ -278,7 +285,7 @@ def test_wrong_passphrase_and_missing_key_are_refused(folder: Path, key: tuple[P
 def test_unsound_folder_is_not_signed(folder: Path, key: tuple[Path, Path]) -> None:
     flip(folder / "data" / "protocol.json", 9)
     with pytest.raises(VerificationError, match="protocol"):
-        report_case.sign(folder, Pkcs12(key[0], WORD.encode()))
+        documents.sign(folder, Pkcs12(key[0], WORD.encode()))
 
 
 def _attached(path: Path) -> set[str]:

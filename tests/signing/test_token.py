@@ -16,12 +16,12 @@ from asn1crypto import x509 as asn1_x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from forensics import report_case
-from forensics.casefile import REPORT
+from forensics import documents
 from forensics.errors import SettingsError
-from forensics.signing import check
-from forensics.signing.check import SIGNED
-from forensics.signing.sign import Pkcs11
+from forensics.folder import check_signature as check
+from forensics.folder.check_signature import SIGNED
+from forensics.folder.layout import REPORT
+from forensics.folder.sign import Pkcs11
 from tests.cli.support import run
 from tests.signing.test_signing import certificate
 from tests.test_casefile import small_case
@@ -52,8 +52,10 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> str:
     os.environ["SOFTHSM2_CONF"] = str(folder / "softhsm2.conf")  # read when the module is loaded, for the process
     made = subprocess.run(
         [tool, "--init-token", "--free", "--label", TOKEN, "--pin", PIN, "--so-pin", "314159"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert made.returncode == 0, made.stderr
     private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     cert = certificate(private, "A. N. Token Holder")
@@ -64,8 +66,10 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> str:
     )
     done = subprocess.run(
         [tool, "--import", str(folder / "key.pem"), "--token", TOKEN, "--label", LABEL, "--id", "01", "--pin", PIN],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     (folder / "key.pem").unlink()
     loaded = api.lib(found)
@@ -99,16 +103,14 @@ def _attributes(der: bytes) -> dict[object, object]:
 def test_the_command_signs_with_the_key_on_the_token(library: str, tmp_path: Path) -> None:
     folder = small_case(tmp_path / "case")
     (folder / REPORT).unlink()
-    report_case.render(folder)
+    documents.render(folder)
     word = tmp_path / "pin"
     word.write_text(PIN + "\n", encoding="utf-8")
-    done = run(
-        "sign", folder, "--pkcs11", library, "--token-label", TOKEN, "--cert-label", LABEL, "--passfile", word
-    )  # fmt: skip
+    done = run("sign", folder, "--pkcs11", library, "--token-label", TOKEN, "--cert-label", LABEL, "--passfile", word)
     assert done.exit_code == 0, done.stderr
     found = check.signature((folder / SIGNED).read_bytes())
     assert "A. N. Token Holder" in found.signatory
-    said = list(report_case.verify(folder))
+    said = list(documents.verify(folder))
     assert any("covers the whole file" in line for line in said)
 
 
@@ -122,16 +124,16 @@ def test_a_token_that_does_not_open_is_named_and_nothing_is_written(
 ) -> None:
     folder = small_case(tmp_path / "case")
     (folder / REPORT).unlink()
-    report_case.render(folder)
+    documents.render(folder)
     with pytest.raises(SettingsError, match="cannot be opened"):
-        report_case.sign(folder, Pkcs11(library, token, label, pin))
+        documents.sign(folder, Pkcs11(library, token, label, pin))
     assert not (folder / SIGNED).exists()
 
 
 def test_a_certificate_that_is_not_on_the_token_is_refused(library: str, tmp_path: Path) -> None:
     folder = small_case(tmp_path / "case")
     (folder / REPORT).unlink()
-    report_case.render(folder)
+    documents.render(folder)
     with pytest.raises(SettingsError, match="somebody else"):
-        report_case.sign(folder, Pkcs11(library, TOKEN, "somebody else", PIN))
+        documents.sign(folder, Pkcs11(library, TOKEN, "somebody else", PIN))
     assert not (folder / SIGNED).exists()

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from forensics.images import to_tensor
+from forensics.pictures.tensors import to_tensor
 from forensics.resources import samples
 from forensics.similarity.aligned import Aligned
 from forensics.similarity.lpips import Lpips

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from forensics.overlay.alteration import altered
+from forensics.overlay.correspondence import Prepared, pair, prepare
 from forensics.resources import samples
-from forensics.similarity.alteration import altered
-from forensics.similarity.correspondence import Prepared, pair, prepare
 from forensics.validation import edits
 
 REFERENCE = samples() / "reference"
@@ -38,9 +38,14 @@ def test_saving_again_and_scaling_alter_nothing(works: list[Image.Image], edit: 
 
 @pytest.mark.parametrize(
     ("edit", "said"),
-    [(edits.crop, "cropped"), (edits.crop_half, "cropped"), (edits.rotate, "cropped"), (edits.mirror, "mirrored"),
-     (edits.recolour, "darker")],
-)  # fmt: skip
+    [
+        (edits.crop, "cropped"),
+        (edits.crop_half, "cropped"),
+        (edits.rotate, "cropped"),
+        (edits.mirror, "mirrored"),
+        (edits.recolour, "darker"),
+    ],
+)
 def test_other_changes_are_said(works: list[Image.Image], edit: edits.Edit, said: str) -> None:
     for work in works:
         assert said in ", ".join(words(edit(work), work) or ())
@@ -48,8 +53,9 @@ def test_other_changes_are_said(works: list[Image.Image], edit: edits.Edit, said
 
 def test_a_mirrored_crop_is_both(works: list[Image.Image]) -> None:
     assert (words(edits.mirror(edits.crop_half(works[0])), works[0]) or ())[:2] == (
-        "mirrored", "cropped, enlarged, turned or distorted",
-    )  # fmt: skip
+        "mirrored",
+        "cropped, enlarged, turned or distorted",
+    )
 
 
 def test_a_work_inside_another_picture_is_found_and_another_work_is_no_copy(works: list[Image.Image]) -> None:

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from forensics.case import Outcome
+from forensics.overlay import pdq, thumbnail_level
+from forensics.overlay.correspondence import LEVEL_AGREES, Pairing, Prepared, pair, prepare
+from forensics.overlay.outcome import decide
+from forensics.overlay.overlay import project
 from forensics.resources import samples
-from forensics.similarity import pdq, thumbnail_level
-from forensics.similarity.correspondence import LEVEL_AGREES, Pairing, Prepared, pair, prepare
-from forensics.similarity.outcome import decide
-from forensics.similarity.overlay import project
 
 Pixels = NDArray[np.uint8]
 SIDE = 256

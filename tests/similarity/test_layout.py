@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from forensics.case import Outcome
+from forensics.overlay import layout, outcome
+from forensics.overlay.correspondence import Pairing, pair, prepare
+from forensics.overlay.plates import Plate, plate, without
 from forensics.resources import samples
-from forensics.similarity import layout, outcome
-from forensics.similarity.correspondence import Pairing, pair, prepare
-from forensics.similarity.plates import Plate, plate, without
-from forensics.validation import comparison_cases, comparison_tables
+from tests.studies import comparison_cases, comparison_tables
 
 Pixels = NDArray[np.uint8]
 

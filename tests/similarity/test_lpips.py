@@ -10,7 +10,7 @@ from PIL import Image
 
 from forensics import weights
 from forensics.errors import WeightsError
-from forensics.images import to_tensor
+from forensics.pictures.tensors import to_tensor
 from forensics.similarity.lpips import Lpips
 
 GOLDEN = Path(__file__).resolve().parents[3] / "shared" / "data" / "lpips_golden"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from forensics.images import resize
+from forensics.pictures.tensors import resize
 from forensics.similarity.ssim import Ssim, ssim_map
 
 

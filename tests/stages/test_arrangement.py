@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from forensics.case import NO_COMPANIONS, Outcome
+from forensics.overlay import outcome
+from forensics.overlay.correspondence import Pairing, pair
+from forensics.overlay.layout import Layout
 from forensics.resources import samples
-from forensics.similarity import outcome
-from forensics.similarity.correspondence import Pairing, pair
-from forensics.similarity.layout import Layout
 from forensics.stages import correspond
 from forensics.stages.works import Work, read
 

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from forensics.case import NO_COMPANIONS, NOTHING_TO_EXCLUDE, Absent, CommonElements, Outcome
-from forensics.casefile import Ledger
-from forensics.images import to_tensor
+from forensics.folder import Ledger
+from forensics.pictures.tensors import to_tensor
 from forensics.resources import samples
-from forensics.stages import common, correspond
+from forensics.stages import correspond
+from forensics.stages import shared_parts as common
 from forensics.stages.search import Companion
 from forensics.stages.works import Work, read
 
@@ -53,7 +54,7 @@ def test_a_template_alone_is_no_correspondence(companions: tuple[Companion, ...]
     assert alone.common == NO_COMPANIONS
     rest = correspond.correspond(
         disputed, [other], {}, ledger, lambda _: None, beside=correspond.Beside(lambda _: companions)
-    )[0]  # fmt: skip
+    )[0]
     assert rest.outcome not in (Outcome.REPRODUCES, Outcome.PARTLY)
     assert isinstance(rest.common, CommonElements)
     assert rest.common.shared_by == ("T2", "T3", "T5")

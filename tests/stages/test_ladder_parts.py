@@ -13,19 +13,20 @@ from PIL import Image
 from torch import Tensor
 
 from forensics.case import Absent, CurveKind, Inversion, Measurement
-from forensics.codecs import CODECS
-from forensics.control_cache import Cache, Values
-from forensics.descriptor import open_descriptor
+from forensics.controls.cache import Cache, Values
 from forensics.device import choose
 from forensics.diffusion.sd import StableDiffusion
+from forensics.embedders.copies import open_descriptor
 from forensics.events import ignore
-from forensics.images import to_tensor
 from forensics.inversion import INVERSIONS
 from forensics.inversion.base import Plan
 from forensics.inversion.codelength import Grid, codelengths
+from forensics.pictures.codecs import CODECS
+from forensics.pictures.tensors import to_tensor
 from forensics.protocol import PROFILES
 from forensics.similarity.ssim import Ssim
-from forensics.stages import account, budget, rates
+from forensics.stages import bit_ledger as account
+from forensics.stages import budget, rates
 from forensics.stages.control_scores import Scorer
 from forensics.stages.ladder import Ladder, Rung
 from forensics.stages.works import ControlGroup, Work
@@ -158,7 +159,7 @@ def test_a_codec_curve_keeps_only_codings_that_no_other_one_beats() -> None:
 def _rung(method: str, number: int, bits: float, own: float, controls: Sequence[float]) -> tuple[Rung, Measurement]:
     inversion = Inversion(
         f"L{number}", method, method, "1", "", bits, "", "none", 1.0, 1, (), 1, 0.0, (f"X{number}",), None, None
-    )  # fmt: skip
+    )
     scores: tuple[Values, ...] = tuple({"lpips": (value,)} for value in controls)
     rung = Rung(inversion, (torch.zeros(1, 3, 8, 8),), scores, tuple(range(len(controls))))
     return rung, Measurement(f"M{number}", "lpips", "Q1", f"X{number}", own)

@@ -11,13 +11,13 @@ import pytest
 
 from forensics import diffusion, retrieval
 from forensics.case import Absent, Comparison, ControlFacts, LikelihoodRatio, Pair
-from forensics.casefile import Ledger
 from forensics.device import choose
-from forensics.embedding import Embedder
+from forensics.embedders.open_clip import Embedder
 from forensics.events import ignore
+from forensics.folder import Ledger
 from forensics.protocol import PROFILES
 from forensics.resources import samples
-from forensics.retrieval.build import build
+from forensics.retrieval.building.build import build
 from forensics.stages import evaluate, measure, search
 from forensics.stages.ladder import Ladder
 from forensics.stages.works import ControlGroup, Work, read
@@ -61,9 +61,17 @@ def examined(
     instruments = measure.Instruments.prepare(embedder)
     measured = measure.measure(disputed, [], found, Ladder(), controls, instruments, ignore)
     evaluated = evaluate.evaluate(
-        disputed, disputed, list(found.pictures), measured, diffusion.identify(str(REFERENCE / "twin-a")), None,
-        protocol, str(path), embedder, ledger,
-    )  # fmt: skip
+        disputed,
+        disputed,
+        list(found.pictures),
+        measured,
+        diffusion.identify(str(REFERENCE / "twin-a")),
+        None,
+        protocol,
+        str(path),
+        embedder,
+        ledger,
+    )
     return measured, evaluated
 
 

@@ -11,9 +11,9 @@ from PIL import Image, ImageOps
 
 from forensics import device, resources, retrieval
 from forensics.case import Absent, IndexFacts
-from forensics.casefile import Ledger
-from forensics.control_cache import Cache
-from forensics.images import to_tensor
+from forensics.controls.cache import Cache
+from forensics.folder import Ledger
+from forensics.pictures.tensors import to_tensor
 from forensics.protocol import PROFILES
 from forensics.retrieval import encoders, parts
 from forensics.stages import elsewhere, known_items, search
@@ -44,9 +44,16 @@ def test_neighbours_come_with_pictures_and_a_citation(
     disputed = Work.of("Q1", read(SAMPLES / "disputed" / "memorised.png"))
     quick = PROFILES["quick"]
     found = search.search(
-        disputed, controls, sources, quick, Ledger(tmp_path / "case"), lambda _: None, "ab" * 32, (),
+        disputed,
+        controls,
+        sources,
+        quick,
+        Ledger(tmp_path / "case"),
+        lambda _: None,
+        "ab" * 32,
+        (),
         Cache(tmp_path / "cache"),
-    )  # fmt: skip
+    )
     assert isinstance(found.facts, IndexFacts)
     assert len(found.neighbours) == quick.neighbours == len(found.pictures)
     assert len(found.control_top) == 2

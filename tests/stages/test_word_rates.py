@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from forensics.overlay import correspondence, outcome
 from forensics.resources import samples
-from forensics.similarity import correspondence, outcome
 from forensics.stages import word_rates
 
 SHIPPED = samples() / "reference" / "comparison-study.json"

@@ -224,11 +224,19 @@ def test_ranks_of_exchangeable_scores_are_uniform(n: int) -> None:
 @pytest.mark.parametrize(
     ("lr", "word"),
     [
-        (1, "no"), (1.99, "no"), (2, "weak"), (9.99, "weak"), (10, "moderate"), (99, "moderate"),
-        (100, "moderately strong"), (1e3, "strong"), (1e4, "very strong"), (1e6, "extremely strong"),
+        (1, "no"),
+        (1.99, "no"),
+        (2, "weak"),
+        (9.99, "weak"),
+        (10, "moderate"),
+        (99, "moderate"),
+        (100, "moderately strong"),
+        (1e3, "strong"),
+        (1e4, "very strong"),
+        (1e6, "extremely strong"),
         (math.inf, "extremely strong"),
     ],
-)  # fmt: skip
+)
 def test_words_are_those_of_the_table_and_symmetric(lr: float, word: str) -> None:
     assert verbal.band(math.log10(lr) if lr < math.inf else lr) == word
     assert verbal.band(-math.log10(lr) if lr < math.inf else -lr) == word

@@ -48,8 +48,11 @@ def failures(files: Sequence[Path], profiles: Sequence[str] = PROFILES) -> dict[
     classpath = ":".join(map(str, (_engine(), *(_LIBRARIES / name for name in _JAXB))))
     done = subprocess.run(
         ["java", "-cp", classpath, str(_SOURCE), ",".join(profiles), *map(str, files)],
-        capture_output=True, text=True, check=True, timeout=300,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
+    )
     outcome: dict[tuple[str, str], list[str]] = {}
     current: list[str] = []
     for line in done.stdout.splitlines():

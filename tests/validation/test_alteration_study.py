@@ -6,9 +6,10 @@ import json
 
 import pytest
 
+from forensics.overlay import alteration, correspondence, outcome
 from forensics.resources import samples
-from forensics.similarity import alteration, correspondence, outcome
-from forensics.validation import alteration_study, edits
+from forensics.validation import edits
+from tests.studies import alteration_study
 
 REFERENCE = samples() / "reference"
 

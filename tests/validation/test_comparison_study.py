@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from forensics.case import Outcome
-from forensics.similarity.outcome import BOUNDS
-from forensics.validation import comparison_tables
-from forensics.validation.comparison_cases import CASES, REPAINT, SUBJECT, foreign_detail, reduced
-from forensics.validation.comparison_study import PAIRS, WORKS, Job, Study, read
-from forensics.validation.comparison_tables import SAME_CREATOR, UNRELATED
+from forensics.overlay.outcome import BOUNDS
+from tests.studies import comparison_tables
+from tests.studies.comparison_cases import CASES, REPAINT, SUBJECT, foreign_detail, reduced
+from tests.studies.comparison_study import PAIRS, WORKS, Job, Study, read
+from tests.studies.comparison_tables import SAME_CREATOR, UNRELATED
 
 
 @pytest.fixture(scope="module")
@@ -69,24 +69,47 @@ def test_a_row_says_what_was_done_and_a_run_goes_on_where_it_stopped(study: Stud
 def _row(half: str, group: str, number: int, **values: Any) -> dict[str, Any]:
     """A row as the study makes it: a part with everything agreeing, or none."""
     part = {
-        "level": 0, "cells": values.get("cells", 0), "places": 0, "share_a": values.get("share", 0.0),
-        "share_b": values.get("share", 0.0), "covered": 1.0, "coarse": values.get("coarse", 0.1), "score": 0.2,
-        "steps": [16, 24, 32, 48, 64], "bands": [values.get("band", 0.1)] * 5, "contrast": [0.1] * 5, "lpips": 0.1,
-    }  # fmt: skip
+        "level": 0,
+        "cells": values.get("cells", 0),
+        "places": 0,
+        "share_a": values.get("share", 0.0),
+        "share_b": values.get("share", 0.0),
+        "covered": 1.0,
+        "coarse": values.get("coarse", 0.1),
+        "score": 0.2,
+        "steps": [16, 24, 32, 48, 64],
+        "bands": [values.get("band", 0.1)] * 5,
+        "contrast": [0.1] * 5,
+        "lpips": 0.1,
+    }
     return {
-        "key": f"{half}/{group}/{number}", "half": half, "group": group, "parts": [part], "quality": [100, 100],
-        "structure": [200, 200], "layout": {"value": values.get("layout", 0.1)},
-        "clip": values.get("clip", 0.3), "manner": values.get("manner", 0.0), "descriptor": 0.1,
-        "pdq": 120, "phash": 30, "ssim": 0.3, "lpips": 0.6, "seconds": 0.1,
-    }  # fmt: skip
+        "key": f"{half}/{group}/{number}",
+        "half": half,
+        "group": group,
+        "parts": [part],
+        "quality": [100, 100],
+        "structure": [200, 200],
+        "layout": {"value": values.get("layout", 0.1)},
+        "clip": values.get("clip", 0.3),
+        "manner": values.get("manner", 0.0),
+        "descriptor": 0.1,
+        "pdq": 120,
+        "phash": 30,
+        "ssim": 0.3,
+        "lpips": 0.6,
+        "seconds": 0.1,
+    }
 
 
 def _rows() -> list[dict[str, Any]]:
     found = []
     for half in ("calibration", "test"):
         for n in range(20):
-            found += [_row(half, c.name, n, cells=40, share=0.95, band=0.97) for c in CASES
-                      if c.required is Outcome.REPRODUCES]  # fmt: skip
+            found += [
+                _row(half, c.name, n, cells=40, share=0.95, band=0.97)
+                for c in CASES
+                if c.required is Outcome.REPRODUCES
+            ]
             found.append(_row(half, SUBJECT, n, clip=0.9))
             found.append(_row(half, REPAINT, n, manner=0.9))
             found.append(_row(half, "paraphrase", n, coarse=0.7))

@@ -11,8 +11,8 @@ import pytest
 from forensics import diffusion
 from forensics.case import Absent
 from forensics.resources import samples
-from forensics.validation import ladder_ledger
 from tests.report.cases import complete
+from tests.studies import ladder_ledger
 
 REFERENCE = samples() / "reference"
 SHIPPED = json.loads((REFERENCE / "ledger-study.json").read_text("utf-8"))

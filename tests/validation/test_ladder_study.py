@@ -13,18 +13,19 @@ from PIL import Image
 from scipy.stats import mannwhitneyu
 
 from forensics.case import Absent
-from forensics.descriptor import open_descriptor
 from forensics.device import choose, noise
 from forensics.diffusion.sd import StableDiffusion
-from forensics.images import to_tensor
+from forensics.embedders.copies import open_descriptor
 from forensics.inversion.codelength import Grid, codelengths
+from forensics.pictures.tensors import to_tensor
 from forensics.protocol import PROFILES, VERSION
 from forensics.resources import samples
 from forensics.similarity.lpips import Lpips
 from forensics.statistics.ranks import clopper_pearson
-from forensics.validation import ladder_regeneration, ladder_rows, ladder_study
+from forensics.validation import ladder_rows
 from forensics.validation.ladder_rows import StudyWork
 from tests.diffusion.conftest import folders, models, one_thread
+from tests.studies import ladder_regeneration, ladder_study
 
 __all__ = ["folders", "models", "one_thread"]
 STUDY = json.loads((samples() / "reference" / "ladder-study.json").read_text("utf-8"))

@@ -9,7 +9,7 @@ import pytest
 
 from forensics import resources, retrieval
 from forensics.retrieval import CLIP, COPY, PARTS, Hits
-from forensics.validation import retrieval_study as study
+from tests.studies import retrieval_study as study
 
 REFERENCE = resources.samples() / "reference"
 SHIPPED = REFERENCE / "retrieval-study.json"

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from forensics.device import generator
-from forensics.images import to_picture
-from forensics.validation import search_trial
+from forensics.pictures.tensors import to_picture
 from tests.diffusion import tiny
+from tests.studies import search_trial
 
 
 @pytest.fixture(scope="module")
@@ -27,11 +27,14 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
         to_picture(torch.rand(1, 3, 32, 32, generator=generator(number, "test"))).save(root / f"{number}.png")
         rows.append(
             {
-                "id": f"w{number}", "path": f"{number}.png", "caption": f"{chr(97 + number)} thing",
-                "role": "planted" if number % 2 else "control", "repetitions": 16,
+                "id": f"w{number}",
+                "path": f"{number}.png",
+                "caption": f"{chr(97 + number)} thing",
+                "role": "planted" if number % 2 else "control",
+                "repetitions": 16,
                 "half": "test" if number < 4 else "calibration",
             }
-        )  # fmt: skip
+        )
     path = root / "manifest.jsonl"
     path.write_text("".join(json.dumps(r) + "\n" for r in rows), encoding="utf-8")
     return path

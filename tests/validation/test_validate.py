@@ -14,8 +14,9 @@ from PIL import Image
 
 from forensics import diffusion
 from forensics.case import Absent, Better, Checkpoint, Comparison, LikelihoodRatio, Pair, ValidationFacts
-from forensics.casefile import Ledger, stored
 from forensics.errors import CaseError, SettingsError
+from forensics.folder import Ledger
+from forensics.folder.layout import stored
 from forensics.protocol import PROFILES, Protocol
 from forensics.stages import evaluate
 from forensics.stages.measure import Measured
@@ -40,11 +41,15 @@ def manifest(folder: Path, *, families: bool = True) -> Path:
             Image.fromarray(pixels).resize((64, 64), Image.Resampling.BICUBIC).save(folder / f"{name}.png")
             rows.append(
                 {
-                    "id": name, "path": f"{name}.png", "caption": f"a picture {i}", "half": half,
-                    "role": "planted" if i < 3 else "control", "repetitions": 16,
+                    "id": name,
+                    "path": f"{name}.png",
+                    "caption": f"a picture {i}",
+                    "half": half,
+                    "role": "planted" if i < 3 else "control",
+                    "repetitions": 16,
                     "family": name if families else f"family {i}",
                 }
-            )  # fmt: skip
+            )
     path = folder / "manifest.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return path
@@ -153,7 +158,7 @@ def test_what_the_autoencoder_did_becomes_the_ratio_of_origin(
         ledger = Ledger(tmp_path / name, force=False)
         found = evaluate.evaluate(
             work, work, (), nothing, checkpoint, None, PROTOCOL, str(path), None, ledger, measured
-        )  # fmt: skip
+        )
         return found.ratios[Pair.ORIGIN]
 
     found = ratio(disputed, "same")

@@ -1,0 +1,1 @@
+"""Control works, and what they scored before."""

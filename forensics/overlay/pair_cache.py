@@ -1,0 +1,63 @@
+"""The light table of a case: every picture is made ready once and every pair laid once, however many measures ask."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import cv2
+import numpy as np
+from torch import Tensor
+
+from forensics.overlay.correspondence import Pairing, Prepared, pair, prepare
+from forensics.overlay.plates import digest
+from forensics.pictures.tensors import to_picture
+
+PICTURES = 256
+"""Pictures that are kept, those asked for last: controls come back for every work."""
+PAIRS = 8
+"""Pairs that are kept, those asked for last; each holds its canvases, a few megabytes."""
+
+_Key = TypeVar("_Key", bound=Hashable)
+_Kept = TypeVar("_Kept")
+
+
+class LightTable:
+    """Pictures prepared and pairs laid over each other, kept by the digests of their pixels."""
+
+    def __init__(self) -> None:
+        # Sums in another order would differ in the last digit; what is worth a second core are whole pictures.
+        cv2.setNumThreads(1)
+        self._pictures: OrderedDict[str, Prepared] = OrderedDict()
+        self._pairs: OrderedDict[tuple[str, str], Pairing] = OrderedDict()
+
+    def prepared(self, *pictures: Tensor) -> list[Prepared]:
+        """Everything that a comparison needs of each picture (1, 3, H, W); new ones are prepared side by side."""
+        pixels = [np.asarray(to_picture(picture), np.uint8) for picture in pictures]
+        keys = [digest(p) for p in pixels]
+        new = {key: p for key, p in zip(keys, pixels, strict=True) if key not in self._pictures}
+        if new:
+            with ThreadPoolExecutor(len(new)) as pool:
+                made = dict(zip(new, pool.map(prepare, new.values()), strict=True))
+        else:
+            made = {}
+        found = [self._pictures[key] if key in self._pictures else made[key] for key in keys]
+        for key, ready in zip(keys, found, strict=True):
+            _keep(self._pictures, key, ready, PICTURES)
+        return found
+
+    def pair(self, first: Prepared, second: Prepared) -> Pairing:
+        """Two pictures, as `prepared` gave them, laid over each other."""
+        key = first.plate.digest, second.plate.digest
+        found = self._pairs[key] if key in self._pairs else pair(first, second)
+        _keep(self._pairs, key, found, PAIRS)
+        return found
+
+
+def _keep(table: OrderedDict[_Key, _Kept], key: _Key, value: _Kept, limit: int) -> None:
+    table[key] = value
+    table.move_to_end(key)
+    while len(table) > limit:
+        table.popitem(last=False)

@@ -1,0 +1,185 @@
+"""What the report shows of the aligned comparison: one entry a work, with its figures, elements and differences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from forensics.case import (
+    Absent,
+    Case,
+    CommonElements,
+    Correspondence,
+    Element,
+    Exhibit,
+    Measurement,
+    Metric,
+    Place,
+    share,
+)
+from forensics.report import words
+from forensics.report.sections.exhibits import Picture, picture
+from forensics.report.sections.items import Line, Lines
+from forensics.report.sections.measurements import Measures
+
+_SIDE_MM = {"L": 150.0, "O": 48.0, "B": 48.0, "M": 48.0, "E": 48.0}
+"""Printed long side of a figure by the last letter of its id: the pair fills a row, the others stand three in one."""
+_CONTROL_MM = 72.0
+"""Of the nearest control and its work, two in a row."""
+_BOARD_MM, _SMALL_MM = 98.0, 35.0
+"""Of the board of the nearest control, and of the pictures above it."""
+_CAPTION = (
+    "Numbers are those of the table of elements. In the map, clear parts agree, hatched ones are undecided, crossed "
+    "ones differ and faded ones are too plain to say or were left out."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One numbered element: number, place in both pictures, measure, state."""
+
+    number: str
+    disputed: str
+    work: str
+    measure: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One work laid under the disputed image."""
+
+    id: str
+    title: str
+    basis: str
+    facts: Lines
+    elements: tuple[Row, ...]
+    differences: tuple[Row, ...]
+    pictures: tuple[tuple[tuple[Picture, str], ...], ...]
+    """Row by row, each with what is said below it."""
+    caption: str
+    rates: str
+    """How often the word errs."""
+
+
+def correspondences(case: Case) -> tuple[Entry, ...]:
+    """Every correspondence of the case, in its order."""
+    metrics, measures = {m.name: m for m in case.metrics}, Measures(case)
+    return tuple(_entry(case, c, metrics, measures) for c in case.correspondences)
+
+
+def control(case: Case) -> Entry | None:
+    """The same for the nearest control, without tables: to be looked at beside the first correspondence."""
+    found = case.control_correspondence
+    if found is None:
+        return None
+    entry = _entry(case, found, {}, Measures(case))
+    two = [case.exhibit(found.laid), case.exhibit(found.work)]
+    if not entry.pictures:
+        pair = tuple((picture(e, _CONTROL_MM), f"{e.id}: {e.title}") for e in two)
+        return replace(entry, pictures=(pair,), caption="The two pictures; there is nothing to join.")
+    # To be looked at beside the first figure, so it is smaller: four abreast, then the board with the map.
+    figures = [case.exhibit(tag) for tag in found.figures]
+    small = [(picture(e, _SMALL_MM), e.id) for e in two]
+    small += [(picture(e, _SMALL_MM), f"{e.id}: {e.title}") for e in figures[1:3]]
+    boards = [
+        (picture(e, mm), f"{e.id}: {e.title}") for e, mm in zip(figures[::3], (_BOARD_MM, _SIDE_MM["M"]), strict=False)
+    ]
+    rest = [(picture(e, _SIDE_MM[e.id[-1]]), f"{e.id}: {e.title}") for e in figures[4:]]
+    pictures = tuple(tuple(row) for row in (small, boards, rest) if row)
+    named = " ".join(f"{e.id}: {words.sentence(e.title)}" for e in two)
+    return replace(entry, elements=(), differences=(), pictures=pictures, caption=f"{named} {entry.caption}")
+
+
+def _rows(figures: Sequence[Exhibit]) -> tuple[tuple[Exhibit, ...], ...]:
+    """The board by itself, then three abreast."""
+    return tuple(r for r in (tuple(figures[:1]), tuple(figures[1:4]), tuple(figures[4:])) if r)
+
+
+def _entry(case: Case, found: Correspondence, metrics: dict[str, Metric], measures: Measures) -> Entry:
+    disputed = case.item(case.disputed).exhibit
+    laid = found.laid or disputed
+    rows = [Line("Outcome", found.outcome.value), Line("Protocol", found.protocol)]
+    if found.containment:
+        rows.append(Line("Containment", found.containment))
+    rows += [Line("Tones and colours", change) for change in found.tones]
+    for region in found.regions:
+        said = (
+            f"{region.model}{', mirrored' if region.mirrored else ''}{', tone-inverted' if region.inverted else ''}; "
+            f"residual {region.residual_px:.2f} px; {share(region.share_disputed)} of {laid}, "
+            f"{share(region.share_work)} of {found.work}; level {region.level} px "
+            f"({region.level_low} to {region.level_high})"
+        )
+        rows.append(Line(f"Region {region.number}", said))
+    rows += [Line(_capital(v.name), v.value.replace("-", "−") if v.value[:1] == "-" else v.value) for v in found.values]
+    for ceiling in found.ceilings:
+        rows.append(
+            Line(f"Not taken: {ceiling.what}", ceiling.reason)
+            if isinstance(ceiling, Absent)
+            else Line(f"Ceiling: {ceiling.name}", ceiling.value)
+        )
+    # Measures of the frames as they lie stand in tables of their own; this one is here to be told from the others.
+    if isinstance(idea := measures.pair(laid, found.work).get("clip"), Measurement) and "clip" in metrics:
+        rows.append(Line(metrics["clip"].title, words.measured(idea.value, metrics["clip"])))
+    own = next((n.training_id for n in case.neighbours if n.exhibit == found.work), "")
+    rows.append(Line("Common elements", _common(found.common, found.work, own)))
+    shown = tuple(
+        tuple((picture(e, _SIDE_MM[e.id[-1]]), f"{e.id}: {e.title}") for e in row)
+        for row in _rows([case.exhibit(tag) for tag in found.figures])
+    )
+    return Entry(
+        found.id,
+        f"{laid} and {found.work}: {found.outcome.value}",
+        found.basis,
+        tuple(rows),
+        tuple(map(_row, found.elements)),
+        tuple(map(_row, found.differences)),
+        shown,
+        _CAPTION,
+        found.word_rates,
+    )
+
+
+def _capital(name: str) -> str:
+    return words.sentence(name[:1].upper() + name[1:]).removesuffix(".")
+
+
+def _common(found: CommonElements | Absent, work: str, own: str) -> str:
+    """What several items of the index share with the work, in words.
+
+    Args:
+        own: the work's own id in the index; empty where it was put forward.
+    """
+    if isinstance(found, Absent):
+        return f"not sought: {found.reason}"
+    others = [item for item in found.examined if item != own]
+    same = [item for item in found.duplicates if item != own]
+    said = f"{work} was compared with {len(others)} other items of the index near it"
+    if same:
+        said += f"; {words.listed(same)} reproduce{'s' if len(same) == 1 else ''} it throughout and were not counted"
+    if found.work is None:
+        return f"{said}. No part of it is shared by two or more of them; nothing was left out."
+    said += (
+        f". {', '.join(found.shared_by)} have parts of it at corresponding places: {share(found.share)} of its area, "
+        f"within {_where(found.work)}"
+    )
+    if not found.left_out:
+        return f"{said}. Too little of the work would remain without them, so nothing was left out."
+    return (
+        f"{said}. These parts were left out; shares are of what remains. Renderings of the work that were each changed "
+        "at another place look like this as well; the items are named so that a person can look."
+    )
+
+
+def _row(element: Element) -> Row:
+    return Row(
+        str(element.number),
+        _where(element.disputed),
+        _where(element.work),
+        words.number(element.correlation, 2),
+        element.state,
+    )
+
+
+def _where(place: Place) -> str:
+    return f"{place.left:.2f} to {place.right:.2f} across, {place.top:.2f} to {place.bottom:.2f} down"

@@ -1,0 +1,1 @@
+"""Making an index: pictures in, a Lance table with a snapshot out."""

@@ -1,0 +1,1 @@
+"""Indexes as others lay them out on disk, and our own."""

@@ -1,0 +1,55 @@
+"""What an examination opens first: checkpoint, control checkpoint, scores of controls."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from forensics import diffusion
+from forensics.case import Checkpoint
+from forensics.controls import cache as kept
+from forensics.controls.cache import Cache
+from forensics.resources import samples
+from forensics.settings import Settings
+
+
+def identify(settings: Settings) -> Checkpoint:
+    """The checkpoint under examination: the one named, else the embedded reference checkpoint.
+
+    Raises:
+        CheckpointError: missing, unsafe, damaged or of a family not supported.
+    """
+    reference = samples() / "reference"
+    location = settings.checkpoint or str(reference / "twin-a")
+    # Naming an embedded checkpoint by its path, or putting a LoRA beside it, makes it no less a demonstration.
+    demonstration = Path(location).resolve() in [(reference / f"twin-{twin}").resolve() for twin in "ab"]
+    return diffusion.identify(location, demonstration=demonstration, lora=settings.lora)
+
+
+def open_control_checkpoint(settings: Settings, checkpoint: Checkpoint) -> Checkpoint | None:
+    """The checkpoint named for the purpose; for the embedded ones their own: twin B for twin A, the base for a LoRA.
+
+    Raises:
+        CheckpointError: as for `identify`.
+    """
+    if settings.control_checkpoint:
+        return diffusion.identify(settings.control_checkpoint)
+    twin_b = samples() / "reference" / "twin-b"
+    if not checkpoint.demonstration:
+        return None
+    if settings.lora:
+        return identify(replace(settings, lora=None))
+    # Twin B is twin A's training without the planted works: it cannot have seen them.
+    is_b = settings.checkpoint is not None and Path(settings.checkpoint).resolve() == twin_b.resolve()
+    return None if is_b or not twin_b.is_dir() else diffusion.identify(str(twin_b), demonstration=True)
+
+
+def kept_scores(checkpoint: Checkpoint) -> Cache:
+    """What controls scored before: in the user's cache, and for the embedded checkpoint among the samples."""
+    shipped = samples() / "reference" / "control-scores.jsonl"
+    return Cache(kept.folder(), (shipped,) if checkpoint.demonstration and shipped.is_file() else ())
+
+
+def published(checkpoint: Checkpoint) -> Checkpoint:
+    """The checkpoint as the case names it: where the package happens to be installed says nothing to a reader."""
+    return replace(checkpoint, location="embedded with forensics") if checkpoint.demonstration else checkpoint
