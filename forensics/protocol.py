@@ -8,11 +8,62 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
-from forensics.case import FileDigest, Setting
+from forensics.case import FileDigest, Setting, Statistic
 from forensics.schema import canonical
 
 VERSION = "3"
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Budget of the rungs that search, fixed by the protocol. The defaults are those of the profile `standard`."""
+
+    seed: int = 0
+    """Of everything a search draws: noise, levels, first guesses."""
+    cut: float = 1.0
+    """Noise over signal down to which the codelength that is minimised counts; see `inversion.codelength.Grid`."""
+    lengths: tuple[int, ...] = (1, 2, 4, 8, 16)
+    """Tokens of the hard prompts looked for; those beyond the text encoder's window are left out."""
+    hard_steps: int = 24
+    hard_draws: int = 4
+    """Draws of noise in every gradient step of the hard prompt."""
+    finalists: int = 4
+    """Prompts of each length, of those visited, that are compared on fresh draws."""
+    finalist_draws: int = 12
+    soft_lengths: tuple[int, ...] = (1, 2, 4)
+    """Vectors of the soft prompts looked for."""
+    soft_steps: int = 40
+    soft_draws: int = 4
+    soft_bits: tuple[int, ...] = (1, 2, 3, 4, 6, 8)
+    """Bits per value that are tried, rising."""
+    keep: float = 0.9
+    """Part of the soft prompt's gain over no prompt that its quantised form must keep."""
+    report_draws: int = 32
+    """Fresh draws on which the codelength of what was found is measured."""
+    noise_steps: int = 120
+    noise_draws: int = 8
+    noise_checks: int = 6
+    """Times at which pictures are drawn from the noise distribution, equally spaced, the first before any step."""
+    noise_pictures: int = 4
+    """Pictures drawn at each check: all of them must reproduce the target."""
+    latent_bits: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 8)
+    """Bits per value of z_T that are tried, rising."""
+
+
+STANDARD_SEARCH = Search()
+"""The budget of the profile `standard`, and of whoever names none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A value fixed in the program that can change a number or a word of the case."""
+
+    name: str
+    """Module and name: `overlay.outcome.BOUNDS.whole`."""
+    value: str
+    """As Python writes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,26 +100,42 @@ class Protocol:
     """Draws of noise at every level."""
     codelength_cut: float
     """Noise over signal down to which bits are counted for the ranks: the nearest level of the grid."""
-    primary_retention: str
-    """Title of the pre-declared primary measurement of the retention pair."""
-    primary_retention_with_control_checkpoint: str
+    search: Search
+    """Budget of the rungs that search with the target in hand."""
+    primary_retention: Statistic
+    """The pre-declared primary measurement of the retention pair."""
+    primary_retention_with_control_checkpoint: Statistic
     """The same for cases with a control checkpoint.
 
     Both were chosen on the calibration half of the ladder study, before its test half: `choice` in
     `samples/reference/ladder-study.json` holds the candidates with their figures.
     """
-    primary_derivation: str
-    """The pre-declared primary measurement of the derivation pair."""
+    primary_derivation: Statistic
+    """The pre-declared primary measurement of the derivation pair where a work is put forward: of the first of them."""
+    primary_derivation_without_work: Statistic
+    """The same where none is: of the nearest item of the training index."""
+    primary_origin: Statistic
+    """The pre-declared primary measurement of the origin pair: chosen on the calibration half of the origin study,
+    before its test half was looked at."""
+    secondary: tuple[Statistic, ...]
+    """Every other statistic that is ranked among the controls. Those of one family share Holm's correction."""
     near_pixels_ssim: float
     """SSIM at or above which, together with the LPIPS bound, two pictures are said to correspond throughout."""
     near_pixels_lpips: float
     """LPIPS at or below which, together with the SSIM bound, two pictures are said to correspond throughout."""
     rank_level: float
     """p at or below which a comparison with controls is said to set the result apart from them."""
+    constants: tuple[Constant, ...] = ()
+    """What the stages fix for themselves: bounds of words, levels, draws, versions. Gathered from the modules that use
+    them (`stages.declared`), so that none can be left out, before the protocol is hashed."""
 
-    def retention(self, *, controlled: bool) -> str:
-        """Title of the primary measurement of retention in a case with or without a control checkpoint."""
+    def retention(self, *, controlled: bool) -> Statistic:
+        """The primary statistic of retention in a case with or without a control checkpoint."""
         return self.primary_retention_with_control_checkpoint if controlled else self.primary_retention
+
+    def derivation(self, *, put_forward: bool) -> Statistic:
+        """The primary statistic of derivation in a case with or without a work put forward."""
+        return self.primary_derivation if put_forward else self.primary_derivation_without_work
 
     @property
     def digest(self) -> str:
@@ -84,16 +151,22 @@ class Protocol:
     def rows(self) -> tuple[Setting, ...]:
         """Every parameter as a setting, for the appendix."""
         source = f"protocol {self.version}, profile {self.profile}"
-        named = ((f.name, getattr(self, f.name)) for f in dataclasses.fields(self))
-        return tuple(
-            Setting(name.replace("_", " "), ", ".join(value) if isinstance(value, tuple) else str(value), source)
-            for name, value in named
-        )
+        rows = [(f.name, getattr(self, f.name)) for f in dataclasses.fields(self) if f.name not in _NESTED]
+        rows += [(f"search, {f.name}", getattr(self.search, f.name)) for f in dataclasses.fields(self.search)]
+        rows += [(constant.name, constant.value) for constant in self.constants]
+        return tuple(Setting(name.replace("_", " "), _shown(value), source) for name, value in rows)
 
     @property
     def file(self) -> FileDigest:
         """The protocol as a hashed file."""
         return FileDigest("protocol.json", self.digest, len(self.canonical))
+
+
+_NESTED = ("search", "constants")
+
+
+def _shown(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 _STANDARD = Protocol(
@@ -113,10 +186,24 @@ _STANDARD = Protocol(
     codelength_shown=4,
     codelength_draws=2,
     codelength_cut=1.0,
-    primary_retention="Codelength, share that the prompt saves",
-    primary_retention_with_control_checkpoint="Codelength, share saved against the control checkpoint",
-    primary_derivation="LPIPS between the disputed image and the work compared with it, one laid over the other where "
-    "they correspond",
+    search=STANDARD_SEARCH,
+    primary_retention=Statistic.SAVED_BY_PROMPT,
+    primary_retention_with_control_checkpoint=Statistic.SAVED_AGAINST_CONTROL,
+    primary_derivation=Statistic.ALIGNED_TO_WORK,
+    primary_derivation_without_work=Statistic.ALIGNED_TO_NEAREST,
+    primary_origin=Statistic.AUTOENCODER_RATIO,
+    secondary=(
+        Statistic.COSINE_TO_NEAREST,
+        Statistic.COPY_COSINE_TO_NEAREST,
+        Statistic.PROMPT_MEDIAN_LPIPS,
+        Statistic.PROMPT_BEST_LPIPS,
+        Statistic.PROMPT_MEDIAN_SSIM,
+        Statistic.PROMPT_DETAIL,
+        Statistic.SCORE_GAP,
+        Statistic.ROUND_TRIP_LPIPS,
+        Statistic.SEARCHED_LPIPS,
+        Statistic.AUTOENCODER_LAYER,
+    ),
     near_pixels_ssim=0.80,
     near_pixels_lpips=0.10,
     rank_level=0.05,
@@ -146,5 +233,18 @@ PROFILES = {
         steps=50,
         codelength_draws=4,
         rungs=(*_STANDARD.rungs, "noise", "latent"),
+        search=Search(
+            hard_steps=120,
+            hard_draws=8,
+            finalists=8,
+            finalist_draws=32,
+            soft_steps=200,
+            soft_draws=8,
+            report_draws=128,
+            noise_steps=500,
+            noise_draws=16,
+            noise_checks=21,
+            noise_pictures=8,
+        ),
     ),
 }

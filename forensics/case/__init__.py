@@ -30,13 +30,13 @@ from forensics.case.ladder import (
     CurveKind,
     Inversion,
     LedgerRow,
+    PromptKind,
     RateCurve,
     RatePoint,
     Step,
     stops_at,
 )
 from forensics.case.measurement import (
-    Better,
     Comparison,
     Complexity,
     ControlFacts,
@@ -44,7 +44,6 @@ from forensics.case.measurement import (
     Measurement,
     Metric,
     NotMeasured,
-    Pair,
 )
 from forensics.case.model import (
     NO_ORIGIN_STAGE,
@@ -66,6 +65,17 @@ from forensics.case.received import (
     Item,
     Matter,
     Setting,
+)
+from forensics.case.statistic import (
+    KINDS,
+    TITLES,
+    Better,
+    Family,
+    Kind,
+    Pair,
+    Role,
+    Statistic,
+    titled,
 )
 from forensics.case.training import (
     NO_STYLE,
@@ -93,6 +103,7 @@ from forensics.case.validation import (
 )
 
 __all__ = [
+    "KINDS",
     "NOTHING_TO_EXCLUDE",
     "NO_CODEC",
     "NO_COMPANIONS",
@@ -100,6 +111,7 @@ __all__ = [
     "NO_STYLE",
     "NO_VALIDATION",
     "SCHEMA",
+    "TITLES",
     "Absent",
     "Assessment",
     "Better",
@@ -121,6 +133,7 @@ __all__ = [
     "Examiner",
     "Exhibit",
     "Fact",
+    "Family",
     "FeatureValue",
     "FileDigest",
     "Finding",
@@ -131,6 +144,7 @@ __all__ = [
     "IndexScore",
     "Inversion",
     "Item",
+    "Kind",
     "LedgerRow",
     "LikelihoodRatio",
     "Matter",
@@ -143,14 +157,17 @@ __all__ = [
     "Pair",
     "Palette",
     "Place",
+    "PromptKind",
     "RateCurve",
     "RatePoint",
     "Reconstruction",
     "Region",
     "Repeats",
+    "Role",
     "Search",
     "Setting",
     "StatedRecipe",
+    "Statistic",
     "Step",
     "Style",
     "StyleMeasure",
@@ -161,4 +178,5 @@ __all__ = [
     "loss_ratio",
     "share",
     "stops_at",
+    "titled",
 ]

@@ -18,7 +18,7 @@ from forensics.case.received import Absent, CustodyEntry, Exhibit, Fact, FileDig
 from forensics.case.training import NO_STYLE, IndexFacts, Neighbour, Search, Style
 from forensics.case.validation import NO_VALIDATION, ValidationFacts
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the serialised form. A reader refuses any other version by name."""
 
 

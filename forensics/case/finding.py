@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from forensics.case.measurement import Pair
 from forensics.case.received import Absent
+from forensics.case.statistic import Pair
 from forensics.case.validation import LikelihoodRatio
 
 

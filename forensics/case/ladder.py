@@ -8,6 +8,21 @@ from enum import StrEnum
 from forensics.case.received import Absent, Fact
 
 
+class PromptKind(StrEnum):
+    """How a prompt was come by: courts count what came back for each kind apart."""
+
+    CLAIMED = "claimed"
+    """The work's own caption, as a party states it."""
+    FILE = "file"
+    """What the disputed file says it was made with."""
+    NEIGHBOUR = "neighbour"
+    """The caption of the nearest training image."""
+    SEARCHED = "searched"
+    """Found by a search with the picture in hand."""
+    NONE = "none"
+    """No words were given."""
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One step of a trajectory."""
@@ -35,6 +50,7 @@ class Inversion:
     """That information in bits."""
     prompt: str
     prompt_source: str
+    prompt_kind: PromptKind
     """Where the prompt came from: "claimed caption", "caption of neighbour N1", "none"."""
     guidance: float
     steps: int

@@ -3,29 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 from forensics.case.received import FileDigest
-
-
-class Better(StrEnum):
-    """Which way a measure points."""
-
-    HIGHER = "higher"
-    """A higher value means more alike (of a measure) or more extreme (of a statistic)."""
-    LOWER = "lower"
-    """A lower value means so."""
-
-
-class Pair(StrEnum):
-    """The three proposition pairs; they are never merged (design, section 2)."""
-
-    DERIVATION = "derivation"
-    """The disputed image derives from work R, or it does not."""
-    RETENTION = "retention"
-    """The checkpoint reproduces R because it learned it, or as it does any such image."""
-    ORIGIN = "origin"
-    """The disputed image was made by this checkpoint (family), or it was not."""
+from forensics.case.statistic import Better, Pair, Statistic
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +100,12 @@ class Comparison:
     """
 
     id: str
+    statistic: Statistic
+    of: str
+    """What the statistic is taken of where it can be taken of several: a work, a rung; else empty."""
     title: str
-    statistic: str
+    """Its words for people; nothing is decided by them."""
+    computed: str
     """How the number is computed, as a sentence."""
     primary_for: Pair | None
     """The proposition pair whose pre-declared primary measurement this is; none for secondary ones."""

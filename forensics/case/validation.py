@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from forensics.case.measurement import Pair
 from forensics.case.received import Absent, Fact
+from forensics.case.statistic import Pair
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class ValidatedPair:
 
     pair: Pair
     features: tuple[str, ...]
-    """The measurements that enter the likelihood ratio, in words."""
+    """The measurements that enter the likelihood ratio: statistics, or measures with their versions."""
     first: str
     """The works of known status that stand for the first proposition, as a noun phrase."""
     second: str

@@ -94,7 +94,12 @@ clip: Callable[[F], F] = click.option(
     "--clip", metavar="FOLDER_OR_NAME", help="open_clip model: a folder or MODEL/PRETRAINED."
 )
 
-seed: Callable[[F], F] = click.option("--seed", type=int, metavar="N", help="Seed of every random draw.  [default: 0]")
+_SEED = (
+    "Seed of the pictures generated, of the searches and of the choice of controls; the noise under which codelength, "
+    "score gap and region are counted is the same in every case, so that stored control scores stay comparable.  "
+    "[default: 0]"
+)
+seed: Callable[[F], F] = click.option("--seed", type=int, metavar="N", help=_SEED)
 
 paper: Callable[[F], F] = click.option("--paper", type=click.Choice(PAPERS), help="Size of the pages.  [default: A4]")
 

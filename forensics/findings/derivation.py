@@ -15,7 +15,6 @@ from forensics.findings.evidence import (
     HIT_IS_NOT_TRAINING,
     MAY_BE_EDITED,
     NO_DIFFERENCE,
-    OF_DERIVATION,
     POSITIVE,
     UNALIGNED,
     Evidence,
@@ -64,7 +63,7 @@ def _against(first: Assessment, others: Sequence[Assessment], evidence: Evidence
     Whatever says the same as the grade is no point against it, in either direction.
     """
     level = evidence.protocol.rank_level
-    beside = [c for c in evidence.comparisons if c.primary_for is None and c.title.startswith(OF_DERIVATION)]
+    beside = evidence.secondary(Pair.DERIVATION)
     if first.grade in POSITIVE:
         rows = (
             [f"{first.work}: {row}" for row in first.differs if row != NO_DIFFERENCE]

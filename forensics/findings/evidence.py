@@ -22,20 +22,13 @@ from forensics.case import (
     NotMeasured,
     Origin,
     Pair,
+    Role,
+    Statistic,
+    titled,
 )
 from forensics.protocol import Protocol
 from forensics.verbal import placed_among_controls
 
-LAID_OVER = "Aligned LPIPS to"
-"""Beginning of the title of the comparison by which a work put forward is ranked; its id follows."""
-NEAREST = f"{LAID_OVER} the nearest training image"
-"""Title of the comparison that neighbours are ranked by."""
-FROM_PROMPT = "Generated from the prompt, median LPIPS"
-"""Title of the comparison that says whether the work comes back from its prompt."""
-OF_RETENTION = ("Generated from the prompt", "Codelength")
-"""Beginnings of the titles of comparisons that bear on retention."""
-OF_DERIVATION = ("Cosine to", "Copy descriptor")
-"""Beginnings of the titles of secondary comparisons that bear on derivation."""
 NO_DIFFERENCE = "No difference above the resolution of the measures was found."
 NO_CHECKPOINT = Absent(
     "checkpoint",
@@ -120,8 +113,18 @@ class Evidence:
 
     def rank_of(self, work: str) -> Comparison | None:
         """The comparison by which this work is ranked among the controls, if it was made."""
-        title = NEAREST if any(n.exhibit == work for n in self.neighbours) else f"{LAID_OVER} {work}"
-        return next((c for c in self.comparisons if c.title == title), None)
+        if any(n.exhibit == work for n in self.neighbours):
+            return self.comparison(Statistic.ALIGNED_TO_NEAREST)
+        return self.comparison(Statistic.ALIGNED_TO_WORK, work)
+
+    def comparison(self, statistic: Statistic, of: str = "") -> Comparison | None:
+        """The comparison by a statistic, of the work or rung named where it is taken of several; None if not made."""
+        return next((c for c in self.comparisons if c.statistic is statistic and c.of == of), None)
+
+    def secondary(self, pair: Pair, role: Role = Role.EVIDENCE) -> tuple[Comparison, ...]:
+        """The secondary comparisons that bear on a pair in this role."""
+        kinds = [(c, c.statistic.kind) for c in self.comparisons if c.primary_for is None]
+        return tuple(c for c, kind in kinds if kind.pair is pair and kind.role is role)
 
     def same_pixels(self, work: str) -> bool:
         """Whether the decoded pixels of the disputed image and of the work are equal."""
@@ -149,7 +152,7 @@ def sensitivity(evidence: Evidence, pair: Pair, rank: Comparison | None) -> list
     outside = rank.p <= evidence.protocol.rank_level
     if outside == (ratio.log10 > 0):
         return []
-    names = ", ".join(f"“{feature.name}”" for feature in ratio.features)
+    names = ", ".join(f"“{titled(feature.name)}”" for feature in ratio.features)
     side = "first" if ratio.log10 > 0 else "second"
     placed = placed_among_controls(rank.k) if outside else "lies inside the range of the controls"
     return [

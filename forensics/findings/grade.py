@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from forensics.case import (
     Assessment,
-    Better,
     Comparison,
     Correspondence,
     Grade,
     Measurement,
     Outcome,
+    Statistic,
     share,
 )
 from forensics.findings.evidence import MAY_BE_EDITED, NO_DIFFERENCE, POSITIVE, Evidence, too_few
@@ -82,7 +82,7 @@ _NO_PART = "No part of the one agrees in detail with the other when they are lai
 
 
 def _nearest(evidence: Evidence) -> Comparison | None:
-    return next((c for c in evidence.comparisons if c.better is Better.HIGHER and "osine" in c.title), None)
+    return evidence.comparison(Statistic.COSINE_TO_NEAREST)
 
 
 def _corresponds(values: dict[str, Measurement], grade: Grade, laid: Correspondence | None = None) -> tuple[str, ...]:

@@ -37,9 +37,8 @@ def origin(evidence: Evidence) -> Finding:
             f"are equal, the largest difference is {recipe.largest_difference} of 255 levels."
         )
     answer += f" {evidence.origin.gate.sentence}"
-    for other in evidence.comparisons:
-        apart = (other.p <= evidence.protocol.rank_level) != (rank.p <= evidence.protocol.rank_level)
-        if other.id.startswith("O") and other.primary_for is None and apart:
+    for other in evidence.secondary(Pair.ORIGIN):
+        if (other.p <= evidence.protocol.rank_level) != (rank.p <= evidence.protocol.rank_level):
             contrary += (f"{other.title}: {other.k} of {other.n} controls score as low (p = {p_words(other.p)}).",)
     contrary += _lost_less(rank, evidence)
     return Finding(

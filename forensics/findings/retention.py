@@ -9,12 +9,13 @@ from forensics.case import (
     Inversion,
     LedgerRow,
     Pair,
+    PromptKind,
+    Role,
+    Statistic,
     stops_at,
 )
 from forensics.findings.evidence import (
     BACK_UNALIGNED,
-    FROM_PROMPT,
-    OF_RETENTION,
     Evidence,
     asked_of,
     counted,
@@ -23,7 +24,6 @@ from forensics.findings.evidence import (
     ranked,
     sensitivity,
 )
-from forensics.protocol import Protocol
 from forensics.verbal import NOTHING_CONTRARY
 
 
@@ -41,11 +41,11 @@ def retention(evidence: Evidence) -> Finding:
     answer = (
         f"{_plainly(rank, evidence)} Told the prompt ({run.prompt_source}), the checkpoint needs "
         f"{_share(rank.value)} bits for "
-        f"{asked_of(evidence)} than {_than(rank, evidence.protocol)}. "
+        f"{asked_of(evidence)} than {_than(rank)}. "
         f"{ranked(rank, evidence.protocol, 'reach at least as large a share', asked_of(evidence))}"
     )
     cites = [rank.id]
-    back = next((c for c in evidence.comparisons if c.title == FROM_PROMPT), None)
+    back = evidence.comparison(Statistic.PROMPT_MEDIAN_LPIPS)
     if back is not None:
         cites.append(back.id)
         answer += (
@@ -59,9 +59,7 @@ def retention(evidence: Evidence) -> Finding:
     # Against retention tells that works never seen come back as well; where retention is not said, it is a limit.
     also_back = reconstruction(evidence)
     contrary = [*sensitivity(evidence, Pair.RETENTION, rank), *(also_back if rank.p <= level else ())]
-    for other in evidence.comparisons:
-        if other.primary_for is not None or not other.title.startswith(OF_RETENTION):
-            continue
+    for other in evidence.secondary(Pair.RETENTION):
         # A secondary measurement speaks for something by its corrected p, and against it by the plain one.
         if other.p > level >= rank.p or (rank.p > level and other.p_holm is not None and other.p_holm <= level):
             contrary.append(counted(other))
@@ -81,8 +79,8 @@ def _share(saved: float) -> str:
     return f"{100 * abs(saved):.1f} % {'fewer' if saved >= 0 else 'more'}"
 
 
-def _than(rank: Comparison, protocol: Protocol) -> str:
-    if rank.title == protocol.primary_retention_with_control_checkpoint:
+def _than(rank: Comparison) -> str:
+    if rank.statistic is Statistic.SAVED_AGAINST_CONTROL:
         return "the control checkpoint, which is told the same prompt"
     return "without it"
 
@@ -90,7 +88,7 @@ def _than(rank: Comparison, protocol: Protocol) -> str:
 def _plainly(rank: Comparison, evidence: Evidence) -> str:
     """The rank of retention in plain words, for a reader who stops after one sentence."""
     target = asked_of(evidence)
-    if rank.title == evidence.protocol.primary_retention_with_control_checkpoint:
+    if rank.statistic is Statistic.SAVED_AGAINST_CONTROL:
         start, than = "Beside the control checkpoint, the one examined saves", ""
     else:
         start, than = "The prompt saves the checkpoint", ", each with a prompt of its own"
@@ -145,8 +143,8 @@ def _supplied(run: Inversion) -> str:
 def reconstruction(evidence: Evidence) -> tuple[str, ...]:
     """What speaks against reading a reconstruction as retention: the controls come back as well."""
     rows = []
-    for comparison in evidence.comparisons:
-        if "and back" in comparison.title and comparison.controls:
+    for comparison in evidence.secondary(Pair.RETENTION, Role.CEILING):
+        if comparison.controls:
             values = sorted(score.value for score in comparison.controls)
             rows.append(
                 f"{comparison.title}: {comparison.value:.3f} for {asked_of(evidence)}; median of the controls "
@@ -158,7 +156,7 @@ def reconstruction(evidence: Evidence) -> tuple[str, ...]:
 
 def _limits(evidence: Evidence, run: Inversion | None) -> tuple[str, ...]:
     rows = [BACK_UNALIGNED]
-    if run is not None and run.prompt_source.startswith("caption of neighbour"):
+    if run is not None and run.prompt_kind is PromptKind.NEIGHBOUR:
         rows.append(
             "The prompt was found with the disputed image in hand; each control was given its own neighbour's caption."
         )

@@ -5,7 +5,6 @@ A new rung is one file with a class that has the shape of `base.Rung`, and one r
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from forensics.registry import Registry
@@ -13,7 +12,7 @@ from forensics.registry import Registry
 if TYPE_CHECKING:
     from forensics.inversion.base import Rung
 
-INVERSIONS: Registry[Callable[[], Rung]] = Registry(
+INVERSIONS: Registry[type[Rung]] = Registry(
     "inversion",
     {
         "autoencoder": "forensics.inversion.autoencoder:Autoencoder",

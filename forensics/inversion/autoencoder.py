@@ -11,7 +11,7 @@ from torch import Tensor
 from forensics.case import Fact
 from forensics.diffusion.base import DiffusionModel
 from forensics.events import Emit, ignore
-from forensics.inversion.base import Attempt, Plan, Progress, Rung, fit_all, groups
+from forensics.inversion.base import Attempt, Given, Plan, Progress, Rung, fit_all, groups
 from forensics.pictures.tensors import unfit
 
 BITS_PER_VALUE = 16
@@ -23,6 +23,9 @@ class Autoencoder(Rung):
 
     name = "autoencoder"
     title = "Autoencoder round trip"
+    short = "Autoencoder"
+    letter = "A"
+    given = Given.PICTURE
     version = "1"
 
     def budget(self, plan: Plan, targets: int, model: DiffusionModel) -> int:

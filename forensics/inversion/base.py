@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Protocol
 
 from torch import Tensor
 
-from forensics.case import Absent, Fact, Step
+from forensics.case import Absent, Fact, PromptKind, Step
 from forensics.diffusion.base import DiffusionModel
 from forensics.events import Emit, Event, ignore
 from forensics.pictures.tensors import Fit, fit
+from forensics.protocol import STANDARD_SEARCH, Search
 
 Fidelity = Callable[[Tensor, Tensor], Tensor]
 """(pictures (N, 3, H, W), target (1, 3, H, W)) -> (N,) bool: which of them reproduce the target.
@@ -25,65 +27,13 @@ Called at the model's size, with the target as the autoencoder shows it: no rung
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
-    """Budget of the rungs that search, fixed by the protocol. The defaults are those of the profile `standard`."""
-
-    seed: int = 0
-    """Of everything a search draws: noise, levels, first guesses."""
-    cut: float = 1.0
-    """Noise over signal down to which the codelength that is minimised counts; see `codelength.Grid`."""
-    lengths: tuple[int, ...] = (1, 2, 4, 8, 16)
-    """Tokens of the hard prompts looked for; those beyond the text encoder's window are left out."""
-    hard_steps: int = 24
-    hard_draws: int = 4
-    """Draws of noise in every gradient step of the hard prompt."""
-    finalists: int = 4
-    """Prompts of each length, of those visited, that are compared on fresh draws."""
-    finalist_draws: int = 12
-    soft_lengths: tuple[int, ...] = (1, 2, 4)
-    """Vectors of the soft prompts looked for."""
-    soft_steps: int = 40
-    soft_draws: int = 4
-    soft_bits: tuple[int, ...] = (1, 2, 3, 4, 6, 8)
-    """Bits per value that are tried, rising."""
-    keep: float = 0.9
-    """Part of the soft prompt's gain over no prompt that its quantised form must keep."""
-    report_draws: int = 32
-    """Fresh draws on which the codelength of what was found is measured."""
-    noise_steps: int = 120
-    noise_draws: int = 8
-    noise_checks: int = 6
-    """Times at which pictures are drawn from the noise distribution, equally spaced, the first before any step."""
-    noise_pictures: int = 4
-    """Pictures drawn at each check: all of them must reproduce the target."""
-    latent_bits: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 8)
-    """Bits per value of z_T that are tried, rising."""
-
-
-DEEP = Search(
-    hard_steps=120,
-    hard_draws=8,
-    finalists=8,
-    finalist_draws=32,
-    soft_steps=200,
-    soft_draws=8,
-    report_draws=128,
-    noise_steps=500,
-    noise_draws=16,
-    noise_checks=21,
-    noise_pictures=8,
-)
-"""The budget of the profile `deep`."""
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
     """What a rung may use, fixed before the run."""
 
     prompt: str
     """Empty where none is claimed."""
     prompt_source: str
-    """Where the prompt came from: "claimed caption", "caption of neighbour N1", "none"."""
+    """Where the prompt came from, in words: "claimed caption", "caption of neighbour N1", "none"."""
     guidance: float
     """>= 1; 1 means none."""
     steps: int
@@ -91,9 +41,10 @@ class Plan:
     seeds: tuple[int, ...]
     refinements: int
     """Fixed-point corrections of each inversion step, >= 0."""
-    search: Search = Search()
+    search: Search = STANDARD_SEARCH
     reproduces: Fidelity | None = None
     """What counts as the target come back; None means `fidelity.near_copy`."""
+    prompt_kind: PromptKind = PromptKind.NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +82,28 @@ class Attempt:
         return dict(self.scores).get(name)
 
 
+class Given(Enum):
+    """What a rung has in hand: it decides how its result is read, and how many controls go through it."""
+
+    WORDS = "words"
+    """A prompt alone; the picture is looked at only to compare."""
+    PICTURE = "picture"
+    """The whole picture: that it comes back says how much the rung can carry, and nothing about training."""
+    SEARCH = "search"
+    """The picture, as the target of a search that costs much: the controls drawn first go through it."""
+
+
 class Rung(Protocol):
     """One way of getting the target back; a class that derives from it gets `__call__` from `many`."""
 
     name: str
     """Row of `INVERSIONS`."""
     title: str
+    short: str
+    """Two words for the titles of statistics."""
+    letter: str
+    """Of the exhibits it makes; no other rung has it."""
+    given: Given
     version: str
 
     def budget(self, plan: Plan, targets: int, model: DiffusionModel) -> int:

@@ -19,10 +19,11 @@ from forensics.case import Fact
 from forensics.device import generator
 from forensics.diffusion.base import DiffusionModel
 from forensics.diffusion.words import PromptSpace, prompt_space
-from forensics.inversion.base import Plan, Progress, Search
+from forensics.inversion.base import Given, Plan, Progress
 from forensics.inversion.objective import Objective, gradient_evaluations
 from forensics.inversion.prompt_search import Found, PromptSearch, codelength_facts, plain_and_found
 from forensics.inversion.regeneration import generation_evaluations
+from forensics.protocol import Search
 
 LEARNING_RATE = 0.1
 """Of AdamW on the vectors, and its weight decay: the values of the publication."""
@@ -46,6 +47,9 @@ class HardPrompt(PromptSearch):
 
     name = "hard_prompt"
     title = "Regeneration from a searched prompt"
+    short = "Searched prompt"
+    letter = "H"
+    given = Given.SEARCH
     version = "1"
     source = "searched for with the target in hand"
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from forensics.case import Fact
 from forensics.diffusion.base import DiffusionModel
 from forensics.events import Emit, ignore
-from forensics.inversion.base import Attempt, Plan, Progress, Rung, fit_all
+from forensics.inversion.base import Attempt, Given, Plan, Progress, Rung, fit_all
 from forensics.inversion.fidelity import near_copy
 from forensics.inversion.ode import inversion_evaluations, noise_facts
 from forensics.inversion.quantise import SCALE_BITS, Quantised, quantise
@@ -48,6 +48,9 @@ class Latent(Rung):
 
     name = "latent"
     title = "Noise latent found by inversion, quantised"
+    short = "Quantised latent"
+    letter = "T"
+    given = Given.SEARCH
     version = "1"
 
     def budget(self, plan: Plan, targets: int, model: DiffusionModel) -> int:

@@ -24,10 +24,11 @@ from forensics import device
 from forensics.case import Absent, Fact
 from forensics.diffusion.base import GRADIENT_COST, Condition, DiffusionModel
 from forensics.events import Emit, ignore
-from forensics.inversion.base import Attempt, Plan, Progress, Rung, Search, fit_all
+from forensics.inversion.base import Attempt, Given, Plan, Progress, Rung, fit_all
 from forensics.inversion.fidelity import near_copy
 from forensics.inversion.regeneration import ceiling, generate
 from forensics.pictures.tensors import Fit, unfit
+from forensics.protocol import Search
 
 LEARNING_RATE = 0.1
 PENALTY = 1.0
@@ -87,6 +88,9 @@ class Noise(Rung):
 
     name = "noise"
     title = "Regeneration from a searched distribution of noise"
+    short = "Searched noise"
+    letter = "Z"
+    given = Given.SEARCH
     version = "1"
 
     def budget(self, plan: Plan, targets: int, model: DiffusionModel) -> int:

@@ -16,7 +16,7 @@ from forensics.case import Fact, Step
 from forensics.diffusion.base import DiffusionModel
 from forensics.events import Emit, ignore
 from forensics.inversion.autoencoder import BITS_PER_VALUE
-from forensics.inversion.base import Attempt, Plan, Progress, Rung, fit_all, groups
+from forensics.inversion.base import Attempt, Given, Plan, Progress, Rung, fit_all, groups
 from forensics.inversion.solvers import Point, backward_euler, euler, last
 from forensics.inversion.whiteness import Whiteness, whiteness
 from forensics.pictures.tensors import unfit
@@ -27,6 +27,9 @@ class Ode(Rung):
 
     name = "ode"
     title = "ODE inversion to noise and back"
+    short = "Latent inversion"
+    letter = "I"
+    given = Given.PICTURE
     version = "1"
 
     def budget(self, plan: Plan, targets: int, model: DiffusionModel) -> int:

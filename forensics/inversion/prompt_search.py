@@ -17,10 +17,11 @@ from forensics.case import Fact
 from forensics.diffusion.base import Condition, DiffusionModel
 from forensics.diffusion.words import PromptSpace, prompt_space
 from forensics.events import Emit, ignore
-from forensics.inversion.base import Attempt, Plan, Progress, Rung, Search, fit_all
+from forensics.inversion.base import Attempt, Plan, Progress, Rung, fit_all
 from forensics.inversion.drawing import draw, draw_batches, need_seeds
 from forensics.inversion.objective import Objective
 from forensics.pictures.tensors import Fit
+from forensics.protocol import Search
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from forensics.case import Fact
 from forensics.device import noise
 from forensics.diffusion.base import Condition, DiffusionModel, stack
 from forensics.events import Emit, ignore
-from forensics.inversion.base import Attempt, Plan, Progress, Rung, fit_all, groups
+from forensics.inversion.base import Attempt, Given, Plan, Progress, Rung, fit_all, groups
 from forensics.inversion.fidelity import near_copy
 from forensics.inversion.hits import HitRate, judged
 from forensics.inversion.solvers import euler, last
@@ -29,6 +29,9 @@ class Regeneration(Rung):
 
     name = "regeneration"
     title = "Regeneration from the prompt"
+    short = "Generation"
+    letter = "G"
+    given = Given.WORDS
     version = "2"
 
     def budget(self, plan: Plan, targets: int, model: DiffusionModel) -> int:

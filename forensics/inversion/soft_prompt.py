@@ -17,11 +17,12 @@ from forensics.case import Fact
 from forensics.device import noise
 from forensics.diffusion.base import DiffusionModel
 from forensics.diffusion.words import PromptSpace, prompt_space
-from forensics.inversion.base import Plan, Progress, Search
+from forensics.inversion.base import Given, Plan, Progress
 from forensics.inversion.objective import Draws, Objective, gradient_evaluations
 from forensics.inversion.prompt_search import Found, PromptSearch, codelength_facts, plain_and_found
 from forensics.inversion.quantise import SCALE_BITS, Quantised, quantise
 from forensics.inversion.regeneration import generation_evaluations
+from forensics.protocol import Search
 
 LEARNING_RATE = 0.02
 """Of Adam on the vectors; near the spread of a CLIP text encoder's table, which starts at 0.02."""
@@ -51,6 +52,9 @@ class SoftPrompt(PromptSearch):
 
     name = "soft_prompt"
     title = "Regeneration from searched vectors in place of words"
+    short = "Searched vectors"
+    letter = "V"
+    given = Given.SEARCH
     version = "1"
     source = "vectors searched for with the target in hand"
 

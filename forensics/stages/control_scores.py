@@ -118,7 +118,11 @@ class Scorer:
         return values
 
 
+_NOT_IN_SCORES = ("prompt", "prompt_source", "prompt_kind")
+"""Fields of a plan that stand in the key already, or say where a prompt came from, which changes no score."""
+
+
 def _parameters(plan: Plan) -> dict[str, str]:
     """Every field of a plan that can change a score; where a prompt came from cannot."""
     named = {f.name: getattr(plan, f.name) for f in dataclasses.fields(plan)}
-    return {name: repr(value) for name, value in named.items() if name not in ("prompt", "prompt_source")}
+    return {name: repr(value) for name, value in named.items() if name not in _NOT_IN_SCORES}

@@ -46,6 +46,7 @@ from forensics.similarity.ssim import ssim_map
 from forensics.similarity.tiled import tile_distances
 from forensics.stages import shared_parts as common
 from forensics.stages import word_rates
+from forensics.stages.context import Context
 from forensics.stages.search import Companion, Found, picture_of
 from forensics.stages.works import Work
 
@@ -103,9 +104,7 @@ def lay_over(disputed: Work, works: Sequence[Work], emit: Emit, table: LightTabl
 def correspond(
     disputed: Work,
     works: Sequence[Work],
-    instruments: Mapping[str, Similarity],
-    ledger: Ledger,
-    emit: Emit,
+    context: Context,
     *,
     figures: int | None = None,
     beside: Beside | None = None,
@@ -114,12 +113,11 @@ def correspond(
     """Compare the disputed image with every work.
 
     Args:
-        instruments: measures at hand; those of the overlap are taken with them.
         figures: works, from the first, for which figures are stored; all by default.
         beside: what else is at hand to hold the comparison against; nothing by default.
         overlaid: the same image laid over the same works, where that was done before.
     """
-    beside = beside or Beside()
+    beside, emit, instruments = beside or Beside(), context.emit, context.instruments.at_hand
     overlaid = overlaid or lay_over(disputed, works, emit, light_table(instruments))
     first = overlaid.first
     measure = instruments.get("descriptor")
@@ -135,7 +133,7 @@ def correspond(
             if isinstance(shared, common.Shared) and shared.facts.left_out:
                 found = without(first, second, shared.rest)
         drawn = figures is None or number <= figures
-        row = _row(f"D{number}", disputed, work, found, instruments, ledger if drawn else None, shared, beside)
+        row = _row(f"D{number}", disputed, work, found, instruments, context.ledger if drawn else None, shared, beside)
         if background is not None:
             row = replace(
                 row, values=(*_normalised(background.normalise(disputed.pixels, work.pixels), beside), *row.values)
@@ -149,9 +147,7 @@ def nearest_control(
     comparisons: Sequence[Comparison],
     originals: Sequence[Work],
     found: Found,
-    controls: Sequence[Work],
-    instruments: Mapping[str, Similarity],
-    ledger: Ledger,
+    context: Context,
 ) -> Correspondence | None:
     """The comparison of the control that comes nearest by the primary measurement of derivation, with its figures.
 
@@ -163,7 +159,7 @@ def nearest_control(
         return None
     values = [c.value for c in primary.controls]
     place = values.index(max(values) if primary.better is Better.HIGHER else min(values))
-    control = next(w for w in controls if w.id == primary.controls[place].control)
+    control = next(w for w in context.controls.works if w.id == primary.controls[place].control)
     if originals:
         work = originals[0]
     else:
@@ -171,12 +167,12 @@ def nearest_control(
         if picture is None:
             return None
         title = f"Training image {found.control_top[place].row.training_id}, the closest item to C1"
-        work = Work.of(ledger.put(picture, "C2", title, "index").id, picture)
+        work = Work.of(context.ledger.put(picture, "C2", title, "index").id, picture)
     title = f"Control {control.id}, the nearest of {primary.n}: {primary.title}"
-    laid = Work(ledger.put(to_picture(control.pixels), "C1", title, "control works").id, control.pixels, "")
-    table = light_table(instruments)
+    laid = Work(context.ledger.put(to_picture(control.pixels), "C1", title, "control works").id, control.pixels, "")
+    table = light_table(context.instruments.at_hand)
     pairing = table.pair(*table.prepared(laid.pixels, work.pixels))
-    row = _row("DC", laid, work, pairing, instruments, ledger, NO_COMPANIONS, Beside())
+    row = _row("DC", laid, work, pairing, context.instruments.at_hand, context.ledger, NO_COMPANIONS, Beside())
     # The sentences of a row speak of the disputed image; here the control lies in its place.
     basis, containment = (text.replace("the disputed image", laid.id) for text in (row.basis, row.containment))
     return replace(row, laid=laid.id, basis=basis, containment=containment)

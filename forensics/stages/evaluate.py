@@ -10,7 +10,6 @@ from forensics.case import (
     NO_VALIDATION,
     Absent,
     Checkpoint,
-    Comparison,
     LikelihoodRatio,
     Measurement,
     Metric,
@@ -19,18 +18,17 @@ from forensics.case import (
 )
 from forensics.embedders.open_clip import Embedder
 from forensics.errors import SettingsError
-from forensics.folder import Ledger
 from forensics.protocol import Protocol
 from forensics.resources import samples
 from forensics.stages import domain
+from forensics.stages.context import Context, Models
 from forensics.stages.measure import Measured
+from forensics.stages.origin import Traced
 from forensics.stages.works import Work
 from forensics.statistics import record as records
 from forensics.statistics.record import PropositionRecord, ValidationRecord
 
 FILE = "validation.json"
-_KINDS = (("claimed", "claimed"), ("prompt stated", "file"), ("caption of neighbour", "neighbour"))
-"""Beginning of the statement where a prompt came from -> its kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,46 +41,38 @@ class Evaluated:
 
 def evaluate(
     disputed: Work,
-    asked: Work,
     works: Sequence[str],
     measured: Measured,
-    checkpoint: Checkpoint,
-    control_checkpoint: Checkpoint | None,
-    protocol: Protocol,
-    location: str | None,
+    traced: Traced,
+    models: Models,
     embedder: Embedder | None,
-    ledger: Ledger,
-    origin: Sequence[Comparison] = (),
+    context: Context,
 ) -> Evaluated:
     """The ratios that a record for this checkpoint and this version of the protocol allows.
 
     Args:
         disputed: the disputed image.
-        asked: the picture that retention was measured on.
         works: exhibit ids of the works compared with it; the first alone has a ratio of derivation.
-        location: a record named by the user; none means one of those that ship with the program.
-        origin: what was measured of the autoencoder.
+        traced: what was measured of the autoencoder, and the picture that retention was measured on.
+        embedder: what tells how like the works of the record the pictures are; None where there is none.
 
     Raises:
         SettingsError: a record was named and cannot be read.
     """
-    found = _record(checkpoint, protocol, location)
+    asked, control = traced.target, models.control
+    found = _record(models.checkpoint, context.protocol, context.settings.validation)
     if isinstance(found, Absent):
         why = Absent("likelihood ratio", found.reason, "The rank among the control works is offered instead.")
         return Evaluated(found, dict.fromkeys(Pair, why))
     record, data = found
     digest = records.digest_of(data)
-    controlled = (
-        control_checkpoint.digest
-        if control_checkpoint is not None and control_checkpoint.digest == record.control_checkpoint_digest
-        else ""
-    )
-    ledger.put_file(FILE, data)
+    controlled = control.digest if control is not None and control.digest == record.control_checkpoint_digest else ""
+    context.ledger.put_file(FILE, data)
     properties = _properties(disputed, record, embedder)
     properties_asked = properties if asked.id == disputed.id else _properties(asked, record, embedder)
     propositions = record.propositions
     retention = propositions.retention_with_control_checkpoint if controlled else propositions.retention
-    statistics = {c.title: c.value for c in (*measured.comparisons, *origin)}
+    statistics: dict[str, float] = {c.statistic: c.value for c in (*measured.comparisons, *traced.comparisons)}
     first = works[0] if works else ""
     pair = _pair(measured, disputed.id, first)
     ratios = {
@@ -131,8 +121,7 @@ def _pair(measured: Measured, disputed: str, work: str) -> dict[str, float]:
 
 
 def _kind(measured: Measured) -> str:
-    sources = [i.prompt_source for i in measured.inversions if i.method == "regeneration"]
-    return next((kind for start, kind in _KINDS if sources and sources[0].startswith(start)), "")
+    return next((i.prompt_kind for i in measured.inversions if i.method == "regeneration"), "")
 
 
 def _ratio(

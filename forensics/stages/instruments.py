@@ -29,6 +29,8 @@ class Instruments:
 
     at_hand: dict[str, Similarity]
     absent: dict[str, Absent]
+    networks: tuple[str, ...] = ()
+    """Digests of the embedder and of the copy descriptor in use: other weights give other numbers."""
 
     @classmethod
     def prepare(cls, embedder: Embedder | None, descriptor: CopyDescriptor | None = None) -> Instruments:
@@ -40,7 +42,8 @@ class Instruments:
                 at_hand[name] = similarity.load(name, embedder=embedder, descriptor=descriptor)
             except WeightsError as exc:
                 absent[name] = Absent(f"measure {name}", exc.message, exc.hint)
-        return cls(at_hand, absent)
+        networks = tuple(network.digest for network in (embedder, descriptor) if network is not None)
+        return cls(at_hand, absent, networks)
 
     @property
     def facts(self) -> tuple[Metric, ...]:

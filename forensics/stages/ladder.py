@@ -4,48 +4,39 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
 from forensics import diffusion
-from forensics.case import Absent, Checkpoint, CurveKind, Fact, Inversion, Item, RateCurve, Setting
+from forensics.case import Absent, Checkpoint, CurveKind, Fact, Inversion, Item, PromptKind, RateCurve, Setting
 from forensics.controls.cache import Cache, Values
-from forensics.device import Device
 from forensics.diffusion.base import DiffusionModel
 from forensics.embedders.copies import open_descriptor
 from forensics.events import Emit, Event
-from forensics.folder import Ledger
 from forensics.inversion import INVERSIONS
-from forensics.inversion.base import DEEP, Attempt, Plan, Search
+from forensics.inversion.base import Attempt, Given, Plan
+from forensics.inversion.base import Rung as Method
 from forensics.inversion.codelength import Codelength, Grid, codelengths
 from forensics.inversion.gap import DRAWS as GAP_DRAWS
 from forensics.inversion.gap import Gap, score_gaps
 from forensics.pictures import codecs
 from forensics.pictures.tensors import to_picture
 from forensics.protocol import Protocol
-from forensics.settings import Settings
-from forensics.similarity.base import Similarity
 from forensics.stages import budget, rates
+from forensics.stages.context import Context, Models, Received
 from forensics.stages.control_scores import SCORED, Scorer
 from forensics.stages.prompts import Prompt, choose_prompts, control_prompts
 from forensics.stages.region import with_maps
 from forensics.stages.search import Found
 from forensics.stages.works import ControlGroup, Work
 
-TAGS = {
-    "autoencoder": "A",
-    "ode": "I",
-    "regeneration": "G",
-    "hard_prompt": "H",
-    "soft_prompt": "V",
-    "noise": "Z",
-    "latent": "T",
-}
-"""Letter of the exhibits each rung produces."""
-SEARCHES = ("hard_prompt", "soft_prompt", "noise", "latent")
-"""Rungs that search with the target in hand: dear, so that fewer controls go through them."""
+NO_PROMPT = Absent(
+    "regeneration from a prompt",
+    "No caption was claimed, the file states no prompt and no training index offers one.",
+    "Pass --caption with the words that the work is known by.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,145 +81,161 @@ class Ladder:
     """How many control scores were stored ones."""
     gaps: tuple[Gap, ...] = ()
     """Score gap of the first prompt and then of the controls' prompts; empty where the controls have none."""
+    untold: Absent | None = None
+    """Why nothing could be measured under a prompt of picture and controls alike; None where it could."""
 
     def rung(self, method: str) -> Rung | None:
         """The first rung of a method that was also run on the controls, or None."""
         return next((r for r in self.rungs if r.inversion.method == method), None)
 
 
-def climb(
-    disputed: Work,
-    item: Item,
-    checkpoint: Checkpoint,
-    control_checkpoint: Checkpoint | None,
-    found: Found,
-    controls: ControlGroup,
-    settings: Settings,
-    protocol: Protocol,
-    device: Device,
-    measures: Mapping[str, Similarity],
-    cache: Cache,
-    ledger: Ledger,
-    emit: Emit,
-    retention: Work | None = None,
-) -> Ladder:
+def climb(received: Received, asked: Work, models: Models, found: Found, context: Context) -> Ladder:
     """Run every rung on the picture that retention is asked of and on the controls, one model in memory at a time.
 
     Args:
-        measures: the measures of likeness at hand, by name.
-        cache: what controls scored in earlier cases.
-        retention: the picture that retention is asked of, where it is not the disputed image.
-    """
-    asked = retention or disputed
-    prompts = choose_prompts(settings, item, found)
-    texts = control_prompts(prompts[0], controls, found) if prompts else []
-    scored = {name: measures[name] for name in SCORED if name in measures}
-    copies = open_descriptor(None, device)
-    axes = None
-    if "lpips" in scored:
-        axes = rates.Axes(scored["lpips"], None if isinstance(copies, Absent) else copies)
-    scorer = Scorer(controls, scored, cache, device, emit, axes)
-    model = diffusion.load(checkpoint, device)
-    tasks = _tasks(prompts, texts, controls, settings, protocol)
-    seeds = tuple(range(settings.seed, settings.seed + protocol.seeds))
-    first = next((task.plans[0] for task in tasks if task.method == "regeneration"), None)
-    both = first if control_checkpoint is not None else None
-    planned = budget.plan(tasks, protocol, len(controls.works), both, model)
-    emit(Event("budget", 0, 1, planned.sentence))
+        asked: the picture that retention is asked of: the disputed image, or the one that the gate names.
 
-    grid = Grid(
+    Raises:
+        CheckpointError: the weights do not fit what the header said.
+    """
+    told = _told(received.item, found, context)
+    axes = _axes(context)
+    scored = {name: measure for name, measure in context.instruments.at_hand.items() if name in SCORED}
+    scorer = Scorer(context.controls, scored, context.cache, context.device, context.emit, axes)
+    model = diffusion.load(models.checkpoint, context.device)
+    tasks = _tasks(told, context)
+    # (1) The budget is stated before anything is spent, and a time for it after the first codelength.
+    first = next((task.plans[0] for task in tasks if task.method == "regeneration"), None)
+    both = first if models.control is not None else None
+    planned = budget.plan(tasks, context.protocol, len(context.controls.works), both, model)
+    context.emit(Event("budget", 0, 1, planned.sentence))
+    coder = _Coder(asked, _grid(context.protocol), axes)
+    began, before = time.perf_counter(), model.evaluations
+    plain = coder.own(model, "", models.checkpoint.name, CurveKind.PLAIN)
+    rate = (model.evaluations - before) / max(time.perf_counter() - began, 1e-9)
+    context.emit(Event("budget", 1, 1, f"{planned.sentence} {planned.time(rate)}"))
+    # (2) The rungs, on the picture and on every control with the same budget.
+    climber = _Climber(asked, context, scorer)
+    rungs = [rung for task in tasks for rung in climber.task(task, told, model)]
+    _map_region(rungs, asked, model, context)
+    # (3) What the first prompt does beside other captions, without any picture.
+    captions = [told.prompts[0].text, *told.texts] if told.texts else []
+    steps = context.protocol.steps
+    gaps = tuple(score_gaps(captions, model, steps, GAP_DRAWS, emit=context.emit)) if captions else ()
+    # (4) Codelengths, of the picture and of the controls, with the prompt and without.
+    prompted = None
+    if told.prompts:
+        prompted = coder.own(model, told.prompts[0].text, models.checkpoint.name, CurveKind.PROMPTED)
+    everyone = len(context.controls.works)
+    # The curve of the controls is drawn under their prompts; decoding costs more than counting bits.
+    counted = replace(coder.grid, shown=0)
+    on_plain = scorer.bits([""] * everyone, model, counted) if everyone else ()
+    on_prompted = scorer.bits(told.texts, model, coder.grid) if told.texts and prompted else ()
+    if prompted and on_prompted and all("told" in row for row in on_prompted):
+        charged = [model.condition(text, 1.0).tokens * math.log2(model.vocabulary) for text in told.texts]
+        coder.curves.append(rates.of_controls(on_prompted, charged, prompted))
+    del model
+    # (5) The same prompt under a checkpoint that cannot have seen the work, once the first one is gone from memory.
+    elsewhere: tuple[float, ...] = ()
+    if models.control is not None and told.prompts:
+        other = diffusion.load(models.control, context.device)
+        rungs.append(climber.elsewhere(told.prompts[0], models.control, other))
+        there = coder.own(other, told.prompts[0].text, models.control.name, CurveKind.CONTROL_CHECKPOINT)
+        elsewhere = _totals(there, scorer.bits(told.texts, other, counted)) if told.texts else ()
+        del other
+    coder.codecs(context.emit)
+    bits = None
+    if everyone:
+        with_prompt = _totals(prompted, on_prompted) if prompted and on_prompted else ()
+        bits = Bits(with_prompt, _totals(plain, on_plain), elsewhere)
+    absences = (told.absent,) if told.absent is not None and not told.prompts else ()
+    return Ladder(
+        tuple(rungs),
+        bits,
+        absences,
+        tuple(coder.curves),
+        planned.settings,
+        _stored(context.cache),
+        gaps,
+        told.absent,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """The prompts of the picture, and for each control one of the same kind."""
+
+    prompts: tuple[Prompt, ...]
+    texts: tuple[str, ...]
+    """One a control; empty where there are no controls, or not every one has a prompt."""
+    absent: Absent | None
+    """Why the controls cannot be put through the same search, or why there is no prompt at all."""
+
+
+def _told(item: Item, found: Found, context: Context) -> _Told:
+    prompts = choose_prompts(context.settings, item, found)
+    if not prompts:
+        return _Told((), (), NO_PROMPT)
+    texts = control_prompts(prompts[0], context.controls, found)
+    return _Told(prompts, (), texts) if isinstance(texts, Absent) else _Told(prompts, tuple(texts), None)
+
+
+def _axes(context: Context) -> rates.Axes | None:
+    """What the rate-distortion curves are drawn along; None without LPIPS."""
+    lpips = context.instruments.at_hand.get("lpips")
+    copies = open_descriptor(None, context.device)
+    return None if lpips is None else rates.Axes(lpips, None if isinstance(copies, Absent) else copies)
+
+
+def _grid(protocol: Protocol) -> Grid:
+    return Grid(
         protocol.codelength_levels,
         protocol.codelength_cut,
         protocol.codelength_draws,
         protocol.codelength_finest,
         protocol.codelength_shown,
     )
-    coder = _Coder(asked, grid, axes)
-    began, before = time.perf_counter(), model.evaluations
-    plain = coder.own(model, "", checkpoint.name, CurveKind.PLAIN)
-    rate = (model.evaluations - before) / max(time.perf_counter() - began, 1e-9)
-    emit(Event("budget", 1, 1, f"{planned.sentence} {planned.time(rate)}"))
 
-    climber = _Climber(asked, ledger, scorer, emit)
-    rungs: list[Rung] = []
-    everyone = tuple(range(len(controls.works)))
-    for task in tasks:
-        for number, plan in enumerate(task.plans):
-            # Further prompts are shown; the first alone is the pre-declared one that is ranked.
-            places = _places(task, controls) if number == 0 else ()
-            words = [texts[i] for i in places] if task.method == "regeneration" else [plan.prompt] * len(places)
-            plans = [replace(plan, prompt=text) for text in words]
-            rungs.append(climber.run(task.method, plan, model, places, plans))
 
-    # What the first prompt does where: in the picture, and beside other captions without any picture.
+def _map_region(rungs: list[Rung], asked: Work, model: DiffusionModel, context: Context) -> None:
+    """Put the maps of what comes back where into the first rung drawn from the prompt."""
     shown = next((i for i, r in enumerate(rungs) if r.inversion.method == "regeneration"), None)
     if shown is not None:
         drawn = rungs[shown]
-        mapped = with_maps(drawn.inversion, drawn.outputs, asked.pixels, model, ledger)
+        mapped = with_maps(drawn.inversion, drawn.outputs, asked.pixels, model, context.ledger)
         rungs[shown] = replace(drawn, inversion=mapped)
-    captions = [prompts[0].text, *texts] if texts else []
-    gaps = tuple(score_gaps(captions, model, protocol.steps, GAP_DRAWS, emit=emit)) if captions else ()
-
-    prompted = coder.own(model, prompts[0].text, checkpoint.name, CurveKind.PROMPTED) if prompts else None
-    # The curve of the controls is drawn under their prompts; decoding costs more than counting bits.
-    counted = replace(grid, shown=0)
-    on_plain = scorer.bits([""] * len(everyone), model, counted) if everyone else ()
-    on_prompted = scorer.bits(texts, model, grid) if texts and prompted else ()
-    if prompted and all("told" in row for row in on_prompted) and on_prompted:
-        charged = [model.condition(text, 1.0).tokens * math.log2(model.vocabulary) for text in texts]
-        coder.curves.append(rates.of_controls(on_prompted, charged, prompted))
-    del model
-
-    absences = []
-    if not prompts:
-        absences.append(
-            Absent(
-                "regeneration from a prompt",
-                "No caption was claimed, the file states no prompt and no training index offers one.",
-                "Pass --caption with the words that the work is known by.",
-            )
-        )
-    elsewhere: tuple[float, ...] = ()
-    if control_checkpoint is not None and prompts:
-        other = diffusion.load(control_checkpoint, device)
-        plan = Plan(prompts[0].text, prompts[0].source, protocol.guidance, protocol.steps, seeds, 0)
-        rung = climber.run("regeneration", plan, other, (), [])
-        title = f"{rung.inversion.title}, control checkpoint {control_checkpoint.name}"
-        facts = (*rung.inversion.facts, Fact("control checkpoint digest", control_checkpoint.digest))
-        rungs.append(replace(rung, inversion=replace(rung.inversion, title=title, facts=facts)))
-        there = coder.own(other, prompts[0].text, control_checkpoint.name, CurveKind.CONTROL_CHECKPOINT)
-        elsewhere = _totals(there, scorer.bits(texts, other, counted)) if texts else ()
-        del other
-    coder.codecs(emit)
-    bits = None
-    if everyone:
-        bits = Bits(
-            _totals(prompted, on_prompted) if prompted and on_prompted else (), _totals(plain, on_plain), elsewhere
-        )
-    return Ladder(tuple(rungs), bits, tuple(absences), tuple(coder.curves), planned.settings, _stored(cache), gaps)
 
 
-def _tasks(
-    prompts: Sequence[Prompt], texts: Sequence[str], controls: ControlGroup, settings: Settings, protocol: Protocol
-) -> list[budget.Task]:
+def _tasks(told: _Told, context: Context) -> list[budget.Task]:
     """The rungs of the protocol with their plans, and how many controls go through each."""
+    protocol, settings, controls = context.protocol, context.settings, len(context.controls.works)
     seeds = tuple(range(settings.seed, settings.seed + protocol.seeds))
-    search = replace(DEEP if protocol.profile == "deep" else Search(), seed=settings.seed, cut=protocol.codelength_cut)
+    search = replace(protocol.search, seed=settings.seed, cut=protocol.codelength_cut)
     tasks = []
     for method in protocol.rungs:
-        if method == "regeneration":
+        given = INVERSIONS.load(method).given
+        if given is Given.WORDS:
             plans = tuple(
-                Plan(prompt.text, prompt.source, protocol.guidance, protocol.steps, seeds, 0, search)
-                for prompt in prompts
+                Plan(
+                    prompt.text,
+                    prompt.source,
+                    protocol.guidance,
+                    protocol.steps,
+                    seeds,
+                    0,
+                    search,
+                    prompt_kind=prompt.kind,
+                )
+                for prompt in told.prompts
             )
             if plans:
-                tasks.append(budget.Task(method, plans, len(controls.works) if texts else 0))
-        elif method in SEARCHES:
+                tasks.append(budget.Task(method, plans, controls if told.texts else 0))
+        elif given is Given.SEARCH:
             plan = Plan("", "none", protocol.guidance, protocol.steps, seeds, protocol.refinements, search)
-            tasks.append(budget.Task(method, (plan,), min(protocol.search_controls, len(controls.works))))
+            tasks.append(budget.Task(method, (plan,), min(protocol.search_controls, controls)))
         else:
             plan = Plan("", "none", 1.0, protocol.steps, (), protocol.refinements)
-            tasks.append(budget.Task(method, (plan,), len(controls.works)))
+            tasks.append(budget.Task(method, (plan,), controls))
     return tasks
 
 
@@ -284,27 +291,47 @@ class _Climber:
     """Runs rungs and enters their pictures as exhibits, numbering rungs and pictures as they come."""
 
     target: Work
-    ledger: Ledger
+    context: Context
     scorer: Scorer
-    emit: Emit
     rungs: int = 0
     pictures: dict[str, int] = field(default_factory=dict)
 
+    def task(self, task: budget.Task, told: _Told, model: DiffusionModel) -> list[Rung]:
+        """A rung of the protocol with each of its plans; the first plan alone is ranked among controls."""
+        made = []
+        words = INVERSIONS.load(task.method).given is Given.WORDS
+        for number, plan in enumerate(task.plans):
+            # Further prompts are shown; the first alone is the pre-declared one that is ranked.
+            places = _places(task, self.context.controls) if number == 0 else ()
+            plans = [replace(plan, prompt=told.texts[i]) if words else plan for i in places]
+            made.append(self.run(task.method, plan, model, places, plans))
+        return made
+
+    def elsewhere(self, prompt: Prompt, checkpoint: Checkpoint, model: DiffusionModel) -> Rung:
+        """What the control checkpoint draws for the same prompt and seeds; shown, and ranked among nothing."""
+        protocol, seed = self.context.protocol, self.context.settings.seed
+        seeds = tuple(range(seed, seed + protocol.seeds))
+        plan = Plan(prompt.text, prompt.source, protocol.guidance, protocol.steps, seeds, 0, prompt_kind=prompt.kind)
+        rung = self.run("regeneration", plan, model, (), [])
+        title = f"{rung.inversion.title}, control checkpoint {checkpoint.name}"
+        facts = (*rung.inversion.facts, Fact("control checkpoint digest", checkpoint.digest))
+        return replace(rung, inversion=replace(rung.inversion, title=title, facts=facts))
+
     def run(self, method: str, plan: Plan, model: DiffusionModel, places: Sequence[int], plans: Sequence[Plan]) -> Rung:
         rung = INVERSIONS.load(method)()
-        attempt = rung(self.target.pixels, model, plan, self.emit)
+        attempt = rung(self.target.pixels, model, plan, self.context.emit)
         scores = self.scorer.rung(rung, plans, model, places) if places else ()
         self.rungs += 1
-        inversion, outputs = self._enter(method, attempt)
+        inversion, outputs = self._enter(rung, plan, attempt)
         return Rung(inversion, outputs, scores, tuple(places), attempt.scores)
 
-    def _enter(self, method: str, attempt: Attempt) -> tuple[Inversion, tuple[Tensor, ...]]:
-        outputs, ids = [], []
+    def _enter(self, rung: Method, plan: Plan, attempt: Attempt) -> tuple[Inversion, tuple[Tensor, ...]]:
+        outputs, ids, method = [], [], rung.name
         for i, picture in enumerate(attempt.pictures.split(1)):
             self.pictures[method] = self.pictures.get(method, 0) + 1
-            tag = f"{TAGS[method]}{self.pictures[method]}"
+            tag = f"{rung.letter}{self.pictures[method]}"
             seed = attempt.seeds[i] if attempt.seeds else None
-            exhibit = self.ledger.put(
+            exhibit = self.context.ledger.put(
                 to_picture(picture), tag, attempt.title, f"inversion.{method}@{attempt.version}", seed=seed
             )
             outputs.append(picture)
@@ -318,6 +345,7 @@ class _Climber:
             supplied_bits=attempt.supplied_bits,
             prompt=attempt.prompt,
             prompt_source=attempt.prompt_source,
+            prompt_kind=PromptKind.SEARCHED if rung.given is Given.SEARCH else plan.prompt_kind,
             guidance=attempt.guidance,
             steps=attempt.steps,
             seeds=attempt.seeds,

@@ -14,14 +14,15 @@ from forensics.case import (
     Measurement,
     Metric,
     NotMeasured,
+    Statistic,
 )
-from forensics.controls.cache import Cache
-from forensics.events import Emit, Event
-from forensics.stages.instruments import ALIGNED, PERCEPTUAL, Instruments
+from forensics.events import Event
+from forensics.stages.context import Context, Received
+from forensics.stages.instruments import ALIGNED, PERCEPTUAL
 from forensics.stages.ladder import Ladder
 from forensics.stages.rank import compare
 from forensics.stages.search import Found
-from forensics.stages.works import ControlGroup, Work
+from forensics.stages.works import Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,26 +42,21 @@ class Measured:
 
 
 def measure(
-    disputed: Work,
-    originals: Sequence[Work],
+    received: Received,
+    asked: Work,
     found: Found,
     ladder: Ladder,
-    controls: ControlGroup,
-    instruments: Instruments,
-    emit: Emit,
-    primary: str = "",
-    retention: Work | None = None,
-    cache: Cache | None = None,
+    primary: Statistic | None,
+    context: Context,
 ) -> Measured:
     """Measure the disputed image against originals, neighbours and reconstructions, then rank it among the controls.
 
     Args:
-        primary: title of the primary comparison of retention, as the protocol names it; empty without a checkpoint.
-        retention: the picture that retention is asked of, where it is not the disputed image.
-        cache: what controls scored in earlier cases, for what depends on them and the index alone; none keeps nothing.
+        asked: the picture that retention is asked of.
+        primary: the primary statistic of retention, as the protocol names it; None where no checkpoint is examined.
     """
-    asked = retention or disputed
-    compared = [(disputed, work.id, work.pixels) for work in originals]
+    disputed, instruments = received.disputed, context.instruments
+    compared = [(disputed, work.id, work.pixels) for work in received.put_forward]
     compared += [(disputed, name, pixels) for name, pixels in found.pictures.items()]
     others = list(compared)
     for rung in ladder.rungs:
@@ -70,7 +66,7 @@ def measure(
     total = sum(map(len, pairs.values()))
     for name, with_ in pairs.items():
         for one, other, pixels in with_:
-            emit(Event("compare", len(rows), total, f"{name}: {one.id} and {other}"))
+            context.emit(Event("compare", len(rows), total, f"{name}: {one.id} and {other}"))
             row_id = f"M{len(rows) + 1}"
             if name in instruments.at_hand:
                 value = instruments.value(name, one.pixels, pixels)
@@ -78,20 +74,9 @@ def measure(
             else:
                 reason = instruments.absent[name]
                 rows.append(NotMeasured(row_id, name, one.id, other, reason.reason, reason.remedy))
-    emit(Event("compare", total, total, f"{total} measurements"))
+    context.emit(Event("compare", total, total, f"{total} measurements"))
     inversions = tuple(_ordered(rung.inversion, rows) for rung in ladder.rungs)
-    comparisons, absences = compare(
-        disputed,
-        originals,
-        found,
-        ladder,
-        controls,
-        instruments,
-        rows,
-        primary,
-        emit,
-        cache or Cache(None),
-    )
+    comparisons, absences = compare(received, found, ladder, rows, primary, context)
     absences = [*instruments.absent.values(), *absences]
     measured_names = {m.metric for m in rows}
     metrics = tuple(m.facts for n, m in instruments.at_hand.items() if n in measured_names)

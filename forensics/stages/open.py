@@ -9,8 +9,23 @@ from forensics import diffusion
 from forensics.case import Checkpoint
 from forensics.controls import cache as kept
 from forensics.controls.cache import Cache
+from forensics.diffusion import autoencoder
+from forensics.events import Emit, Event
 from forensics.resources import samples
 from forensics.settings import Settings
+from forensics.stages.context import Models
+
+
+def models(settings: Settings, emit: Emit) -> Models:
+    """Every generator of the examination, from headers and digests alone.
+
+    Raises:
+        CheckpointError: missing, unsafe, damaged or of a family not supported.
+    """
+    emit(Event("identify", 0, 2, "checkpoint headers and digests"))
+    checkpoint = identify(settings)
+    control = open_control_checkpoint(settings, checkpoint)
+    return Models(checkpoint, control, autoencoder.beside(checkpoint, control, settings.autoencoders))
 
 
 def identify(settings: Settings) -> Checkpoint:

@@ -14,20 +14,18 @@ from torch import Tensor
 from forensics import diffusion
 from forensics.case import (
     Absent,
-    Better,
     Checkpoint,
     Comparison,
     ControlScore,
-    Item,
     Origin,
     Pair,
     Reconstruction,
     StatedRecipe,
+    Statistic,
 )
-from forensics.device import Device
-from forensics.diffusion.autoencoder import NONE_GIVEN, Beside
+from forensics.diffusion.autoencoder import NONE_GIVEN
 from forensics.diffusion.base import DiffusionModel
-from forensics.events import Emit, Event
+from forensics.events import Event
 from forensics.folder import Ledger
 from forensics.folder.layout import stored
 from forensics.origin import recipe, watermark
@@ -35,30 +33,29 @@ from forensics.origin.gate import gate
 from forensics.origin.reconstruction import LAYER, LayerError, Losses
 from forensics.pictures import intake
 from forensics.pictures.tensors import fit, to_picture, unfit
-from forensics.protocol import Protocol
 from forensics.similarity.base import Similarity
 from forensics.similarity.lpips import Lpips
 from forensics.stages import other_autoencoders
+from forensics.stages.context import Context, Models, Received
+from forensics.stages.rank import compared, corrected
 from forensics.stages.search import Found
-from forensics.stages.works import ControlGroup, Work
-from forensics.statistics.ranks import clopper_pearson, extreme, holm, rank_p
+from forensics.stages.works import Work
 
-STATISTICS: tuple[tuple[str, str, Callable[[Losses], float]], ...] = (
+STATISTICS: tuple[tuple[Statistic, str, Callable[[Losses], float]], ...] = (
     (
-        "Reconstruction by the autoencoder, first loss over second",
+        Statistic.AUTOENCODER_RATIO,
         "Mean squared difference between the picture and its reconstruction by the checkpoint's autoencoder, divided "
         "by that between the reconstruction and its own reconstruction.",
         lambda row: row.ratio,
     ),
     (
-        "Reconstruction by the autoencoder, LPIPS of the second feature map",
+        Statistic.AUTOENCODER_LAYER,
         "LPIPS distance in the second feature map between the picture and its reconstruction by the checkpoint's "
         "autoencoder.",
         lambda row: row.layer,
     ),
 )
-"""The first is the primary measurement of origin: chosen on the calibration half of the origin study, before its test
-half was looked at. Low values speak for a picture of the checkpoint's own."""
+"""Statistic, how it is computed, and from which losses. Low values speak for a picture of the checkpoint's own."""
 _RECIPE_EXHIBIT = "P1"
 
 
@@ -76,39 +73,28 @@ class Traced:
 
 
 def trace(
-    disputed: Work,
-    item: Item,
-    checkpoint: Checkpoint,
-    originals: Sequence[Work],
-    found: Found,
-    controls: ControlGroup,
-    protocol: Protocol,
-    device: Device,
-    measures: dict[str, Similarity],
-    ledger: Ledger,
-    emit: Emit,
-    copies: Mapping[str, Sequence[str]],
-    beside: Beside,
+    received: Received, models: Models, found: Found, copies: Mapping[str, Sequence[str]], context: Context
 ) -> Traced:
     """Put the disputed image and the controls through the autoencoder, read hidden bits, follow the stated recipe.
 
     Args:
         copies: originals and pictures found that the disputed image is a copy of -> how it is altered, in words.
-        beside: autoencoders of other generators, which the same pictures are put through after the checkpoint is gone.
 
     Raises:
         CheckpointError: an autoencoder has changed since it was identified, or its weights do not fit.
     """
-    model = diffusion.load(checkpoint, device)
-    lpips = measures.get("lpips")
+    disputed, emit, protocol = received.disputed, context.emit, context.protocol
+    model = diffusion.load(models.checkpoint, context.device)
+    lpips = context.instruments.at_hand.get("lpips")
+    controls = context.controls
     drawn = [controls.works[i] for i in sorted(controls.drawn[: protocol.search_controls])]
     layer = _layer(lpips)
-    own, comparisons, missing = _reconstruct(disputed, drawn, model, layer, emit)
+    own, comparisons, missing = _reconstruct(disputed, drawn, model, layer, context)
     emit(Event("origin", 0, 1, "watermarks and stated recipe"))
     marks = watermark.read(to_picture(disputed.pixels))
-    made = _follow(disputed, item, checkpoint, model, lpips, ledger)
+    made = _follow(received, models.checkpoint, model, lpips, context.ledger)
     emit(Event("origin", 1, 1, "watermarks and stated recipe"))
-    candidates = {work.id: work for work in originals}
+    candidates = {work.id: work for work in received.put_forward}
     candidates |= {i: Work(i, pixels, "") for i, pixels in found.pictures.items()}
     round_trips = {name: _round_trip(model, work.pixels) for name, work in candidates.items()}
     stride = model.stride
@@ -116,10 +102,8 @@ def trace(
     reconstructions: tuple[Reconstruction, ...] = ()
     untried: tuple[Absent, ...] = ()
     if own and layer is not None:
-        reconstructions, untried = other_autoencoders.compare(
-            checkpoint.name, own, stride, beside, (disputed, *drawn), device, layer, emit
-        )
-    left_out = (*beside.left_out, *untried)
+        reconstructions, untried = other_autoencoders.compare(models, own, stride, (disputed, *drawn), layer, context)
+    left_out = (*models.autoencoders.left_out, *untried)
     primary = comparisons[0] if comparisons else None
     decided = gate(primary, made, protocol.rank_level, tuple(candidates), disputed.id, copies)
     target = candidates.get(decided.target, disputed)
@@ -143,52 +127,38 @@ def _round_trip(model: DiffusionModel, pixels: Tensor) -> Tensor:
 
 
 def _reconstruct(
-    disputed: Work, drawn: Sequence[Work], model: DiffusionModel, layer: LayerError | None, emit: Emit
+    disputed: Work, drawn: Sequence[Work], model: DiffusionModel, layer: LayerError | None, context: Context
 ) -> tuple[dict[int, Losses], tuple[Comparison, ...], Absent | None]:
     """The losses under the checkpoint's autoencoder by number, the disputed image 0, and its ranks among the rest."""
     if layer is None:
         return {}, (), Absent("autoencoder reconstruction", "LPIPS is not at hand.", "Install its pinned weights.")
-    rows = other_autoencoders.measure((disputed, *drawn), model, model.stride, layer, "autoencoder, twice", emit)
+    rows = other_autoencoders.measure(
+        (disputed, *drawn), model, model.stride, layer, "autoencoder, twice", context.emit
+    )
     if isinstance(rows, Absent):
         return {}, (), rows
     if len(rows) == 1:
         reason = "There is no control work to rank the reconstruction of the disputed image among."
         return rows, (), Absent("primary measurement of origin", reason, "Pass --controls.")
-    return rows, _ranked(list(rows.values()), [drawn[i - 1].id for i in rows if i]), None
+    names = [drawn[i - 1].id for i in rows if i]
+    return rows, _ranked(list(rows.values()), names, context.protocol.primary_origin), None
 
 
-def _ranked(rows: Sequence[Losses], names: Sequence[str]) -> tuple[Comparison, ...]:
+def _ranked(rows: Sequence[Losses], names: Sequence[str], primary: Statistic) -> tuple[Comparison, ...]:
     found = []
-    for number, (title, statistic, value) in enumerate(STATISTICS, 1):
+    for number, (statistic, computed, value) in enumerate(STATISTICS, 1):
         own, *others = (value(row) for row in rows)
-        k, n = extreme(own, others, Better.LOWER), len(others)
-        scores = tuple(ControlScore(name, other) for name, other in zip(names, others, strict=True))
-        primary = Pair.ORIGIN if number == 1 else None
-        corrected = None if primary else holm([rank_p(k, n)])[0]
-        found.append(
-            Comparison(
-                f"O{number}",
-                title,
-                statistic,
-                primary,
-                Better.LOWER,
-                own,
-                scores,
-                k,
-                n,
-                rank_p(k, n),
-                clopper_pearson(k, n),
-                corrected,
-                "more like its own",
-            )
-        )
-    return tuple(found)
+        scores = [ControlScore(name, other) for name, other in zip(names, others, strict=True)]
+        pair = Pair.ORIGIN if statistic is primary else None
+        found.append(compared(f"O{number}", statistic, computed, own, scores, primary_for=pair))
+    return corrected(found)
 
 
 def _follow(
-    disputed: Work, item: Item, checkpoint: Checkpoint, model: DiffusionModel, lpips: Similarity | None, ledger: Ledger
+    received: Received, checkpoint: Checkpoint, model: DiffusionModel, lpips: Similarity | None, ledger: Ledger
 ) -> StatedRecipe | Absent:
     """The picture made by the recipe of the file as received, beside the disputed image."""
+    disputed, item = received.disputed, received.item
     decoded = intake.decode(stored(ledger.folder, item.stored).read_bytes(), item.file_name)
     record = recipe.stated(decoded.records, checkpoint)
     if isinstance(record, Absent):

@@ -12,11 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from torch import Tensor
 
 from forensics.case import Absent, Better, Reconstruction
-from forensics.device import Device
 from forensics.diffusion import autoencoder_load
-from forensics.diffusion.autoencoder import Beside
 from forensics.events import Emit, Event
 from forensics.origin.reconstruction import Autoencoder, LayerError, Losses, losses, on_grid
+from forensics.stages.context import Context, Models
 from forensics.stages.works import Work
 from forensics.statistics.ranks import extreme
 
@@ -46,19 +45,12 @@ def measure(
 
 
 def compare(
-    name: str,
-    own: Rows,
-    stride: int,
-    beside: Beside,
-    works: Sequence[Work],
-    device: Device,
-    layer: LayerError,
-    emit: Emit,
+    models: Models, own: Rows, stride: int, works: Sequence[Work], layer: LayerError, context: Context
 ) -> tuple[tuple[Reconstruction, ...], tuple[Absent, ...]]:
     """Put the works through every other autoencoder, one in memory at a time, and set the results side by side.
 
     Args:
-        name: of the checkpoint.
+        models: the checkpoint, and the autoencoders beside its own.
         own: what its own autoencoder made of the works.
         stride: of the checkpoint, in pixels. Both strides are powers of two, so that the larger serves for both and the
             same part of a picture is put through wherever that is possible.
@@ -70,13 +62,14 @@ def compare(
     Raises:
         CheckpointError: an autoencoder has changed since it was identified, or its weights do not fit.
     """
-    found: list[tuple[str, str, Rows]] = [(name, beside.own, own)]
+    beside = models.autoencoders
+    found: list[tuple[str, str, Rows]] = [(models.checkpoint.name, beside.own, own)]
     missing: list[Absent] = []
     for files in beside.others:
         said = f"autoencoder of {files.name}, twice"
-        autoencoder = autoencoder_load.load(files, device)
+        autoencoder = autoencoder_load.load(files, context.device)
         try:
-            rows = measure(works, autoencoder, max(stride, files.cell), layer, said, emit)
+            rows = measure(works, autoencoder, max(stride, files.cell), layer, said, context.emit)
         except FloatingPointError as exc:
             rows = Absent("", f"The autoencoder {files.name} was left out: {exc}.")
         del autoencoder

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from torch import Tensor
@@ -13,13 +13,16 @@ from forensics.case import (
     Better,
     Comparison,
     ControlScore,
+    Family,
     Measurement,
     NotMeasured,
     Pair,
+    Statistic,
 )
-from forensics.controls.cache import Cache, Key
-from forensics.events import Emit, Event
-from forensics.findings.evidence import LAID_OVER, NEAREST
+from forensics.controls.cache import Key
+from forensics.events import Event
+from forensics.inversion import INVERSIONS
+from forensics.inversion.base import Given
 from forensics.inversion.blind import outlying
 from forensics.inversion.codelength import share_saved
 from forensics.inversion.gap import DRAWS, Gap
@@ -27,55 +30,65 @@ from forensics.overlay.correspondence import VERSION as PAIRING
 from forensics.pictures.tensors import to_tensor
 from forensics.protocol import VERSION
 from forensics.retrieval.base import Hit
-from forensics.stages.instruments import ALIGNED, PERCEPTUAL, Instruments
-from forensics.stages.ladder import SEARCHES, Bits, Ladder, Rung
+from forensics.stages.context import Context, Received
+from forensics.stages.instruments import ALIGNED, PERCEPTUAL
+from forensics.stages.ladder import Bits, Ladder, Rung
 from forensics.stages.search import Found, picture_of
-from forensics.stages.works import ControlGroup, Work
+from forensics.stages.works import Work
 from forensics.statistics.ranks import clopper_pearson, extreme, holm, rank_p
 
-SAVED = "Codelength, share that the prompt saves"
-SAVED_ELSEWHERE = "Codelength, share saved against the control checkpoint"
-"""Titles of comparisons that the protocol names as primary ones, and a validation record as what a ratio rests on."""
+_OF_OUTPUTS = ((PERCEPTUAL, Statistic.PROMPT_MEDIAN_LPIPS), ("ssim", Statistic.PROMPT_MEDIAN_SSIM))
+"""Measure taken of every picture generated from the prompt -> the statistic of their median."""
+_NO_DERIVATION = "primary measurement of derivation"
+_NO_RETENTION = "primary measurement of retention"
 
 
 def compare(
-    disputed: Work,
-    originals: Sequence[Work],
+    received: Received,
     found: Found,
     ladder: Ladder,
-    controls: ControlGroup,
-    instruments: Instruments,
     rows: Sequence[Measurement | NotMeasured],
-    primary: str,
-    emit: Emit,
-    cache: Cache,
+    primary: Statistic | None,
+    context: Context,
 ) -> tuple[tuple[Comparison, ...], list[Absent]]:
-    """Every statistic of the disputed image beside the same statistic of every control."""
-    if isinstance(controls.facts, Absent):
-        return (), [controls.facts]
-    bench = Bench(disputed, controls, instruments, rows, emit, cache)
-    if PERCEPTUAL in instruments.at_hand and (rung := ladder.rung("regeneration")) and rung.controls:
+    """Every statistic of the disputed image beside the same statistic of every control.
+
+    Args:
+        rows: the measurements of the disputed image that the statistics are taken from.
+        primary: the primary statistic of retention, as the protocol names it; None where no checkpoint is examined.
+
+    Returns:
+        The comparisons, the secondary ones with Holm's correction, and the primary measurements that could not be made.
+    """
+    if isinstance(context.controls.facts, Absent):
+        return (), [context.controls.facts]
+    declared = {context.protocol.derivation(put_forward=bool(received.originals)): Pair.DERIVATION}
+    if primary is not None:
+        declared[primary] = Pair.RETENTION
+    bench = Bench(context, rows, declared)
+    at_hand = context.instruments.at_hand
+    if PERCEPTUAL in at_hand and (rung := ladder.rung("regeneration")) and rung.controls:
         bench.retention(rung)
-    if ALIGNED in instruments.at_hand:
-        bench.derivation(originals, found)
-    if PERCEPTUAL in instruments.at_hand:
-        for method in ("ode", "autoencoder"):
-            if (rung := ladder.rung(method)) and rung.controls:
-                bench.round_trip(method, rung)
-        for method in SEARCHES:
-            if (rung := ladder.rung(method)) and rung.controls and rung.outputs:
-                bench.search(rung)
+    if ALIGNED in at_hand:
+        bench.derivation(received.put_forward, found)
+    else:
+        why = context.instruments.absent[ALIGNED]
+        bench.missing[Pair.DERIVATION] = Absent(_NO_DERIVATION, why.reason, why.remedy)
+    if PERCEPTUAL in at_hand:
+        bench.reconstructions(ladder)
     if (rung := ladder.rung("regeneration")) and rung.controls:
         bench.region(rung)
+    if ladder.untold is not None:
+        bench.missing[Pair.RETENTION] = Absent(_NO_RETENTION, ladder.untold.reason, ladder.untold.remedy)
     if ladder.bits is not None:
-        bench.codelength(ladder.bits, primary)
+        bench.codelength(ladder.bits)
     if ladder.gaps:
         bench.gap(ladder.gaps)
     if found.neighbours and found.control_top:
         bench.nearest(found.neighbours[0].similarity, found.control_top)
     if found.copies is not None:
         bench.nearest_copy(*found.copies)
-    return bench.finish(), bench.absences(ladder)
+    return bench.finish(), bench.absences()
 
 
 class Bench:
@@ -83,70 +96,81 @@ class Bench:
 
     def __init__(
         self,
-        disputed: Work,
-        group: ControlGroup,
-        instruments: Instruments,
+        context: Context,
         rows: Sequence[Measurement | NotMeasured],
-        emit: Emit,
-        cache: Cache,
+        declared: Mapping[Statistic, Pair],
     ) -> None:
-        self.disputed, self.instruments, self.rows, self.emit, self.cache = disputed, instruments, rows, emit, cache
-        self.group, self.controls = group, group.works
+        """`declared`: the primary statistics of this case -> the pair each answers for."""
+        self.context, self.rows, self.declared = context, rows, declared
+        self.group, self.controls = context.controls, context.controls.works
         self.collected: list[Comparison] = []
+        self.missing: dict[Pair, Absent] = {}
+        """Why a primary measurement could not be made, said where it failed."""
 
     def retention(self, rung: Rung) -> None:
         """Pictures generated from the prompt against their target: by LPIPS the best is shown beside the median."""
         seeds = len(rung.inversion.seeds)
-        for name in (PERCEPTUAL, "ssim"):
+        for name, statistic in _OF_OUTPUTS:
             own = self._own(name, rung.inversion.outputs)
             per_control = [row[name] for row in rung.controls]
-            title = self.instruments.at_hand[name].facts.name.upper()
-            self._add(
-                f"Generated from the prompt, median {title}",
+            title = self.context.instruments.at_hand[name].facts.name.upper()
+            self._rank(
+                statistic,
                 f"Median over {seeds} seeds of the {title} between the picture generated and its target.",
-                None,
-                name,
                 statistics.median(own),
                 [statistics.median(values) for values in per_control],
             )
             if name == PERCEPTUAL:
-                self._add(
-                    f"Generated from the prompt, best {title}",
+                self._rank(
+                    Statistic.PROMPT_BEST_LPIPS,
                     f"Smallest of {seeds} seeds of the {title} between the picture generated and its target.",
-                    None,
-                    name,
                     min(own),
                     [min(values) for values in per_control],
                 )
 
     def derivation(self, originals: Sequence[Work], found: Found) -> None:
         """The disputed image against the work it is said to derive from, or against its nearest neighbour."""
-        for number, work in enumerate(originals):
+        for work in originals:
             values = self._laid_over([(c, work.pixels) for c in self.controls], work.id)
-            self._add(
-                f"{LAID_OVER} {work.id}",
+            self._rank(
+                Statistic.ALIGNED_TO_WORK,
                 f"LPIPS between the picture and {work.id}, one laid over the other where they correspond; for a "
                 f"control, between the control and {work.id}.",
-                None if number else Pair.DERIVATION,
-                ALIGNED,
                 self._own(ALIGNED, (work.id,))[0],
                 values,
+                of=work.id,
             )
-        nearest, control_top = found.neighbours[0].exhibit if found.neighbours else None, found.control_top
-        theirs = [picture_of(hit.row) for hit in control_top] if nearest is not None else []
+        theirs = self._nearest_pictures(found)
+        if isinstance(theirs, Absent):
+            self.missing.setdefault(Pair.DERIVATION, theirs)
+            return
+        nearest, pictures = theirs
+        pairs = list(zip(self.controls, pictures, strict=True))
+        values = self._laid_over(pairs, "its nearest training image", self._keys(found))
+        self._rank(
+            Statistic.ALIGNED_TO_NEAREST,
+            "LPIPS between the picture and the first neighbour of that same picture in the training index, one "
+            "laid over the other where they correspond.",
+            self._own(ALIGNED, (nearest,))[0],
+            values,
+        )
+
+    def _nearest_pictures(self, found: Found) -> tuple[str, list[Tensor]] | Absent:
+        """Exhibit of the first neighbour and every control's own nearest picture; or which of them is missing."""
+        if not found.neighbours:
+            reason = "There was neither an original nor a training index that was searched."
+            return Absent(_NO_DERIVATION, reason, "Pass --original, or --index with a training index.")
+        remedy = "Pass --original, or an index with pictures."
+        if (nearest := found.neighbours[0].exhibit) is None:
+            reason = "The training index does not hold the picture of the first neighbour."
+            return Absent(_NO_DERIVATION, reason, remedy)
+        theirs = [picture_of(hit.row) for hit in found.control_top]
         pictures = [to_tensor(picture) for picture in theirs if picture is not None]
-        if nearest is not None and len(pictures) == len(self.controls):
-            pairs = list(zip(self.controls, pictures, strict=True))
-            values = self._laid_over(pairs, "its nearest training image", self._keys(found))
-            self._add(
-                NEAREST,
-                "LPIPS between the picture and the first neighbour of that same picture in the training index, one "
-                "laid over the other where they correspond.",
-                None if originals else Pair.DERIVATION,
-                ALIGNED,
-                self._own(ALIGNED, (nearest,))[0],
-                values,
-            )
+        if len(pictures) < len(self.controls):
+            lacking = len(self.controls) - len(pictures)
+            reason = f"The index does not hold the picture nearest to {lacking} of {len(self.controls)} controls."
+            return Absent(_NO_DERIVATION, reason, remedy)
+        return nearest, pictures
 
     def _laid_over(self, pairs: Sequence[tuple[Work, Tensor]], name: str, keys: Sequence[Key] = ()) -> list[float]:
         """The aligned distance of every control to a picture: the longest part of the comparison.
@@ -156,19 +180,19 @@ class Bench:
         """
         values = []
         for number, (control, other) in enumerate(pairs):
-            self.emit(Event("compare", number, len(pairs), f"control {control.id} laid over {name}"))
+            self.context.emit(Event("compare", number, len(pairs), f"control {control.id} laid over {name}"))
 
             def compute(control: Work = control, other: Tensor = other) -> dict[str, Sequence[float]]:
-                return {ALIGNED: [self.instruments.value(ALIGNED, control.pixels, other)]}
+                return {ALIGNED: [self.context.instruments.value(ALIGNED, control.pixels, other)]}
 
-            found = self.cache.values(keys[number], compute) if keys else compute()
+            found = self.context.cache.values(keys[number], compute) if keys else compute()
             values.append(found[ALIGNED][0])
-        self.emit(Event("compare", len(pairs), len(pairs), f"{len(pairs)} controls"))
+        self.context.emit(Event("compare", len(pairs), len(pairs), f"{len(pairs)} controls"))
         return values
 
     def _keys(self, found: Found) -> tuple[Key, ...]:
         """Of every control laid over its own neighbour, which depends on the snapshot and the control alone."""
-        digests, facts = self.group.digests, self.instruments.at_hand[ALIGNED].facts
+        digests, facts = self.group.digests, self.context.instruments.at_hand[ALIGNED].facts
         if isinstance(found.facts, Absent) or not found.facts.digest or len(digests) != len(found.control_top):
             return ()
         return tuple(
@@ -185,63 +209,53 @@ class Bench:
             for digest, hit in zip(digests, found.control_top, strict=True)
         )
 
-    def round_trip(self, method: str, rung: Rung) -> None:
-        """Inversion and back: shown because controls succeed as well."""
-        title = {"ode": "Latent inversion and back", "autoencoder": "Autoencoder and back"}[method]
-        self._add(
-            f"{title}, LPIPS",
-            f"LPIPS between the picture and itself after the rung '{rung.inversion.title}'.",
-            None,
-            PERCEPTUAL,
-            self._own(PERCEPTUAL, rung.inversion.outputs)[0],
-            [row[PERCEPTUAL][0] for row in rung.controls],
-        )
+    def reconstructions(self, ladder: Ladder) -> None:
+        """Rungs that have the target in hand: those given all of it, where controls come back too, and searches."""
+        for rung in ladder.rungs:
+            method = INVERSIONS.load(rung.inversion.method)
+            if not rung.controls or not rung.outputs or method.given is Given.WORDS:
+                continue
+            own = self._own(PERCEPTUAL, rung.inversion.outputs)
+            if method.given is Given.PICTURE:
+                self._rank(
+                    Statistic.ROUND_TRIP_LPIPS,
+                    f"LPIPS between the picture and itself after the rung '{rung.inversion.title}'.",
+                    own[0],
+                    [row[PERCEPTUAL][0] for row in rung.controls],
+                    of=method.short,
+                )
+            else:
+                self._rank(
+                    Statistic.SEARCHED_LPIPS,
+                    "Median LPIPS between the pictures that the rung gives and their target; the same search with the "
+                    f"same budget on {len(rung.places)} controls.",
+                    statistics.median(own),
+                    [statistics.median(row[PERCEPTUAL]) for row in rung.controls],
+                    of=rung.inversion.title,
+                    places=rung.places,
+                )
 
-    def search(self, rung: Rung) -> None:
-        """A rung that searches with the target in hand, on those controls that went through it."""
-        self._rank(
-            f"{rung.inversion.title}, median LPIPS",
-            "Median LPIPS between the pictures that the rung gives and their target; the same search with the same "
-            f"budget on {len(rung.places)} controls.",
-            None,
-            Better.LOWER,
-            statistics.median(self._own(PERCEPTUAL, rung.inversion.outputs)),
-            [statistics.median(row[PERCEPTUAL]) for row in rung.controls],
-            "more alike",
-            rung.places,
-        )
-
-    def codelength(self, bits: Bits, primary: str) -> None:
+    def codelength(self, bits: Bits) -> None:
         """What the checkpoint needs to be told: corrected for the picture's own complexity, so that plain ones do not
-        stand out.
-
-        Args:
-            primary: title of the one that is primary for retention.
-        """
+        stand out."""
         if not bits.prompted:
             return
         saved = [share_saved(prompted, plain) for prompted, plain in zip(bits.prompted, bits.plain, strict=True)]
         self._rank(
-            SAVED,
+            Statistic.SAVED_BY_PROMPT,
             "One minus the ratio of the bits the checkpoint needs for the picture with the prompt to those without it "
             f"({bits.prompted[0]:.0f} and {bits.plain[0]:.0f} bits for the target).",
-            Pair.RETENTION if primary == SAVED else None,
-            Better.HIGHER,
             saved[0],
             saved[1:],
-            "prompt tells more",
         )
         if bits.elsewhere:
             excess = [share_saved(here, there) for here, there in zip(bits.prompted, bits.elsewhere, strict=True)]
             self._rank(
-                SAVED_ELSEWHERE,
+                Statistic.SAVED_AGAINST_CONTROL,
                 "One minus the ratio of the bits under the checkpoint to those under the control checkpoint, with "
                 f"the same prompt ({bits.prompted[0]:.0f} and {bits.elsewhere[0]:.0f} bits for the target).",
-                Pair.RETENTION if primary == SAVED_ELSEWHERE else None,
-                Better.HIGHER,
                 excess[0],
                 excess[1:],
-                "checkpoint knows more",
             )
 
     def region(self, rung: Rung) -> None:
@@ -250,15 +264,12 @@ class Bench:
         if own is None or any(v is None for v in values):
             return
         self._rank(
-            "Generated from the prompt, share of the detail reproduced",
+            Statistic.PROMPT_DETAIL,
             "Share of the places with detail of a picture at which at least half of the pictures generated from its "
             "prompt agree with it, in the mean over a small window, as the autoencoder shows it.",
-            None,
-            Better.HIGHER,
             own,
             [v[0] for v in values if v is not None],
-            "more is reproduced",
-            rung.places,
+            places=rung.places,
         )
 
     def gap(self, gaps: Sequence[Gap]) -> None:
@@ -266,26 +277,21 @@ class Bench:
         style = outlying([g.caption for g in gaps])
         k, n = extreme(style[0], style[1:], Better.HIGHER), len(gaps) - 1
         self._rank(
-            "Score gap of the prompt",
+            Statistic.SCORE_GAP,
             f"How far a prompt moves the first step of generation, mean over {DRAWS} draws of noise; for a control, "
             "its own prompt. No picture enters: it says that a prompt is specific to the checkpoint, not that a work "
             f"comes back. Without any model, by nine features of style alone, {k} of the {n} control prompts lie at "
             f"least as far from the middle of all of them (p = {rank_p(k, n):.3f}); where that p is small too, the "
             "rank says nothing about the checkpoint.",
-            None,
-            Better.HIGHER,
             gaps[0].magnitude,
             [g.magnitude for g in gaps[1:]],
-            "the prompt is more specific",
         )
 
     def nearest(self, similarity_of_first: float, control_top: Sequence[Hit]) -> None:
         """Look-elsewhere: the first hit ranked among the first hits of the controls in the same index."""
-        self._add(
-            "Cosine to the nearest training image",
+        self._rank(
+            Statistic.COSINE_TO_NEAREST,
             "Cosine of the embedding of the picture and that of its first neighbour in the training index.",
-            None,
-            "clip",
             similarity_of_first,
             [hit.similarity for hit in control_top],
         )
@@ -293,85 +299,90 @@ class Bench:
     def nearest_copy(self, own: float, controls: Sequence[float]) -> None:
         """Likewise by the copy descriptor of the index, which asks for the picture itself and not for its subject."""
         self._rank(
-            "Copy descriptor, cosine to the nearest training image",
+            Statistic.COPY_COSINE_TO_NEAREST,
             "Cosine of the copy descriptor's vectors of the picture and of the item of the training index that is "
             "nearest to it by this descriptor.",
-            None,
-            Better.HIGHER,
             own,
             controls,
-            "more alike",
         )
 
     def finish(self) -> tuple[Comparison, ...]:
         """All comparisons, the secondary ones with Holm's correction."""
-        secondary = [c for c in self.collected if c.primary_for is None]
-        corrected = dict(zip((c.id for c in secondary), holm([c.p for c in secondary]), strict=True))
-        return tuple(replace(c, p_holm=corrected.get(c.id)) for c in self.collected)
+        return corrected(self.collected)
 
-    def absences(self, ladder: Ladder) -> list[Absent]:
-        """The primary measurements that could not be made."""
+    def absences(self) -> list[Absent]:
+        """The primary measurements that could not be made, each with the reason said where it failed."""
         made = {c.primary_for for c in self.collected}
-        rows: list[Absent] = []
-        if Pair.RETENTION not in made:
-            rung = ladder.rung("regeneration")
-            reason = (
-                "Some control works carry no caption, so the same search could not be run on them."
-                if rung
-                else "There was no prompt to generate from."
-            )
-            rows.append(
-                Absent("primary measurement of retention", reason, "Supply captions, for the controls as well.")
-            )
-        if Pair.DERIVATION not in made:
-            rows.append(
-                Absent(
-                    "primary measurement of derivation",
-                    "There was neither an original nor a training index that holds its pictures, those nearest to the "
-                    "controls among them.",
-                    "Pass --original, or an index with pictures.",
-                )
-            )
-        return rows
+        return [absent for pair, absent in self.missing.items() if pair not in made]
 
     def _own(self, name: str, outputs: Sequence[str]) -> list[float]:
         values = {m.b: m.value for m in self.rows if isinstance(m, Measurement) and m.metric == name}
         return [values[i] for i in outputs]
 
-    def _add(
-        self, title: str, statistic: str, pair: Pair | None, metric: str, value: float, values: Sequence[float]
-    ) -> None:
-        better = self.instruments.at_hand[metric].facts.better if metric in self.instruments.at_hand else Better.HIGHER
-        self._rank(title, statistic, pair, better, value, values, "more alike")
-
     def _rank(
         self,
-        title: str,
-        statistic: str,
-        pair: Pair | None,
-        better: Better,
+        statistic: Statistic,
+        computed: str,
         value: float,
         values: Sequence[float],
-        toward: str,
+        *,
+        of: str = "",
         places: Sequence[int] | None = None,
     ) -> None:
-        k, n = extreme(value, values, better), len(values)
         works = self.controls if places is None else [self.controls[i] for i in places]
         scores = tuple(ControlScore(w.id, v) for w, v in zip(works, values, strict=True))
+        # Of several works put forward the first alone carries the primary measurement.
+        taken = any(c.statistic is statistic for c in self.collected)
+        primary = None if taken else self.declared.get(statistic)
         self.collected.append(
-            Comparison(
-                f"K{len(self.collected) + 1}",
-                title,
-                statistic,
-                pair,
-                better,
-                value,
-                scores,
-                k,
-                n,
-                rank_p(k, n),
-                clopper_pearson(k, n),
-                None,
-                toward,
-            )
+            compared(f"K{len(self.collected) + 1}", statistic, computed, value, scores, of=of, primary_for=primary)
         )
+
+
+def compared(
+    name: str,
+    statistic: Statistic,
+    computed: str,
+    value: float,
+    scores: Sequence[ControlScore],
+    *,
+    of: str = "",
+    primary_for: Pair | None = None,
+) -> Comparison:
+    """One value beside the same of every control: the only place where a rank becomes a comparison.
+
+    Args:
+        name: id of the comparison in the case.
+        computed: how the number is computed, as a sentence.
+        of: what the statistic is taken of, where it can be taken of several.
+    """
+    kind = statistic.kind
+    k, n = extreme(value, [score.value for score in scores], kind.better), len(scores)
+    return Comparison(
+        id=name,
+        statistic=statistic,
+        of=of,
+        title=statistic.label.format(of=of),
+        computed=computed,
+        primary_for=primary_for,
+        better=kind.better,
+        value=value,
+        controls=tuple(scores),
+        k=k,
+        n=n,
+        p=rank_p(k, n),
+        k_interval=clopper_pearson(k, n),
+        toward=kind.toward,
+    )
+
+
+def corrected(comparisons: Sequence[Comparison]) -> tuple[Comparison, ...]:
+    """The same with Holm's correction over the secondary ones of each family."""
+    by_family: dict[Family, list[Comparison]] = {}
+    for c in comparisons:
+        if c.primary_for is None:
+            by_family.setdefault(c.statistic.kind.family, []).append(c)
+    p_holm = {
+        c.id: p for family in by_family.values() for c, p in zip(family, holm([c.p for c in family]), strict=True)
+    }
+    return tuple(replace(c, p_holm=p_holm.get(c.id)) for c in comparisons)

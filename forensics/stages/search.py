@@ -10,24 +10,22 @@ from PIL import Image
 from torch import Tensor
 
 from forensics import retrieval
-from forensics.case import NO_COMPANIONS, Absent, Checkpoint, IndexFacts, Item, Neighbour, Repeats, Search
-from forensics.controls.cache import Cache
+from forensics.case import NO_COMPANIONS, Absent, Checkpoint, IndexFacts, Neighbour, Repeats, Search
 from forensics.device import Device
 from forensics.embedders.copies import SSCD, CopyDescriptor, open_descriptor
 from forensics.embedders.open_clip import Embedder
 from forensics.errors import WeightsError
-from forensics.events import Emit, Event
-from forensics.folder import Ledger
+from forensics.events import Event
 from forensics.pictures import intake
 from forensics.pictures.tensors import to_picture, to_tensor
-from forensics.protocol import Protocol
 from forensics.resources import samples
 from forensics.retrieval import citation, duplicates, encoders
 from forensics.retrieval.base import Hit, Row, TrainingIndex
 from forensics.retrieval.readers.native import LanceIndex
 from forensics.settings import Settings
 from forensics.stages import elsewhere, known_items
-from forensics.stages.works import ControlGroup, Work, read
+from forensics.stages.context import Context, Received
+from forensics.stages.works import Work, read
 
 _NO_INDEX = Absent(
     "training index",
@@ -111,31 +109,14 @@ def open_copies(device: Device, *, demonstration: bool) -> CopyDescriptor | Abse
     return open_descriptor(None, device)
 
 
-def search(
-    disputed: Work,
-    controls: ControlGroup,
-    sources: Sources,
-    protocol: Protocol,
-    ledger: Ledger,
-    emit: Emit,
-    sha256: str = "",
-    originals: Sequence[tuple[Item, Work]] = (),
-    cache: Cache | None = None,
-) -> Found:
+def search(received: Received, sources: Sources, context: Context) -> Found:
     """Exact search for the disputed image and the controls; the neighbours' pictures become exhibits.
-
-    Args:
-        disputed, controls, sources, protocol: what is searched for, where, and how many rows are wanted.
-        ledger: keeps the pictures of the neighbours.
-        emit: told of the beginning and the end.
-        sha256: of the file of the disputed image, for the citation.
-        originals: works put forward, whose repeats in the collection are counted too.
-        cache: where the answers for controls are kept; none searches for them anew.
 
     Raises:
         IndexError_: the index was made with another embedder than the one at hand.
     """
     index, embedder = sources.index, sources.embedder
+    disputed, sha256, emit, wanted = received.disputed, received.item.sha256, context.emit, context.protocol.neighbours
     if isinstance(index, Absent) or isinstance(embedder, Absent):
         return Found(index if isinstance(index, Absent) else _NO_EMBEDDER)
     facts = index.info().facts
@@ -146,15 +127,15 @@ def search(
         retrieval.check_model(index.info(), model)
     facts = index.info().facts  # with what the collection has shown
     vectors = {model.column: model.pictures([disputed.pixels]) for model in models}
-    hits = retrieval.search(index, models, [disputed.pixels], protocol.neighbours)[0]
-    firsts = elsewhere.firsts(index, models, controls, cache, sources.arithmetic)
+    hits = retrieval.search(index, models, [disputed.pixels], wanted)[0]
+    firsts = elsewhere.firsts(index, models, context.controls, context.cache, sources.arithmetic)
     neighbours, pictures = [], {}
     for rank, hit in enumerate(hits, 1):
         exhibit = None
         picture = picture_of(hit.row)
         if picture is not None:
             title = f"Training image {hit.row.training_id}"
-            exhibit = ledger.put(picture, f"N{rank}", title, f"index {facts.name}").id
+            exhibit = context.ledger.put(picture, f"N{rank}", title, f"index {facts.name}").id
             pictures[exhibit] = to_tensor(picture)
         neighbours.append(
             Neighbour(
@@ -173,8 +154,8 @@ def search(
             )
         )
     named = [n.exhibit or n.training_id for n in neighbours]
-    shown = [(disputed.id, disputed, sha256), *((work.id, work, item.sha256) for item, work in originals)]
-    asked = citation.query_facts(index, sha256, {c: v[0] for c, v in vectors.items()}, protocol.neighbours)
+    shown = [(disputed.id, disputed, sha256), *((work.id, work, item.sha256) for item, work in received.originals)]
+    asked = citation.query_facts(index, sha256, {c: v[0] for c, v in vectors.items()}, wanted)
     said = Search(
         (*asked, known_items.fact(index.info())),
         *_repeats(index, shown, list(zip(named, (h.row_id for h in hits), strict=True))),

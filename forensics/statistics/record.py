@@ -28,13 +28,14 @@ from forensics.case import (
     Pair,
     ValidatedPair,
     ValidationFacts,
+    titled,
 )
 from forensics.errors import ForensicsError, SettingsError
 from forensics.schema import canonical, decode
 from forensics.statistics.calibration import Calibrator
 from forensics.statistics.discrimination import Rate
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of the wire form of the record."""
 PROMPT_KINDS = ("claimed", "file", "neighbour")
 
@@ -132,7 +133,7 @@ class PropositionRecord:
 
     pair: Pair
     primary: str
-    """Title of the pre-declared primary measurement: what p-values are computed from."""
+    """The pre-declared primary measurement, a `Statistic` or a measure with its version: what p-values rank."""
     first: str
     second: str
     prompts: tuple[str, ...]
@@ -304,7 +305,7 @@ def likelihood_ratio(
         return Absent("likelihood ratio", refusal, "The rank among the control works is offered instead.")
     missing = [name for name in record.calibrator.features if not math.isfinite(values.get(name, math.nan))]
     if missing:
-        reason = f"Not measured in this examination: {', '.join(missing)}."
+        reason = f"Not measured in this examination: {', '.join(map(titled, missing))}."
         return Absent("likelihood ratio", reason, "The rank among the control works is offered instead.")
     row = [values[name] for name in record.calibrator.features]
     found = record.calibrator.log10_lr(row)

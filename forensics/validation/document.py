@@ -9,7 +9,7 @@ from typing import Literal, cast
 import numpy as np
 from markupsafe import Markup
 
-from forensics.case import Absent
+from forensics.case import Absent, titled
 from forensics.report import error_rates, html, pdf, words
 from forensics.report.attachments import Attached
 from forensics.report.charts import curves as figures
@@ -104,7 +104,7 @@ def view(record: ValidationRecord, digest: str) -> View:
             *(
                 Line(
                     f"Repeated: {r.name}",
-                    f"{r.n} works; largest difference of “{r.measurement}” {r.largest:.2g}, "
+                    f"{r.n} works; largest difference of “{titled(r.measurement)}” {r.largest:.2g}, "
                     f"standard deviation {r.deviation:.2g}",
                 )
                 for r in record.repeatability
@@ -134,7 +134,7 @@ def _pair(key: str, form: PropositionRecord) -> PairView:
         title=TITLES[key],
         first=form.first,
         second=form.second,
-        features="; ".join(form.calibrator.features),
+        features="; ".join(map(titled, form.calibrator.features)),
         refused=form.refused,
         facts=(
             Line("Sources of the calibration half", f"{n.calibration_first} and {n.calibration_second}"),
@@ -161,7 +161,7 @@ def _pair(key: str, form: PropositionRecord) -> PairView:
         ),
         tippett=figures.tippett(validated(form), None),
         ece=error_rates.cross_entropy(*lines),
-        densities=error_rates.densities(drawn[0], drawn[1], form.primary),
+        densities=error_rates.densities(drawn[0], drawn[1], titled(form.primary)),
         levels=tuple(
             Line(
                 level.name,

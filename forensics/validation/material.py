@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from forensics.case import Absent, Better, Fact, Pair
+from forensics.case import Absent, Better, Fact, Pair, Statistic
 from forensics.inversion.codelength import share_saved
 from forensics.protocol import Protocol
 from forensics.similarity import METRICS
 from forensics.stages import domain
 from forensics.stages.evaluate import feature
 from forensics.stages.origin import STATISTICS
-from forensics.stages.rank import SAVED, SAVED_ELSEWHERE
 from forensics.statistics.record import Baseline, Repeat
 from forensics.validation import bench, blind, edits, ladder_rows, works
 from forensics.validation.assess import Feature, Material, Question, Row
@@ -106,7 +105,10 @@ LIMITS = (
 
 
 def retention_question(controlled: bool, results: Results) -> Question:
-    saved, elsewhere = Feature(SAVED, Better.HIGHER), Feature(SAVED_ELSEWHERE, Better.HIGHER)
+    saved, elsewhere = (
+        Feature(Statistic.SAVED_BY_PROMPT, Better.HIGHER),
+        Feature(Statistic.SAVED_AGAINST_CONTROL, Better.HIGHER),
+    )
     # Prompted with the caption of its neighbour, a member is measured as with its own where the two are the same.
     captions = {w.id: w.caption for w in results.known if w.member}
     near = {k.split("|")[2]: results.journal[k]["caption"] for k in results.journal if k.startswith(f"{bench.NEAR}|")}
@@ -159,7 +161,7 @@ def retention(results: Results, controlled: bool) -> Material | Absent:
         )
     if not controlled:
         unseen = [
-            Row(w.id, w.half, None if w.member else False, "", {SAVED: value})
+            Row(w.id, w.half, None if w.member else False, "", {Statistic.SAVED_BY_PROMPT: value})
             for w in results.known
             if (value := results.saved(bench.ELSEWHERE, w.id)) is not None
         ]
@@ -174,7 +176,7 @@ def retention(results: Results, controlled: bool) -> Material | Absent:
             found = [results.saved(name, w.id) for w in works_changed]
             if all(value is not None for value in found) and {w.member for w in works_changed} == {True, False}:
                 altered[name] = [
-                    Row(w.id, w.half, w.member, "", {SAVED: value})
+                    Row(w.id, w.half, w.member, "", {Statistic.SAVED_BY_PROMPT: value})
                     for w, value in zip(works_changed, found, strict=True)
                     if value is not None
                 ]
@@ -186,9 +188,9 @@ def _values(results: Results, variant: str, work: KnownWork, controlled: bool) -
     if saved is None:
         return None
     if not controlled:
-        return {SAVED: saved}
+        return {Statistic.SAVED_BY_PROMPT: saved}
     elsewhere = results.elsewhere(variant, work.id)
-    return None if elsewhere is None else {SAVED: saved, SAVED_ELSEWHERE: elsewhere}
+    return None if elsewhere is None else {Statistic.SAVED_BY_PROMPT: saved, Statistic.SAVED_AGAINST_CONTROL: elsewhere}
 
 
 def origin_works(known: Sequence[KnownWork], half: str) -> tuple[list[KnownWork], list[KnownWork]]:
@@ -219,7 +221,7 @@ def origin(results: Results) -> Material | Absent:
         key = f"{bench.ORIGIN}|{variant}|{work.id}"
         if key not in results or STATISTICS[0][0] not in results.journal[key]:
             return None
-        values = {title: results.journal[key][title] for title, _, _ in STATISTICS}
+        values: dict[str, float] = {name: results.journal[key][name] for name, _, _ in STATISTICS}
         return Row(work.id, work.half, status, group, values, ranked)
 
     for half in works.HALVES:
@@ -347,5 +349,7 @@ def repeats(results: Results) -> tuple[Repeat, ...]:
         if pairs:
             difference = np.array([a - b for a, b in pairs])
             deviation = float(np.sqrt(np.mean(difference**2) / 2))
-            found.append(Repeat(name, SAVED, len(pairs), float(np.abs(difference).max()), deviation))
+            found.append(
+                Repeat(name, Statistic.SAVED_BY_PROMPT, len(pairs), float(np.abs(difference).max()), deviation)
+            )
     return tuple(found)

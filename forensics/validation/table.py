@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from forensics.case import Absent
+from forensics.case import Absent, titled
 from forensics.statistics.discrimination import Rate
 from forensics.statistics.record import ValidationRecord
 
@@ -20,7 +20,7 @@ def table(record: ValidationRecord) -> list[str]:
         n, wrong = form.n_sources, (form.misleading_first, form.misleading_second)
         low, high = form.cllr_interval
         lines += [
-            f"{name}: {', '.join(form.calibrator.features)}",
+            f"{name}: {', '.join(map(titled, form.calibrator.features))}",
             f"  sources: calibration {n.calibration_first}/{n.calibration_second}, test {n.test_first}/{n.test_second}",
             f"  Cllr {form.cllr:.3f} ({low:.3f} to {high:.3f}), Cllr_min {form.cllr_min:.3f}, Cllr_cal "
             f"{form.cllr_cal:.3f}; AUC {_rate(form.auc)}; TPR at 1 % FPR {_rate(form.tpr_at_fpr_01)}",

@@ -14,7 +14,8 @@ from forensics.diffusion.sd import StableDiffusion
 from forensics.errors import SettingsError
 from forensics.events import Event
 from forensics.inversion import INVERSIONS
-from forensics.inversion.base import Attempt, Plan, Rung, Search, run_many
+from forensics.inversion.base import Attempt, Plan, Rung, run_many
+from forensics.protocol import Search
 
 SEARCH = Search(
     lengths=(1, 3, 99),

@@ -15,11 +15,12 @@ from torch.distributions import kl_divergence
 from forensics.case import Absent
 from forensics.device import generator, noise
 from forensics.diffusion.sd import StableDiffusion
-from forensics.inversion.base import Plan, Search
+from forensics.inversion.base import Plan
 from forensics.inversion.latent import FULL_BITS, Latent, invert
 from forensics.inversion.noise import IMPROVEMENT, RISE, WINDOW, Noise, Normal, reweigh
 from forensics.inversion.quantise import SCALE_BITS, quantise
 from forensics.inversion.whiteness import whiteness
+from forensics.protocol import Search
 
 SEARCH = Search(noise_steps=6, noise_draws=3, noise_checks=3, noise_pictures=2, latent_bits=(1, 2, 4))
 PLAN = Plan("", "none", 1.0, 3, (), 2, SEARCH)

@@ -17,11 +17,12 @@ from forensics.diffusion.base import GRADIENT_COST, Condition
 from forensics.diffusion.sd import StableDiffusion
 from forensics.events import ignore
 from forensics.inversion import hard_prompt, soft_prompt
-from forensics.inversion.base import Progress, Search
+from forensics.inversion.base import Progress
 from forensics.inversion.codelength import Grid, codelengths
 from forensics.inversion.hits import HitRate
 from forensics.inversion.objective import Objective
 from forensics.inversion.quantise import SCALE_BITS, quantise
+from forensics.protocol import Search
 from forensics.statistics.ranks import clopper_pearson
 
 

@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from forensics import diffusion
-from forensics.case import Checkpoint
+from forensics.case import Checkpoint, Statistic
 from forensics.device import Device
 from forensics.diffusion.base import DiffusionModel
 from forensics.embedders.copies import CopyDescriptor
-from forensics.findings.evidence import FROM_PROMPT
 from forensics.inversion.base import Plan, run_many
 from forensics.inversion.regeneration import Regeneration
 from forensics.pictures.tensors import to_tensor
@@ -95,7 +94,7 @@ def rows(
 
 
 STATISTICS: Mapping[str, Callable[[Mapping[str, Any]], float]] = {
-    FROM_PROMPT: lambda row: -statistics.median(row["lpips"]),
+    Statistic.PROMPT_MEDIAN_LPIPS: lambda row: -statistics.median(row["lpips"]),
     "Generated from the prompt, best LPIPS": lambda row: -min(row["lpips"]),
     "Generated from the prompt, median cosine of the copy descriptor": lambda row: statistics.median(row["cosine"]),
 }

@@ -20,10 +20,9 @@ from numpy.typing import NDArray
 
 from forensics import device, diffusion
 from forensics import protocol as protocols
-from forensics.case import Absent, Better
+from forensics.case import Absent, Better, Statistic
 from forensics.embedders import copies as descriptor
 from forensics.resources import samples
-from forensics.stages.rank import SAVED, SAVED_ELSEWHERE
 from forensics.statistics.ranks import clopper_pearson, extreme, rank_p
 from forensics.validation import ladder_rows
 from forensics.validation.ladder_rows import STUDY_GRID, StudyWork, bits
@@ -270,8 +269,8 @@ def choice(data: Data, drawn: Rows) -> dict[str, Any]:
     sigmas, cut = next(iter(data.here.values()))["sigmas"], protocol_cut(data)
     of_bits = shares(data)
     candidates: dict[str, Score] = {
-        SAVED_ELSEWHERE: of_bits[AGAINST],
-        SAVED: of_bits[PROMPT],
+        Statistic.SAVED_AGAINST_CONTROL: of_bits[AGAINST],
+        Statistic.SAVED_BY_PROMPT: of_bits[PROMPT],
         **_of_pictures(drawn),
     }
     shared = Data(tuple(w for w in data.works if w.id in drawn), data.here, data.there, data.pictures)
@@ -288,7 +287,7 @@ def choice(data: Data, drawn: Rows) -> dict[str, Any]:
             },
             "calibration_mean_auc_on_shared_works": _calibrated(shared, score, cut),
         }
-    alone = [name for name in found if name != SAVED_ELSEWHERE]
+    alone = [name for name in found if name != Statistic.SAVED_AGAINST_CONTROL]
     return {
         "rule": "greatest mean AUC over the levels 1 to 64 on the calibration half, at the cut of the protocol",
         "cut_noise_over_signal": sigmas[cut],

@@ -21,13 +21,13 @@ from forensics import diffusion
 from forensics.device import choose, session
 from forensics.diffusion.base import DiffusionModel
 from forensics.inversion import INVERSIONS
-from forensics.inversion.base import Attempt, Plan, Search
+from forensics.inversion.base import Attempt, Plan
 from forensics.inversion.blind import blind_baseline
 from forensics.inversion.gap import DRAWS as GAP_DRAWS
 from forensics.inversion.gap import gap_evaluations, score_gaps
 from forensics.inversion.where import where, where_evaluations
 from forensics.pictures.tensors import to_tensor
-from forensics.protocol import PROFILES
+from forensics.protocol import PROFILES, Search
 from forensics.resources import samples
 from forensics.similarity.lpips import Lpips
 from forensics.validation.journal import Journal

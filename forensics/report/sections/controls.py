@@ -10,6 +10,7 @@ from markupsafe import Markup
 from forensics.case import (
     Case,
     Comparison,
+    Statistic,
 )
 from forensics.report import words
 from forensics.report.charts import strips as charts
@@ -57,7 +58,7 @@ def comparing(case: Case) -> Comparing:
         tuple(_comparison(c) for c in case.comparisons if c.primary_for is not None),
         tuple(_comparison(c) for c in case.comparisons if c.primary_for is None),
         f"{words.significant(1 / (fewest + 1))} (that is, 1/{fewest + 1})" if fewest else "",
-        any(c.title.startswith("Codelength") for c in case.comparisons),
+        any(c.statistic in (Statistic.SAVED_BY_PROMPT, Statistic.SAVED_AGAINST_CONTROL) for c in case.comparisons),
     )
 
 
@@ -74,7 +75,7 @@ def _comparison(c: Comparison) -> ComparisonView:
         c.id,
         c.title,
         role,
-        words.sentence(c.statistic),
+        words.sentence(c.computed),
         words.number(c.value),
         words.pointing(c),
         words.tally(c),

@@ -68,9 +68,4 @@ def _rank(c: Comparison, controls: Sequence[ControlScore]) -> str:
 
 def bears_on(c: Comparison) -> Pair:
     """The proposition pair that a comparison belongs to, primary or not."""
-    if c.primary_for is not None:
-        return c.primary_for
-    if c.id.startswith("O"):
-        return Pair.ORIGIN
-    works = ("to the nearest", "LPIPS to ", "to R", "opy descriptor")
-    return Pair.DERIVATION if any(part in c.title for part in works) else Pair.RETENTION
+    return c.statistic.kind.pair

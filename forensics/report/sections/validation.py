@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
-from forensics.case import Absent, Case, Finding, LikelihoodRatio, Outcome, Pair, ValidatedPair, share
+from forensics.case import Absent, Case, Finding, LikelihoodRatio, Outcome, Pair, ValidatedPair, share, titled
 from forensics.report import words
 from forensics.report.charts import curves as figures
 from forensics.report.sections.items import Line, Lines, lines
@@ -115,7 +115,8 @@ def _robustness(p: ValidatedPair, case: Case) -> Robustness:
     return Robustness(
         p.pair.value,
         words.PAIRS[p.pair][0],
-        f"Studied with the form of the ratio that rests on “{p.changes_of}”; the form used here was not studied again."
+        f"Studied with the form of the ratio that rests on “{titled(p.changes_of)}”; the form used here was not studied "
+        "again."
         if p.changes_of
         else "",
         tuple(
@@ -203,7 +204,7 @@ def _ratio(finding: Finding) -> RatioView:
 def _validated(p: ValidatedPair, ratio: LikelihoodRatio | None, width: float) -> ValidatedView:
     low, high = p.auc_interval
     facts = (
-        Line("Measurements that enter", "; ".join(p.features)),
+        Line("Measurements that enter", "; ".join(map(titled, p.features))),
         Line("First proposition, works of known status", f"{p.first} ({p.n_first} in the half tested)"),
         Line("Second proposition, works of known status", f"{p.second} ({p.n_second} in the half tested)"),
         Line(
