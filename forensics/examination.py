@@ -234,7 +234,7 @@ def _case(command: str, received: Received, context: Context, resolved: Resolved
         checkpoint=NO_CHECKPOINT,
         index=_NO_INDEX,
         controls=context.controls.facts,
-        exhibits=(),
+        exhibits=context.ledger.exhibits,
         neighbours=(),
         inversions=(),
         metrics=(),

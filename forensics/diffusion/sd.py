@@ -16,8 +16,8 @@ from torch import Tensor
 from forensics.case import Checkpoint
 from forensics.device import Device, batch_size
 from forensics.diffusion.base import GRADIENT_COST, Condition
-from forensics.diffusion.load import load_parts
 from forensics.diffusion.parts import Parts
+from forensics.diffusion.read_parts import load_parts
 from forensics.diffusion.schedule import column
 from forensics.diffusion.words import ClipWords
 

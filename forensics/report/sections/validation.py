@@ -115,8 +115,8 @@ def _robustness(p: ValidatedPair, case: Case) -> Robustness:
     return Robustness(
         p.pair.value,
         words.PAIRS[p.pair][0],
-        f"Studied with the form of the ratio that rests on “{titled(p.changes_of)}”; the form used here was not studied "
-        "again."
+        f"Studied with the form of the ratio that rests on “{titled(p.changes_of)}”; the form used here was not "
+        "studied again."
         if p.changes_of
         else "",
         tuple(
