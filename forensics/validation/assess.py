@@ -16,12 +16,14 @@ import numpy as np
 from scipy.stats import betabinom, binom, ks_2samp
 
 from forensics.case import Better, Pair
+from forensics.stages import domain
 from forensics.statistics import validity
 from forensics.statistics.bounds import bounds
 from forensics.statistics.calibration import STRENGTH, Bend, Calibrator, bend, fit
 from forensics.statistics.discrimination import auc, share, tpr_at_fpr
 from forensics.statistics.ranks import extreme, rank_p
 from forensics.statistics.record import Bounds, Level, PropositionRecord, PValues, Range, Shift, Sources
+from forensics.validation.edits import SCALES
 
 SEED = 20261122
 RESAMPLES = 200
@@ -134,6 +136,10 @@ def assess(
         ).strip()
     if not refused and cost >= 1:
         refused = f"On the test half the ratios cost {cost:.2f} bits; at 1 or more they say nothing."
+    levels = _levels(question, material.rows, made, controls, (lower, upper))
+    robustness = tuple(
+        _shift(name, question, rows, material.rows, made) for name, rows in material.changed.items() if rows
+    )
     return PropositionRecord(
         pair=question.pair,
         primary=question.primary.name,
@@ -160,7 +166,7 @@ def assess(
         ratios_second=_rounded(second),
         scores_first=_rounded(_scores(question, part["test", True])),
         scores_second=_rounded(_scores(question, part["test", False])),
-        levels=_levels(question, material.rows, made, controls, (lower, upper)),
+        levels=levels,
         p_values=(
             _p_values("controls of the test half", question, ranked["test", False], controls),
             *(
@@ -168,12 +174,30 @@ def assess(
                 for name, (rows, among) in material.nothing.items()
             ),
         ),
-        robustness=tuple(
-            _shift(name, question, rows, material.rows, made) for name, rows in material.changed.items() if rows
-        ),
-        domain=tuple(Range(name, float(min(v)), float(max(v))) for name, v in material.domain.items()),
+        robustness=robustness,
+        domain=_domain(material.domain, robustness, levels),
         refused=refused,
     )
+
+
+def _domain(
+    looks: Mapping[str, Sequence[float]], robustness: Sequence[Shift], levels: Sequence[Level]
+) -> tuple[Range, ...]:
+    """The values of each property among the works studied; the size also as far as it was changed without harm.
+
+    The rule, fixed before any figure was seen: a change of size widens the range only where this very form of the ratio
+    was put through it and no work received a ratio for the wrong side.
+    """
+    misled = {shift.name: shift.misleading_first.k + shift.misleading_second.k for shift in robustness}
+    misled |= {level.name: level.misleading.k for level in levels if level.name in SCALES}
+    harmless = [factor for name, factor in SCALES.items() if misled.get(name) == 0]
+    found = []
+    for name, values in looks.items():
+        low, high = float(min(values)), float(max(values))
+        if name == domain.SIDE:
+            low, high = low * min([1.0, *harmless]), high * max([1.0, *harmless])
+        found.append(Range(name, low, high))
+    return tuple(found)
 
 
 def _parts(question: Question, rows: Sequence[Row]) -> dict[tuple[str, bool], list[Row]]:

@@ -40,6 +40,8 @@ OWN, NEIGHBOUR, ELSEWHERE, AGAIN, HALF_PRECISION = "own", "neighbour", "elsewher
 control checkpoint, a second run, a second precision."""
 NEIGHBOUR_ELSEWHERE = "neighbour elsewhere"
 """Caption of the first neighbour, under the control checkpoint."""
+ELSEWHERE_OF = "elsewhere, "
+"""Beginning of the variant that is a change of the picture under the control checkpoint; the name of the edit follows."""
 MADE, MADE_ELSEWHERE, ANOTHER = "made", "made elsewhere", "another autoencoder"
 """Variants of origin besides the work itself: a picture made from its caption by the checkpoint, by the control
 checkpoint; the work as another autoencoder gives it back."""
@@ -94,7 +96,7 @@ class Bench:
 
     def model(self, variant: str) -> DiffusionModel:
         """The checkpoint, the control checkpoint, or the checkpoint at another precision."""
-        elsewhere = variant in (ELSEWHERE, NEIGHBOUR_ELSEWHERE, MADE_ELSEWHERE)
+        elsewhere = variant in (ELSEWHERE, NEIGHBOUR_ELSEWHERE, MADE_ELSEWHERE) or variant.startswith(ELSEWHERE_OF)
         name = ELSEWHERE if elsewhere else variant if variant == HALF_PRECISION else OWN
         if name not in self.models:
             chosen = diffusion.identify(self.plan.control_checkpoint) if elsewhere else self.plan.identify()
@@ -140,8 +142,8 @@ class Bench:
         picture, caption = work.read(), work.caption
         if variant in (NEIGHBOUR, NEIGHBOUR_ELSEWHERE):
             caption = self._neighbour(work).row.caption
-        elif variant in edits.ROBUSTNESS:
-            picture = edits.ROBUSTNESS[variant](picture)
+        elif (edit := edits.ROBUSTNESS.get(variant.removeprefix(ELSEWHERE_OF))) is not None:
+            picture = edit(picture)
         return ladder_rows.row(work.id, picture, caption, self.model(variant))
 
     def _neighbour(self, work: KnownWork) -> Hit:

@@ -70,9 +70,13 @@ ROBUSTNESS: dict[str, Edit] = {
 }
 """What the ratio of retention and of origin is put through."""
 
+SCALES = {"half size": 0.5, "double size": 2.0}
+"""Changes of size among the edits -> factor of each side."""
+
 DERIVED: dict[str, Edit] = {
     "JPEG, quality 30": jpeg,
     "half size": half,
+    "double size": double,
     "middle 81 % of the area": crop,
     "half of the area": crop_half,
     "mirrored": mirror,

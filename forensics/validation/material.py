@@ -66,7 +66,8 @@ class Results:
 
     def elsewhere(self, variant: str, work: str) -> float | None:
         """Share saved against the control checkpoint with the same caption, the work's own or that of its neighbour."""
-        there = bench.ELSEWHERE if variant == bench.OWN else bench.NEIGHBOUR_ELSEWHERE
+        elsewhere = {bench.OWN: bench.ELSEWHERE, bench.NEIGHBOUR: bench.NEIGHBOUR_ELSEWHERE}
+        there = elsewhere.get(variant, f"{bench.ELSEWHERE_OF}{variant}")
         keys = [f"{bench.ROWS}|{name}|{work}" for name in (variant, there)]
         if any(key not in self for key in keys):
             return None
@@ -170,16 +171,15 @@ def retention(results: Results, controlled: bool) -> Material | Absent:
             among = [r for r in unseen if r.first is False and r.half == "calibration"]
             nothing["the members, under the control checkpoint, which was not trained on them"] = (members, among)
     altered: dict[str, list[Row]] = {}
-    if not controlled:
-        works_changed = changed(results.known)
-        for name in edits.ROBUSTNESS:
-            found = [results.saved(name, w.id) for w in works_changed]
-            if all(value is not None for value in found) and {w.member for w in works_changed} == {True, False}:
-                altered[name] = [
-                    Row(w.id, w.half, w.member, "", {Statistic.SAVED_BY_PROMPT: value})
-                    for w, value in zip(works_changed, found, strict=True)
-                    if value is not None
-                ]
+    works_changed = changed(results.known)
+    for name in edits.ROBUSTNESS:
+        found = [_values(results, name, w, controlled) for w in works_changed]
+        if all(value is not None for value in found) and {w.member for w in works_changed} == {True, False}:
+            altered[name] = [
+                Row(w.id, w.half, w.member, "", value)
+                for w, value in zip(works_changed, found, strict=True)
+                if value is not None
+            ]
     return Material(rows, altered, nothing)
 
 
@@ -300,10 +300,9 @@ def derivation(results: Results) -> Material | Absent:
 def look_of(results: Results) -> tuple[dict[str, list[float]], tuple[float, ...]]:
     """Properties of the works of the calibration half, and their mean embedding."""
     centre = centre_of(results)
-    found = _ranges(_looks(results), centre)
-    # Half and double size are part of the robustness study.
-    found[domain.SIDE] = [min(found[domain.SIDE]) / 2, max(found[domain.SIDE]) * 2]
-    return found, centre
+    # The sizes are those of the works themselves: `assess` widens them by a change of size only where the very form of
+    # the ratio was put through that change and kept its sides.
+    return _ranges(_looks(results), centre), centre
 
 
 def centre_of(results: Results) -> tuple[float, ...]:

@@ -108,6 +108,9 @@ def tasks(plan: Plan, known: Sequence[KnownWork]) -> list[str]:
                 found += [f"{bench.ROWS}|{bench.NEIGHBOUR_ELSEWHERE}|{w.id}" for w in chosen]
     chosen = material.changed(known)
     found += [f"{bench.ROWS}|{name}|{w.id}" for name in edits.ROBUSTNESS for w in chosen]
+    if plan.control_checkpoint:
+        # Each form of a ratio is put through the changes itself: what holds for one says nothing of the other.
+        found += [f"{bench.ROWS}|{bench.ELSEWHERE_OF}{name}|{w.id}" for name in edits.ROBUSTNESS for w in chosen]
     found += _origin_tasks(plan, known)
     few = chosen[:: 2 * material.CHANGED // REPEATED]
     return found + [f"{bench.ROWS}|{name}|{w.id}" for name in (bench.AGAIN, bench.HALF_PRECISION) for w in few]
