@@ -41,7 +41,7 @@ control checkpoint, a second run, a second precision."""
 NEIGHBOUR_ELSEWHERE = "neighbour elsewhere"
 """Caption of the first neighbour, under the control checkpoint."""
 ELSEWHERE_OF = "elsewhere, "
-"""Beginning of the variant that is a change of the picture under the control checkpoint; the name of the edit follows."""
+"""Beginning of the variant that is a change of the picture under the control checkpoint; the edit follows."""
 MADE, MADE_ELSEWHERE, ANOTHER = "made", "made elsewhere", "another autoencoder"
 """Variants of origin besides the work itself: a picture made from its caption by the checkpoint, by the control
 checkpoint; the work as another autoencoder gives it back."""
