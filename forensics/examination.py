@@ -67,7 +67,7 @@ def analyze(image: Path, out: Path, resolved: Resolved, *, force: bool = False, 
         copies = search.open_copies(device, demonstration=models.checkpoint.demonstration)
         instruments = _instruments(sources.embedder, copies)
         controls = works.control_group(settings, models.checkpoint, protocol, list(received.pictures), received.digests)
-        cache = opened.kept_scores(models.checkpoint)
+        cache = opened.kept_scores(models.checkpoint, settings.seed)
         context = Context(settings, protocol, device, ledger, instruments, emit, controls, cache)
         # (4) Nearest training images, of the disputed image and of every control, in the same index.
         found = search.search(received, sources, context)
@@ -80,7 +80,7 @@ def analyze(image: Path, out: Path, resolved: Resolved, *, force: bool = False, 
         rungs = ladder.climb(received, traced.target, models, found, context)
         # (7) Every measure on every pair, and the same statistics on the controls.
         primary = protocol.retention(controlled=models.control is not None)
-        measured = measure.measure(received, traced.target, found, rungs, primary, context)
+        measured = measure.measure(received, found, rungs, primary, context)
         compared = (*(work.id for work in received.put_forward), *found.pictures)
         embedder = sources.embedder if isinstance(sources.embedder, Embedder) else None
         evaluated = evaluate.evaluate(received.disputed, compared, measured, traced, models, embedder, context)
@@ -104,6 +104,7 @@ def analyze(image: Path, out: Path, resolved: Resolved, *, force: bool = False, 
             Evidence(
                 received.item, ledger.exhibits, compared, measured.measurements, protocol, comparisons,
                 found.neighbours, measured.inversions, models.checkpoint, rows, evaluated.ratios, traced.facts, laid,
+                evaluated.facts,
             )
         )  # fmt: skip
         # (9) Freeze, then render: the report is a function of what was frozen.
@@ -168,7 +169,7 @@ def compare(
             search.open_embedder(settings.clip, device), search.open_copies(device, demonstration=False)
         )
         context = Context(settings, protocol, device, ledger, instruments, emit)
-        measured = measure.measure(received, received.disputed, search.Found(_NO_INDEX), ladder.Ladder(), None, context)
+        measured = measure.measure(received, search.Found(_NO_INDEX), ladder.Ladder(), None, context)
         unrelated = works.background(settings, list(received.pictures))
         ground = "control works named" if settings.controls else "works of the package (clip art)"
         beside = correspond.Beside(unrelated=unrelated, ground=ground)

@@ -116,6 +116,8 @@ class Gate:
     """Exhibit id of the picture that retention is measured on."""
     sentence: str
     """The decision and its reason, for the report."""
+    not_asked: str = ""
+    """Why retention is asked of no picture at all, as a sentence; empty where it is asked."""
 
 
 @dataclass(frozen=True, slots=True)

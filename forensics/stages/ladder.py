@@ -30,7 +30,7 @@ from forensics.stages.control_scores import SCORED, Scorer
 from forensics.stages.prompts import Prompt, choose_prompts, control_prompts
 from forensics.stages.region import with_maps
 from forensics.stages.search import Found
-from forensics.stages.works import ControlGroup, Work
+from forensics.stages.works import ControlGroup, Work, common_side
 
 NO_PROMPT = Absent(
     "regeneration from a prompt",
@@ -83,6 +83,8 @@ class Ladder:
     """Score gap of the first prompt and then of the controls' prompts; empty where the controls have none."""
     untold: Absent | None = None
     """Why nothing could be measured under a prompt of picture and controls alike; None where it could."""
+    asked: Work | None = None
+    """The picture that retention was measured on, at the size of the examination; None where nothing was run."""
 
     def rung(self, method: str) -> Rung | None:
         """The first rung of a method that was also run on the controls, or None."""
@@ -93,11 +95,14 @@ def climb(received: Received, asked: Work, models: Models, found: Found, context
     """Run every rung on the picture that retention is asked of and on the controls, one model in memory at a time.
 
     Args:
-        asked: the picture that retention is asked of: the disputed image, or the one that the gate names.
+        asked: the picture that retention is asked of: the disputed image, or the one that the gate names. It and the
+            controls are brought down to one size first, the checkpoint's own or the picture's where that is smaller.
 
     Raises:
         CheckpointError: the weights do not fit what the header said.
     """
+    side = common_side(asked, models.checkpoint.native_px)
+    asked, context = asked.at(side), replace(context, controls=context.controls.at(side))
     told = _told(received.item, found, context)
     axes = _axes(context)
     scored = {name: measure for name, measure in context.instruments.at_hand.items() if name in SCORED}
@@ -154,10 +159,11 @@ def climb(received: Received, asked: Work, models: Models, found: Found, context
         bits,
         absences,
         tuple(coder.curves),
-        planned.settings,
+        (*planned.settings, _sized(side, asked, context)),
         _stored(context.cache),
         gaps,
         told.absent,
+        asked,
     )
 
 
@@ -185,6 +191,18 @@ def _axes(context: Context) -> rates.Axes | None:
     lpips = context.instruments.at_hand.get("lpips")
     copies = open_descriptor(None, context.device)
     return None if lpips is None else rates.Axes(lpips, None if isinstance(copies, Absent) else copies)
+
+
+def _sized(side: int, asked: Work, context: Context) -> Setting:
+    height, width = asked.pixels.shape[-2:]
+    how = "reduced to" if asked.reduced_to else "used at its own"
+    smaller = sum(bool(work.reduced_to) for work in context.controls.works)
+    return Setting(
+        "size of the examination",
+        f"at most {side}² pixels: {asked.id} was {how} {width} × {height}, {smaller} of {len(context.controls.works)} "
+        "control works were reduced, nothing was enlarged",
+        "checkpoint",
+    )
 
 
 def _grid(protocol: Protocol) -> Grid:
@@ -251,7 +269,10 @@ def _totals(own: Codelength, controls: Sequence[Values]) -> tuple[float, ...]:
 
 
 def _stored(cache: Cache) -> tuple[Fact, ...]:
-    rows = [Fact("control scores", f"{cache.hits} read from the cache, {cache.misses} computed")]
+    rows = [Fact("control scores", f"{cache.misses} computed in this examination, {cache.hits} read from a store")]
+    rows += [Fact("store of control scores", origin) for origin in cache.origins]
+    if cache.hits:
+        rows.append(Fact("stored scores computed again", cache.audit.sentence))
     rows += [Fact("control cache", note) for note in cache.notes[:3]]
     return tuple(rows)
 

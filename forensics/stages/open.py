@@ -8,7 +8,7 @@ from pathlib import Path
 from forensics import diffusion
 from forensics.case import Checkpoint
 from forensics.controls import cache as kept
-from forensics.controls.cache import Cache
+from forensics.controls.cache import Audit, Cache
 from forensics.diffusion import autoencoder
 from forensics.events import Emit, Event
 from forensics.resources import samples
@@ -59,10 +59,11 @@ def open_control_checkpoint(settings: Settings, checkpoint: Checkpoint) -> Check
     return None if is_b or not twin_b.is_dir() else diffusion.identify(str(twin_b), demonstration=True)
 
 
-def kept_scores(checkpoint: Checkpoint) -> Cache:
+def kept_scores(checkpoint: Checkpoint, seed: int) -> Cache:
     """What controls scored before: in the user's cache, and for the embedded checkpoint among the samples."""
     shipped = samples() / "reference" / "control-scores.jsonl"
-    return Cache(kept.folder(), (shipped,) if checkpoint.demonstration and shipped.is_file() else ())
+    packs = (shipped,) if checkpoint.demonstration and shipped.is_file() else ()
+    return Cache(kept.folder(), packs, audit=Audit(seed))
 
 
 def published(checkpoint: Checkpoint) -> Checkpoint:

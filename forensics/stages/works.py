@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PIL import Image
@@ -14,7 +14,7 @@ from forensics.case import Absent, Checkpoint, Complexity, ControlFacts, Control
 from forensics.controls import works as control_works
 from forensics.controls.works import Controls, ControlWork
 from forensics.pictures import codecs, intake
-from forensics.pictures.tensors import resize, to_picture, to_tensor
+from forensics.pictures.tensors import reduced, resize, to_picture, to_tensor
 from forensics.protocol import Protocol
 from forensics.resources import samples
 from forensics.settings import Settings
@@ -22,6 +22,12 @@ from forensics.settings import Settings
 _BACKGROUND = 99
 """Unrelated works that a descriptor is normalised with where there are no controls."""
 _THUMBNAIL = 32
+_COMPLEXITY_SIDE = 64
+"""Pictures are brought down to so many pixels squared before their complexity is taken, whatever size they came in:
+bits a pixel depend on the size, and fine noise of a format is no content."""
+_COMPLEXITY_STEPS = 4
+"""Steps in which complexity counts, to the octave."""
+_MEASURED = f"{codecs.COMPLEXITY_SENTENCE}, each brought down to {_COMPLEXITY_SIDE}² pixels, in quarters of an octave"
 _SAME = 0.06
 """Root mean square difference, of values in [0, 1], up to which two thumbnails show one picture."""
 
@@ -36,11 +42,27 @@ class Work:
     """(1, 3, H, W) in [0, 1]."""
     caption: str
     """Empty where none is known."""
+    reduced_to: str = ""
+    """Size it was brought to for the examination, as `WxH`; empty where it is as received."""
 
     @classmethod
     def of(cls, work_id: str, picture: Image.Image, caption: str = "") -> Work:
         """The work for an upright RGB picture."""
         return cls(work_id, to_tensor(picture), caption)
+
+    def at(self, side: int) -> Work:
+        """The work at no more than side² pixels: itself where it is no larger."""
+        small = reduced(self.pixels, side)
+        if small is self.pixels:
+            return self
+        return replace(self, pixels=small, reduced_to=f"{small.shape[-1]}x{small.shape[-2]}")
+
+
+def common_side(work: Work, native_px: int) -> int:
+    """Side of the square, in pixels, that every picture of the examination is brought down to: the checkpoint's own,
+    or the disputed image's where that is smaller, so that nothing is compared with what an enlargement invented."""
+    height, width = work.pixels.shape[-2:]
+    return min(native_px, max(1, round(math.sqrt(height * width))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +75,10 @@ class ControlGroup:
     """SHA-256 of each work's file, in the order of the works."""
     drawn: tuple[int, ...] = ()
     """Positions of the works in the order in which they were drawn: searches that cost most run on the first ones."""
+
+    def at(self, side: int) -> ControlGroup:
+        """The same works at no more than side² pixels each."""
+        return replace(self, works=tuple(work.at(side) for work in self.works))
 
 
 def control_group(
@@ -71,7 +97,7 @@ def control_group(
     source = _source(settings, checkpoint)
     if isinstance(source, Absent):
         return ControlGroup(source)
-    target = codecs.complexity(to_picture(examined[0].pixels))
+    target = _complexity(examined[0].pixels)
     small = _small(examined)
     pool: list[tuple[ControlWork, Work]] = []
     left_out = 0
@@ -83,8 +109,9 @@ def control_group(
             left_out += 1
         else:
             pool.append((candidate, work))
-    spread = [codecs.complexity(to_picture(work.pixels)) for _, work in pool]
-    nearest = sorted(range(len(pool)), key=lambda i: abs(math.log(spread[i] / target)))[: protocol.controls]
+    spread = [_complexity(work.pixels) for _, work in pool]
+    # In steps, so that another size or format of one picture chooses the same controls; ties go to those drawn first.
+    nearest = sorted(range(len(pool)), key=lambda i: abs(_step(spread[i]) - _step(target)))[: protocol.controls]
     chosen = sorted(nearest, key=lambda i: pool[i][0].name)
     files = tuple(pool[i][0].digest() for i in chosen)
     return ControlGroup(
@@ -95,20 +122,26 @@ def control_group(
             ground=source.grounds,
             selection=(
                 f"{len(pool)} works were drawn with seed {settings.seed} from the {len(source.works)} available, and "
-                f"the {len(chosen)} of them nearest to the disputed image in complexity ({codecs.COMPLEXITY_SENTENCE}) "
-                f"were used; both before anything was measured. {left_out} drawn works were passed over because they "
-                "show a picture under examination."
+                f"the {len(chosen)} of them nearest to the disputed image in complexity ({_MEASURED}) were used; both "
+                f"before anything was measured. {left_out} drawn works were passed over because they show a picture "
+                "under examination."
             ),
             digest=source.digest,
             works=files,
-            complexity=Complexity(
-                codecs.COMPLEXITY_SENTENCE, target, tuple(ControlScore(pool[i][0].name, spread[i]) for i in chosen)
-            ),
+            complexity=Complexity(_MEASURED, target, tuple(ControlScore(pool[i][0].name, spread[i]) for i in chosen)),
         ),
         tuple(pool[i][1] for i in chosen),
         tuple(file.sha256 for file in files),
         tuple(sorted(range(len(chosen)), key=lambda position: chosen[position])),
     )
+
+
+def _complexity(pixels: Tensor) -> float:
+    return codecs.complexity(to_picture(reduced(pixels, _COMPLEXITY_SIDE)))
+
+
+def _step(complexity: float) -> int:
+    return round(math.log2(complexity) * _COMPLEXITY_STEPS)
 
 
 def background(settings: Settings, examined: Sequence[Work]) -> tuple[Work, ...]:
