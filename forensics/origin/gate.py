@@ -20,8 +20,8 @@ RULE = (
     "recipe stated in the file gives it back within {levels} levels of 255 at every pixel. Retention is then asked of "
     "the first work put forward, else of the nearest training work that the disputed image is found to be a copy of; "
     "where there is neither it is not asked. Otherwise, if the disputed image is an altered copy of one of these and "
-    "an unaltered copy of none, retention is asked of the first that it is an altered copy of: saving again and scaling "
-    "alter nothing."
+    "an unaltered copy of none, retention is asked of the first that it is an altered copy of: saving again and "
+    "scaling alter nothing."
 )
 LEVELS = 2
 """Largest difference of a value, in levels of 255, up to which a regenerated picture counts as given back."""

@@ -25,9 +25,7 @@ _THUMBNAIL = 32
 _COMPLEXITY_SIDE = 64
 """Pictures are brought down to so many pixels squared before their complexity is taken, whatever size they came in:
 bits a pixel depend on the size, and fine noise of a format is no content."""
-_COMPLEXITY_STEPS = 4
-"""Steps in which complexity counts, to the octave."""
-_MEASURED = f"{codecs.COMPLEXITY_SENTENCE}, each brought down to {_COMPLEXITY_SIDE}² pixels, in quarters of an octave"
+_MEASURED = f"{codecs.COMPLEXITY_SENTENCE}, each brought down to {_COMPLEXITY_SIDE}² pixels, in octaves"
 _SAME = 0.06
 """Root mean square difference, of values in [0, 1], up to which two thumbnails show one picture."""
 
@@ -110,7 +108,7 @@ def control_group(
         else:
             pool.append((candidate, work))
     spread = [_complexity(work.pixels) for _, work in pool]
-    # In steps, so that another size or format of one picture chooses the same controls; ties go to those drawn first.
+    # In octaves, so that another size or format of one picture chooses the same controls; ties go to those drawn first.
     nearest = sorted(range(len(pool)), key=lambda i: abs(_step(spread[i]) - _step(target)))[: protocol.controls]
     chosen = sorted(nearest, key=lambda i: pool[i][0].name)
     files = tuple(pool[i][0].digest() for i in chosen)
@@ -141,7 +139,7 @@ def _complexity(pixels: Tensor) -> float:
 
 
 def _step(complexity: float) -> int:
-    return round(math.log2(complexity) * _COMPLEXITY_STEPS)
+    return round(math.log2(complexity))
 
 
 def background(settings: Settings, examined: Sequence[Work]) -> tuple[Work, ...]:
