@@ -11,7 +11,7 @@ import torch
 from PIL import PngImagePlugin
 
 from forensics import diffusion
-from forensics.case import Absent, Better, Checkpoint, Comparison, Pair, StatedRecipe
+from forensics.case import Absent, Checkpoint, Comparison, ControlScore, Pair, StatedRecipe, Statistic
 from forensics.device import choose, noise
 from forensics.inversion.regeneration import generate
 from forensics.origin import recipe
@@ -23,6 +23,7 @@ from forensics.pictures.tensors import to_picture, to_tensor
 from forensics.resources import samples
 from forensics.similarity.lpips import Lpips
 from forensics.stages import origin
+from forensics.stages.rank import compared
 from tests.studies import origin_study
 
 REFERENCE = samples() / "reference"
@@ -130,8 +131,8 @@ def test_a_recipe_that_cannot_be_followed_says_why(
 
 
 def ranked(k: int, n: int = 19) -> Comparison:
-    p = (1 + k) / (1 + n)
-    return Comparison("O1", "t", "s", Pair.ORIGIN, Better.LOWER, 1.0, (), k, n, p, (0.0, 0.2))
+    scores = [ControlScore(f"c{i}", 0.5 if i < k else 2.0) for i in range(n)]
+    return compared("O1", Statistic.AUTOENCODER_RATIO, "s", 1.0, scores, primary_for=Pair.ORIGIN)
 
 
 def test_the_gate_opens_only_by_its_rule() -> None:
