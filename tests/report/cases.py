@@ -388,7 +388,7 @@ def full(folder: Path) -> Case:
                 "K3",
                 Statistic.COSINE_TO_NEAREST,
                 "Cosine between the target and its nearest row of the same index.",
-                0.894,
+                0.9,
                 tops,
             ),
             p_holm=0.28,
