@@ -1,8 +1,8 @@
 """The golden HTML of the report, rendered from real cases that are stored whole under `tests/assets/cases`.
 
-`python -m tests.report.golden` renders the stored cases and writes the goldens anew. After a change of what a case holds,
-`python -m tests.report.golden --examine` makes the cases themselves anew first, by the very commands in `EXAMINED` on the
-samples. Read the difference before committing it.
+`python -m tests.report.golden` renders the stored cases and writes the goldens anew. After a change of what a case
+holds, `python -m tests.report.golden --examine` makes the cases themselves anew first, by the very commands in
+`EXAMINED` on the samples. Read the difference before committing it.
 """
 
 from __future__ import annotations
