@@ -6,8 +6,13 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 import forensics  # noqa: F401  (before any test module loads torch: it says how idle threads wait)
+
+# How long an example takes is a matter of the machine and of what else runs on it, and of no law that is tested here.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session", autouse=True)

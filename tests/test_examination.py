@@ -12,10 +12,9 @@ import pytest
 
 from forensics import examination
 from forensics import folder as case_folder
-from forensics.case import Absent, Case, CommonElements, Grade, Measurement, Outcome, Pair, Style
+from forensics.case import Absent, Case, CommonElements, Grade, Measurement, Outcome, Pair, Statistic, Style
 from forensics.errors import CaseError, ImageError, VerificationError
 from forensics.events import Event
-from forensics.findings.evidence import FROM_PROMPT
 from forensics.protocol import PROFILES
 from forensics.resources import samples
 from forensics.settings import resolve
@@ -67,10 +66,13 @@ def test_a_work_outside_the_index_corresponds_to_nothing_in_it(cases: dict[str, 
 
 def test_only_the_repeated_work_needs_few_bits_and_comes_back_from_its_prompt(cases: dict[str, Case]) -> None:
     ranks = {n: next(c for c in case.comparisons if c.primary_for is Pair.RETENTION) for n, case in cases.items()}
-    assert {r.title for r in ranks.values()} == {PROFILES["quick"].retention(controlled=True)}
+    assert {r.statistic for r in ranks.values()} == {PROFILES["quick"].retention(controlled=True)}
     assert ranks["memorised.png"].k == 0
     assert ranks["memorised.png"].value > max(r.value for n, r in ranks.items() if n != "memorised.png")
-    drawn = {n: next(c for c in case.comparisons if c.title == FROM_PROMPT) for n, case in cases.items()}
+    drawn = {
+        n: next(c for c in case.comparisons if c.statistic is Statistic.PROMPT_MEDIAN_LPIPS)
+        for n, case in cases.items()
+    }
     assert drawn["memorised.png"].k == 0
     assert drawn["memorised.png"].value < min(d.value for n, d in drawn.items() if n != "memorised.png")
 
@@ -196,11 +198,12 @@ def test_each_work_is_ranked_by_its_own_comparison(tmp_path: Path) -> None:
     resolved = resolve({"profile": "quick", "originals": originals})
     examination.analyze(DISPUTED / "edited.jpg", tmp_path / "case", resolved)
     case = case_folder.load(tmp_path / "case")
-    ranked = {c.title: c.primary_for for c in case.comparisons if c.title.startswith("Aligned LPIPS to")}
+    aligned = (Statistic.ALIGNED_TO_WORK, Statistic.ALIGNED_TO_NEAREST)
+    ranked = {(c.statistic, c.of): c.primary_for for c in case.comparisons if c.statistic in aligned}
     assert ranked == {
-        "Aligned LPIPS to R1": Pair.DERIVATION,
-        "Aligned LPIPS to R2": None,
-        "Aligned LPIPS to the nearest training image": None,
+        (Statistic.ALIGNED_TO_WORK, "R1"): Pair.DERIVATION,
+        (Statistic.ALIGNED_TO_WORK, "R2"): None,
+        (Statistic.ALIGNED_TO_NEAREST, ""): None,
     }
     # Against the work put forward, no control comes near; the neighbour is ranked among the controls' own neighbours.
     assert [a.grade for a in case.assessments[:3]] == [Grade.THROUGHOUT] * 3
