@@ -98,10 +98,9 @@ def build(
         console.note(f"{made.resumed} parts were kept from an earlier build that was stopped.")
     for left_out in made.excluded[:10]:
         console.note(f"left out: {left_out.path}: {left_out.reason}")
-    console.note(
-        f"{made.snapshot.count} images; {len(made.excluded)} left out, each with its reason in "
-        f"{made.snapshot.excluded_file}."
-    )
+    if len(made.excluded) > 10:
+        console.note(f"left out: {len(made.excluded) - 10} more, each with its reason in {made.snapshot.excluded_file}")
+    console.note(f"{made.snapshot.count} images taken of {'; '.join(made.counts)}.")
     console.result(Path(out))
 
 
