@@ -291,7 +291,7 @@ def finish(
 
 def _counts(source: Source, assembly: Assembly) -> tuple[str, ...]:
     """The build in numbers: entries, without caption, left out by kind of reason, remarks, and files not looked at."""
-    left_out = Counter(_kind_of(excluded.reason) for excluded in assembly.excluded)
+    left_out = Counter(_kind_of(excluded) for excluded in assembly.excluded)
     reasons = ", ".join(f"{reason}: {count}" for reason, count in left_out.most_common(6))
     rows = [
         f"{assembly.count + len(assembly.excluded)} entries",
@@ -303,9 +303,10 @@ def _counts(source: Source, assembly: Assembly) -> tuple[str, ...]:
     return tuple(rows)
 
 
-def _kind_of(reason: str) -> str:
+def _kind_of(excluded: Excluded) -> str:
     """A reason without the names and numbers of the one file it was given for."""
-    return re.split(r"[:(\"'“]", reason.replace("is not an image", "not an image"), maxsplit=1)[0].strip()[-60:] or "no reason"
+    reason = excluded.reason.replace(excluded.path, "").strip()
+    return re.split(r"[:(\"'“]|\d", reason, maxsplit=1)[0].strip(" .")[:60] or "no reason"
 
 
 def discard(files: Files, before: Snapshot | None) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from forensics.path_names import is_text, printable
 from forensics.retrieval.readers.layout import Excluded
 from forensics.retrieval.words import normalised, pick, picked
 
@@ -96,6 +97,10 @@ class Origin:
 def entry(origin: Origin, row: Mapping[str, Any], remarks: tuple[str, ...] = ()) -> Entry:
     """An entry from a row of words under any of their names."""
     words = normalised(row)
+    if not is_text(origin.path):
+        # Text columns hold text alone, so the picture is indexed and its place on disk is not.
+        remarks = (*remarks, "name that is no UTF-8, so its path is not stored")
+        origin = replace(origin, path=printable(origin.path), in_folder=False)
     caption, digest, times = picked(words, "caption"), pick(words, "sha256").lower(), pick(words, "repetitions")
     more = (caption.remark,) if caption.remark else ()
     return Entry(
@@ -112,8 +117,8 @@ def entry(origin: Origin, row: Mapping[str, Any], remarks: tuple[str, ...] = ())
         licence_url=pick(words, "licence_url"),
         rights_holder=pick(words, "rights_holder"),
         fetched_at=pick(words, "fetched_at"),
-        shard=origin.shard,
-        key=origin.key,
+        shard=printable(origin.shard),
+        key=printable(origin.key),
         repetitions=int(times) if times.isdigit() else None,
         remarks=(*remarks, *more),
     )

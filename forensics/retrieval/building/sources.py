@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from forensics.errors import IndexError_
+from forensics.path_names import printable
 from forensics.retrieval.building import parquet_pictures
 from forensics.retrieval.building.archives import (
     ARCHIVES,
@@ -153,7 +154,7 @@ def _folder(place: Place, files: Mapping[str, int], unit_rows: int) -> Source:
             try:
                 words = side.of_picture(name)
             except (OSError, ValueError) as exc:
-                yield Excluded(name, f"its side file is not readable: {exc}")
+                yield Excluded(printable(name), f"its side file is not readable: {exc}")
                 continue
             # img2dataset writes these side files too; its digest is of the bytes before it resized them.
             origin = Origin(
