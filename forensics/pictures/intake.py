@@ -9,14 +9,14 @@ from __future__ import annotations
 import io
 import struct
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module, util
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageFile, TiffImagePlugin, UnidentifiedImageError
 
-from forensics.pictures import containers, entries, metadata
+from forensics.pictures import containers, entries, metadata, wacz
 from forensics.case import Fact
 from forensics.pictures.colours import to_srgb
 from forensics.pictures.containers import Container
@@ -114,6 +114,8 @@ def decode(data: bytes, name: str) -> Decoded:
     """
     if not data:
         raise ImageError(f"{name} is empty.", hint="Obtain the file again; nothing can be examined.")
+    if wacz.is_capture(data):
+        return _captured(data, name)
     formats = _formats(data, name)
     # Refused by Pillow's own switch as well: an importing library may have turned it on globally.
     keep_truncated, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
@@ -124,7 +126,7 @@ def decode(data: bytes, name: str) -> Decoded:
     except UnidentifiedImageError as exc:
         raise ImageError(
             f"{name} is not an image in a supported format.",
-            hint=f"Supported: {', '.join(_FORMATS)}; with extras {', '.join(e.name for e in EXTRAS)}.",
+            hint=f"Supported: {', '.join(_FORMATS)}; with extras {', '.join(e.name for e in EXTRAS)} and web captures (WACZ).",
         ) from exc
     except Image.DecompressionBombError as exc:
         raise _too_large(name) from exc
@@ -135,6 +137,18 @@ def decode(data: bytes, name: str) -> Decoded:
         ) from exc
     finally:
         ImageFile.LOAD_TRUNCATED_IMAGES = keep_truncated
+
+
+def _captured(data: bytes, name: str) -> Decoded:
+    """The picture of a web capture, with the account of the capture before its own."""
+    capture = wacz.read(data, name)
+    decoded = decode(capture.picture.data, name)
+    return replace(
+        decoded,
+        media_type=wacz.MEDIA_TYPE,
+        decoding=(*capture.steps, *decoded.decoding),
+        provenance=(*capture.facts, *decoded.provenance),
+    )
 
 
 def _formats(data: bytes, name: str) -> tuple[str, ...]:
