@@ -192,7 +192,8 @@ def _split(value: str) -> Parsed | None:
         marks = marks_of(pairs)
         if marks is None:
             continue
-        start, earlier = _lines_above(head)
+        # The web UI's own line is whole; above lines that lack the number of steps there may be more of them.
+        start, earlier = _lines_above(head) if "steps" not in map(_key, pairs) else (len(head), {})
         prompt, negative = _prompts(head[:start])
         return Parsed(
             prompt, negative, {**earlier, **pairs}, _templates(tail[template.start() :]) if template else {}, rest,
@@ -241,7 +242,8 @@ def _lines_above(head: str) -> tuple[int, Pairs]:
 
 
 def _separator(text: str) -> str:
-    """What stands between the pairs: the sign before a name that only generators write."""
+    """What stands between the pairs: the sign before a name that only generators write, outside of quotation marks."""
+    text = re.sub(r'"(?:\\.|[^"\\])*"', '""', text)
     for sign in "|;":
         if re.search(rf"\{sign}\s*(?:Seed|Sampler|CFG scale|Size|Model hash|Steps): *\S", text):
             return sign
