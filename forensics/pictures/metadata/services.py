@@ -14,13 +14,14 @@ from forensics.pictures.metadata.webui import described
 
 _FIELDS = (
     "Software", "EXIF Software", "XMP xmp:CreatorTool", "XMP photoshop:Credit", "IPTC Credit", "IPTC OriginatingProgram",
-    "XMP Iptc4xmpExt:AISystemUsed", "XMP Iptc4xmpExt:AISystemVersionUsed", "XMP dc:creator", "EXIF Artist", "Author", "Source",
-    "Creator", "EXIF Make", "EXIF Model", "XMP photoshop:Source", "IPTC By-line", "Credit", "XMP tiff:Software",
+    "XMP Iptc4xmpExt:AISystemUsed", "XMP Iptc4xmpExt:AISystemVersionUsed", "XMP tiff:Software", "Credit", "generator",
+    "Generator", "Signature",
 )  # fmt: skip
+"""Fields that name programs. Those that name persons may hold the same words as a name."""
 _SERVICES = (
     ("DALL-E", r"\bdall[-·∙ ]?e\b"),
     ("OpenAI image generation", r"\b(?:chatgpt|gpt-image|gpt-4o|openai)\b"),
-    ("Adobe Firefly", r"\b(?:adobe[ _])?firefly\b"),
+    ("Adobe Firefly", r"\badobe[ _-]?firefly\b|^firefly\b"),
     ("Midjourney", r"\bmidjourney\b"),
     ("Google Gemini or Imagen", r"\bgoogle (?:ai|gemini|imagen)\b|\bgemini (?:\d|flash|pro|nano|advanced)|\bimagen ?\d|\bnano banana\b"),
     ("Microsoft Designer or Bing Image Creator", r"\bbing image creator\b|\bmicrosoft designer\b"),
