@@ -59,6 +59,8 @@ class Container:
     decodable: bytes = b""
     """The bytes to decode: as received, or without the parts that are damaged and no part of the picture."""
     adobe_transform: int | None = None
+    progressive: bool = False
+    """Whether a JPEG refines the picture scan by scan."""
 
 
 def examine(data: bytes) -> Container:
@@ -86,7 +88,7 @@ def examine(data: bytes) -> Container:
 
 def _png(data: bytes, found: Container) -> None:
     found.kind = "PNG"
-    kept, place, seen_end, count = [PNG], len(PNG), False, 0
+    kept, place, seen_end, count, cut = [PNG], len(PNG), False, 0, False
     while place + 8 <= len(data) and count < _MAX_CHUNKS:
         count += 1
         length, kind = int.from_bytes(data[place : place + 4], "big"), data[place + 4 : place + 8]
@@ -94,9 +96,11 @@ def _png(data: bytes, found: Container) -> None:
         body = data[place + 8 : place + 8 + length]
         if end > len(data) or not kind.isalpha():
             kept.append(data[place:])  # the decoder judges whether pixels are missing
+            cut = True
             if kind not in _CRITICAL and kind.isalpha():
                 found.steps.append(f"The last part of the file, {_name(kind)}, is cut short and was left out.")
                 kept.pop()
+                cut = False
             break
         right = zlib.crc32(data[place + 4 : place + 8 + length]) == int.from_bytes(data[end - 4 : end], "big")
         if kind == b"IEND":
@@ -111,7 +115,8 @@ def _png(data: bytes, found: Container) -> None:
     if not seen_end:
         found.end_missing = True
         found.steps.append("The end mark of the file is missing; all rows of the picture are there.")
-        kept.append(b"\0\0\0\0IEND" + zlib.crc32(b"IEND").to_bytes(4, "big"))
+        if not cut:  # behind a cut chunk an end mark would be taken for its missing bytes
+            kept.append(b"\0\0\0\0IEND" + zlib.crc32(b"IEND").to_bytes(4, "big"))
     found.decodable = b"".join(kept)
 
 
@@ -225,6 +230,7 @@ def _jpeg(data: bytes, found: Container) -> None:
             continue
         if marker in (0xC0, 0xC1, 0xC2) and body:
             found.bits = body[0]
+            found.progressive = marker == 0xC2
         if marker == 0xE2 and body.startswith(b"ICC_PROFILE\0") and len(body) > 14:
             found.profile_declared = True
             wanted = body[13]

@@ -255,16 +255,20 @@ def _sample_bits(image: Image.Image, container: Container) -> int:
 
 
 def _check_jpeg(image: Image.Image, container: Container, name: str, steps: list[str]) -> None:
-    """Refuse a JPEG whose coded data end before the picture does; its decoder fills such a picture with grey."""
-    filled = container.end_missing or _grey_corner(image)
+    """Refuse a JPEG whose coded data end before the picture does; its decoder fills such a picture up without a word.
+
+    Data that are none are put behind the coded data: where those are whole, the decoder has no use for them, and the
+    picture stays the same. Of files with an end mark only those are tried whose last block looks filled up, and those
+    that refine a picture scan by scan, where a cut leaves no such block.
+    """
     if not containers.jpeg_scans_complete(container.decodable):
         raise OSError("scans of the picture are missing")
-    if not filled:
-        return
+    suspect = container.end_missing or _grey_corner(image)
+    tails = _TAILS if suspect else _TAILS[1:2] if container.progressive else ()
     data = container.decodable
     end = data.rfind(b"\xff\xd9")
-    seen = {image.tobytes()}
-    for tail in _TAILS:
+    seen = {image.tobytes()} if tails else set()
+    for tail in tails:
         with Image.open(io.BytesIO(data[:end] + tail + b"\xff\xd9"), formats=("JPEG",)) as probe:
             probe.load()
             seen.add(probe.tobytes())
