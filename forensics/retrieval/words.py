@@ -89,7 +89,7 @@ def valued(value: object, name: str = "") -> Value:
 
 
 def _clean(text: str) -> str:
-    found = text.strip("\ufeff\0").replace("\r\n", "\n").replace("\r", "\n").strip()
+    found = text.strip("\ufeff\0 \t\r\n").replace("\r\n", "\n").replace("\r", "\n").strip()
     return "" if found.lower() in _NOTHING else found
 
 

@@ -215,10 +215,13 @@ def _table(source: Path, where: Mapping[str, frozenset[str]], unit_rows: int, *,
 
 def _existing(path: Path) -> Path:
     """The file a row names, where it is written with backslashes or in another form of the same letters; else as named."""
-    if path.exists():
-        return path
-    if "\\" in path.name and (other := path.parent / Path(*path.name.split("\\"))).exists():
-        return other
+    forms = [path, path.parent / Path(*path.name.split("\\"))] if "\\" in path.name else [path]
+    found = (one for form in forms if (one := form if form.exists() else _spelt(form)) is not None)
+    return next(found, path)
+
+
+def _spelt(path: Path) -> Path | None:
+    """The file whose name has the same letters in another form of Unicode, step by step; none where there is none."""
     found = Path(path.anchor)
     for part in path.parts[1:]:
         step = found / part
@@ -227,9 +230,9 @@ def _existing(path: Path) -> Path:
             try:
                 there = sorted(p for p in found.iterdir() if unicodedata.normalize("NFC", p.name) == wanted)
             except OSError:
-                return path
+                return None
             if not there:
-                return path
+                return None
             step = there[0]
         found = step
     return found
