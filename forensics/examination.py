@@ -21,6 +21,7 @@ from forensics.events import Emit, Event, ignore
 from forensics.findings.conclude import conclude
 from forensics.findings.evidence import NO_CHECKPOINT, Evidence
 from forensics.folder import Ledger
+from forensics.path_names import printable
 from forensics.protocol import PROFILES, Protocol
 from forensics.settings import Resolved, Settings
 from forensics.stages import bit_ledger, correspond, evaluate, ladder, measure, origin, search, style, works
@@ -203,11 +204,11 @@ def _protocol(settings: Settings) -> Protocol:
 
 def _receive(ledger: Ledger, image: Path, originals: tuple[str, ...], emit: Emit) -> Received:
     total = 1 + len(originals)
-    emit(Event("intake", 0, total, image.name))
+    emit(Event("intake", 0, total, printable(image.name)))
     item, picture = ledger.receive(image, "Q1", "disputed")
     received = []
     for number, name in enumerate(originals, 1):
-        emit(Event("intake", number, total, Path(name).name))
+        emit(Event("intake", number, total, printable(Path(name).name)))
         original, pixels = ledger.receive(Path(name), f"R{number}", "original")
         received.append((original, Work.of(original.exhibit, pixels)))
     emit(Event("intake", total, total, f"{total} files received"))

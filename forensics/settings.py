@@ -12,6 +12,7 @@ from typing import Any
 from forensics import jurisdictions
 from forensics.case import Examiner, Matter, Setting
 from forensics.errors import SettingsError
+from forensics.path_names import printable
 from forensics.protocol import PROFILES
 
 PAPERS = ("A4", "Letter")
@@ -167,8 +168,8 @@ def _shown(value: Any) -> str:
     if value is None:
         return "not given"
     if isinstance(value, tuple):
-        return "; ".join(map(str, value)) or "none"
-    return str(value)
+        return printable("; ".join(map(str, value))) or "none"
+    return printable(str(value))
 
 
 def _checked(settings: Settings) -> Settings:

@@ -10,6 +10,7 @@ import click
 from forensics.cli import options
 from forensics.cli.console import Console, loading
 from forensics.errors import SettingsError
+from forensics.path_names import folder_stem, too_long
 from forensics.settings import resolve
 
 
@@ -66,7 +67,12 @@ def decodes(*images: Path) -> None:
 
 def case_folder(image: Path, out: Path | None) -> Path:
     """Where the case goes. Raises SettingsError if that would move or enclose the input."""
-    folder = out if out is not None else Path(f"{image.stem}-case")
+    folder = out if out is not None else Path(f"{folder_stem(image)}-case")
+    if part := too_long(folder):
+        raise SettingsError(
+            f"The case folder would be called {part[:60]}…, which is longer than file systems take.",
+            hint="Give a shorter name with -o.",
+        )
     if image.resolve().is_relative_to(folder.resolve()):
         raise SettingsError(
             f"{image} lies inside the case folder {folder}.", hint="Choose a folder with -o that does not hold it."

@@ -23,6 +23,7 @@ import click
 from forensics.cli.progress import Bars, Lines, Listener, Silent
 from forensics.errors import ExitCode
 from forensics.events import Event
+from forensics.path_names import printable
 
 PROGRESS = ("auto", "json", "none")
 
@@ -86,8 +87,8 @@ class Console:
         """The one line of standard output."""
         self.close()
         if self.json:
-            self._object("report", path=str(path))
-        click.echo(str(path))
+            self._object("report", path=printable(str(path)))
+        click.echo(os.fsencode(path))  # the very bytes: what reads them finds the file
 
     @contextlib.contextmanager
     def working(self) -> Iterator[None]:

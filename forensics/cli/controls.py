@@ -44,7 +44,7 @@ def verify() -> None:
 
 
 @controls.command(short_help="Write the stored scores into one file.")
-@click.argument("out", type=options.PATH)
+@click.argument("out", type=options.OUT)
 @click.option("--checkpoint", default="", metavar="SHA256", help="Only of the checkpoint whose digest begins so.")
 def export(out: Path, checkpoint: str) -> None:
     """Write the stored scores into the file OUT, which `import` verifies and reads on another machine."""
@@ -55,7 +55,7 @@ def export(out: Path, checkpoint: str) -> None:
 
 
 @controls.command("import", short_help="Add the scores of an exported file.")
-@click.argument("source", type=options.PATH)
+@click.argument("source", type=options.OUT)
 def import_(source: Path) -> None:
     """Verify the exported file SOURCE and every entry of it, then add its scores to those stored."""
     from forensics.controls import cache as control_cache

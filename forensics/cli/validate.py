@@ -29,8 +29,8 @@ from forensics.cli.console import Console
     help="JSONL, one work a line: id, path, role (control, or planted or member), half (calibration or test); caption, "
     "creator, family and repetitions if known.",
 )
-@click.option("-o", "--out", required=True, type=options.PATH, metavar="DIR", help="Folder of the record.")
-@click.option("--index", type=options.PATH, metavar="DIR", help="Training index that ships its pictures.")
+@click.option("-o", "--out", required=True, type=options.OUT, metavar="DIR", help="Folder of the record.")
+@click.option("--index", type=options.OUT, metavar="DIR", help="Training index that ships its pictures.")
 @options.clip
 @options.profile
 @click.option("--name", default="", help="What the record is called.  [default: of the checkpoint]")

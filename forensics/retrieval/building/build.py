@@ -9,7 +9,9 @@ from __future__ import annotations
 import datetime
 import json
 import os
+import re
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -48,6 +50,8 @@ class Built:
     excluded: tuple[Excluded, ...]
     resumed: int
     """Units that an earlier, stopped build had finished."""
+    counts: tuple[str, ...] = ()
+    """What the source held beside the pictures taken, one clause each; printed always, nothing counted included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +261,7 @@ def finish(
         reason = f" First reason: {first.path}: {first.reason}" if first else ""
         discard(files, before)
         raise IndexError_(f"No picture of the source could be used.{reason}", hint="Check the source.")
+    counts = _counts(source, assembly)
     wanted = schema(job.columns, blobs=job.keep_bytes)
     (write or _write)(assembly, wanted, before is not None)
     base = ""
@@ -273,7 +278,7 @@ def finish(
             columns=job.columns,
             built=built or _now(),
             coverage=said,
-            source=f"{source.kind}, {source.total} entries" + (f"; added to {before.tag}" if before else ""),
+            source=f"{source.kind}, {'; '.join(counts)}" + (f"; added to {before.tag}" if before else ""),
             pictures=base,
             made_by=how or made_by(job),
         ),
@@ -281,7 +286,27 @@ def finish(
         [*(_excluded(files, before) if before else ()), *assembly.excluded],
     )
     files.delete(units.PARTIAL)
-    return Built(str(out), taken, tuple(assembly.excluded), earlier)
+    return Built(str(out), taken, tuple(assembly.excluded), earlier, counts)
+
+
+def _counts(source: Source, assembly: Assembly) -> tuple[str, ...]:
+    """The build in numbers: entries, without caption, left out by kind of reason, remarks, and files not looked at."""
+    left_out = Counter(_kind_of(excluded) for excluded in assembly.excluded)
+    reasons = ", ".join(f"{reason}: {count}" for reason, count in left_out.most_common(6))
+    rows = [
+        f"{assembly.count + len(assembly.excluded)} entries",
+        f"{assembly.uncaptioned} without caption",
+        f"{len(assembly.excluded)} left out" + (f" ({reasons})" if reasons else ""),
+        *(f"{remark}: {count}" for remark, count in sorted(assembly.remarks.items())),
+        "not looked at: " + (", ".join(source.not_looked_at) or "nothing"),
+    ]
+    return tuple(rows)
+
+
+def _kind_of(excluded: Excluded) -> str:
+    """A reason without the names and numbers of the one file it was given for."""
+    reason = excluded.reason.replace(excluded.path, "").strip()
+    return re.split(r"[:(\"'“]|\d", reason, maxsplit=1)[0].strip(" .")[:60] or "no reason"
 
 
 def discard(files: Files, before: Snapshot | None) -> None:
@@ -314,8 +339,12 @@ class Assembly:
         self.keep: list[list[int]] = []
         self.starts: list[int] = []
         self.count = 0
+        self.uncaptioned = 0
+        self.remarks: Counter[str] = Counter()
         for unit in summaries:
             self.excluded += unit.excluded
+            self.uncaptioned += unit.uncaptioned
+            self.remarks.update(unit.remarks)
             chosen = []
             for place, (name, path) in enumerate(zip(unit.names, unit.paths, strict=True)):
                 if name in seen:

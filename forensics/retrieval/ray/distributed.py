@@ -162,7 +162,8 @@ def _embed(
                     raise IndexError_(row["error"], hint=row["hint"])
                 excluded = tuple(Excluded(**e) for e in json.loads(row["excluded"]))
                 number = row["number"]
-                found[number] = Summary(tuple(row["names"]), tuple(row["paths"]), excluded)
+                remarks = tuple(json.loads(row["remarks"]))
+                found[number] = Summary(tuple(row["names"]), tuple(row["paths"]), excluded, remarks, row["uncaptioned"])
                 worker = Worker(**json.loads(row["worker"]))
                 if worker.version != __version__:
                     raise IndexError_(
@@ -180,8 +181,9 @@ def _embed(
 _ANSWER = pa.schema(
     [
         ("number", pa.int64()),
+        ("uncaptioned", pa.int64()),
         *((name, pa.list_(pa.string())) for name in ("names", "paths")),
-        *((name, pa.string()) for name in ("excluded", "error", "hint", "worker")),
+        *((name, pa.string()) for name in ("excluded", "remarks", "error", "hint", "worker")),
     ]
 )
 _HERE: dict[str, tuple[Work, Worker]] = {}
@@ -194,10 +196,12 @@ def _unit(rows: Mapping[str, Any], reference: Any, key: str) -> pa.Table:
     answers = []
     for number in map(int, rows["id"]):
         answer = {"number": number, "names": [], "paths": [], "excluded": "[]", "error": "", "hint": ""}
+        answer |= {"remarks": "[]", "uncaptioned": 0}
         try:
             made = units.summary(_made(work, number))
             answer |= {"names": list(made.names), "paths": list(made.paths)}
             answer["excluded"] = json.dumps([asdict(e) for e in made.excluded])
+            answer |= {"remarks": json.dumps(made.remarks), "uncaptioned": made.uncaptioned}
         except ForensicsError as exc:  # said, not raised: Ray would try it again and wrap it up
             answer |= {"error": exc.message, "hint": exc.hint}
         answers.append(answer | {"worker": json.dumps(asdict(worker))})
