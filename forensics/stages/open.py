@@ -38,7 +38,12 @@ def identify(settings: Settings) -> Checkpoint:
     location = settings.checkpoint or str(reference / "twin-a")
     # Naming an embedded checkpoint by its path, or putting a LoRA beside it, makes it no less a demonstration.
     demonstration = Path(location).resolve() in [(reference / f"twin-{twin}").resolve() for twin in "ab"]
-    return diffusion.identify(location, demonstration=demonstration, lora=settings.lora)
+    return diffusion.identify(location, demonstration=demonstration, wishes=wishes(settings))
+
+
+def wishes(settings: Settings) -> diffusion.Wishes:
+    """What the settings state of the checkpoint beside its location."""
+    return diffusion.Wishes(settings.base, settings.prediction, settings.size, settings.lora)
 
 
 def open_control_checkpoint(settings: Settings, checkpoint: Checkpoint) -> Checkpoint | None:
@@ -53,7 +58,7 @@ def open_control_checkpoint(settings: Settings, checkpoint: Checkpoint) -> Check
     if not checkpoint.demonstration:
         return None
     if settings.lora:
-        return identify(replace(settings, lora=None))
+        return identify(replace(settings, lora=()))
     # Twin B is twin A's training without the planted works: it cannot have seen them.
     is_b = settings.checkpoint is not None and Path(settings.checkpoint).resolve() == twin_b.resolve()
     return None if is_b or not twin_b.is_dir() else diffusion.identify(str(twin_b), demonstration=True)
