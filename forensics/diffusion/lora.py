@@ -33,6 +33,7 @@ CONFIGURATION = "adapter_config.json"
 _METADATA = "lora_adapter_metadata"
 """Where diffusers puts PEFT's configuration: a JSON text with keys such as `unet.lora_alpha`."""
 NETWORK = "network"
+_PEFT = ("LORA", "LOHA", "LOKR")
 _PREFIXES: tuple[tuple[str, str], ...] = (
     ("base_model.model.text_encoder_2.", "text_encoder_2"),
     ("base_model.model.text_encoder.", "text_encoder"),
@@ -70,8 +71,8 @@ _SUFFIX = re.compile(
     r"|(?P<hada>hada_(?:w1_a|w1_b|w2_a|w2_b|t1|t2))|(?P<lokr>lokr_(?:w1_a|w1_b|w1|w2_a|w2_b|w2|t2))"
     r")\Z"
 )
-_PROCESSOR = re.compile(r"\.processor\.(to_[qkv]|to_out)_lora\.(down|up)\.weight\Z")
-"""Names of diffusers before PEFT: the attention processor held the matrices."""
+_PROCESSOR = re.compile(r"\.(processor\.|self_attn\.)(to_[qkv]|to_out)_lora\.(down|up)\.weight\Z")
+"""Names of diffusers before PEFT: the attention processor held the matrices, in text encoders the attention itself."""
 _KINDS = {
     "oft_blocks": "OFT",
     "oft_diag": "OFT",
@@ -145,11 +146,17 @@ class Scale:
     """alpha / sqrt(rank) in place of alpha / rank (Kalajdzievski 2023)."""
     alphas: Mapping[str, float] = field(default_factory=dict)
     """Pattern of layers -> alpha."""
+    ranks: Mapping[str, float] = field(default_factory=dict)
+    """Pattern of layers -> rank; read for layers whose factors do not show it."""
 
-    def of(self, module: str, rank: int) -> float:
-        """The scale of a layer of this rank."""
-        alpha = next((a for key, a in self.alphas.items() if re.match(rf"(.*\.)?({key})\Z", module)), self.alpha)
+    def of(self, module: str, shown: int) -> float:
+        """The scale of a layer whose factors show this rank; 0 where they are not factored."""
+        alpha, rank = _matching(self.alphas, module, self.alpha), shown or _matching(self.ranks, module, self.rank)
         return alpha / math.sqrt(rank) if self.stabilised else alpha / rank
+
+
+def _matching(patterns: Mapping[str, float], module: str, otherwise: float) -> float:
+    return next((value for key, value in patterns.items() if re.match(rf"(.*\.)?({key})\Z", module)), otherwise)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +174,7 @@ class Lora:
     def scale(self, layer: Layer) -> float | None:
         """alpha / rank where the configuration states it; None where a tensor or convention decides."""
         stated = self.configured.get(layer.component, self.configured.get(""))
-        return None if stated is None or not layer.rank else stated.of(layer.module, layer.rank)
+        return None if stated is None or layer.kind == "difference" else stated.of(layer.module, layer.rank)
 
     def files(self, number: int) -> tuple[tuple[str, Path], ...]:
         """Name under which each file stands in the checkpoint, and the file. The strength makes another generator."""
@@ -302,8 +309,12 @@ def _layers(file: str, header: Header) -> tuple[Layer, ...]:
 def _role(name: str) -> tuple[str, str]:
     """The role of a tensor and the layer it belongs to; an empty role where it has none."""
     if match := _PROCESSOR.search(name):
-        layer = "to_out.0" if match[1] == "to_out" else match[1]
-        return match[2], f"{name[: match.start()]}.{layer}"
+        layer = match[2]
+        if match[1] == "self_attn.":
+            layer = f"self_attn.{layer.removeprefix('to_')}_proj"
+        elif layer == "to_out":
+            layer = "to_out.0"
+        return match[3], f"{name[: match.start()]}.{layer}"
     match = _SUFFIX.search(name)
     if match is None:
         return "", name
@@ -348,13 +359,16 @@ def _configured(file: str, header: Header, configuration: Path | None, row: Fami
 
 
 def _scale(values: Mapping[str, Any], file: str) -> Scale:
-    if values.get("fan_in_fan_out") or str(values.get("peft_type", "LORA")) not in ("LORA", "PeftType.LORA"):
+    if values.get("fan_in_fan_out") or str(values.get("peft_type", "LORA")).upper().removeprefix("PEFTTYPE.") not in _PEFT:
         raise CheckpointError(
             f"The configuration of {file} states {values.get('peft_type', 'fan_in_fan_out')}, which is not merged.",
             hint="Merge it into its base with PEFT, save the whole as .safetensors, and examine that.",
         )
-    alphas = {str(k): float(v) for k, v in (values.get("alpha_pattern") or {}).items()}
-    return Scale(float(values["lora_alpha"]), float(values["r"]), bool(values.get("use_rslora")), alphas)
+    alphas, ranks = (
+        {str(k): float(v) for k, v in (values.get(key) or {}).items()} for key in ("alpha_pattern", "rank_pattern")
+    )
+    alpha = float(values["lora_alpha"] if "lora_alpha" in values else values["alpha"])
+    return Scale(alpha, float(values["r"]), bool(values.get("use_rslora")), alphas, ranks)
 
 
 def _scale_sentence(lora: Lora) -> str:

@@ -103,10 +103,11 @@ def changed(weight: Tensor, layer: Layer, values: Mapping[str, Tensor], stated: 
 
 
 def _scale(layer: Layer, values: Mapping[str, Tensor], stated: float | None) -> float:
-    if layer.kind == "difference" or not layer.rank:
-        return 1.0  # also LoKr with both factors whole, whose alpha means nothing (LyCORIS, `lokr`)
+    if layer.kind == "difference":
+        return 1.0
     if "alpha" in values:
-        return float(values["alpha"]) / layer.rank
+        # LyCORIS writes an alpha beside two whole factors of LoKr as well, where it means nothing.
+        return float(values["alpha"]) / layer.rank if layer.rank else 1.0
     return 1.0 if stated is None else stated
 
 

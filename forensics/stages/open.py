@@ -10,6 +10,7 @@ from forensics.case import Checkpoint
 from forensics.controls import cache as kept
 from forensics.controls.cache import Cache
 from forensics.diffusion import autoencoder
+from forensics.diffusion.comparable import comparable
 from forensics.events import Emit, Event
 from forensics.resources import samples
 from forensics.settings import Settings
@@ -25,7 +26,9 @@ def models(settings: Settings, emit: Emit) -> Models:
     emit(Event("identify", 0, 2, "checkpoint headers and digests"))
     checkpoint = identify(settings)
     control = open_control_checkpoint(settings, checkpoint)
-    return Models(checkpoint, control, autoencoder.beside(checkpoint, control, settings.autoencoders))
+    beside = autoencoder.beside(checkpoint, control, settings.autoencoders)
+    why = comparable(checkpoint, control) if control is not None else None
+    return Models(checkpoint, None if why else control, beside, why)
 
 
 def identify(settings: Settings) -> Checkpoint:
