@@ -110,7 +110,7 @@ def analyze(image: Path, out: Path, resolved: Resolved, *, force: bool = False, 
         )  # fmt: skip
         # (9) Freeze, then render: the report is a function of what was frozen.
         case = _case("analyze", received, context, resolved)
-        absent = [found.facts] if isinstance(found.facts, Absent) else []
+        absent = [why for why in (found.facts, models.incomparable) if isinstance(why, Absent)]
         return _finish(
             ledger,
             replace(

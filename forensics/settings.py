@@ -17,6 +17,9 @@ from forensics.protocol import PROFILES
 
 PAPERS = ("A4", "Letter")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+PREDICTIONS = ("epsilon", "v_prediction", "edm", "flow")
+MAX_SIZE = 4096
+"""Pixels; the largest native side that may be stated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +28,14 @@ class Settings:
 
     checkpoint: str | None = None
     """Folder, `.safetensors` file or hub id; none means the embedded reference checkpoint."""
-    lora: str | None = None
-    """A LoRA merged into the checkpoint's weights: the fine-tune under examination."""
+    base: str | None = None
+    """A diffusers folder that supplies what a single file lacks: text encoders, tokenizer, autoencoder."""
+    prediction: str | None = None
+    """What the network predicts, where the files do not say it or say it wrongly."""
+    size: int | None = None
+    """Native side in pixels, where the files do not say it or say it wrongly."""
+    lora: tuple[str, ...] = ()
+    """LoRAs merged into the checkpoint's weights in this order, each with an optional strength: `FILE:0.8`."""
     control_checkpoint: str | None = None
     """A second checkpoint that cannot have seen the work."""
     autoencoders: tuple[str, ...] = ()
@@ -55,8 +64,9 @@ class Resolved:
     rows: tuple[Setting, ...]
 
 
-_LISTS = ("originals", "captions", "autoencoders")
-_PATHS = ("checkpoint", "lora", "control_checkpoint", "index", "controls", "validation", "clip")
+_LISTS = ("originals", "captions", "autoencoders", "lora")
+_NUMBERS = ("seed", "size")
+_PATHS = ("checkpoint", "base", "control_checkpoint", "index", "controls", "validation", "clip")
 
 
 def resolve(flags: Mapping[str, Any], case_file: Path | None = None) -> Resolved:
@@ -140,8 +150,10 @@ def _analysis(table: Any, path: Path | None) -> dict[str, Any]:
                 rows = tuple(str(base / row) for row in rows)
             elif key == "autoencoders":
                 rows = tuple(str(base / row) if (base / row).exists() else row for row in rows)
+            elif key == "lora":
+                rows = tuple(str(base / row) if (base / row.rpartition(":")[0]).exists() else row for row in rows)
             values[key] = rows
-        elif key == "seed":
+        elif key in _NUMBERS:
             if not isinstance(value, int) or isinstance(value, bool):
                 raise SettingsError(f"{path}: {key!r} must be a whole number.")
             values[key] = value
@@ -177,11 +189,14 @@ def _checked(settings: Settings) -> Settings:
         ("profile", settings.profile, tuple(PROFILES)),
         ("paper", settings.paper, PAPERS),
         ("precision", settings.precision, PRECISIONS),
+        ("prediction", settings.prediction, (None, *PREDICTIONS)),
     ):
         if value not in allowed:
-            raise SettingsError(f"{name} {value!r} is not known.", hint=f"Use one of: {', '.join(allowed)}.")
+            raise SettingsError(f"{name} {value!r} is not known.", hint=f"Use one of: {', '.join(filter(None, allowed))}.")
     if not 0 <= settings.seed < 2**63:
         raise SettingsError(f"The seed {settings.seed} is out of range.", hint="Use 0 to 2**63 - 1.")
+    if settings.size is not None and not 16 <= settings.size <= MAX_SIZE:
+        raise SettingsError(f"The size {settings.size} is out of range.", hint=f"Use 16 to {MAX_SIZE} pixels.")
     return settings
 
 
@@ -221,6 +236,10 @@ operator = ""       # who ran the program, if another person
 # captions = ["a caption of the work"]
 # index = "indexes/training"           # training index of the checkpoint
 # controls = "controls"                # works known not to be in the training set, with controls.csv
+# base = "models/base"                 # diffusers folder with what a single file lacks
+# prediction = "v_prediction"          # where the files do not say it; epsilon, v_prediction, edm or flow
+# size = 1024                          # native side in pixels, where the files do not say it
+# lora = ["style.safetensors:0.8"]     # merged in this order, each with an optional strength
 # control_checkpoint = "models/other"  # a checkpoint that cannot have seen the work
 # autoencoders = ["models/kl-f8"]      # of other generators: is the checkpoint's own the one that loses least?
 profile = "standard"                   # {", ".join(PROFILES)}

@@ -11,13 +11,21 @@ from forensics.cli import options
 from forensics.cli.console import Console, loading
 from forensics.errors import SettingsError
 from forensics.path_names import folder_stem, too_long
-from forensics.settings import resolve
+from forensics.settings import PREDICTIONS, resolve
 
 
 @click.command(short_help="Examine an image against a checkpoint and write the report.")
 @click.argument("image", type=options.PATH)
 @click.option("--checkpoint", metavar="PATH_OR_ID", help="Generator: diffusers folder, .safetensors file or hub id.")
-@click.option("--lora", metavar="FILE", help="A LoRA to examine together with its base checkpoint.")
+@click.option("--base", metavar="DIR", help="Diffusers folder with what a single checkpoint file lacks.")
+@click.option("--prediction", type=click.Choice(PREDICTIONS), help="What the network predicts, where no file says it.")
+@click.option("--size", type=int, metavar="PX", help="Native side of the checkpoint, where no file says it.")
+@click.option(
+    "--lora",
+    multiple=True,
+    metavar="FILE[:STRENGTH]",
+    help="A LoRA merged into the checkpoint; several are merged in the order given.",
+)
 @click.option("--original", "originals", multiple=True, metavar="FILE", help="A work the claimant puts forward.")
 @click.option("--caption", "captions", multiple=True, metavar="TEXT", help="A caption of the work, tried as a prompt.")
 @click.option("--index", metavar="DIR", help="Training index of the checkpoint.")

@@ -96,7 +96,7 @@ class Noise(Rung):
     def budget(self, plan: Plan, targets: int, model: DiffusionModel) -> int:
         """See `Rung`."""
         s = plan.search
-        drawn = s.noise_checks * s.noise_pictures * plan.steps * (2 if _guidance(plan) > 1 else 1)
+        drawn = s.noise_checks * s.noise_pictures * plan.steps * model.passes(_guidance(plan))
         return targets * (GRADIENT_COST * s.noise_steps * s.noise_draws + drawn)
 
     def many(
@@ -174,7 +174,7 @@ def search(target: Tensor, condition: Condition, plan: Plan, model: DiffusionMod
     optimiser = torch.optim.Adam([mean, log_variance], lr=LEARNING_RATE)
     # Levels that the sampler visits; pure data, the first, needs no denoising.
     times = model.times(plan.steps)[1:]
-    unguided = Condition(condition.prompt, 1.0, condition.tokens, condition.positive, None)
+    unguided = condition.unguided()
     due = {round(i * s.noise_steps / (s.noise_checks - 1)) for i in range(s.noise_checks)}
     aim = ceiling(target, model)
     size = model.gradient_capacity(*aim.shape[-2:])

@@ -104,9 +104,9 @@ def test_file_metadata_wins(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("tensor", "told"),
     [
-        ("conditioner.embedders.1.model.ln_final.weight", "Stable Diffusion XL"),
-        ("model.diffusion_model.joint_blocks.0.x_block.attn.proj.weight", "Stable Diffusion 3"),
-        ("double_blocks.0.img_attn.proj.weight", "Flux"),
+        ("double_blocks.0.img_attn.proj.weight", "a relative of FLUX.1"),
+        ("distilled_guidance_layer.in_proj.bias", "Chroma"),
+        ("model.diffusion_model.cap_embedder.0.weight", "Lumina"),
         ("lora_unet_down_blocks_0.alpha", "LoRA"),
         ("control_model.time_embed.0.weight", "ControlNet"),
         ("input_blocks.0.0.weight", "pixel-space"),
@@ -120,18 +120,30 @@ def test_other_families_are_named(tmp_path: Path, tensor: str, told: str) -> Non
     assert "Supported now" in caught.value.hint
 
 
-def test_inpainting_is_named(tmp_path: Path) -> None:
-    path = write_header(tmp_path / "inpaint.safetensors", sd(1) | {f"{V1}0.0.weight": (8, 9, 3, 3)})
-    with pytest.raises(CheckpointError, match="9 input channels"):
+@pytest.mark.parametrize(("channels", "told"), [(5, "depth"), (7, "upscaler"), (8, "InstructPix2Pix")])
+def test_variants_are_named(tmp_path: Path, channels: int, told: str) -> None:
+    path = write_header(tmp_path / "variant.safetensors", sd(1) | {f"{V1}0.0.weight": (8, channels, 3, 3)})
+    with pytest.raises(CheckpointError, match=rf"{told}.*{channels} input channels"):
         identify(str(path))
+
+
+def test_inpainting_is_said(tmp_path: Path) -> None:
+    path = write_header(tmp_path / "inpaint.safetensors", sd(1) | {f"{V1}0.0.weight": (8, 9, 3, 3)})
+    assert any(fact.name == "variant" and "inpainting" in fact.value for fact in identify(str(path)).facts)
 
 
 @pytest.mark.parametrize(
     ("pipeline", "told"),
     [
-        ("StableDiffusionXLPipeline", "Stable Diffusion XL"),
-        ("StableDiffusion3Pipeline", "Stable Diffusion 3"),
-        ("FluxPipeline", "Flux"),
+        ("StableDiffusionXLPipeline", "StableDiffusionXLPipeline whose unet is Other"),
+        ("StableDiffusion3Pipeline", "whose transformer is absent"),
+        ("Flux2Pipeline", "FLUX.2"),
+        ("ZImagePipeline", "Z-Image"),
+        ("QwenImagePipeline", "Qwen-Image"),
+        ("HiDreamImagePipeline", "HiDream"),
+        ("WanPipeline", "Wan"),
+        ("LDMTextToImagePipeline", "BERT"),
+        ("MyOwnPipeline", "whose unet is Other"),
         ("DDPMPipeline", "pixel-space"),
     ],
 )
@@ -202,9 +214,11 @@ def test_broken_folder(folders: dict[str, Path], tmp_path: Path) -> None:
     [
         ("vae/config.json", "block_out_channels", 7, "unexpected kind"),
         ("unet/config.json", "sample_size", "large", "unexpected kind"),
-        ("unet/config.json", "in_channels", 9, "9 input channels"),
+        ("unet/config.json", "in_channels", 8, "8 input channels"),
         ("unet/config.json", "addition_embed_type", "text_time", "Stable Diffusion XL"),
-        ("unet/config.json", "time_cond_proj_dim", 256, "guidance-distilled"),
+        ("unet/config.json", "num_class_embeds", 7, "class or noise-level"),
+        ("scheduler/scheduler_config.json", "_class_name", "FlowMatchEulerDiscreteScheduler", "predicts 'flow'"),
+        ("model_index.json", "unet", ["their_code", "UNet2DConditionModel"], "code of its own"),
         ("unet/config.json", "cross_attention_dim", 32, "vectors of 16 numbers, the network takes 32"),
         ("vae/config.json", "latents_mean", [0.0], "latent statistics"),
         ("scheduler/scheduler_config.json", "prediction_type", "sample", "predicts 'sample'"),
@@ -245,9 +259,14 @@ def test_shards_and_variants(folders: dict[str, Path], tmp_path: Path) -> None:
     plain.rename(half)
     found = identify(str(root))
     assert f"unet/{half.name}" in [f.path for f in found.files]
-    shutil.copy(half, plain.with_name("diffusion_pytorch_model.ema.safetensors"))
-    with pytest.raises(CheckpointError, match="several weight files"):
+    shutil.copy(half, plain.with_name("diffusion_pytorch_model.non_ema.safetensors"))
+    said = {fact.name: fact.value for fact in identify(str(root)).facts}
+    assert "not loaded: diffusion_pytorch_model.non_ema.safetensors" in said["weight files of the unet"]
+    half.rename(plain.with_name("diffusion_pytorch_model.second.safetensors"))
+    with pytest.raises(CheckpointError, match="several weight files") as caught:
         identify(str(root))
+    assert "as received stays untouched" in caught.value.hint  # evidence is never thinned out
+    plain.with_name("diffusion_pytorch_model.second.safetensors").rename(half)
     plain.with_name(f"{plain.name}.index.json").write_text(json.dumps({"weight_map": {"a": half.name}}))
     assert identify(str(root)).parameters == found.parameters
     plain.with_name(f"{plain.name}.index.json").write_text(json.dumps({"weight_map": {"a": "../../x.safetensors"}}))

@@ -239,11 +239,11 @@ def test_a_wrong_autoencoder_fails_before_any_folder_exists(tmp_path: Path) -> N
 
 
 def test_the_base_of_an_embedded_fine_tune_is_at_hand_as_its_control() -> None:
-    settings = Settings(lora=str(REFERENCE / "finetune"))
+    settings = Settings(lora=(str(REFERENCE / "finetune"),))
     tuned = opened.identify(settings)
     base = opened.open_control_checkpoint(settings, tuned)
     assert base is not None
-    assert base.lora == ""
+    assert base.lora == ()
     assert diffusion.load(base, choose("cpu")).checkpoint is base
     found = beside(tuned, base, ())
     assert "the same weights as the checkpoint's own" in found.left_out[0].reason
