@@ -26,7 +26,7 @@ from forensics.overlay.regions import AGREE, Cells, cells
 VERSION = "correspondence/3"
 LEVEL_AGREES = 0.85
 """Correlation at or above which a band of an overlap agrees: the level of detail that is said of a pair. Found by
-`python -m forensics.validation.comparison_study` on its calibration half, where no unrelated pair reaches 32 pixels."""
+`python -m tests.studies.overlay_study` on its calibration half, where no unrelated pair reaches 32 pixels."""
 _SHARED = 0.85
 """Likeness at or above which a place of two works counts as shared between them."""
 _SHARED_BY = 2
