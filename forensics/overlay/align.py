@@ -237,17 +237,19 @@ def recounted(a: Prepared, b: Prepared, found: Alignment, matches: Sequence[Matc
         near = _inliers(found.matrix, source, target, some.tolerance)
         points.append(some.points[near])
         if some.source == "learned" and near.sum() >= MIN_LEARNED:
-            spread = max(spread, _spread(a.plate, b.plate, some.points[near]))
+            spread = max(spread, _spread(a.plate, b.plate, some.points[near], mirrored=found.mirrored))
     places = np.concatenate(points)
     return replace(found, points=places, inliers=_distinct(places[:, :2]), spread=spread)
 
 
-def _spread(a: Plate, b: Plate, points: Matrix) -> int:
+def _spread(a: Plate, b: Plate, points: Matrix, *, mirrored: bool) -> int:
     """Cells that hold a match of one plane seen to 3 pixels, of that picture with fewer."""
     scales = 512 / max(a.size), 512 / max(b.size)
     target, source = np.ascontiguousarray(points[:, :2] * scales[0]), np.ascontiguousarray(points[:, 2:] * scales[1])
+    # The search for a plane takes orientation to be kept.
+    turned = source * [-1.0, 1.0] if mirrored else source
     plane, hit = cv2.findHomography(
-        source, target, cv2.USAC_MAGSAC, SPREAD_TOLERANCE, maxIters=5000, confidence=0.9999
+        turned, target, cv2.USAC_MAGSAC, SPREAD_TOLERANCE, maxIters=5000, confidence=0.9999
     )  # fmt: skip
     if plane is None:
         return 0
@@ -453,7 +455,7 @@ def _polished(a: Prepared, b: Prepared, proposal: Alignment, side: int, steps: i
 
 def _tone_planes(over: Overlay, judged: Judged) -> tuple[Array, Array]:
     """One plane of each picture, the colours of the second told as those of the first."""
-    x, y = (p.astype(np.float32) / 255 for p in (over.a, over.b))
+    x, y = (np.asarray(p, np.float32) / np.float32(255) for p in (over.a, over.b))
     first, told, _, _ = judged.colours.planes(x, y)
     return np.ascontiguousarray(first.mean(2)), np.ascontiguousarray(told.mean(2))
 

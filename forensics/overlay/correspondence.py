@@ -37,6 +37,8 @@ _LEVEL_FROM = 0.05
 """Share that has to agree before the level of detail is that of what agrees and not of the whole overlap."""
 _COMPARED = 0.04
 """Share that has to agree before it is worth asking what chance would give."""
+_SPREAD = 8
+"""Spread of learned features from which it is as well."""
 _FOLLOWED = 0.97
 """Share from which there is no displacement to follow."""
 _RESIDUAL_CELL = 64
@@ -182,7 +184,7 @@ def _part(a: Prepared, b: Prepared, found: Alignment, swapped: bool) -> Part | N
     return Part(
         matrix, found.model, found.mirrored, luminance < -0.3, found.proposed, found.inliers, points, found.score, over,
         x, y, detail, grid, float(residual), residual_canvas, from_first, polygon_a, polygon_b, shares[0], shares[1],
-        swapped, judged, _moved(weighed.over, judged), judge.chance(over) if judged.share >= _COMPARED else 1.0,
+        swapped, judged, _moved(weighed.over, judged), _chance(over, judged, found.spread),
         found.spread, coarse, areas[0], areas[1],
     )  # fmt: skip
 
@@ -200,6 +202,10 @@ def _level(x: Array, y: Array, over: Overlay, judged: Judged) -> thumbnail_level
         mask = mask & (cv2.resize(same.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0)
     sides = tuple(n for n in thumbnail_level.STEPS if n <= max(over.native, thumbnail_level.FIRST))
     return thumbnail_level.measure(x, y, mask, agrees=LEVEL_AGREES, sides=sides)
+
+
+def _chance(over: Overlay, judged: Judged, spread: int) -> float:
+    return judge.chance(over, judged) if judged.share >= _COMPARED or spread >= _SPREAD else 1.0
 
 
 def _moved(over: Overlay, judged: Judged) -> Moved:

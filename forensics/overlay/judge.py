@@ -53,6 +53,9 @@ _CORNER_CONTRAST = 4e-5
 _UNIT = 16
 """Evidence is counted in squares of which this many lie along the long side."""
 _ISLAND = 0.4
+"""Share of the window of a place that has to be left of it, else it is an island among what differs."""
+_LEAST = 0.2
+"""Share of the canvas that a wrong overlay has to keep."""
 _DISPLACED = ((0.29, 0.0), (0.0, 0.31), (0.23, 0.37), (-0.41, 0.19))
 """Shares of the sides by which the second picture is moved, going round the edge, for the null of a pair."""
 
@@ -146,28 +149,34 @@ def follow(over: Overlay, start: Judged) -> Moved:
     return Moved(found, typical, largest)
 
 
-def chance(over: Overlay) -> float:
-    """The largest share of what could agree that agrees when the second picture is laid wrongly over the first."""
+def chance(over: Overlay, judged: Judged) -> float:
+    """What agrees when the second picture is laid wrongly over the first, as a share of what could agree; the most.
+
+    Displaced by parts of the sides, going round the edge, as it is and mirrored, each time under a colour map of its
+    own: pages of text, textures and repeated patterns agree with themselves anywhere.
+    """
     a, b, mask = _reduced(over, QUICK)
     height, width = mask.shape
+    could = float(judged.informative.mean()) * mask.size
     worst = 0.0
+    total = max(int(mask.sum()), 1)
     for mirrored in (False, True):
-        other = b[:, ::-1] if mirrored else b
+        other, its = (b[:, ::-1], mask[:, ::-1]) if mirrored else (b, mask)
         for right, down in _DISPLACED:
-            wrong = np.roll(other, (round(down * height), round(right * width)), (0, 1))
-            both = mask & np.roll(
-                mask[:, ::-1] if mirrored else mask, (round(down * height), round(right * width)), (0, 1)
-            )
-            if both.mean() < 0.2:
+            step = round(down * height), round(right * width)
+            wrong, both = np.roll(other, step, (0, 1)), mask & np.roll(its, step, (0, 1))
+            if both.mean() < _LEAST:
                 continue
             x, y = (np.clip(np.rint(p * 255), 0, 255).astype(np.uint8) for p in (a, wrong))
-            worst = max(worst, _judge(a, np.ascontiguousarray(wrong), both, colour_map.fit(x, y, both)).share)
-    return worst
+            found = _judge(a, np.ascontiguousarray(wrong), both, colour_map.fit(x, y, both))
+            # Where the mask leaves less to compare, what agrees is held against that part.
+            worst = max(worst, float(found.agreeing.sum()) / max(could * float(both.sum()) / total, 1.0))
+    return min(1.0, worst)
 
 
 def informative(rgb: NDArray[np.uint8]) -> Array:
     """Where one picture (h, w, 3) shows something: 1 or 0, float32, the shape kept."""
-    pixels = rgb.astype(np.float32) / 255
+    pixels = np.asarray(rgb, np.float32) / np.float32(255)
     everywhere = np.ones(rgb.shape[:2], np.float32)
     energy = _energy(pixels, pixels, everywhere)[0]
     return (energy > PLAIN**2).astype(np.float32)
@@ -286,7 +295,9 @@ def _displacement(a: Array, b: Array, mask: Mask, colours: ColourMap) -> Array:
     """(h, w, 2): where in the second picture the places of the first are found, smoothed and cut."""
     first, told, _, _ = colours.planes(a, b)
     x, y = (np.clip(np.rint(p.mean(2) * 255), 0, 255).astype(np.uint8) for p in (first, told))
-    flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(x, y, None)
+    # OpenCV ships the search without naming it in its type stubs.
+    search = getattr(cv2, "DISOpticalFlow_create")(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)  # noqa: B009
+    flow = search.calc(x, y, None)
     side = max(mask.shape)
     steep = cv2.Sobel(x, cv2.CV_32F, 1, 0) ** 2 + cv2.Sobel(x, cv2.CV_32F, 0, 1) ** 2
     weight = mask * np.minimum(1.0, steep / 400) + 1e-3

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from forensics.errors import WeightsError
-from forensics.resources import samples
 from forensics.overlay.plates import Array, Matrix, Plate
+from forensics.resources import samples
 
 SIDE = 512
 """Long side at which features are taken as the picture stands, and mirrored."""
@@ -101,7 +101,8 @@ def _network() -> Any:
             hint="Install the package again; its samples carry them.",
         )
     made = XFeat(top_k=FEATURES)
-    made.net.fine_matcher = torch.nn.Identity()
+    # It refines matches of the dense mode, which is not used; its weights do not ship.
+    del made.net.fine_matcher
     made.net.load_state_dict({name: value.float() for name, value in load_file(path).items()})
     return made.eval().requires_grad_(False)
 

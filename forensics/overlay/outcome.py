@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from forensics.case import Outcome
-from forensics.overlay.correspondence import Pairing, Part
+from forensics.overlay import thumbnail_level
+from forensics.overlay.correspondence import LEVEL_AGREES, Pairing, Part
 
 VERSION = "outcome/4"
 
@@ -29,6 +30,14 @@ class Bounds:
     """Share of what one of the two pictures shows that has to agree, so that no sliver is a part."""
     evidence: float = 2.0
     """Agreeing area with more than straight edges, in squares of a sixteenth of the long side of the overlap."""
+    level: int = thumbnail_level.FIRST
+    """Smallest level of detail, in pixels, of what agrees: lines of different texts are stripes at a coarser one."""
+    fine: int = 96
+    """Level of detail from which agreement counts although the pair laid wrongly gives as much."""
+    same: float = 0.70
+    """Share that agrees by chance beyond which only that level counts: pages of text, woven patterns."""
+    repeats: float = 0.50
+    """Share that agrees by chance up to which learned features count: pages and patterns match themselves anywhere."""
     whole: float = 0.90
     """Share of what both pictures show that has to agree before the word is "reproduces"."""
     gap: float = 0.03
@@ -64,6 +73,9 @@ class Seen:
     chance: float
     """The same for the pair laid wrongly, at most."""
     evidence: float
+    level: int
+    """Pixels of the largest thumbnail up to which what agrees agrees; 0 where 32 pixels do not, and the largest side of
+    all where neither picture has finer detail that would not."""
     share_a: float
     """Share of what the first picture shows that agrees."""
     share_b: float
@@ -81,9 +93,10 @@ class Seen:
 def seen(part: Part) -> Seen:
     """The part as the word sees it."""
     judged = part.judged
+    level = thumbnail_level.STEPS[-1] if part.detail.exhausted(LEVEL_AGREES) else part.detail.level
     return Seen(
-        judged.share, part.chance, judged.evidence, part.share_a, part.share_b, judged.gap, part.spread,
-        part.moved.judged.share, min(part.over.area_a, part.over.area_b), part.coarse,
+        judged.share, part.chance, judged.evidence, level, part.share_a, part.share_b, judged.gap,
+        part.spread, part.moved.judged.share, min(part.over.area_a, part.over.area_b), part.coarse,
     )  # fmt: skip
 
 
@@ -103,18 +116,30 @@ def in_detail(part: Part, bounds: Bounds = BOUNDS) -> bool:
 
 def detailed(part: Seen, bounds: Bounds = BOUNDS) -> bool:
     """`in_detail`, of what was seen."""
-    return by_places(part, bounds) or part.spread >= bounds.spread
+    return by_places(part, bounds) or by_features(part, bounds)
+
+
+def by_features(part: Seen, bounds: Bounds = BOUNDS) -> bool:
+    """Whether learned features lie in one plane over many cells, and the pictures do not repeat themselves anyway."""
+    return part.spread >= bounds.spread and part.chance <= bounds.repeats
 
 
 def by_places(part: Seen, bounds: Bounds = BOUNDS) -> bool:
     """Whether it corresponds place by place, beyond what the pair laid wrongly gives."""
-    # Where chance gives much, it is what differs that has to be as much rarer.
-    by_chance = min(bounds.beyond * part.chance, 1 - (1 - part.chance) / bounds.beyond)
     return (
-        part.agreement >= max(bounds.agreement, by_chance)
+        part.agreement >= max(bounds.agreement, _needed(part, bounds))
         and max(part.share_a, part.share_b) >= bounds.extent
         and part.evidence >= bounds.evidence
+        and part.level >= (bounds.level if part.chance <= bounds.same else bounds.fine)
     )
+
+
+def _needed(part: Seen, bounds: Bounds) -> float:
+    """The share that has to agree for the pair's own chance."""
+    if part.level >= bounds.fine:  # what repeats itself coarsely does not do so in fine detail
+        return part.chance
+    # Where chance gives much, it is what differs that has to be as much rarer.
+    return min(bounds.beyond * part.chance, 1 - (1 - part.chance) / bounds.beyond)
 
 
 def decide(pairing: Pairing, *, subject: bool = False, style: bool = False, bounds: Bounds = BOUNDS) -> Outcome:

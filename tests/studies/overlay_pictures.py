@@ -47,7 +47,38 @@ _SKIMAGE = (
     "page",
     "hubble_deep_field",
 )
-_WORDS = ["harbour", "winter", "column", "letter", "garden", "evening", "silver", "machine", "distance", "morning", "paper", "window", "river", "answer", "stone", "bridge", "market", "summer", "corner", "figure", "island", "copper", "shadow", "yellow", "measure", "history", "village", "number", "signal", "forest"]
+_WORDS = [
+    "harbour",
+    "winter",
+    "column",
+    "letter",
+    "garden",
+    "evening",
+    "silver",
+    "machine",
+    "distance",
+    "morning",
+    "paper",
+    "window",
+    "river",
+    "answer",
+    "stone",
+    "bridge",
+    "market",
+    "summer",
+    "corner",
+    "figure",
+    "island",
+    "copper",
+    "shadow",
+    "yellow",
+    "measure",
+    "history",
+    "village",
+    "number",
+    "signal",
+    "forest",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +250,7 @@ def _shape(number: int) -> Pixels:
 def _series() -> list[Picture]:
     """Signs of one series: one frame, ground and hand, another drawing in each."""
     found = []
-    works = [p for p in _drawings()]
+    works = _drawings()
     for n in range(64):
         draw = random.Random(f"series {n // 16}")
         colour = tuple(draw.randint(0, 200) for _ in range(3))

@@ -12,10 +12,11 @@ the other. The rules, written before the rows were made, in order:
    and extent asked for, in any pair that has nothing in common (unrelated pictures; pages of one layout; textures;
    nearly plain pictures are rule 1's); at least .10, rounded up to hundredths. `beyond`, `extent` and `evidence` are
    set by judgement and stay.
-3. `spread`: one more than the largest of such pairs, at least 12.
+3. `spread`: one more than the largest of such pairs that do not repeat themselves, at least 12.
 4. `whole` and `gap`: of the steps of `WHOLES` and `GAPS` the pair that gives most right words among copies that are all
    of their work and pictures with one thing changed, each kind of truth weighted alike; the stricter in a tie.
-5. `moved`: the smallest step of `MOVES` at which at most one such pair in a hundred is called the same arrangement by it.
+5. `moved`: the smallest step of `MOVES` at which at most one such pair in a hundred is called the same arrangement
+   by it.
 
 Rows are kept as they are made: a run that stops goes on where it stopped. Pairs of one series share a frame in truth;
 they enter no bound, and what they receive is listed.
@@ -54,13 +55,13 @@ SEED = 0
 HALVES = ("calibration", "test")
 UNRELATED = "unrelated"
 PAIRS = {
-    "calibration": {UNRELATED: 400, PAGE: 60, SERIES: 60, PLAIN: 60, TEXTURE: 40},
-    "test": {UNRELATED: 1000, PAGE: 120, SERIES: 120, PLAIN: 120, TEXTURE: 40},
+    "calibration": {UNRELATED: 160, PAGE: 24, SERIES: 16, PLAIN: 24, TEXTURE: 16},
+    "test": {UNRELATED: 420, PAGE: 50, SERIES: 50, PLAIN: 50, TEXTURE: 20},
 }
 """Pairs with nothing, or only a frame, in common."""
-WORKS = {"calibration": 4, "test": 6}
+WORKS = {"calibration": 2, "test": 3}
 """Works of each kind to which every edit is done."""
-CHANGES, REDRAWINGS, VARIANTS = 10, 5, {"calibration": 4, "test": 8}
+CHANGES, REDRAWINGS, VARIANTS = 8, 3, {"calibration": 2, "test": 4}
 """Of each kind and half: works with one thing changed, redrawn (and lit anew, painted), and passed through a model."""
 STRENGTHS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.9)
 WHOLES, GAPS = (0.80, 0.84, 0.86, 0.88, 0.90, 0.92, 0.94, 0.96), (0.01, 0.015, 0.02, 0.03, 0.04, 0.06, 0.10)
@@ -108,15 +109,13 @@ class Study:
             some = [p for p in ours if p.kind == kind]
             strangers = [p for p in ours if p.kind not in (kind, PLAIN, TEXTURE)]
 
-            def chosen(group: str, count: int, some: list[Picture] = some, kind: str = kind) -> Iterator[Job]:
+            counts = {edit.name: WORKS[half] for edit in EDITS} | {made.CHANGED: CHANGES}
+            counts |= dict.fromkeys(
+                (f"{made.REDRAWN} 2 %", f"{made.REDRAWN} 4 %", made.RELIT, made.PAINTED), REDRAWINGS
+            )
+            for group, count in counts.items():
                 for p in draw.sample(some, min(count, len(some))):
                     yield Job(half, group, kind, p.name, draw.choice(strangers).name)
-
-            for edit in EDITS:
-                yield from chosen(edit.name, WORKS[half])
-            yield from chosen(made.CHANGED, CHANGES)
-            for group in (f"{made.REDRAWN} 2 %", f"{made.REDRAWN} 4 %", made.RELIT, made.PAINTED):
-                yield from chosen(group, REDRAWINGS)
         drawings = [p for p in ours if p.kind == made.DRAWING]
         for p in draw.sample(drawings, VARIANTS[half]):
             yield from (Job(half, f"passed through a model at {s}", made.DRAWING, p.name, "") for s in STRENGTHS)
@@ -226,7 +225,7 @@ def measured(found: Pairing) -> Row:
     parts = [
         {
             **{name: round(value, 5) for name, value in asdict(outcome.seen(p)).items()},
-            "area_a": round(p.area_a, 4), "area_b": round(p.area_b, 4), "level": p.detail.level,
+            "area_a": round(p.area_a, 4), "area_b": round(p.area_b, 4),
             "displacement": [round(p.moved.typical, 4), round(p.moved.largest, 4)], "proposed": p.proposed,
             "model": p.model, "mirrored": p.mirrored, "places": p.inliers,
         }
@@ -292,7 +291,7 @@ def calibrate(rows: Sequence[Row], start: Bounds = outcome.BOUNDS) -> Bounds:
     open_ = replace(bounds, agreement=0.0)
     reached = [p.agreement for r in null for p in map(seen, r["parts"]) if outcome.by_places(p, open_)]
     bounds = replace(bounds, agreement=max(0.10, float(np.ceil(150 * max(reached, default=0.0)) / 100)))
-    spreads = [p["spread"] for r in null for p in r["parts"]]
+    spreads = [p["spread"] for r in null for p in r["parts"] if p["chance"] <= bounds.repeats]
     bounds = replace(bounds, spread=max(12, 1 + max(spreads, default=0)))
     copies = [r for r in rows if _required(r) is Outcome.REPRODUCES]
     changed = [r for r in rows if r["group"] == made.CHANGED]
@@ -407,7 +406,8 @@ def beside(rows: Sequence[Row], bounds: Bounds) -> list[Row]:
     true = [r for r in rows if r["group"] in names and r["group"] != "itself"]
     false = [r for r in rows if nothing_shared(r)]
     measures = {
-        "PDQ, eight ways": lambda r: -r["pdq"], "pHash": lambda r: -r["phash"], "SSIM, not aligned": lambda r: r["ssim"],
+        "PDQ, eight ways": lambda r: -r["pdq"], "pHash": lambda r: -r["phash"],
+        "SSIM, not aligned": lambda r: r["ssim"],
         "LPIPS, not aligned": lambda r: -r["lpips"],
         "keypoints in one relation": lambda r: max((p["places"] for p in r["parts"]), default=0),
         "spread of learned features": lambda r: max((p["spread"] for p in r["parts"]), default=0),
