@@ -95,13 +95,8 @@ class Judged:
     def gap(self) -> float:
         """Largest connected part that could agree and does not, single strokes and rims aside, among what could."""
         total = int(self.informative.sum())
-        if not total:
-            return 0.0
-        side = max(self.mask.shape)
-        stroke = np.ones((1 + 2 * (side // 53),) * 2, np.uint8)
-        apart = cv2.morphologyEx((self.informative & ~self.agreeing).astype(np.uint8), cv2.MORPH_OPEN, stroke)
-        count, _, rows, _ = cv2.connectedComponentsWithStats(apart, connectivity=8)
-        return float(rows[1:, cv2.CC_STAT_AREA].max() / total) if count > 1 else 0.0
+        sizes = _apart(self)[1][1:, cv2.CC_STAT_AREA]
+        return float(sizes.max() / total) if total and len(sizes) else 0.0
 
     @property
     def warmth(self) -> float:
@@ -120,10 +115,6 @@ class Moved:
     """Median displacement of what agrees, as a share of the long side of the overlap."""
     largest: float
     """Its 90th percentile."""
-
-
-NOT_MOVED = 0.004
-"""Displacement up to which nothing is said of it: half a pixel of the judged overlap."""
 
 
 def judge(over: Overlay, side: int = SIDE) -> Judged:
@@ -172,6 +163,24 @@ def chance(over: Overlay, judged: Judged) -> float:
             # Where the mask leaves less to compare, what agrees is held against that part.
             worst = max(worst, float(found.agreeing.sum()) / max(could * float(both.sum()) / total, 1.0))
     return min(1.0, worst)
+
+
+def largest_apart(judged: Judged) -> tuple[float, float, float, float] | None:
+    """Left, top, right, bottom of the largest connected part that differs, as shares of the overlap; none without."""
+    _, rows = _apart(judged)
+    if len(rows) < 2:
+        return None
+    left, top, width, height, _ = (int(v) for v in rows[1 + int(rows[1:, cv2.CC_STAT_AREA].argmax())])
+    tall, wide = judged.mask.shape
+    return left / wide, top / tall, (left + width) / wide, (top + height) / tall
+
+
+def _apart(judged: Judged) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Labels and rows of statistics of the connected parts that differ; the first row is the ground."""
+    stroke = np.ones((1 + 2 * (max(judged.mask.shape) // 53),) * 2, np.uint8)
+    apart = cv2.morphologyEx((judged.informative & ~judged.agreeing).astype(np.uint8), cv2.MORPH_OPEN, stroke)
+    _, labels, rows, _ = cv2.connectedComponentsWithStats(apart, connectivity=8)
+    return np.asarray(labels, np.int32), np.asarray(rows, np.int32)
 
 
 def informative(rgb: NDArray[np.uint8]) -> Array:

@@ -33,7 +33,7 @@ class Bounds:
     level: int = thumbnail_level.FIRST
     """Smallest level of detail, in pixels, of what agrees: lines of different texts are stripes at a coarser one."""
     fine: int = 96
-    """Level of detail from which agreement counts although the pair laid wrongly gives as much."""
+    """Level of detail from which agreement counts although the pair laid wrongly gives as much; 0 for never."""
     same: float = 0.70
     """Share that agrees by chance beyond which only that level counts: pages of text, woven patterns."""
     repeats: float = 0.50
@@ -136,7 +136,7 @@ def by_places(part: Seen, bounds: Bounds = BOUNDS) -> bool:
 
 def _needed(part: Seen, bounds: Bounds) -> float:
     """The share that has to agree for the pair's own chance."""
-    if part.level >= bounds.fine:  # what repeats itself coarsely does not do so in fine detail
+    if 0 < bounds.fine <= part.level:  # what repeats itself coarsely does not do so in fine detail
         return part.chance
     # Where chance gives much, it is what differs that has to be as much rarer.
     return min(bounds.beyond * part.chance, 1 - (1 - part.chance) / bounds.beyond)
