@@ -55,13 +55,14 @@ SEED = 0
 HALVES = ("calibration", "test")
 UNRELATED = "unrelated"
 PAIRS = {
-    "calibration": {UNRELATED: 160, PAGE: 24, SERIES: 16, PLAIN: 24, TEXTURE: 16},
-    "test": {UNRELATED: 420, PAGE: 50, SERIES: 50, PLAIN: 50, TEXTURE: 20},
+    "calibration": {UNRELATED: 100, PAGE: 16, SERIES: 8, PLAIN: 16, TEXTURE: 8},
+    "test": {UNRELATED: 300, PAGE: 30, SERIES: 30, PLAIN: 30, TEXTURE: 12},
 }
 """Pairs with nothing, or only a frame, in common."""
-WORKS = {"calibration": 2, "test": 3}
+WORKS = {"calibration": 1, "test": 2}
 """Works of each kind to which every edit is done."""
-CHANGES, REDRAWINGS, VARIANTS = 8, 3, {"calibration": 2, "test": 4}
+CHANGES, REDRAWINGS = {"calibration": 4, "test": 8}, {"calibration": 1, "test": 2}
+VARIANTS = {"calibration": 1, "test": 4}
 """Of each kind and half: works with one thing changed, redrawn (and lit anew, painted), and passed through a model."""
 STRENGTHS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.9)
 WHOLES, GAPS = (0.80, 0.84, 0.86, 0.88, 0.90, 0.92, 0.94, 0.96), (0.01, 0.015, 0.02, 0.03, 0.04, 0.06, 0.10)
@@ -109,7 +110,7 @@ class Study:
             some = [p for p in ours if p.kind == kind]
             strangers = [p for p in ours if p.kind not in (kind, PLAIN, TEXTURE)]
 
-            counts = {edit.name: WORKS[half] for edit in EDITS} | {made.CHANGED: CHANGES}
+            counts = {edit.name: WORKS[half] for edit in EDITS} | {made.CHANGED: CHANGES[half]}
             counts |= dict.fromkeys(
                 (f"{made.REDRAWN} 2 %", f"{made.REDRAWN} 4 %", made.RELIT, made.PAINTED), REDRAWINGS
             )
