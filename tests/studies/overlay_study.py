@@ -112,7 +112,7 @@ class Study:
 
             counts = {edit.name: WORKS[half] for edit in EDITS} | {made.CHANGED: CHANGES[half]}
             counts |= dict.fromkeys(
-                (f"{made.REDRAWN} 2 %", f"{made.REDRAWN} 4 %", made.RELIT, made.PAINTED), REDRAWINGS
+                (f"{made.REDRAWN} 2 %", f"{made.REDRAWN} 4 %", made.RELIT, made.PAINTED), REDRAWINGS[half]
             )
             for group, count in counts.items():
                 for p in draw.sample(some, min(count, len(some))):
