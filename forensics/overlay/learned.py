@@ -19,9 +19,8 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
-from forensics.errors import WeightsError
+from forensics import weights
 from forensics.overlay.plates import Array, Matrix, Plate
-from forensics.resources import samples
 
 SIDE = 512
 """Long side at which features are taken as the picture stands, and mirrored."""
@@ -31,7 +30,8 @@ FEATURES = 1536
 """At most this many of a picture, the most reliable."""
 NEAR = 0.82
 """Cosine of two descriptors from which they may match, the value of the authors."""
-WEIGHTS = "xfeat.safetensors"
+WEIGHTS = "xfeat"
+"""Row of `forensics.weights`."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -94,12 +94,7 @@ def _network() -> Any:
     """The detector, frozen, float32 on the CPU. Raises WeightsError."""
     from kornia.feature.xfeat import XFeat
 
-    path = samples() / "weights" / WEIGHTS
-    if not path.is_file():
-        raise WeightsError(
-            f"The weights of the learned local features are missing: {path.name}.",
-            hint="Install the package again; its samples carry them.",
-        )
+    path = weights.resolve(WEIGHTS)
     made = XFeat(top_k=FEATURES)
     # It refines matches of the dense mode, which is not used; its weights do not ship.
     del made.net.fine_matcher
