@@ -171,7 +171,8 @@ def _part(a: Prepared, b: Prepared, found: Alignment, swapped: bool) -> Part | N
     points = np.concatenate([project(to_first, found.points[:, :2]), project(to_second, found.points[:, 2:])], 1)
     polygon_a, polygon_b = project(to_first, polygon_a), project(to_second, polygon_b)
     shares = judged.share * weighed.covers_a, judged.share * weighed.covers_b
-    areas = judged.area * over.area_a, judged.area * over.area_b
+    same = judge.area(over, judged)
+    areas = same * over.area_a, same * over.area_b
     residual = residual_canvas / scale / a.plate.scale
     from_first = over.to_canvas @ np.linalg.inv(to_first)
     if swapped:

@@ -54,6 +54,9 @@ _UNIT = 16
 """Evidence is counted in squares of which this many lie along the long side."""
 _ISLAND = 0.4
 """Share of the window of a place that has to be left of it, else it is an island among what differs."""
+_PIXEL = 1.0
+_REACH = 7.0 / 160
+"""Distance from what agrees, as a share of the long side, up to which single pixels are asked."""
 _LEAST = 0.2
 """Share of the canvas that a wrong overlay has to keep."""
 _DISPLACED = ((0.29, 0.0), (0.0, 0.31), (0.23, 0.37), (-0.41, 0.19))
@@ -78,18 +81,14 @@ class Judged:
     evidence: float
     """Agreeing area that holds more than straight edges, in squares of a sixteenth of the long side."""
     colours: ColourMap
+    limit: float
+    """Difference of colours, of values in [0, 1], from which a place is covered."""
 
     @property
     def share(self) -> float:
         """Agreeing among what could agree; 0 where nothing could."""
         total = int(self.informative.sum())
         return float(self.agreeing.sum() / total) if total else 0.0
-
-    @property
-    def area(self) -> float:
-        """Share of the overlap that agrees or is plain in both."""
-        total = int(self.mask.sum())
-        return float(((self.agreeing | ~self.informative) & self.mask).sum() / total) if total else 0.0
 
     @property
     def gap(self) -> float:
@@ -165,6 +164,33 @@ def chance(over: Overlay, judged: Judged) -> float:
     return min(1.0, worst)
 
 
+def area(over: Overlay, judged: Judged) -> float:
+    """Share of the overlap that agrees or is plain in both, by its own pixels.
+
+    A window that reaches over the edge of what covers a picture differs, and so do the narrow gaps between letters.
+    Near places that agree, it is the pixels of the canvas that decide: those whose colours are told within the limit.
+    """
+    x, y = (np.asarray(p, np.float32) / np.float32(255) for p in (over.a, over.b))
+    first, told_a, second, told_b = judged.colours.planes(x, y)
+    apart = np.sqrt(np.maximum(*(
+        _mean(np.square(_deep(cv2.GaussianBlur(p - q, (0, 0), _PIXEL)))) for p, q in ((first, told_a), (second, told_b))
+    )))  # fmt: skip
+    same = (judged.agreeing | ~judged.informative) & judged.mask
+    reach = 2 * round(_REACH * max(judged.mask.shape)) + 1
+    near = cv2.dilate(same.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
+    near &= ~_deeply(judged).astype(np.uint8) & 1
+    near = cv2.resize(near, (over.mask.shape[1], over.mask.shape[0]), interpolation=cv2.INTER_NEAREST)
+    total = int(over.mask.sum())
+    return float((over.mask & (near > 0) & (apart < judged.limit)).sum() / total) if total else 0.0
+
+
+def _deeply(judged: Judged) -> Mask:
+    """Where structure differs although colours do not, away from what is covered: no letter is near."""
+    reach = 2 * round(_REACH * max(judged.mask.shape)) + 1
+    around = cv2.dilate(judged.covered.astype(np.uint8), np.ones((reach, reach), np.uint8)) > 0
+    return judged.informative & ~judged.agreeing & ~judged.covered & ~around
+
+
 def largest_apart(judged: Judged) -> tuple[float, float, float, float] | None:
     """Left, top, right, bottom of the largest connected part that differs, as shares of the overlap; none without."""
     _, rows = _apart(judged)
@@ -218,7 +244,8 @@ def _judge(a: Array, b: Array, mask: Mask, colours: ColourMap) -> Judged:
         _mean(np.square(_deep(cv2.GaussianBlur(p - q, (0, 0), _FINE * side))))
         for p, q in ((first, told_a), (second, told_b))
     )))  # fmt: skip
-    covered = mask & (apart >= _limit(apart, mask, (whole >= AGREES) & mask))
+    limit = _limit(apart, mask, (whole >= AGREES) & mask)
+    covered = mask & (apart >= limit)
     left = weight * ~covered
     parts, contrast = _likeness(first, told_a, second, told_b, left)
     near = cv2.GaussianBlur(left, (0, 0), _WINDOW * side) / (cv2.GaussianBlur(weight, (0, 0), _WINDOW * side) + 1e-6)
@@ -229,7 +256,14 @@ def _judge(a: Array, b: Array, mask: Mask, colours: ColourMap) -> Judged:
     evidence = float((agreeing & _corners(a) & _corners(b)).sum()) * (_UNIT / side) ** 2
     likeness = np.where(covered & ~agreeing, np.minimum(whole, 0), np.maximum(parts, np.where(agreeing, whole, parts)))
     return Judged(
-        mask, could, agreeing, covered & ~agreeing, np.where(mask, likeness, 0).astype(np.float32), evidence, colours
+        mask,
+        could,
+        agreeing,
+        covered & ~agreeing,
+        np.where(mask, likeness, 0).astype(np.float32),
+        evidence,
+        colours,
+        limit,
     )
 
 
