@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, TiffImagePlugin
 
-from forensics.pictures.containers import Container
 from forensics.errors import ImageError
+from forensics.pictures.containers import Container
 
 _GREY_INTEGER = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 _SPACES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab ": "LAB"}

@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFile, TiffImagePlugin, UnidentifiedImageError
 
-from forensics.pictures import containers, entries, metadata, wacz
 from forensics.case import Fact
+from forensics.errors import ImageError
+from forensics.pictures import containers, entries, metadata, wacz
 from forensics.pictures.colours import to_srgb
 from forensics.pictures.containers import Container
 from forensics.pictures.entries import Collected
-from forensics.errors import ImageError
 from forensics.pictures.metadata import GeneratorMetadata
 from forensics.pictures.metadata.base import whole
 

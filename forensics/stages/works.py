@@ -21,7 +21,7 @@ from forensics.settings import Settings
 
 _BACKGROUND = 99
 """Unrelated works that a descriptor is normalised with where there are no controls."""
-_THUMBNAIL = 32
+THUMBNAIL = 32
 _COMPLEXITY_SIDE = 64
 """Pictures are brought down to so many pixels squared before their complexity is taken, whatever size they came in:
 bits a pixel depend on the size, and fine noise of a format is no content."""
@@ -168,12 +168,12 @@ def background(settings: Settings, examined: Sequence[Work]) -> tuple[Work, ...]
 
 def _small(works: Sequence[Work]) -> list[Tensor]:
     """Works as `same_picture` sees them: a large one is reduced once, not once a candidate."""
-    return [resize(work.pixels, _THUMBNAIL, _THUMBNAIL) for work in works]
+    return [resize(work.pixels, THUMBNAIL, THUMBNAIL) for work in works]
 
 
 def same_picture(a: Tensor, b: Tensor) -> bool:
     """Whether two pictures (1, 3, H, W) are renderings of one: equal as thumbnails of 32 pixels but for resampling."""
-    small = (resize(t, _THUMBNAIL, _THUMBNAIL) for t in (a, b))
+    small = (resize(t, THUMBNAIL, THUMBNAIL) for t in (a, b))
     difference = next(small) - next(small)
     return float(difference.square().mean().sqrt()) <= _SAME
 

@@ -151,7 +151,7 @@ def _wide(data: bytes) -> tuple[str, str] | None:
     candidates = []
     for code, order, zeros in (("utf-16-be", "big-endian", zeros_first), ("utf-16-le", "little-endian", zeros_second)):
         if (value := _strict(body, code)) is not None:
-            candidates.append((sum(c < "\x80" and c.isprintable() or c in "\n\r\t" for c in value), zeros, value, order))
+            candidates.append((sum((c < "\x80" and c.isprintable()) or c in "\n\r\t" for c in value), zeros, value, order))
     if not candidates:
         return None
     _, _, value, order = max(candidates, key=lambda c: c[:2])

@@ -6,7 +6,17 @@ from typing import Any
 
 from forensics.case import Fact
 from forensics.pictures.metadata import webui
-from forensics.pictures.metadata.base import Entries, GeneratorMetadata, Lora, document, further, real, shown, text, whole
+from forensics.pictures.metadata.base import (
+    Entries,
+    GeneratorMetadata,
+    Lora,
+    document,
+    further,
+    real,
+    shown,
+    text,
+    whole,
+)
 
 _KNOWN = frozenset(
     {"prompt", "negativeprompt", "seed", "steps", "cfgscale", "sampler", "scheduler", "model", "width", "height", "vae",

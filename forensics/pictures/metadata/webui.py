@@ -397,7 +397,7 @@ def _software(stated: Mapping[str, str]) -> str:
         return "ComfyUI, in the layout of the Stable Diffusion web UI"
     if re.match(r"f\d", version):
         return f"Stable Diffusion web UI Forge {version}"
-    if "parser" in stated or "app" in stated and "SD.Next" in stated["app"]:
+    if "parser" in stated or ("app" in stated and "SD.Next" in stated["app"]):
         return f"SD.Next {version}".strip()
     return f"Stable Diffusion web UI {version}".strip() if re.match(r"v?\d|neo", version) else _unnamed(stated)
 

@@ -30,11 +30,9 @@ def column(schema: pa.Schema) -> str:
     """The column of pictures; empty where there is none. Of several the one whose name says so first."""
     found = []
     for one in schema:
-        if pa.types.is_struct(one.type) and any(
+        if (pa.types.is_struct(one.type) and any(
             sub.name == "bytes" and _is_bytes(sub.type) for sub in (one.type.field(i) for i in range(one.type.num_fields))
-        ):
-            found.append(one.name)
-        elif _is_bytes(one.type) and key(one.name) in _NAMES:
+        )) or (_is_bytes(one.type) and key(one.name) in _NAMES):
             found.append(one.name)
     return min(found, key=lambda n: _NAMES.index(key(n)) if key(n) in _NAMES else len(_NAMES), default="")
 
