@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import random
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -98,6 +100,24 @@ class Picture:
 def half_of(name: str) -> str:
     """The half a name belongs to."""
     return ("calibration", "test")[int(hashlib.sha256(name.encode()).hexdigest(), 16) % 2]
+
+
+@cache
+def _creators() -> dict[str, str]:
+    rows = (samples() / "reference" / "manifest.jsonl").read_text(encoding="utf-8").splitlines()
+    return {row["id"]: row["creator"] for row in map(json.loads, rows)}
+
+
+def one_hand(a: str, b: str) -> bool:
+    """Whether two pictures, by their names, are by one hand or of one theme and may share a drawn part in truth."""
+    kinds = a.split("/")[0], b.split("/")[0]
+    if kinds == ("work", "work"):
+        one, two = (_creators().get(n.split("/")[1], "") for n in (a, b))
+        return one == two != ""
+    if kinds == ("stamps", "stamps"):
+        return a.rpartition("/")[0] == b.rpartition("/")[0]
+    # Every fourth texture is drawn over a regular grid.
+    return kinds == ("texture", "texture") and all(int(n.split("/")[1]) % 4 == 3 for n in (a, b))
 
 
 def fetch(folder: Path) -> Path:
