@@ -6,7 +6,17 @@ from typing import Any
 
 from forensics.case import Fact
 from forensics.pictures.metadata import webui
-from forensics.pictures.metadata.base import Entries, GeneratorMetadata, Lora, document, further, real, shown, text, whole
+from forensics.pictures.metadata.base import (
+    Entries,
+    GeneratorMetadata,
+    Lora,
+    document,
+    further,
+    real,
+    shown,
+    text,
+    whole,
+)
 
 _KNOWN = frozenset(
     {"prompt", "negativeprompt", "seed", "steps", "cfgscale", "sampler", "scheduler", "model", "width", "height", "vae",
@@ -41,7 +51,11 @@ def _record(parameters: dict[str, Any], whole_record: dict[str, Any], name: str)
     extra = whole_record.get("sui_extra_data")
     more = tuple(shown(str(k), v) for k, v in extra.items() if v) if isinstance(extra, dict) else ()
     marks = [f"the name sui_image_params in {webui.described(name)}"]
-    marks += [f"{key}: {text(parameters[key])[:60]}" for key in ("swarm_version", "cfgscale", "steps", "seed") if key in parameters]
+    marks += [
+        f"{key}: {text(parameters[key])[:60]}"
+        for key in ("swarm_version", "cfgscale", "steps", "seed")
+        if key in parameters
+    ]
     return GeneratorMetadata(
         software=f"SwarmUI {version}".strip(),
         source=webui.described(name),

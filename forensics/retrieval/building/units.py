@@ -22,8 +22,8 @@ from forensics.errors import ImageError, IndexError_
 from forensics.pictures.intake import decode
 from forensics.pictures.tensors import to_tensor
 from forensics.retrieval.base import Column
-from forensics.retrieval.building.files import Files
 from forensics.retrieval.building.entries import Entry
+from forensics.retrieval.building.files import Files
 from forensics.retrieval.building.table import Record, batch
 from forensics.retrieval.encoders import Encoder
 from forensics.retrieval.phash import phash
