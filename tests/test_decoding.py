@@ -1,7 +1,7 @@
 """The account of decoding against the file: orientation, colours, ranges, damage beside the pixels, missing pixels.
 
-Sources: EXIF 2.32 and TIFF 6.0 (tag 274), PNG third edition (gAMA, cICP, iCCP, eXIf), Pillow's reports on palettes, grey with
-alpha and 16 bits, ISO/IEC 10918-1 (end of image), reports of cut downloads.
+Sources: EXIF 2.32 and TIFF 6.0 (tag 274), PNG third edition (gAMA, cICP, iCCP, eXIf), Pillow's reports on palettes,
+grey with alpha and 16 bits, ISO/IEC 10918-1 (end of image), reports of cut downloads.
 """
 
 from __future__ import annotations
@@ -76,14 +76,17 @@ def test_an_orientation_that_does_not_exist_is_said_and_not_applied(container: s
 
 def linear_profile(space: str) -> bytes:
     """A profile with a gamma of one, made from its parts: grey, or sRGB's primaries."""
+
     def s15(value: float) -> bytes:
         return struct.pack(">i", round(value * 65536))
 
     curve = b"curv" + bytes(4) + struct.pack(">I", 1) + struct.pack(">H", 0x0100) + bytes(2)
     xyz = {  # sRGB's primaries and white, adapted to D50
-        b"wtpt": (0.9642, 1.0, 0.8249), b"rXYZ": (0.4361, 0.2225, 0.0139), b"gXYZ": (0.3851, 0.7169, 0.0971),
+        b"wtpt": (0.9642, 1.0, 0.8249),
+        b"rXYZ": (0.4361, 0.2225, 0.0139),
+        b"gXYZ": (0.3851, 0.7169, 0.0971),
         b"bXYZ": (0.1431, 0.0606, 0.7141),
-    }  # fmt: skip
+    }
     desc = b"desc" + bytes(4) + struct.pack(">I", 7) + b"linear\0" + bytes(79)
     tags: dict[bytes, bytes] = {b"desc": desc, b"cprt": b"text" + bytes(4) + b"none\0\0\0\0"}
     for name, values in xyz.items():
@@ -151,7 +154,9 @@ def test_another_gamma_is_said_with_its_effect(gamma: float, said: bool) -> None
     assert ("of 255 levels on average" in text) is said
 
 
-@pytest.mark.parametrize(("points", "said"), [((1, 13, 0, 1), ""), ((9, 16, 0, 1), "BT.2020 with PQ"), ((12, 13, 0, 1), "Display P3")])
+@pytest.mark.parametrize(
+    ("points", "said"), [((1, 13, 0, 1), ""), ((9, 16, 0, 1), "BT.2020 with PQ"), ((12, 13, 0, 1), "Display P3")]
+)
 def test_code_points_that_are_not_followed_are_said(points: tuple[int, ...], said: str) -> None:
     text = steps(files.with_chunk(saved(scene(), "PNG"), files.chunk(b"cICP", bytes(points))))
     assert said in text if said else "cICP" not in text

@@ -1,4 +1,4 @@
-"""Names of files at the entrances: bytes that are no UTF-8, names at the limit, dashes, control characters, directions."""
+"""Names of files at the entrances: bytes that are no UTF-8, names at the limit, dashes, control characters."""
 
 from __future__ import annotations
 
@@ -29,11 +29,17 @@ def test_text_for_names_that_are_none() -> None:
 @pytest.mark.parametrize(
     ("name", "folder"),
     [
-        ("hare.png", "hare-case"), ("-dash.png", "dash-case"), ("--out.png", "out-case"), ("a\nb.png", "a_b-case"),
-        ("a\u202eb.png", "a_b-case"), (os.fsdecode(b"a\xfc.png"), "a_-case"), ("größe.png", "größe-case"),
-        ("-.png", "image-case"), ("a\x1b[31mb.png", "a_[31mb-case"),
+        ("hare.png", "hare-case"),
+        ("-dash.png", "dash-case"),
+        ("--out.png", "out-case"),
+        ("a\nb.png", "a_b-case"),
+        ("a\u202eb.png", "a_b-case"),
+        (os.fsdecode(b"a\xfc.png"), "a_-case"),
+        ("größe.png", "größe-case"),
+        ("-.png", "image-case"),
+        ("a\x1b[31mb.png", "a_[31mb-case"),
     ],
-)  # fmt: skip
+)
 def test_the_case_folder_is_called_by_what_can_be_typed(name: str, folder: str) -> None:
     assert case_folder(Path(name), None).name == folder
 
@@ -48,11 +54,18 @@ def test_a_name_at_the_limit_asks_for_o() -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("compare", "a.png", "b.png", "-o", BYTES), ("analyze", "a.png", "-o", BYTES), ("index", "info", BYTES),
-        ("index", "verify", BYTES), ("index", "build", BYTES, "-o", "index"), ("index", "build", "works", "-o", BYTES),
-        ("verify", BYTES), ("report", BYTES), ("sign", BYTES), ("index", "export", "index", "-o", BYTES),
+        ("compare", "a.png", "b.png", "-o", BYTES),
+        ("analyze", "a.png", "-o", BYTES),
+        ("index", "info", BYTES),
+        ("index", "verify", BYTES),
+        ("index", "build", BYTES, "-o", "index"),
+        ("index", "build", "works", "-o", BYTES),
+        ("verify", BYTES),
+        ("report", BYTES),
+        ("sign", BYTES),
+        ("index", "export", "index", "-o", BYTES),
     ],
-)  # fmt: skip
+)
 def test_folders_whose_names_are_no_text_are_refused_in_words(arguments: tuple[str, ...]) -> None:
     done = run(*arguments)
     assert done.exit_code == 2, done.stderr
@@ -60,7 +73,9 @@ def test_folders_whose_names_are_no_text_are_refused_in_words(arguments: tuple[s
     assert "Unexpected" not in done.stderr
 
 
-@pytest.mark.parametrize("arguments", [("index", "info", "x" * 300), ("verify", "x" * 300), ("compare", "a.png", "b.png", "-o", "x" * 300)])
+@pytest.mark.parametrize(
+    "arguments", [("index", "info", "x" * 300), ("verify", "x" * 300), ("compare", "a.png", "b.png", "-o", "x" * 300)]
+)
 def test_names_longer_than_file_systems_take(arguments: tuple[str, ...]) -> None:
     done = run(*arguments)
     assert done.exit_code == 2, done.stderr

@@ -65,7 +65,11 @@ def _of_names(exc: OSError | UnicodeEncodeError) -> tuple[ExitCode, str, str]:
     """(code, message, hint) of a name that the system or a document does not take; else of something unexpected."""
     if isinstance(exc, OSError) and exc.errno == errno.ENAMETOOLONG:
         name = printable(str(exc.filename or "A name"))
-        return ExitCode.USAGE, f"{name[:60]}… is longer than the file system takes.", "Rename it, or give a shorter path."
+        return (
+            ExitCode.USAGE,
+            f"{name[:60]}… is longer than the file system takes.",
+            "Rename it, or give a shorter path.",
+        )
     if isinstance(exc, UnicodeEncodeError) and exc.reason.startswith("surrogates"):
         name = printable(str(exc.object))[:120]
         return ExitCode.USAGE, f"{name} holds bytes that are no UTF-8.", "Rename the file or folder and run again."

@@ -300,7 +300,9 @@ def recall(
 
 @index.command("import", short_help="Make a native index of a folder of embeddings.")
 @click.argument("folder", metavar="DIR", type=options.OUT)
-@click.option("-o", "--out", metavar="URI", required=True, type=options.URI, help="Folder or address of the index, made anew.")
+@click.option(
+    "-o", "--out", metavar="URI", required=True, type=options.URI, help="Folder or address of the index, made anew."
+)
 @click.option("--embedder", default="", help="What made the vectors, where DIR does not record it.")
 @click.option("--embedder-digest", default="", help="Its digest, where DIR does not record it.")
 @click.option("--pictures", type=options.FOLDER, help="Of a FAISS folder's rows, to be compared with its vectors.")

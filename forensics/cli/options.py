@@ -29,7 +29,7 @@ class Named(click.Path):
         return super().convert(value, param, ctx)
 
 
-class Address(click.ParamType):
+class Address(click.ParamType[str]):
     """The path or the address of a source or an index."""
 
     name = "text"
@@ -47,9 +47,7 @@ def _checked(value: str | bytes) -> str:
             hint="Rename the folder, or name another; files that are only read may be called anything.",
         )
     if "://" not in text and (part := too_long(Path(text))):
-        raise SettingsError(
-            f"{part[:60]}… is longer than file systems take for one name.", hint="Give a shorter name."
-        )
+        raise SettingsError(f"{part[:60]}… is longer than file systems take for one name.", hint="Give a shorter name.")
     return text
 
 

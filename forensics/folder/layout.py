@@ -25,7 +25,11 @@ SUFFIX = {
     "image/tiff": ".tif",
     "image/bmp": ".bmp",
     "image/gif": ".gif",
-    "image/avif": ".avif", "image/heif": ".heic", "image/heic": ".heic", "image/jxl": ".jxl", "application/wacz": ".wacz",
+    "image/avif": ".avif",
+    "image/heif": ".heic",
+    "image/heic": ".heic",
+    "image/jxl": ".jxl",
+    "application/wacz": ".wacz",
     "image/mpo": ".jpg",
 }
 

@@ -179,7 +179,7 @@ def _integer_white(image: Image.Image, low: float, high: float, name: str) -> fl
 
 
 def _declared_otherwise(image: Image.Image, container: Container, steps: list[str]) -> bool:
-    """State PNG's declarations of transfer and primaries where they are not those of sRGB, with what they would change."""
+    """State PNG's declarations of transfer and primaries where they are not sRGB's, with what they would change."""
     if container.code_points is not None:
         return _code_points(image, container.code_points, steps)
     if container.gamma and not container.srgb and abs(container.gamma - _DISPLAY_GAMMA) > 0.01:
@@ -220,7 +220,10 @@ def _effect(image: Image.Image, to_linear: Transfer, change: Transfer) -> str:
     linear = np.clip(change(to_linear(before)), 0, 1)
     after = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
     difference = np.abs(after - before) * 255
-    return f"Applying it would change the samples by {difference.mean():.0f} of 255 levels on average, at most {difference.max():.0f}."
+    return (
+        f"Applying it would change the samples by {difference.mean():.0f} of 255 levels on average, at most "
+        f"{difference.max():.0f}."
+    )
 
 
 def _linear(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -107,7 +107,9 @@ def _png(data: bytes, found: Container) -> None:
             seen_end = True
             kept.append(data[place:end])
             if end < len(data):
-                found.steps.append(f"{len(data) - end} bytes follow the end mark of the picture; they are no part of it.")
+                found.steps.append(
+                    f"{len(data) - end} bytes follow the end mark of the picture; they are no part of it."
+                )
             break
         if _chunk(kind, body, right, found):
             kept.append(data[place:end])
@@ -130,8 +132,8 @@ def _chunk(kind: bytes, body: bytes, right: bool, found: Container) -> bool:
         return True
     if not right:
         found.steps.append(
-            f"The checksum of {_name(kind)} is wrong: that part is damaged and is no part of the pixels. It was left out"
-            " of decoding" + ("; its text is printed as it stands." if kind in _TEXTS else ".")
+            f"The checksum of {_name(kind)} is wrong: that part is damaged and is no part of the pixels. It was left "
+            "out of decoding" + ("; its text is printed as it stands." if kind in _TEXTS else ".")
         )
     if kind in _TEXTS:
         _png_text(kind, body, found)
@@ -193,8 +195,15 @@ def _png_text(kind: bytes, body: bytes, found: Container) -> None:
 
 
 def _name(kind: bytes) -> str:
-    names = {b"tEXt": "a text", b"zTXt": "a text", b"iTXt": "a text", b"eXIf": "the EXIF record", b"iCCP": "the colour profile",
-             b"tIME": "the time of change", b"pHYs": "the resolution"}  # fmt: skip
+    names = {
+        b"tEXt": "a text",
+        b"zTXt": "a text",
+        b"iTXt": "a text",
+        b"eXIf": "the EXIF record",
+        b"iCCP": "the colour profile",
+        b"tIME": "the time of change",
+        b"pHYs": "the resolution",
+    }
     return f"{names.get(kind, 'a part beside the picture')} (chunk {kind.decode('latin-1')})"
 
 
@@ -283,7 +292,9 @@ def jpeg_scans_complete(data: bytes) -> bool:
         if marker == 0xDA and body:
             count = body[0]
             ids = [body[1 + 2 * n] for n in range(count) if 1 + 2 * n < len(body)]
-            first, last, low = (*body[1 + 2 * count : 3 + 2 * count], 0, 0)[:2] + ((body[-1] & 15),)
+            # Behind the components: the first and the last coefficient of the scan, then how many low bits it leaves.
+            first, last = (*body[1 + 2 * count : 3 + 2 * count], 0, 0)[:2]
+            low = body[-1] & 15
             for one in ids:
                 for coefficient in range(first, min(last, 63) + 1) if progressive else range(64):
                     reached[one, coefficient] = low if progressive else 0

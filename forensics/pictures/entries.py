@@ -1,6 +1,7 @@
 """Every text entry of an image file, complete, with how its bytes became text.
 
-Names: the keys of PNG's texts, `comment`, `EXIF <tag>`, `XMP <prefix>:<name>`, `IPTC <field>`, `xmp` for the packet whole.
+Names: the keys of PNG's texts, `comment`, `EXIF <tag>`, `XMP <prefix>:<name>`, `IPTC <field>`, `xmp` for the whole
+packet.
 An EXIF record or packet that cannot be read costs its entries and a sentence, never the picture.
 """
 
@@ -8,22 +9,37 @@ from __future__ import annotations
 
 import struct
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from PIL import ExifTags, Image, IptcImagePlugin
+from PIL import ExifTags, Image, ImageFile, IptcImagePlugin
 
 from forensics.pictures.containers import Container
 from forensics.pictures.metadata import xmp
 from forensics.pictures.metadata.encodings import Text, decoded, exif_comment, undone
 
-_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, RuntimeError, TypeError, LookupError, AttributeError)
+_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    struct.error,
+    RuntimeError,
+    TypeError,
+    LookupError,
+    AttributeError,
+)
 _WIDE_TAGS = frozenset(range(0x9C9B, 0x9CA0))
 """Windows' title, comment, author, keywords and subject: UTF-16 little-endian by their own convention."""
 _IPTC = {
-    (2, 5): "Title", (2, 25): "Keywords", (2, 65): "OriginatingProgram", (2, 80): "By-line", (2, 110): "Credit",
-    (2, 115): "Source", (2, 116): "Copyright", (2, 120): "Caption",
-}  # fmt: skip
+    (2, 5): "Title",
+    (2, 25): "Keywords",
+    (2, 65): "OriginatingProgram",
+    (2, 80): "By-line",
+    (2, 110): "Credit",
+    (2, 115): "Source",
+    (2, 116): "Copyright",
+    (2, 120): "Caption",
+}
 _BINARY = frozenset({"icc_profile", "exif", "photoshop"})
 _SKIPPED = frozenset({"xmp", "XML:com.adobe.xmp", "Raw profile type exif", "Raw profile type APP1", "comment", "mp"})
 
@@ -72,7 +88,9 @@ def collect(image: Image.Image, container: Container) -> Collected:
         elif isinstance(value, bytes):
             found.put(str(key), decoded(value, ""))
     if "comment" not in found.entries and isinstance(comment := image.info.get("comment"), bytes | str):
-        found.put("comment", decoded(comment if isinstance(comment, bytes) else comment.encode("latin-1", "replace"), ""))
+        found.put(
+            "comment", decoded(comment if isinstance(comment, bytes) else comment.encode("latin-1", "replace"), "")
+        )
     _exif(image, found)
     _packet(image, found)
     _iptc(image, found)
@@ -118,7 +136,7 @@ def _first_directory(image: Image.Image, found: Collected) -> dict[int, object]:
     if not len(exif) and raw:
         exif = Image.Exif()
         exif.load(raw)
-        image._exif = exif  # type: ignore[attr-defined]
+        image._exif = exif
     tags = dict(exif.items())
     found.orientation = tags.get(ExifTags.Base.Orientation)
     return tags
@@ -169,9 +187,8 @@ def _packet(image: Image.Image, found: Collected) -> None:
 
 
 def _iptc(image: Image.Image, found: Collected) -> None:
-    read: Callable[[Image.Image], object] = IptcImagePlugin.getiptcinfo
     try:
-        fields = read(image)
+        fields = IptcImagePlugin.getiptcinfo(image) if isinstance(image, ImageFile.ImageFile) else None
     except _ERRORS:
         return
     for key, value in fields.items() if isinstance(fields, dict) else ():

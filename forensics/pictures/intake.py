@@ -36,10 +36,14 @@ _MAX_PAGES = 200
 _DECODER_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, RuntimeError, TypeError, LookupError)
 """What Pillow's decoders raise for damaged files, found by feeding them such files."""
 _TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
-}  # fmt: skip
+}
 """Orientation by EXIF -> what brings the stored picture upright."""
 _TAILS = (b"", b"\x55" * 96, b"\xaa" * 96, b"\x13\x9c\x6e\xf0\x2b" * 20)
 """Coded data that are none, put behind the end of a JPEG: where pixels are missing, each gives another picture."""
@@ -126,7 +130,8 @@ def decode(data: bytes, name: str) -> Decoded:
     except UnidentifiedImageError as exc:
         raise ImageError(
             f"{name} is not an image in a supported format.",
-            hint=f"Supported: {', '.join(_FORMATS)}; with extras {', '.join(e.name for e in EXTRAS)} and web captures (WACZ).",
+            hint=f"Supported: {', '.join(_FORMATS)}; with extras {', '.join(e.name for e in EXTRAS)} and web captures "
+            "(WACZ).",
         ) from exc
     except Image.DecompressionBombError as exc:
         raise _too_large(name) from exc
@@ -235,7 +240,9 @@ def _choose_frame(image: Image.Image, name: str, steps: list[str]) -> None:
         steps.append(f"The file holds {count} frames of one size; the first was taken.")
         return
     said = ", ".join(f"{n + 1}: {w} × {h}" for n, (w, h) in enumerate(sizes[:12])) + (" …" if count > 12 else "")
-    steps.append(f"The file holds {count} frames of several sizes ({said}); frame {largest + 1}, the largest, was taken.")
+    steps.append(
+        f"The file holds {count} frames of several sizes ({said}); frame {largest + 1}, the largest, was taken."
+    )
 
 
 def _stored(image: Image.Image) -> tuple[tuple[int, int], object]:
@@ -296,8 +303,8 @@ def _upright(image: Image.Image, collected: Collected, turned: object, steps: li
     value = whole(found)
     if value not in _TURNS:
         steps.append(
-            f"The orientation recorded in the file (EXIF value {str(found)[:40]}) is none of the eight that exist; it was "
-            "not applied."
+            f"The orientation recorded in the file (EXIF value {str(found)[:40]}) is none of the eight that exist; "
+            "it was not applied."
         )
         return image
     steps.append(f"The orientation recorded in the file (EXIF value {value}) was applied.")

@@ -93,11 +93,13 @@ def read(data: bytes, name: str, *, url: str = "") -> Capture:
         raise ImageError(f"{name} is a web capture that cannot be read: {exc}.", hint=_HINT) from exc
     chosen, others = _chosen(pictures, name, url)
     steps = (
-        f"The file is a capture of the web (WACZ). The picture was taken out of it: {chosen.url}, captured {chosen.time}, "
+        f"The file is a capture of the web (WACZ). The picture was taken out of it: {chosen.url}, captured "
+        f"{chosen.time}, "
         f"{len(chosen.data)} bytes, SHA-256 {hashlib.sha256(chosen.data).hexdigest()}. {chosen.digest}",
-        f"The capture holds {len(pictures)} pictures; " + ("the one of the address given" if url else "the largest")
+        f"The capture holds {len(pictures)} pictures; "
+        + ("the one of the address given" if url else "the largest")
         + f" was taken. Others: {others or 'none'}.",
-    )  # fmt: skip
+    )
     own = [
         Fact("web capture: address of the picture", chosen.url),
         Fact("web capture: time of the picture's capture (as the record states)", chosen.time),
@@ -137,7 +139,11 @@ def _files(package: zipfile.ZipFile, listed: Any) -> list[Fact]:
     if more:
         said += f" Not listed: {', '.join(more[:_LISTED])}."
     facts = [Fact("web capture: files", said)]
-    made = ", ".join(filter(None, (text(listed.get(n)) for n in ("software", "created", "wacz_version")))) if isinstance(listed, dict) else ""
+    made = (
+        ", ".join(filter(None, (text(listed.get(n)) for n in ("software", "created", "wacz_version"))))
+        if isinstance(listed, dict)
+        else ""
+    )
     return [*facts, Fact("web capture: made by", made)] if made else facts
 
 
@@ -156,7 +162,9 @@ def _signed(package: zipfile.ZipFile) -> list[Fact]:
     if not isinstance(signed, dict):
         return [*facts, Fact("web capture: signature", "The package is not signed.")]
     if text(signed.get("hash")).lower() != actual:
-        facts.append(Fact("web capture: signature", "Broken: it is over another digest than that of the list of files."))
+        facts.append(
+            Fact("web capture: signature", "Broken: it is over another digest than that of the list of files.")
+        )
         return facts
     facts.append(Fact("web capture: signature", _signature(signed)))
     for name in ("domain", "created", "software"):
@@ -177,7 +185,8 @@ def _signature(signed: dict[str, Any]) -> str:
         raw = base64.b64decode(text(signed.get("signature")), validate=True)
         if chain := text(signed.get("domainCert")):
             certificate = x509.load_pem_x509_certificates(chain.encode())[0]
-            key, who = certificate.public_key(), f"the key of the certificate {certificate.subject.rfc4514_string()}"
+            key: object = certificate.public_key()
+            who = f"the key of the certificate {certificate.subject.rfc4514_string()}"
         else:
             key = serialization.load_der_public_key(base64.b64decode(text(signed.get("publicKey")), validate=True))
             who = "a key that the package itself brings"
@@ -187,7 +196,9 @@ def _signature(signed: dict[str, Any]) -> str:
     if isinstance(key, ec.EllipticCurvePublicKey):
         side = (key.curve.key_size + 7) // 8
         if len(raw) == 2 * side:  # browsers write both numbers side by side instead of as DER
-            forms.append(utils.encode_dss_signature(int.from_bytes(raw[:side], "big"), int.from_bytes(raw[side:], "big")))
+            forms.append(
+                utils.encode_dss_signature(int.from_bytes(raw[:side], "big"), int.from_bytes(raw[side:], "big"))
+            )
     for form in forms:
         for digest in (hashes.SHA256(), hashes.SHA384()):
             try:
@@ -239,7 +250,12 @@ def _timestamp(signed: dict[str, Any]) -> str:
         if pem := text(signed.get("timestampCert")):
             certificates += x509.load_pem_x509_certificates(pem.encode())
         message = attributes.untag().dump()
-        hashed = {"sha256": hashes.SHA256, "sha384": hashes.SHA384, "sha512": hashes.SHA512, "sha1": hashes.SHA1}[kind]()
+        known: dict[str, hashes.HashAlgorithm] = {
+            "sha256": hashes.SHA256(),
+            "sha384": hashes.SHA384(),
+            "sha512": hashes.SHA512(),
+        }
+        hashed = known[kind]
         for certificate in certificates:
             key = certificate.public_key()
             try:
@@ -270,7 +286,11 @@ def _pages(package: zipfile.ZipFile) -> list[Fact]:
         except ValueError:
             continue
         if isinstance(row, dict) and (address := text(row.get("url"))):
-            facts.append(Fact("web capture: page", ", ".join(filter(None, (address, text(row.get("ts")), text(row.get("title")))))))
+            facts.append(
+                Fact(
+                    "web capture: page", ", ".join(filter(None, (address, text(row.get("ts")), text(row.get("title")))))
+                )
+            )
     return facts[:_LISTED]
 
 
@@ -295,8 +315,11 @@ def _pictures(package: zipfile.ZipFile) -> Iterator[Held]:
                     data = record.content_stream().read()
                     yield Held(
                         record.rec_headers.get_header("WARC-Target-URI") or "not stated",
-                        record.rec_headers.get_header("WARC-Date") or "not stated", kind, data, _digest(record),
-                    )  # fmt: skip
+                        record.rec_headers.get_header("WARC-Date") or "not stated",
+                        kind,
+                        data,
+                        _digest(record),
+                    )
         except ArchiveLoadFailed as exc:
             raise ValueError(f"{name} is not a readable archive: {exc}") from exc
 

@@ -16,7 +16,17 @@ from forensics.pictures.metadata import encodings
 ALIASES = {
     "path": ("image_path", "path", "file", "file_name", "filename", "filepath", "image_file", "local_path"),
     "caption": (
-        "caption", "text", "title", "description", "prompt", "top_caption", "txt", "alt", "alt_text", "tags", "tag_string",
+        "caption",
+        "text",
+        "title",
+        "description",
+        "prompt",
+        "top_caption",
+        "txt",
+        "alt",
+        "alt_text",
+        "tags",
+        "tag_string",
     ),
     "creator": ("creator", "artist", "author", "artist_name", "photographer", "tag_string_artist"),
     "training_id": ("training_id", "id", "key", "image_id", "sample_id"),
@@ -27,7 +37,7 @@ ALIASES = {
     "rights_holder": ("rights_holder", "copyright"),
     "fetched_at": ("fetched_at",),
     "repetitions": ("repetitions", "copies"),
-}  # fmt: skip
+}
 """Column names understood in tables, side files and metadata; the first one that holds something wins."""
 _LISTS = frozenset({"tags", "tag_string", "creator", "artist", "author", "artist_name"})
 """Names whose lists are one statement; a list under another name holds alternatives."""
@@ -57,7 +67,7 @@ def normalised(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def plain(value: object) -> str:
-    """A value as text: bytes decoded, nothing and NaN empty, numbers without a false fraction, line ends as one kind."""
+    """A value as text: bytes decoded, nothing and NaN empty, no false fractions, one kind of line ends."""
     return valued(value).text
 
 
@@ -78,7 +88,9 @@ def valued(value: object, name: str = "") -> Value:
         read = encodings.decoded(bytes(value), "UTF-8")
         return Value(_clean(read.value), read.code)
     if isinstance(value, Mapping):
-        return next((valued(value[n], name) for n in ("name", "text", "caption", "title", "value") if n in value), Value(""))
+        return next(
+            (valued(value[n], name) for n in ("name", "text", "caption", "title", "value") if n in value), Value("")
+        )
     if isinstance(value, list | tuple):
         parts = [part for part in (valued(one, name).text for one in value) if part]
         if name in _LISTS:

@@ -1,7 +1,7 @@
 """Graphs by the table of node types: followed where a rule is there, named where none is.
 
-Sources: the published definitions of the nodes (ComfyUI, efficiency-nodes, rgthree, WAS, KJNodes, Comfyroll, Impact Pack)
-and reports of prompts that readers of such graphs exchanged or invented.
+Sources: the published definitions of the nodes (ComfyUI, efficiency-nodes, rgthree, WAS, KJNodes, Comfyroll, Impact
+Pack) and reports of prompts that readers of such graphs exchanged or invented.
 """
 
 from __future__ import annotations
@@ -49,21 +49,39 @@ def test_an_unknown_node_before_the_model_is_named() -> None:
 
 def test_lora_and_vae_are_found_along_the_model() -> None:
     graph = with_nodes(
-        n10=node("LoraLoader", model=["31", 0], clip=["4", 1], lora_name="ink.safetensors", strength_model=0.7, strength_clip=1),
+        n10=node(
+            "LoraLoader",
+            model=["31", 0],
+            clip=["4", 1],
+            lora_name="ink.safetensors",
+            strength_model=0.7,
+            strength_clip=1,
+        ),
         n31=node(
-            "Power Lora Loader (rgthree)", model=["32", 0], lora_1={"on": True, "lora": "a.safetensors", "strength": 0.5},
+            "Power Lora Loader (rgthree)",
+            model=["32", 0],
+            lora_1={"on": True, "lora": "a.safetensors", "strength": 0.5},
             lora_2={"on": False, "lora": "b.safetensors", "strength": 1},
         ),
         n32=node("CR Apply LoRA Stack", model=["4", 0], clip=["4", 1], lora_stack=["33", 0]),
-        n33=node("CR LoRA Stack", switch_1="On", lora_name_1="c.safetensors", model_weight_1=0.3, switch_2="Off",
-                 lora_name_2="d.safetensors", model_weight_2=1.0),
+        n33=node(
+            "CR LoRA Stack",
+            switch_1="On",
+            lora_name_1="c.safetensors",
+            model_weight_1=0.3,
+            switch_2="Off",
+            lora_name_2="d.safetensors",
+            model_weight_2=1.0,
+        ),
         n8=node("VAEDecode", samples=["3", 0], vae=["34", 0]),
         n34=node("VAELoader", vae_name="painter-vae.safetensors"),
-    )  # fmt: skip
+    )
     record = one(graph)
     assert record.loras == (
-        Lora("c.safetensors", 0.3), Lora("a.safetensors", 0.5), Lora("ink.safetensors", 0.7),
-    )  # fmt: skip
+        Lora("c.safetensors", 0.3),
+        Lora("a.safetensors", 0.5),
+        Lora("ink.safetensors", 0.7),
+    )
     assert record.vae == "painter-vae.safetensors"
     assert record.model == "v1-5-pruned-emaonly.safetensors"
     assert record.problems == ()
@@ -75,10 +93,19 @@ def test_contexts_hold_each_value_under_its_name() -> None:
         n41=node("Context (rgthree)", base_ctx=["40", 0], latent=["5", 0]),
         n42=node("Context Switch (rgthree)", ctx_01=["41", 0]),
         n3=node(
-            "KSampler", seed=["42", 8], steps=20, cfg=8.0, sampler_name="euler", scheduler="normal", denoise=1,
-            model=["42", 1], positive=["42", 4], negative=["42", 5], latent_image=["42", 6],
+            "KSampler",
+            seed=["42", 8],
+            steps=20,
+            cfg=8.0,
+            sampler_name="euler",
+            scheduler="normal",
+            denoise=1,
+            model=["42", 1],
+            positive=["42", 4],
+            negative=["42", 5],
+            latent_image=["42", 6],
         ),
-    )  # fmt: skip
+    )
     record = one(graph)
     assert (record.prompt, record.negative_prompt, record.seed) == ("a hare, ink", "text", 77)
     assert (record.width, record.height) == (512, 768)
@@ -97,12 +124,16 @@ def test_zeroed_conditioning_is_no_prompt_and_combined_ones_are_both() -> None:
 
 
 def test_double_encoders_and_guidance() -> None:
-    flux = with_nodes(n6=node("CLIPTextEncodeFlux", clip_l="a hare", t5xxl="a hare in the grass", guidance=3.5, clip=["4", 1]))
+    flux = with_nodes(
+        n6=node("CLIPTextEncodeFlux", clip_l="a hare", t5xxl="a hare in the grass", guidance=3.5, clip=["4", 1])
+    )
     flux["3"]["inputs"]["cfg"] = 1.0
     record = one(flux)
     assert (record.prompt, record.guidance) == ("a hare\na hare in the grass", 1.0)
     assert ("flux guidance", "3.5") in [(f.name, f.value) for f in record.further]
-    sdxl = with_nodes(n6=node("CLIPTextEncodeSDXL", text_g="a hare", text_l="ink", width=1024, height=1024, clip=["4", 1]))
+    sdxl = with_nodes(
+        n6=node("CLIPTextEncodeSDXL", text_g="a hare", text_l="ink", width=1024, height=1024, clip=["4", 1])
+    )
     assert one(sdxl).prompt == "a hare\nink"
 
 
@@ -114,16 +145,26 @@ def test_double_encoders_and_guidance() -> None:
         (node("Any Switch (rgthree)", any_02=["61", 0]), "second"),
         (node("LazySwitchKJ", switch=True, on_false=["60", 0], on_true=["61", 0]), "second"),
         (node("StringConcatenate", string_a=["60", 0], string_b=["61", 0], delimiter=" and "), "first and second"),
-        (node("JoinStringMulti", inputcount=2, string_1=["60", 0], string_2=["61", 0], delimiter="; "), "first; second"),
+        (
+            node("JoinStringMulti", inputcount=2, string_1=["60", 0], string_2=["61", 0], delimiter="; "),
+            "first; second",
+        ),
         (node("StringReplace", string=["60", 0], find="fir", replace="la"), "last"),
-        (node("ImpactWildcardProcessor", wildcard_text="__animal__", populated_text="a stoat", mode="populate", seed=1), "a stoat"),
+        (
+            node(
+                "ImpactWildcardProcessor", wildcard_text="__animal__", populated_text="a stoat", mode="populate", seed=1
+            ),
+            "a stoat",
+        ),
     ],
 )
 def test_switches_and_joined_texts(switch: dict[str, Any], expected: str) -> None:
     graph = with_nodes(
-        n6=node("CLIPTextEncode", text=["62", 0], clip=["4", 1]), n60=node("PrimitiveString", value="first"),
-        n61=node("Text Multiline", text="second"), n62=switch,
-    )  # fmt: skip
+        n6=node("CLIPTextEncode", text=["62", 0], clip=["4", 1]),
+        n60=node("PrimitiveString", value="first"),
+        n61=node("Text Multiline", text="second"),
+        n62=switch,
+    )
     record = one(graph)
     assert record.prompt == expected
     assert record.problems == ()
@@ -131,9 +172,10 @@ def test_switches_and_joined_texts(switch: dict[str, Any], expected: str) -> Non
 
 def test_a_switch_without_a_position_is_said_and_not_guessed() -> None:
     graph = with_nodes(
-        n6=node("CLIPTextEncode", text=["62", 0], clip=["4", 1]), n60=node("PrimitiveString", value="first"),
+        n6=node("CLIPTextEncode", text=["62", 0], clip=["4", 1]),
+        n60=node("PrimitiveString", value="first"),
         n62=node("CR Text Input Switch", text1=["60", 0], text2=["60", 0]),
-    )  # fmt: skip
+    )
     record = one(graph)
     assert record.prompt == ""
     assert any("position is not stated" in problem for problem in record.problems)
@@ -151,8 +193,15 @@ def test_custom_sampler_with_guider_and_split_spacing() -> None:
         "8": node("BasicScheduler", model=["2", 0], scheduler="beta", steps=24, denoise=1),
         "10": node("SplitSigmas", sigmas=["8", 0], step=3),
         "11": node("EmptySD3LatentImage", width=1024, height=768, batch_size=1),
-        "12": node("SamplerCustomAdvanced", noise=["6", 0], guider=["5", 0], sampler=["7", 0], sigmas=["10", 1], latent_image=["11", 0]),
-    }  # fmt: skip
+        "12": node(
+            "SamplerCustomAdvanced",
+            noise=["6", 0],
+            guider=["5", 0],
+            sampler=["7", 0],
+            sigmas=["10", 1],
+            latent_image=["11", 0],
+        ),
+    }
     record = one(graph)
     assert (record.prompt, record.negative_prompt, record.seed, record.steps) == ("a hare", "", 12, 24)
     assert (record.guidance, record.sampler, record.scheduler) == (3.5, "euler", "beta")
@@ -178,9 +227,15 @@ def drawn(**changes: Any) -> dict[str, Any]:
 def test_muted_nodes_are_out_and_bypassed_ones_bridged() -> None:
     graph = drawn()
     graph["nodes"].append(
-        {"id": 20, "type": "LoraLoader", "mode": 4, "inputs": [{"name": "model", "type": "MODEL", "link": 3}],
-         "outputs": [{"name": "MODEL", "type": "MODEL"}], "widgets_values": ["skipped.safetensors", 1, 1]}
-    )  # fmt: skip
+        {
+            "id": 20,
+            "type": "LoraLoader",
+            "mode": 4,
+            "inputs": [{"name": "model", "type": "MODEL", "link": 3}],
+            "outputs": [{"name": "MODEL", "type": "MODEL"}],
+            "widgets_values": ["skipped.safetensors", 1, 1],
+        }
+    )
     graph["links"][2] = [3, 4, 0, 20, 0, "MODEL"]
     graph["links"].append([30, 20, 0, 3, 0, "MODEL"])
     graph["nodes"][4]["inputs"][0]["link"] = 30
@@ -196,11 +251,21 @@ def test_muted_nodes_are_out_and_bypassed_ones_bridged() -> None:
 def test_set_and_get_nodes_are_joined() -> None:
     graph = drawn()
     graph["nodes"] += [
-        {"id": 21, "type": "SetNode", "inputs": [{"name": "CONDITIONING", "type": "CONDITIONING", "link": 40}],
-         "outputs": [{"name": "*", "type": "*"}], "widgets_values": ["pos"]},
-        {"id": 22, "type": "GetNode", "inputs": [], "outputs": [{"name": "CONDITIONING", "type": "CONDITIONING"}],
-         "widgets_values": ["pos"]},
-    ]  # fmt: skip
+        {
+            "id": 21,
+            "type": "SetNode",
+            "inputs": [{"name": "CONDITIONING", "type": "CONDITIONING", "link": 40}],
+            "outputs": [{"name": "*", "type": "*"}],
+            "widgets_values": ["pos"],
+        },
+        {
+            "id": 22,
+            "type": "GetNode",
+            "inputs": [],
+            "outputs": [{"name": "CONDITIONING", "type": "CONDITIONING"}],
+            "widgets_values": ["pos"],
+        },
+    ]
     graph["links"] += [[40, 6, 0, 21, 0, "CONDITIONING"], [41, 22, 0, 3, 1, "CONDITIONING"]]
     graph["nodes"][4]["inputs"][1]["link"] = 41
     assert one(graph, "workflow").prompt == "a hare, ink"
@@ -208,14 +273,28 @@ def test_set_and_get_nodes_are_joined() -> None:
 
 def test_a_drawn_subgraph_is_opened_with_the_values_on_its_face() -> None:
     inner = {
-        "id": "f2fdebf6-dfaf-43b6-9eb2-7f70613cfdc1", "name": "Text to image",
+        "id": "f2fdebf6-dfaf-43b6-9eb2-7f70613cfdc1",
+        "name": "Text to image",
         "nodes": [
-            {"id": 27, "type": "CLIPTextEncode", "inputs": [{"name": "clip", "link": 11}], "widgets_values": ["inside"]},
+            {
+                "id": 27,
+                "type": "CLIPTextEncode",
+                "inputs": [{"name": "clip", "link": 11}],
+                "widgets_values": ["inside"],
+            },
             {"id": 33, "type": "CLIPTextEncode", "inputs": [{"name": "clip", "link": 12}], "widgets_values": ["text"]},
             {"id": 4, "type": "CheckpointLoaderSimple", "inputs": [], "widgets_values": ["ink.safetensors"]},
-            {"id": 31, "type": "KSampler", "inputs": [
-                {"name": "model", "link": 13}, {"name": "positive", "link": 14}, {"name": "negative", "link": 15},
-                {"name": "latent_image", "link": 16}], "widgets_values": [42, "fixed", 20, 7, "euler", "simple", 1]},
+            {
+                "id": 31,
+                "type": "KSampler",
+                "inputs": [
+                    {"name": "model", "link": 13},
+                    {"name": "positive", "link": 14},
+                    {"name": "negative", "link": 15},
+                    {"name": "latent_image", "link": 16},
+                ],
+                "widgets_values": [42, "fixed", 20, 7, "euler", "simple", 1],
+            },
         ],
         "links": [
             {"id": 11, "origin_id": 4, "origin_slot": 1, "target_id": 27, "target_slot": 0, "type": "CLIP"},
@@ -226,18 +305,23 @@ def test_a_drawn_subgraph_is_opened_with_the_values_on_its_face() -> None:
             {"id": 16, "origin_id": -10, "origin_slot": 0, "target_id": 31, "target_slot": 3, "type": "LATENT"},
             {"id": 17, "origin_id": 31, "origin_slot": 0, "target_id": -20, "target_slot": 0, "type": "LATENT"},
         ],
-    }  # fmt: skip
+    }
     graph = {
         "nodes": [
-            {"id": 57, "type": inner["id"], "inputs": [{"name": "latent", "link": 2}],
-             "outputs": [{"name": "LATENT", "type": "LATENT", "links": [1]}],
-             "properties": {"proxyWidgets": [["27", "text"]]}, "widgets_values": ["a hare from the face"]},
+            {
+                "id": 57,
+                "type": inner["id"],
+                "inputs": [{"name": "latent", "link": 2}],
+                "outputs": [{"name": "LATENT", "type": "LATENT", "links": [1]}],
+                "properties": {"proxyWidgets": [["27", "text"]]},
+                "widgets_values": ["a hare from the face"],
+            },
             {"id": 5, "type": "EmptyLatentImage", "inputs": [], "widgets_values": [640, 512, 1]},
             {"id": 9, "type": "VAEDecode", "inputs": [{"name": "samples", "link": 1}]},
         ],
         "links": [[1, 57, 0, 9, 0, "LATENT"], [2, 5, 0, 57, 0, "LATENT"]],
         "definitions": {"subgraphs": [inner]},
-    }  # fmt: skip
+    }
     record = one(graph, "workflow")
     assert (record.prompt, record.negative_prompt, record.seed) == ("a hare from the face", "text", 42)
     assert (record.width, record.height, record.model) == (640, 512, "ink.safetensors")

@@ -33,7 +33,7 @@ def parse(text: str) -> GeneratorMetadata:
         f"a hare\nNegative prompt: text\n{LINE.replace(', ', ' | ')}",
         f"a hare\nNegative prompt: text\n{LINE.replace(', ', '; ')}",
         "a hare\nNegative prompt: text\n" + LINE.replace(", ", "\n"),
-        f"a hare\nNegative prompt: text\n{LINE}, Hires prompt: \"a hare, Steps: 3, Seed: 1\", Version: v1.9.4",
+        f'a hare\nNegative prompt: text\n{LINE}, Hires prompt: "a hare, Steps: 3, Seed: 1", Version: v1.9.4',
         f"\ufeffa hare\nNegative prompt: text\n{LINE}\0",
         f"a hare\nnegative prompt: text\n{LINE.lower()}",
     ],
@@ -54,7 +54,9 @@ def test_words_of_the_layout_in_the_prompt_stay_there() -> None:
 
 def test_json_and_quotation_marks_are_one_value() -> None:
     resources = '[{"type": "lora", "weight": 0.4, "modelName": "Seed: 7, Steps: 3", "modelVersionName": "v2"}]'
-    record = parse(f'a hare\n{LINE}, ADetailer prompt: "a, b: \\"c\\"\\nd", Civitai resources: {resources}, Clip skip: 2')
+    record = parse(
+        f'a hare\n{LINE}, ADetailer prompt: "a, b: \\"c\\"\\nd", Civitai resources: {resources}, Clip skip: 2'
+    )
     stated = {fact.name: fact.value for fact in record.further}
     assert stated["ADetailer prompt"] == 'a, b: "c"\nd'
     assert json.loads(stated["Civitai resources"]) == json.loads(resources)
@@ -64,8 +66,13 @@ def test_json_and_quotation_marks_are_one_value() -> None:
 
 
 def test_lora_in_prompt_hashes_and_resources() -> None:
-    text = f'a hare <lora:ink-artist:0.8> <lyco:wash:0.5:0.3>\n{LINE}, Lora hashes: "ink-artist: 1a2b3c4d, other: 9f8e7d6c"'
-    assert parse(text).loras == (Lora("ink-artist", 0.8, "1a2b3c4d"), Lora("wash", 0.5), Lora("other", None, "9f8e7d6c"))
+    text = f"a hare <lora:ink-artist:0.8> <lyco:wash:0.5:0.3>\n{LINE}, "
+    text += 'Lora hashes: "ink-artist: 1a2b3c4d, other: 9f8e7d6c"'
+    assert parse(text).loras == (
+        Lora("ink-artist", 0.8, "1a2b3c4d"),
+        Lora("wash", 0.5),
+        Lora("other", None, "9f8e7d6c"),
+    )
 
 
 def test_what_no_rule_covers_is_kept_verbatim() -> None:
@@ -104,7 +111,9 @@ def test_a_long_value_is_kept_whole() -> None:
 
 
 def test_a_text_cut_in_the_middle_of_the_line_gives_what_is_there() -> None:
-    record = parse('a hare\nNegative prompt: text\nSteps: 25, Sampler: Euler a, CFG scale: 7, Seed: 42, Hashes: {"model": "01')
+    record = parse(
+        'a hare\nNegative prompt: text\nSteps: 25, Sampler: Euler a, CFG scale: 7, Seed: 42, Hashes: {"model": "01'
+    )
     assert (record.prompt, record.seed) == ("a hare", 42)
     assert any('{"model": "01' in fact.value for fact in record.further)
 

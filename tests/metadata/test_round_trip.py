@@ -10,4 +10,4 @@ from tests.metadata.writers import GRAMMARS
 
 @pytest.mark.parametrize("grammar", GRAMMARS)
 def test_what_a_generator_writes_is_read_back(grammar: str) -> None:
-    property_of(grammar, 120)()
+    property_of(grammar, 60)()

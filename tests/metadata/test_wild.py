@@ -26,7 +26,9 @@ def test_the_right_values_are_found(name: str) -> None:
 
 def test_a_judgement_can_fail() -> None:
     other = wild.record("web UI", prompt="a fox")
-    assert wild.record("web UI", prompt="a hare in the grass, ink drawing")(ROOT / "in" / "a1111-hashes.png").wrong == ""
+    assert (
+        wild.record("web UI", prompt="a hare in the grass, ink drawing")(ROOT / "in" / "a1111-hashes.png").wrong == ""
+    )
     assert other(ROOT / "in" / "a1111-hashes.png").wrong
     assert wild.refused("format")(ROOT / "in" / "original.png").wrong == "not refused"
     assert wild.entries([("a",)], "caption")(ROOT / "src" / "hf-parquet").wrong

@@ -28,12 +28,32 @@ class Written:
     further: Mapping[str, str] = field(default_factory=dict)
 
 
-LETTERS = st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs", "M"), exclude_characters="\x85\u2028\u2029")
+LETTERS = st.characters(
+    codec="utf-8", categories=("L", "N", "P", "S", "Zs", "M"), exclude_characters="\x85\u2028\u2029"
+)
 LINE = st.text(alphabet=LETTERS, min_size=1, max_size=24).map(str.strip).filter(bool)
 TRAPS = st.sampled_from(
-    ["Steps: 3", "Seed: 7, Size: 3x4", "(ink:1.2)", "[a:b:0.5]", "{hare|fox}", '"quoted, text"', "\\\\", "a, b: c", "Model: x",
-     '{"seed": 1}', "CFG scale: 7", "Version: 2", "草むら", "أرنب", "🐇", "--ar 3:2", "a | b", "c; d"]
-)  # fmt: skip
+    [
+        "Steps: 3",
+        "Seed: 7, Size: 3x4",
+        "(ink:1.2)",
+        "[a:b:0.5]",
+        "{hare|fox}",
+        '"quoted, text"',
+        "\\\\",
+        "a, b: c",
+        "Model: x",
+        '{"seed": 1}',
+        "CFG scale: 7",
+        "Version: 2",
+        "草むら",
+        "أرنب",
+        "🐇",
+        "--ar 3:2",
+        "a | b",
+        "c; d",
+    ]
+)
 SEED = st.integers(0, 2**64 - 1)
 STEPS = st.integers(1, 150)
 SAMPLERS = st.sampled_from(["Euler a", "DPM++ 2M", "DDIM", "LCM", "UniPC", "Heun", "LMS", "DPM adaptive", "Restart"])
@@ -64,9 +84,21 @@ def _quoted(value: str) -> str:
 
 VALUE = LINE.filter(lambda v: not v.startswith('"'))
 EXTRA = st.sampled_from(
-    ["Hires upscale", "ControlNet 0", "ADetailer model", "RNG", "NGMS", "Refiner", "Token merging ratio", "Pad conds",
-     "Beta schedule type", "Emphasis", "Wildcard prompt", "Variation seed strength"]
-)  # fmt: skip
+    [
+        "Hires upscale",
+        "ControlNet 0",
+        "ADetailer model",
+        "RNG",
+        "NGMS",
+        "Refiner",
+        "Token merging ratio",
+        "Pad conds",
+        "Beta schedule type",
+        "Emphasis",
+        "Wildcard prompt",
+        "Variation seed strength",
+    ]
+)
 
 
 @st.composite
@@ -74,11 +106,18 @@ def webui(draw: Draw) -> Written:
     """AUTOMATIC1111's own line, with or without negative prompt and templates."""
     prompt, negative = draw(prompts()), draw(st.just("") | prompts())
     values = {
-        "Steps": str(draw(STEPS)), "Sampler": draw(SAMPLERS), "CFG scale": f"{draw(SCALE):g}", "Seed": str(draw(SEED)),
-        "Size": f"{draw(SIDE)}x{draw(SIDE)}", "Model hash": draw(HASH), "Model": draw(VALUE),
-    }  # fmt: skip
+        "Steps": str(draw(STEPS)),
+        "Sampler": draw(SAMPLERS),
+        "CFG scale": f"{draw(SCALE):g}",
+        "Seed": str(draw(SEED)),
+        "Size": f"{draw(SIDE)}x{draw(SIDE)}",
+        "Model hash": draw(HASH),
+        "Model": draw(VALUE),
+    }
     extra = draw(st.dictionaries(EXTRA, VALUE, max_size=4))
-    resources = draw(st.just([]) | st.lists(st.fixed_dictionaries({"type": st.just("lora"), "modelName": LINE}), max_size=3))
+    resources = draw(
+        st.just([]) | st.lists(st.fixed_dictionaries({"type": st.just("lora"), "modelName": LINE}), max_size=3)
+    )
     line = ", ".join(f"{name}: {_quoted(value)}" for name, value in (values | extra).items())
     further = dict(extra)
     if resources:
@@ -93,10 +132,19 @@ def webui(draw: Draw) -> Written:
         further["Template"] = template
     width, height = map(int, values["Size"].split("x"))
     expected = {
-        "prompt": prompt, "negative_prompt": negative, "steps": int(values["Steps"]), "seed": int(values["Seed"]),
-        "sampler": values["Sampler"], "guidance": float(values["CFG scale"]), "model": values["Model"],
-        "model_hash": values["Model hash"], "width": width, "height": height, "rest": "", "problems": (),
-    }  # fmt: skip
+        "prompt": prompt,
+        "negative_prompt": negative,
+        "steps": int(values["Steps"]),
+        "seed": int(values["Seed"]),
+        "sampler": values["Sampler"],
+        "guidance": float(values["CFG scale"]),
+        "model": values["Model"],
+        "model_hash": values["Model hash"],
+        "width": width,
+        "height": height,
+        "rest": "",
+        "problems": (),
+    }
     name = draw(st.sampled_from(["parameters", "EXIF UserComment", "comment", "XMP dc:description"]))
     return Written({name: body}, "Stable Diffusion web UI v1.10.1", expected, further=further)
 
@@ -111,9 +159,17 @@ def webui_pipes(draw: Draw) -> Written:
         f"Parser: Full parser | Model: {model} | Model hash: {draw(HASH)} | Version: 42c6147"
     )
     expected = {
-        "prompt": prompt, "negative_prompt": negative, "seed": seed, "steps": steps, "guidance": scale, "model": model,
-        "sampler": "DPM++ 2M Karras, ancestral", "width": 512, "height": 768, "rest": "",
-    }  # fmt: skip
+        "prompt": prompt,
+        "negative_prompt": negative,
+        "seed": seed,
+        "steps": steps,
+        "guidance": scale,
+        "model": model,
+        "sampler": "DPM++ 2M Karras, ancestral",
+        "width": 512,
+        "height": 768,
+        "rest": "",
+    }
     return Written({"parameters": f"{prompt}\nNegative prompt: {negative}\n{line}"}, "SD.Next", expected)
 
 
@@ -123,7 +179,8 @@ def webui_one_line(draw: Draw) -> Written:
     prompt, negative = draw(prompts(1, traps=False)), draw(prompts(1, traps=False))
     seed, steps = draw(SEED), draw(STEPS)
     text = (
-        f"{prompt} Negative prompt: {negative} Steps: {steps}, Sampler: Euler a, CFG scale: 7, Seed: {seed}, Size: 512x512, "
+        f"{prompt} Negative prompt: {negative} Steps: {steps}, Sampler: Euler a, CFG scale: 7, "
+        f"Seed: {seed}, Size: 512x512, "
         "Model: m"
     )
     expected = {"prompt": prompt, "negative_prompt": negative, "seed": seed, "steps": steps, "model": "m"}
@@ -176,7 +233,9 @@ def comfyui(draw: Draw) -> Written:
     loader = add("CheckpointLoaderSimple", ckpt_name=model)
     chain = loader
     for name, strength in loras:
-        chain = add("LoraLoader", model=chain, clip=[loader[0], 1], lora_name=name, strength_model=strength, strength_clip=1)
+        chain = add(
+            "LoraLoader", model=chain, clip=[loader[0], 1], lora_name=name, strength_model=strength, strength_clip=1
+        )
     if draw(st.booleans()):
         chain = add("ModelSamplingFlux", model=chain, max_shift=1.15)
     width, height = draw(SIDE), draw(SIDE)
@@ -201,14 +260,31 @@ def comfyui(draw: Draw) -> Written:
         ends[1] = add("ConditioningZeroOut", conditioning=ends[1])
     seed: Any = add("Seed (rgthree)", seed=values["seed"]) if draw(st.booleans()) else values["seed"]
     sampler = add(
-        "KSampler", seed=seed, steps=values["steps"], cfg=values["cfg"], sampler_name="euler", scheduler="normal", denoise=1.0,
-        model=chain, positive=ends[0], negative=ends[1], latent_image=latent,
-    )  # fmt: skip
+        "KSampler",
+        seed=seed,
+        steps=values["steps"],
+        cfg=values["cfg"],
+        sampler_name="euler",
+        scheduler="normal",
+        denoise=1.0,
+        model=chain,
+        positive=ends[0],
+        negative=ends[1],
+        latent_image=latent,
+    )
     add("SaveImage", images=add("VAEDecode", samples=sampler, vae=[loader[0], 2]), filename_prefix="x")
     expected = {
-        "prompt": positive, "negative_prompt": "" if zeroed else negative, "seed": values["seed"], "steps": values["steps"],
-        "guidance": values["cfg"], "model": model, "width": width, "height": height, "sampler": "euler", "problems": (),
-    }  # fmt: skip
+        "prompt": positive,
+        "negative_prompt": "" if zeroed else negative,
+        "seed": values["seed"],
+        "steps": values["steps"],
+        "guidance": values["cfg"],
+        "model": model,
+        "width": width,
+        "height": height,
+        "sampler": "euler",
+        "problems": (),
+    }
     name = draw(st.sampled_from(["prompt", "EXIF Model"]))
     body = json.dumps(graph, ensure_ascii=draw(st.booleans()))
     return Written({name: f"prompt:{body}" if name == "EXIF Model" else body}, "ComfyUI", expected, tuple(loras))
@@ -222,16 +298,29 @@ def swarmui(draw: Draw) -> Written:
     """SwarmUI's object."""
     loras = draw(st.lists(st.tuples(NAME, STRENGTH), max_size=3, unique_by=lambda p: p[0]))
     record = {
-        "prompt": draw(prompts()), "negativeprompt": draw(st.just("") | prompts()), "model": draw(NAME), "seed": draw(SEED),
-        "steps": draw(STEPS), "cfgscale": draw(SCALE), "width": draw(SIDE), "height": draw(SIDE), "sampler": "euler",
-        "scheduler": "simple", "swarm_version": "0.9.6.3",
-    }  # fmt: skip
+        "prompt": draw(prompts()),
+        "negativeprompt": draw(st.just("") | prompts()),
+        "model": draw(NAME),
+        "seed": draw(SEED),
+        "steps": draw(STEPS),
+        "cfgscale": draw(SCALE),
+        "width": draw(SIDE),
+        "height": draw(SIDE),
+        "sampler": "euler",
+        "scheduler": "simple",
+        "swarm_version": "0.9.6.3",
+    }
     if loras:
         record |= {"loras": [n for n, _ in loras], "loraweights": [str(s) for _, s in loras]}
     expected = {
-        "prompt": record["prompt"], "negative_prompt": record["negativeprompt"], "model": record["model"],
-        "seed": record["seed"], "steps": record["steps"], "guidance": record["cfgscale"], "width": record["width"],
-    }  # fmt: skip
+        "prompt": record["prompt"],
+        "negative_prompt": record["negativeprompt"],
+        "model": record["model"],
+        "seed": record["seed"],
+        "steps": record["steps"],
+        "guidance": record["cfgscale"],
+        "width": record["width"],
+    }
     name = draw(st.sampled_from(["parameters", "EXIF UserComment"]))
     body = json.dumps({"sui_image_params": record}, indent=2, ensure_ascii=draw(st.booleans()))
     return Written({name: body}, "SwarmUI", expected, tuple(loras))
@@ -245,20 +334,37 @@ def drawthings(draw: Draw) -> Written:
     width, height = draw(SIDE), draw(SIDE)
     loras = draw(st.lists(st.tuples(NAME, STRENGTH), max_size=2, unique_by=lambda p: p[0]))
     expected = {
-        "prompt": prompt, "negative_prompt": negative, "seed": seed, "steps": steps, "guidance": scale, "model": model,
-        "width": width, "height": height,
-    }  # fmt: skip
+        "prompt": prompt,
+        "negative_prompt": negative,
+        "seed": seed,
+        "steps": steps,
+        "guidance": scale,
+        "model": model,
+        "width": width,
+        "height": height,
+    }
     if draw(st.booleans()):
         record = {
-            "c": prompt, "uc": negative, "seed": seed, "steps": steps, "scale": scale, "model": model, "sampler": "DDIM",
-            "size": f"{width}x{height}", "strength": 1, "lora": [{"model": n, "weight": w} for n, w in loras],
-        }  # fmt: skip
+            "c": prompt,
+            "uc": negative,
+            "seed": seed,
+            "steps": steps,
+            "scale": scale,
+            "model": model,
+            "sampler": "DDIM",
+            "size": f"{width}x{height}",
+            "strength": 1,
+            "lora": [{"model": n, "weight": w} for n, w in loras],
+        }
         place = draw(st.sampled_from(["EXIF UserComment", "XMP exif:UserComment"]))
-        return Written({place: json.dumps(record), "EXIF Software": "Draw Things"}, "Draw Things", expected, tuple(loras))
+        return Written(
+            {place: json.dumps(record), "EXIF Software": "Draw Things"}, "Draw Things", expected, tuple(loras)
+        )
     prompt = "\n".join(line.lstrip("-").strip() or "x" for line in prompt.split("\n"))
     expected["prompt"] = prompt
     text = (
-        f"{prompt}\n-{negative}\nSteps: {steps}, Sampler: DDIM, Guidance Scale: {scale}, Seed: {seed}, Size: {width}x{height}, "
+        f"{prompt}\n-{negative}\nSteps: {steps}, Sampler: DDIM, Guidance Scale: {scale}, Seed: {seed}, "
+        f"Size: {width}x{height}, "
         f"Model: {model}, Strength: 1.0"
     )
     return Written({"XMP dc:description": text, "XMP xmp:CreatorTool": "Draw Things"}, "Draw Things", expected)
@@ -271,23 +377,39 @@ def invokeai(draw: Draw) -> Written:
     older = draw(st.booleans())
     model = draw(NAME)
     record = {
-        "app_version": "5.0.2", "generation_mode": "txt2img", "positive_prompt": draw(prompts()),
-        "negative_prompt": draw(prompts()), "seed": draw(SEED), "steps": draw(STEPS), "scheduler": "euler",
-        "cfg_scale": draw(SCALE), "width": draw(SIDE), "height": draw(SIDE),
+        "app_version": "5.0.2",
+        "generation_mode": "txt2img",
+        "positive_prompt": draw(prompts()),
+        "negative_prompt": draw(prompts()),
+        "seed": draw(SEED),
+        "steps": draw(STEPS),
+        "scheduler": "euler",
+        "cfg_scale": draw(SCALE),
+        "width": draw(SIDE),
+        "height": draw(SIDE),
         "model": {"model_name": model} if older else {"name": model, "hash": "blake3:ab"},
         "loras": [
             {"lora": {"model_name": n}, "weight": w} if older else {"model": {"name": n, "key": "k"}, "weight": w}
             for n, w in loras
         ],
-    }  # fmt: skip
+    }
     expected = {
-        "prompt": record["positive_prompt"], "negative_prompt": record["negative_prompt"], "seed": record["seed"],
-        "steps": record["steps"], "guidance": record["cfg_scale"], "model": model, "width": record["width"],
-    }  # fmt: skip
+        "prompt": record["positive_prompt"],
+        "negative_prompt": record["negative_prompt"],
+        "seed": record["seed"],
+        "steps": record["steps"],
+        "guidance": record["cfg_scale"],
+        "model": model,
+        "width": record["width"],
+    }
     return Written({"invokeai_metadata": json.dumps(record)}, "InvokeAI 5.0.2", expected, tuple(loras))
 
 
-PLAIN = st.text(alphabet="abcdefghij ,.:;'!?()äöü草", min_size=1, max_size=40).map(lambda t: " ".join(t.split())).filter(bool)
+PLAIN = (
+    st.text(alphabet="abcdefghij ,.:;'!?()äöü草", min_size=1, max_size=40)
+    .map(lambda t: " ".join(t.split()))
+    .filter(bool)
+)
 
 
 @st.composite
@@ -295,15 +417,29 @@ def invokeai_second(draw: Draw) -> Written:
     """InvokeAI's second layout: a picture, or a sheet of one; negative prompts in square brackets."""
     prompt, negative = draw(PLAIN), draw(st.just("") | PLAIN)
     image = {
-        "prompt": [{"prompt": f"{prompt} [{negative}]" if negative else prompt, "weight": 1}], "steps": draw(STEPS),
-        "cfg_scale": draw(SCALE), "seed": draw(SEED), "sampler": "k_lms", "width": 512, "height": 640,
-    }  # fmt: skip
+        "prompt": [{"prompt": f"{prompt} [{negative}]" if negative else prompt, "weight": 1}],
+        "steps": draw(STEPS),
+        "cfg_scale": draw(SCALE),
+        "seed": draw(SEED),
+        "sampler": "k_lms",
+        "width": 512,
+        "height": 640,
+    }
     several = draw(st.booleans())
-    record = {"model_weights": "sd-1.5", "app_version": "2.3.5", **({"images": [image]} if several else {"image": image})}
+    record = {
+        "model_weights": "sd-1.5",
+        "app_version": "2.3.5",
+        **({"images": [image]} if several else {"image": image}),
+    }
     expected = {
-        "prompt": prompt, "negative_prompt": negative, "seed": image["seed"], "steps": image["steps"],
-        "guidance": image["cfg_scale"], "model": "sd-1.5", "height": 640,
-    }  # fmt: skip
+        "prompt": prompt,
+        "negative_prompt": negative,
+        "seed": image["seed"],
+        "steps": image["steps"],
+        "guidance": image["cfg_scale"],
+        "model": "sd-1.5",
+        "height": 640,
+    }
     return Written({"sd-metadata": json.dumps(record)}, "InvokeAI 2.3.5", expected)
 
 
@@ -322,19 +458,35 @@ def novelai(draw: Draw) -> Written:
     """NovelAI's entries, of the third or the fourth generation of models."""
     prompt, negative = draw(prompts()), draw(prompts())
     comment: dict[str, Any] = {
-        "steps": draw(STEPS), "height": draw(SIDE), "width": draw(SIDE), "scale": draw(SCALE), "seed": draw(SEED),
-        "noise_schedule": "karras", "sampler": "k_euler", "uc": negative, "prompt": prompt,
-    }  # fmt: skip
+        "steps": draw(STEPS),
+        "height": draw(SIDE),
+        "width": draw(SIDE),
+        "scale": draw(SCALE),
+        "seed": draw(SEED),
+        "noise_schedule": "karras",
+        "sampler": "k_euler",
+        "uc": negative,
+        "prompt": prompt,
+    }
     if draw(st.booleans()):
         comment["v4_prompt"] = {"caption": {"base_caption": prompt, "char_captions": []}}
     expected = {
-        "prompt": prompt, "negative_prompt": negative, "seed": comment["seed"], "steps": comment["steps"],
-        "guidance": comment["scale"], "model": "NovelAI Diffusion V4", "model_hash": "37442FCA", "width": comment["width"],
-    }  # fmt: skip
+        "prompt": prompt,
+        "negative_prompt": negative,
+        "seed": comment["seed"],
+        "steps": comment["steps"],
+        "guidance": comment["scale"],
+        "model": "NovelAI Diffusion V4",
+        "model_hash": "37442FCA",
+        "width": comment["width"],
+    }
     entries = {
-        "Title": "NovelAI generated image", "Description": prompt, "Software": "NovelAI",
-        "Source": "NovelAI Diffusion V4 37442FCA", "Comment": json.dumps(comment),
-    }  # fmt: skip
+        "Title": "NovelAI generated image",
+        "Description": prompt,
+        "Software": "NovelAI",
+        "Source": "NovelAI Diffusion V4 37442FCA",
+        "Comment": json.dumps(comment),
+    }
     return Written(entries, "NovelAI", expected)
 
 
@@ -344,15 +496,29 @@ def fooocus(draw: Draw) -> Written:
     lines = draw(st.lists(LINE | TRAPS, min_size=1, max_size=3))
     loras = draw(st.lists(st.tuples(NAME, STRENGTH), max_size=3, unique_by=lambda p: p[0]))
     record = {
-        "prompt": lines[0], "full_prompt": lines, "negative_prompt": draw(LINE), "seed": str(draw(SEED)), "steps": draw(STEPS),
-        "base_model": draw(NAME), "guidance_scale": draw(SCALE), "sampler": "dpmpp_2m_sde_gpu", "scheduler": "karras",
-        "resolution": "(1152, 896)", "loras": [[n, w, "ab12"] for n, w in loras], "metadata_scheme": "fooocus",
+        "prompt": lines[0],
+        "full_prompt": lines,
+        "negative_prompt": draw(LINE),
+        "seed": str(draw(SEED)),
+        "steps": draw(STEPS),
+        "base_model": draw(NAME),
+        "guidance_scale": draw(SCALE),
+        "sampler": "dpmpp_2m_sde_gpu",
+        "scheduler": "karras",
+        "resolution": "(1152, 896)",
+        "loras": [[n, w, "ab12"] for n, w in loras],
+        "metadata_scheme": "fooocus",
         "version": "Fooocus v2.5.5",
-    }  # fmt: skip
+    }
     expected = {
-        "prompt": "\n".join(lines).strip(), "negative_prompt": record["negative_prompt"], "seed": int(record["seed"]),
-        "steps": record["steps"], "guidance": record["guidance_scale"], "model": record["base_model"], "width": 1152,
-    }  # fmt: skip
+        "prompt": "\n".join(lines).strip(),
+        "negative_prompt": record["negative_prompt"],
+        "seed": int(record["seed"]),
+        "steps": record["steps"],
+        "guidance": record["guidance_scale"],
+        "model": record["base_model"],
+        "width": 1152,
+    }
     name = draw(st.sampled_from(["parameters", "EXIF UserComment"]))
     return Written({name: json.dumps(record)}, "Fooocus v2.5.5", expected, tuple(loras))
 
@@ -363,16 +529,29 @@ def easydiffusion(draw: Draw) -> Written:
     lora = draw(st.none() | NAME)
     prompt = draw(prompts().filter(lambda p: not p.startswith("{")))
     entries = {
-        "prompt": prompt, "negative_prompt": draw(LINE), "seed": str(draw(SEED)),
-        "num_inference_steps": str(draw(STEPS)), "guidance_scale": str(draw(SCALE)), "sampler_name": "euler_a", "width": "512",
-        "height": "512", "use_stable_diffusion_model": draw(NAME), "use_vae_model": "None", "use_lora_model": str(lora),
-        "lora_alpha": "0.5" if lora else "None", "clip_skip": "False",
-    }  # fmt: skip
+        "prompt": prompt,
+        "negative_prompt": draw(LINE),
+        "seed": str(draw(SEED)),
+        "num_inference_steps": str(draw(STEPS)),
+        "guidance_scale": str(draw(SCALE)),
+        "sampler_name": "euler_a",
+        "width": "512",
+        "height": "512",
+        "use_stable_diffusion_model": draw(NAME),
+        "use_vae_model": "None",
+        "use_lora_model": str(lora),
+        "lora_alpha": "0.5" if lora else "None",
+        "clip_skip": "False",
+    }
     expected = {
-        "prompt": prompt, "negative_prompt": entries["negative_prompt"], "seed": int(entries["seed"]), "vae": "",
-        "steps": int(entries["num_inference_steps"]), "guidance": float(entries["guidance_scale"]),
+        "prompt": prompt,
+        "negative_prompt": entries["negative_prompt"],
+        "seed": int(entries["seed"]),
+        "vae": "",
+        "steps": int(entries["num_inference_steps"]),
+        "guidance": float(entries["guidance_scale"]),
         "model": entries["use_stable_diffusion_model"],
-    }  # fmt: skip
+    }
     return Written(entries, "Easy Diffusion", expected, ((lora, 0.5),) if lora else ())
 
 
@@ -380,13 +559,24 @@ def easydiffusion(draw: Draw) -> Written:
 def midjourney(draw: Draw) -> Written:
     """Midjourney's description with flags and the identification of the job."""
     prompt = draw(PLAIN)
-    text = f"{prompt} --ar 3:2 --v 6.1 --stylize {draw(st.integers(0, 1000))} Job ID: 0a1b2c3d-0000-4000-8000-{draw(HASH)}ab"
+    style, last = draw(st.integers(0, 1000)), draw(HASH)
+    text = f"{prompt} --ar 3:2 --v 6.1 --stylize {style} Job ID: 0a1b2c3d-0000-4000-8000-{last}ab"
     return Written({"Description": text, "Author": "user"}, "Midjourney", {"prompt": prompt})
 
 
 GRAMMARS: dict[str, st.SearchStrategy[Written]] = {
-    "web UI": webui(), "web UI, bars": webui_pipes(), "web UI, one line": webui_one_line(),
-    "web UI, one a line": webui_lines(), "ComfyUI": comfyui(), "SwarmUI": swarmui(), "Draw Things": drawthings(),
-    "InvokeAI 3": invokeai(), "InvokeAI 2": invokeai_second(), "InvokeAI 1": invokeai_dream(), "NovelAI": novelai(),
-    "Fooocus": fooocus(), "Easy Diffusion": easydiffusion(), "Midjourney": midjourney(),
-}  # fmt: skip
+    "web UI": webui(),
+    "web UI, bars": webui_pipes(),
+    "web UI, one line": webui_one_line(),
+    "web UI, one a line": webui_lines(),
+    "ComfyUI": comfyui(),
+    "SwarmUI": swarmui(),
+    "Draw Things": drawthings(),
+    "InvokeAI 3": invokeai(),
+    "InvokeAI 2": invokeai_second(),
+    "InvokeAI 1": invokeai_dream(),
+    "NovelAI": novelai(),
+    "Fooocus": fooocus(),
+    "Easy Diffusion": easydiffusion(),
+    "Midjourney": midjourney(),
+}

@@ -1,7 +1,8 @@
 """Sources as people and programs leave them: words found beside pictures in every custom, everything else counted.
 
-Sources of the layouts: kohya_ss (`.caption`), gallery-dl (`NAME.ext.json`), Hugging Face's imagefolder (`metadata.jsonl`) and
-Parquet exports, WebDataset's naming of members, img2dataset's three output formats, spreadsheets of several locales.
+Sources of the layouts: kohya_ss (`.caption`), gallery-dl (`NAME.ext.json`), Hugging Face's imagefolder
+(`metadata.jsonl`) and Parquet exports, WebDataset's naming of members, img2dataset's three output formats,
+spreadsheets of several locales.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ from forensics.errors import IndexError_
 from forensics.retrieval import words
 from forensics.retrieval.building.build import build
 from forensics.retrieval.building.entries import Entry, Source
-from forensics.retrieval.readers.native import LanceIndex
 from forensics.retrieval.building.sources import open_source
 from forensics.retrieval.readers.layout import Excluded
+from forensics.retrieval.readers.native import LanceIndex
 
 
 def picture(seed: int, container: str = "PNG") -> bytes:
@@ -45,10 +46,15 @@ def left_out(source: Source) -> dict[str, str]:
 
 
 SIDE = {
-    "a.caption": b"by suffix", "b.jpg.txt": b"behind the name", "c.txt": "\ufeffmarked\r\n".encode(), "D.TXT": b"capitals",
+    "a.caption": b"by suffix",
+    "b.jpg.txt": b"behind the name",
+    "c.txt": "\ufeffmarked\r\n".encode(),
+    "D.TXT": b"capitals",
     "e.jpg.json": b'{"Caption": "json", "Artist": ["A. Painter", "B. Painter"], "tags": ["x"]}',
-    "f.txt": "größe".encode("utf-16"), "g.txt": "größe".encode("latin-1"), "h.text": b"text",
-}  # fmt: skip
+    "f.txt": "größe".encode("utf-16"),
+    "g.txt": "größe".encode("latin-1"),
+    "h.text": b"text",
+}
 
 
 def test_side_files_of_every_custom(tmp_path: Path) -> None:
@@ -61,9 +67,16 @@ def test_side_files_of_every_custom(tmp_path: Path) -> None:
     source = open_source(tmp_path)
     found = {e.path: e for e in source.entries if isinstance(e, Entry)}
     assert {name: e.caption for name, e in found.items()} == {
-        "a.jpg": "by suffix", "b.jpg": "behind the name", "c.jpg": "marked", "D.JPG": "capitals", "e.jpg": "json",
-        "f.jpg": "größe", "g.jpg": "größe", "h.jpg": "text", "i.jpg": "",
-    }  # fmt: skip
+        "a.jpg": "by suffix",
+        "b.jpg": "behind the name",
+        "c.jpg": "marked",
+        "D.JPG": "capitals",
+        "e.jpg": "json",
+        "f.jpg": "größe",
+        "g.jpg": "größe",
+        "h.jpg": "text",
+        "i.jpg": "",
+    }
     assert found["e.jpg"].creator == "A. Painter, B. Painter"
     assert found["g.jpg"].remarks == ("caption that is no UTF-8, read as Latin-1",)
     assert source.not_looked_at == ("1 file *.jpg", "1 file *.psd")
@@ -80,14 +93,18 @@ def test_a_table_for_the_folder(tmp_path: Path, table: str) -> None:
     else:
         (tmp_path / "train" / table).write_text("file_name,text\na.png,a hare\nb.png,a fox\n", encoding="utf-8")
     (tmp_path / "train" / "b.txt").write_text("its own file wins")
-    assert captions(open_source(tmp_path)) == {"train/a.png": "a hare", "train/b.png": "its own file wins", "train/c.png": ""}
+    assert captions(open_source(tmp_path)) == {
+        "train/a.png": "a hare",
+        "train/b.png": "its own file wins",
+        "train/c.png": "",
+    }
 
 
 @pytest.mark.parametrize(
     "text",
     [
         "file;caption;artist\na.png;a hare, in ink;A\n",
-        "File , Caption, Artist\na.png, \"a hare, in ink\",A\n",
+        'File , Caption, Artist\na.png, "a hare, in ink",A\n',
         "FILE\tCAPTION\tARTIST\na.png\ta hare, in ink\tA\n",
         "\ufefffile_name|text|creator\r\na.png|a hare, in ink|A\r\n",
         '"file","caption","artist"\n"a.png","a hare, in ink","A"\n',
@@ -112,10 +129,19 @@ def test_paths_with_backslashes_and_in_another_form_of_the_same_letters(tmp_path
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
-        (None, ""), (float("nan"), ""), (4.0, "4"), (2.5, "2.5"), (b"a.jpg", "a.jpg"), (" \ufeffa\r\nb\r", "a\nb"), ("NaN", ""),
-        (["first", "second"], "first"), ({"name": "A. Painter", "id": 3}, "A. Painter"), ([], ""), (np.float32(3).item(), "3"),
+        (None, ""),
+        (float("nan"), ""),
+        (4.0, "4"),
+        (2.5, "2.5"),
+        (b"a.jpg", "a.jpg"),
+        (" \ufeffa\r\nb\r", "a\nb"),
+        ("NaN", ""),
+        (["first", "second"], "first"),
+        ({"name": "A. Painter", "id": 3}, "A. Painter"),
+        ([], ""),
+        (np.float32(3).item(), "3"),
     ],
-)  # fmt: skip
+)
 def test_values_of_cells(value: object, expected: str) -> None:
     assert words.plain(value) == expected
 
@@ -135,13 +161,17 @@ def tar(path: Path, members: dict[str, bytes]) -> None:
 
 def test_tars_with_words_as_members(tmp_path: Path) -> None:
     png = picture(5)
-    tar(tmp_path / "cc12m-train-0000.tar", {"a.jpg": png, "a.txt": b"a hare", "a.json": b'{"url": "u", "key": "k1"}',
-                                            "b.PNG": png, "b.TXT": b"a fox"})  # fmt: skip
+    tar(
+        tmp_path / "cc12m-train-0000.tar",
+        {"a.jpg": png, "a.txt": b"a hare", "a.json": b'{"url": "u", "key": "k1"}', "b.PNG": png, "b.TXT": b"a fox"},
+    )
     tar(tmp_path / "second.tar.gz", {"d/a.png": png, "d/a.caption": b"deeper"})
     found = [e for e in open_source(tmp_path).entries if isinstance(e, Entry)]
     assert [(e.training_id, e.caption, e.url) for e in found] == [
-        ("k1", "a hare", "u"), ("cc12m-train-0000/b", "a fox", ""), ("second/d/a", "deeper", ""),
-    ]  # fmt: skip
+        ("k1", "a hare", "u"),
+        ("cc12m-train-0000/b", "a fox", ""),
+        ("second/d/a", "deeper", ""),
+    ]
     assert all(e.read() == png for e in open_source(tmp_path).entries if isinstance(e, Entry))
     with_one = open_source(tmp_path / "second.tar.gz")
     assert [e.caption for e in with_one.entries if isinstance(e, Entry)] == ["deeper"]
@@ -149,7 +179,9 @@ def test_tars_with_words_as_members(tmp_path: Path) -> None:
 
 def test_members_with_columns_are_one_sample_and_names_with_dots_are_not(tmp_path: Path) -> None:
     png = picture(6)
-    columns = {f"s{n}.{c}": d for n in range(3) for c, d in (("input.png", png), ("mask.png", png), ("outputs.txt", b"x"))}
+    columns = {
+        f"s{n}.{c}": d for n in range(3) for c, d in (("input.png", png), ("mask.png", png), ("outputs.txt", b"x"))
+    }
     tar(tmp_path / "columns.tar", columns)
     source = open_source(tmp_path / "columns.tar")
     assert [(Path(p).name, c) for p, c in captions(source).items()] == [(f"s{n}.input.png", "x") for n in range(3)]
@@ -162,7 +194,8 @@ def test_members_with_columns_are_one_sample_and_names_with_dots_are_not(tmp_pat
 @pytest.mark.parametrize("name", ["train-00000-of-00002.parquet", "0000.parquet", "part.parquet"])
 def test_pictures_inside_parquet(tmp_path: Path, name: str) -> None:
     rows = [
-        {"image": {"bytes": picture(n), "path": f"w{n}.png"}, "text": ["a hare", "another"][n % 2 :], "artist": "A"} for n in range(3)
+        {"image": {"bytes": picture(n), "path": f"w{n}.png"}, "text": ["a hare", "another"][n % 2 :], "artist": "A"}
+        for n in range(3)
     ]
     rows.append({"image": {"bytes": None, "path": "https://example.org/x.png"}, "text": ["gone"], "artist": "A"})
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / name)
@@ -176,14 +209,33 @@ def test_pictures_inside_parquet(tmp_path: Path, name: str) -> None:
 
 def test_img2dataset_in_parquet_format(tmp_path: Path) -> None:
     rows = [
-        {"key": "000000000", "jpg": picture(0), "caption": "a hare", "url": "u", "status": "success", "sha256": "ab" * 32,
-         "error_message": None},
-        {"key": "000000001", "jpg": None, "caption": "b", "url": "v", "status": "failed_to_download", "error_message": "404"},
+        {
+            "key": "000000000",
+            "jpg": picture(0),
+            "caption": "a hare",
+            "url": "u",
+            "status": "success",
+            "sha256": "ab" * 32,
+            "error_message": None,
+        },
+        {
+            "key": "000000001",
+            "jpg": None,
+            "caption": "b",
+            "url": "v",
+            "status": "failed_to_download",
+            "error_message": "404",
+        },
     ]
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "00000.parquet")
     source = open_source(tmp_path)
     (entry,) = [e for e in source.entries if isinstance(e, Entry)]
-    assert (entry.training_id, entry.caption, entry.source_sha256, entry.expected_sha256) == ("000000000", "a hare", "ab" * 32, "")
+    assert (entry.training_id, entry.caption, entry.source_sha256, entry.expected_sha256) == (
+        "000000000",
+        "a hare",
+        "ab" * 32,
+        "",
+    )
     assert "404" in next(iter(left_out(source).values()))
 
 

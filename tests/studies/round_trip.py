@@ -1,6 +1,6 @@
 """Random records of every generator, written by its rules and read back: 10,000 of each unless told otherwise.
 
-    python -m tests.studies.round_trip [--examples N] [--grammar NAME]
+python -m tests.studies.round_trip [--examples N] [--grammar NAME]
 """
 
 from __future__ import annotations

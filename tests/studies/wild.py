@@ -2,9 +2,10 @@
 
     python -m tests.studies.wild --cases CASES.tsv
 
-Every row of the table names an input, its public source and the right outcome. Inputs lie in `in/` and `src/` beside the
-table. A case passes where every value that the right outcome names was found, or where the file was refused in words
-that the right outcome allows; the judgements below are written from the right outcomes, never from what the program said.
+Every row of the table names an input, its public source and the right outcome. Inputs lie in `in/` and `src/` beside
+the table. A case passes where every value that the right outcome names was found, or where the file was refused in
+words that the right outcome allows; the judgements below are written from the right outcomes, never from what the
+program said.
 """
 
 from __future__ import annotations
@@ -60,7 +61,8 @@ def _line(found: Decoded | ForensicsError) -> str:
     if isinstance(found, ForensicsError):
         return f"refused: {found.message}"
     records = "; ".join(
-        f"{r.software}: prompt={r.prompt!r} negative={r.negative_prompt!r} seed={r.seed} steps={r.steps} model={r.model!r}"
+        f"{r.software}: prompt={r.prompt!r} negative={r.negative_prompt!r} seed={r.seed} steps={r.steps} "
+        f"model={r.model!r}"
         + (f" loras={[x.sentence for x in r.loras]}" if r.loras else "")
         + (f" problems={list(r.problems)}" if r.problems else "")
         for r in found.records
@@ -179,8 +181,14 @@ def linear_grey(path: Path) -> Got:
     have = np.asarray(found.picture, dtype=np.float64)[:, :, 0]
     off = float(np.abs(have - expected).mean()) if not alpha else 0.0
     text = " ".join(found.decoding)
-    wrong = "" if "profile" in text and "could not" not in text and "No colour profile" not in text else "profile not applied"
-    return Got(f"{text} (mean difference from the linear ramp {off:.2f})", wrong or ("" if off < 2 else f"off by {off:.1f}"))
+    wrong = (
+        ""
+        if "profile" in text and "could not" not in text and "No colour profile" not in text
+        else "profile not applied"
+    )
+    return Got(
+        f"{text} (mean difference from the linear ramp {off:.2f})", wrong or ("" if off < 2 else f"off by {off:.1f}")
+    )
 
 
 def same_as_original(path: Path, bound: float, *words: str) -> Got:
@@ -283,7 +291,9 @@ def _command(name: bytes, *options: str | bytes, right: Callable[[int, str], boo
             original = (path.parent / "original.png").read_bytes()
             Path(os.fsdecode(os.fsencode(folder) + b"/" + name)).write_bytes(original)
             (folder / "other.png").write_bytes(original)
-            done = run("compare", *options, "--profile", "quick", "--progress", "none", "--", name, "other.png", folder=folder)
+            done = run(
+                "compare", *options, "--profile", "quick", "--progress", "none", "--", name, "other.png", folder=folder
+            )
             text = done.stderr.decode("utf-8", "replace").strip()
             code = done.returncode
             if code == 0:
@@ -305,9 +315,18 @@ def outcome(*words: str) -> Check:
     def check(path: Path) -> Got:
         with tempfile.TemporaryDirectory() as temporary:
             done = run(
-                "compare", "--json", "--profile", "quick", "--progress", "none", "-o", "case", str(path),
-                str(path.parent / "original.png"), folder=Path(temporary),
-            )  # fmt: skip
+                "compare",
+                "--json",
+                "--profile",
+                "quick",
+                "--progress",
+                "none",
+                "-o",
+                "case",
+                str(path),
+                str(path.parent / "original.png"),
+                folder=Path(temporary),
+            )
         text = (done.stdout or done.stderr).decode("utf-8", "replace")
         lines = (line.strip() for line in text.splitlines())
         found = " ".join(line for line in lines if '"outcome"' in line or '"basis"' in line) or text.strip()[:300]
@@ -318,18 +337,25 @@ def outcome(*words: str) -> Check:
 
 
 _A1111 = {"prompt": "a hare in the grass, ink drawing", "seed": 4242}
-_COMFY = {"prompt": "a hare in the grass", "negative_prompt": "blurry, text", "seed": 4242, "model": "inkwash.safetensors"}
+_COMFY = {
+    "prompt": "a hare in the grass",
+    "negative_prompt": "blurry, text",
+    "seed": 4242,
+    "model": "inkwash.safetensors",
+}
 _DEFAULT_JAPANESE = record("web UI", prompt=JAPANESE, negative_prompt="文字", seed=4242)
 
 CHECKS: dict[str, Check] = {
     "a1111-civitai-resources.jpg": record(**_A1111, negative_prompt="text", steps=30, loras=("Seed: 7, Steps: 3",)),
     "sdnext-pipes.png": record("SD.Next", **_A1111, negative_prompt="text", steps=16, model="inkwash-v2"),
     "a1111-hashes.png": fact(
-        "Hashes", '{"model": "0123abcd45", "lora:style-of-a-artist": "9f8e7d6c5b"}',
+        "Hashes",
+        '{"model": "0123abcd45", "lora:style-of-a-artist": "9f8e7d6c5b"}',
         record("v1.9.4", **_A1111, steps=25, loras=("style-of-a-artist",)),
     ),
     "a1111-template-lines.png": fact(
-        "Template", "a {hare|fox} in the grass, ink drawing",
+        "Template",
+        "a {hare|fox} in the grass, ink drawing",
         record("v1.9.4", **_A1111, negative_prompt="text, blurry", steps=25, problems=(), rest=""),
     ),
     "xmp-description.webp": record("web UI", **_A1111, negative_prompt="text, blurry"),
@@ -339,7 +365,8 @@ CHECKS: dict[str, Check] = {
     "a1111-cjk-no-code-utf8.webp": _DEFAULT_JAPANESE,
     "stabilitymatrix-text-utf8.png": _DEFAULT_JAPANESE,
     "invoke3-sdxl-style.png": fact(
-        "positive_style_prompt", "ink drawing by A. Artist",
+        "positive_style_prompt",
+        "ink drawing by A. Artist",
         record("InvokeAI 3.1.1", prompt="a hare in the grass", negative_prompt="text", loras=("artist-style",)),
     ),
     "swarmui.jpg": record("SwarmUI", **_A1111, negative_prompt="text", steps=25, guidance=4.0),
@@ -398,7 +425,9 @@ CHECKS: dict[str, Check] = {
     "captions-bom-crlf/bomjson.jpg": one_of("bomjson.jpg", caption="from json"),
     "hf-parquet": entries([("a",), ("b",), ("c",)], "caption"),
     "hf-numbered-parquet": entries([("a",), ("b",)], "caption"),
-    "img2dataset-parquet-format": entries([("000000000", "a"), ("000000001", "b"), ("000000002", "c")], "key", "caption"),
+    "img2dataset-parquet-format": entries(
+        [("000000000", "a"), ("000000001", "b"), ("000000002", "c")], "key", "caption"
+    ),
     "img2dataset-no-reencode": entries([("caption 0",), ("",)], "caption", left_out=1),
     "wds-dotted-keys": entries([(f"caption {n}",) for n in range(3)], "caption", left_out=3),
     "wds-named-shards": entries([(f"caption {n}",) for n in range(3)], "caption"),
@@ -431,13 +460,16 @@ CHECKS: dict[str, Check] = {
     "midjourney.png": record("Midjourney", prompt="a hare in the grass, ink drawing"),
     "fooocus.jpg": record("Fooocus v2.5.5", prompt="a hare\nink", seed=4242),
     "iptc-ai.jpg": provenance("trainedAlgorithmicMedia", "unsigned"),
-}  # fmt: skip
+}
 """Judgement by name of the case. What concerns sealed folders and certificates is judged by the tests of those."""
 
 
 def _both(root: Path) -> Got:
     """DALL-E in Software and Firefly in Software, each said beside the generator metadata."""
-    parts = [file(named("DALL-E", prompt=""))(root / "software-dalle.png"), file(named("Firefly"))(root / "software-firefly.jpg")]
+    parts = [
+        file(named("DALL-E", prompt=""))(root / "software-dalle.png"),
+        file(named("Firefly"))(root / "software-firefly.jpg"),
+    ]
     return Got(" / ".join(p.said for p in parts), ", ".join(p.wrong for p in parts if p.wrong))
 
 

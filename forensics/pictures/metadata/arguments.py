@@ -25,30 +25,60 @@ from forensics.pictures.metadata.base import (
 from forensics.pictures.metadata.webui import described
 
 _JSON_ENTRIES = (
-    "parameters", "Parameters", "EXIF UserComment", "comment", "Comment", "generation_data", "metadata", "diffusers",
-    "EXIF ImageDescription", "Description", "XMP exif:UserComment", "XMP dc:description", "EXIF MakerNote",
-)  # fmt: skip
+    "parameters",
+    "Parameters",
+    "EXIF UserComment",
+    "comment",
+    "Comment",
+    "generation_data",
+    "metadata",
+    "diffusers",
+    "EXIF ImageDescription",
+    "Description",
+    "XMP exif:UserComment",
+    "XMP dc:description",
+    "EXIF MakerNote",
+)
 _NAMES = {
     "prompt": ("full_prompt", "prompt", "Prompt", "positive_prompt"),
     "negative": (
-        "full_negative_prompt", "negative_prompt", "Negative Prompt", "negativePrompt", "Negative", "negative",
+        "full_negative_prompt",
+        "negative_prompt",
+        "Negative Prompt",
+        "negativePrompt",
+        "Negative",
+        "negative",
         "negative prompt",
     ),
     "seed": ("seed", "Seed"),
     "steps": ("num_inference_steps", "steps", "Steps"),
     "sampler": ("sampler_name", "sampler", "Sampler", "sampler name"),
     "scheduler": ("scheduler", "Scheduler"),
-    "guidance": ("guidance_scale", "cfg_scale", "cfgScale", "Guidance Scale", "cfg", "guidance scale", "Guidance scale"),
+    "guidance": (
+        "guidance_scale",
+        "cfg_scale",
+        "cfgScale",
+        "Guidance Scale",
+        "cfg",
+        "guidance scale",
+        "Guidance scale",
+    ),
     "model": (
-        "base_model", "base_model_name", "model", "model_id", "model_name", "use_stable_diffusion_model",
-        "Stable Diffusion model", "Base Model",
+        "base_model",
+        "base_model_name",
+        "model",
+        "model_id",
+        "model_name",
+        "use_stable_diffusion_model",
+        "Stable Diffusion model",
+        "Base Model",
     ),
     "hash": ("base_model_hash", "model_hash"),
     "width": ("width", "Width"),
     "height": ("height", "Height"),
     "version": ("version", "Version"),
     "vae": ("use_vae_model", "vae", "VAE", "vae_name", "VAE model"),
-}  # fmt: skip
+}
 _LORAS = ("loras", "use_lora_model", "lora_alpha", "LoRA model", "LoRA Strength")
 _KNOWN = frozenset(name for names in _NAMES.values() for name in names) | frozenset(_LORAS)
 
@@ -85,7 +115,8 @@ def _marks(record: Mapping[str, Any]) -> tuple[str, ...]:
         "steps": (whole(_value(record, "steps")) or 0) in range(1, 2001),
         "guidance": abs(real(_value(record, "guidance")) or 1e9) <= 200 or _value(record, "guidance") in (0, 0.0, "0"),
         "sampler": sampler_known(text(_value(record, "sampler"))),
-        "scheduler": "cheduler" in text(_value(record, "scheduler")) or sampler_known(text(_value(record, "scheduler"))),
+        "scheduler": "cheduler" in text(_value(record, "scheduler"))
+        or sampler_known(text(_value(record, "scheduler"))),
         "model": bool(stated(_value(record, "model"))),
     }
     names = {field: next((n for n in _NAMES[field] if n in record), "") for field in tests}
@@ -102,7 +133,10 @@ def _is_call(record: Mapping[str, Any]) -> bool:
 
 
 def _scheme(record: Mapping[str, Any]) -> bool:
-    return any(name in record for name in ("metadata_scheme", "num_inference_steps", "use_stable_diffusion_model", "base_model"))
+    return any(
+        name in record
+        for name in ("metadata_scheme", "num_inference_steps", "use_stable_diffusion_model", "base_model")
+    )
 
 
 def _record(record: Mapping[str, Any], name: str, entries: Entries) -> GeneratorMetadata:
@@ -135,7 +169,9 @@ def _record(record: Mapping[str, Any], name: str, entries: Entries) -> Generator
 def _software(record: Mapping[str, Any], entries: Entries) -> str:
     version = text(_value(record, "version"))
     named = text(record.get("software")) or entries.get("EXIF Software", "") or entries.get("Software", "")
-    scheme = text(record.get("metadata_scheme")) or entries.get("fooocus_scheme", "") or entries.get("EXIF MakerNote", "")
+    scheme = (
+        text(record.get("metadata_scheme")) or entries.get("fooocus_scheme", "") or entries.get("EXIF MakerNote", "")
+    )
     for name in ("RuinedFooocus", "Fooocus-MRE", "SimpleSDXL", "FooocusPlus"):
         if name.lower() in f"{named} {version} {scheme}".lower():
             return version if name in version else f"{name} {version}".strip()
@@ -162,7 +198,9 @@ def _loras(record: Mapping[str, Any]) -> tuple[Lora, ...]:
         elif isinstance(row, list) and len(row) == 2 and (mixed := re.fullmatch(r"([-\d.]+) - (.+)", text(row[1]))):
             found.append(Lora(mixed[2], real(mixed[1]), text(row[0])))  # RuinedFooocus: (digest, "weight - name")
         elif isinstance(row, list) and row:
-            found.append(Lora(text(row[0]), real(row[1]) if len(row) > 1 else None, text(row[2]) if len(row) > 2 else ""))
+            found.append(
+                Lora(text(row[0]), real(row[1]) if len(row) > 1 else None, text(row[2]) if len(row) > 2 else "")
+            )
         elif text(row):
             found.append(Lora(text(row)))
     for key, value in record.items():

@@ -1,9 +1,9 @@
 """ComfyUI's graphs: `prompt`, the graph as it was executed, and `workflow`, the graph as it was drawn.
 
 PNG keeps both as text entries; WebP and JPEG keep them in EXIF tags (`prompt:{…}`, `workflow:{…}`). A record is read by
-going back from each node that makes a picture, along its links, through the rules of `comfyui_nodes`: inputs and outputs
-are known by name there. A node without a rule is where the walk stops, and the record names it; texts behind it are not
-guessed at. Of two graphs the executed one is read: it holds what ran.
+going back from each node that makes a picture, along its links, through the rules of `comfyui_nodes`: inputs and
+outputs are known by name there. A node without a rule is where the walk stops, and the record names it; texts behind
+it are not guessed at. Of two graphs the executed one is read: it holds what ran.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ Graph = dict[str, Node]
 def read(entries: Entries) -> list[GeneratorMetadata]:
     """One record for every node of the graph that makes a picture; one without fields where there is none."""
     drawn: list[tuple[str, Graph]] = []
+    graph: Graph
     for name, value in entries.items():
         if name not in _PLACES and not name.startswith(("EXIF ", "XMP ")):
             continue
@@ -75,9 +76,12 @@ def read(entries: Entries) -> list[GeneratorMetadata]:
 
 def _unreadable(name: str) -> GeneratorMetadata:
     return GeneratorMetadata(
-        "ComfyUI", webui.described(name), problems=("The graph could not be read.",), entry=name,
+        "ComfyUI",
+        webui.described(name),
+        problems=("The graph could not be read.",),
+        entry=name,
         marks=("the names class_type and inputs",),
-    )  # fmt: skip
+    )
 
 
 def _executed(parsed: Mapping[str, Any]) -> Graph:
@@ -160,11 +164,16 @@ def _record(
 def _asked(inputs: Mapping[str, Any], shape: SamplerType, walk: Walk) -> dict[str, Any]:
     """The inputs by what they mean, those of guider, noise, sampler and spacing put in for a custom sampler."""
     asked = {
-        "seed": inputs.get(shape.seed), "steps": inputs.get(shape.steps), "guidance": inputs.get(shape.guidance),
-        "sampler": inputs.get(shape.sampler), "scheduler": inputs.get(shape.scheduler),
-        "model": inputs.get(shape.model), "positive": inputs.get(shape.positive),
-        "negative": inputs.get(shape.negative), "latent": inputs.get(shape.latent),
-    }  # fmt: skip
+        "seed": inputs.get(shape.seed),
+        "steps": inputs.get(shape.steps),
+        "guidance": inputs.get(shape.guidance),
+        "sampler": inputs.get(shape.sampler),
+        "scheduler": inputs.get(shape.scheduler),
+        "model": inputs.get(shape.model),
+        "positive": inputs.get(shape.positive),
+        "negative": inputs.get(shape.negative),
+        "latent": inputs.get(shape.latent),
+    }
     if not shape.custom:
         return asked
     if (guider := walk.at(inputs.get("guider"))) is not None:
@@ -219,6 +228,11 @@ class Place:
     def name(self) -> str:
         """For messages."""
         return f"node {self.key} ({self.kind or 'without a type'})"
+
+    @property
+    def title(self) -> str:
+        """As `name`, at the beginning of a sentence."""
+        return f"N{self.name[1:]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,7 +335,7 @@ class Walk:
         rule = row.outputs[place.slot][1]
         if rule is None:
             if not plain or place.kind not in SAMPLERS:
-                self.say(f"{place.name[0].upper()}{place.name[1:]} makes a value that the graph does not hold.")
+                self.say(f"{place.title} makes a value that the graph does not hold.")
             return None
         self._trail.append(here)
         try:
@@ -362,13 +376,14 @@ class Walk:
             case Styled():
                 named = text(place.inputs.get(rule.template))
                 self.say(
-                    f"{place.name[0].upper()}{place.name[1:]} lays the words of the template “{named}” around the text; "
-                    "they are not in the file."
+                    f"{place.title} lays the words of the template “{named}” around the text; they are not in the file."
                 )
                 return self.string(place.inputs.get(rule.text), of)
             case Replaced():
                 whole_text, found = (self.string(place.inputs.get(n), of) for n in (rule.text, rule.find))
-                return whole_text.replace(found, self.string(place.inputs.get(rule.replace), of)) if found else whole_text
+                return (
+                    whole_text.replace(found, self.string(place.inputs.get(rule.replace), of)) if found else whole_text
+                )
             case Encode():
                 return "\n".join(self._texts(place, rule, of))
             case _:
@@ -412,17 +427,18 @@ class Walk:
             number = name.rsplit("_", 1)[-1]
             if text(place.inputs.get(f"switch_{number}")).lower() != "off":
                 yield from self._lora(place, name, strength)
-        if rule.series:
-            for key, value in place.inputs.items():
-                if key.lower().startswith(rule.series) and isinstance(value, dict) and value.get("on") is not False:
-                    if _named(name := text(value.get("lora"))):
-                        yield Lora(name, real(value.get("strength")))
+        listed = place.inputs.items() if rule.series else ()
+        for key, value in listed:
+            if not (key.lower().startswith(rule.series) and isinstance(value, dict)) or value.get("on") is False:
+                continue
+            if _named(name := text(value.get("lora"))):
+                yield Lora(name, real(value.get("strength")))
         if rule.stack:
             count = whole(self.number(place.inputs.get("lora_count")))
-            for number in range(1, 51 if count is None else min(50, count) + 1):
-                strength = next((n for n in (f"lora_wt_{number}", f"model_str_{number}") if n in place.inputs), "")
+            for place_of in range(1, 51 if count is None else min(50, count) + 1):
+                strength = next((n for n in (f"lora_wt_{place_of}", f"model_str_{place_of}") if n in place.inputs), "")
                 if not rule.pairs:
-                    yield from self._lora(place, f"lora_name_{number}", strength)
+                    yield from self._lora(place, f"lora_name_{place_of}", strength)
             yield from self.model(place.inputs.get(rule.stack)).loras
 
     def _held(self, place: Place, name: str, depth: int = 0) -> object:

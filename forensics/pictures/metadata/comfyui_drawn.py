@@ -33,7 +33,7 @@ class _Flat:
     limit: int = 5000
 
 
-def executed_form(parsed: Mapping[str, Any], limit: int) -> dict[str, dict[str, Any]]:
+def executed_form(parsed: Mapping[str, Any], limit: int) -> dict[str, Mapping[str, Any]]:
     """The nodes; empty where the document is no drawn graph.
 
     Args:

@@ -175,9 +175,22 @@ def _pair(*more: str) -> NodeType:
 
 _CONTEXT = ("base_ctx", "model", "clip", "vae", "positive", "negative", "latent", "images", "seed")
 _CONTEXT_BIG = (
-    *_CONTEXT, "steps", "step_refiner", "cfg", "ckpt_name", "sampler", "scheduler", "clip_width", "clip_height",
-    "text_pos_g", "text_pos_l", "text_neg_g", "text_neg_l", "mask", "control_net",
-)  # fmt: skip
+    *_CONTEXT,
+    "steps",
+    "step_refiner",
+    "cfg",
+    "ckpt_name",
+    "sampler",
+    "scheduler",
+    "clip_width",
+    "clip_height",
+    "text_pos_g",
+    "text_pos_l",
+    "text_neg_g",
+    "text_neg_l",
+    "mask",
+    "control_net",
+)
 
 
 def _context(names: tuple[str, ...], bases: tuple[str, ...] = ("base_ctx",), series: str = "") -> NodeType:
@@ -186,10 +199,20 @@ def _context(names: tuple[str, ...], bases: tuple[str, ...] = ("base_ctx",), ser
 
 
 _EFFICIENT = (
-    "ckpt_name", "vae_name", "clip_skip", "lora_name", "lora_model_strength", "lora_clip_strength", "positive",
-    "negative", "token_normalization", "weight_interpretation", "empty_latent_width", "empty_latent_height",
+    "ckpt_name",
+    "vae_name",
+    "clip_skip",
+    "lora_name",
+    "lora_model_strength",
+    "lora_clip_strength",
+    "positive",
+    "negative",
+    "token_normalization",
+    "weight_interpretation",
+    "empty_latent_width",
+    "empty_latent_height",
     "batch_size",
-)  # fmt: skip
+)
 
 NODES: dict[str, NodeType] = {
     # ComfyUI: models
@@ -223,28 +246,73 @@ NODES: dict[str, NodeType] = {
     "ModelMergeSubtract": _one("MODEL", Both(("model1", "model2"))),
     **dict.fromkeys(
         (
-            "ModelSamplingDiscrete", "ModelSamplingContinuousEDM", "ModelSamplingContinuousV", "ModelSamplingFlux",
-            "ModelSamplingSD3", "ModelSamplingAuraFlow", "ModelSamplingStableCascade", "ModelSamplingLTXV", "RescaleCFG",
-            "PatchModelAddDownscale", "FreeU", "FreeU_V2", "PerturbedAttentionGuidance", "SelfAttentionGuidance",
-            "DifferentialDiffusion", "CFGNorm", "CFGZeroStar", "SkipLayerGuidanceSD3", "SkipLayerGuidanceDiT",
-            "TomePatchModel", "HyperTile", "TorchCompileModel", "TorchCompileModelFluxAdvanced", "TeaCache", "EasyCache",
-            "LazyCache", "ApplyFBCacheOnModel", "PathchSageAttentionKJ", "Automatic CFG", "SamplerCustomModelMixtureDuo",
-            "IPAdapter", "IPAdapterAdvanced", "IPAdapterApply", "IPAdapterFaceID", "IPAdapterTiled", "IPAdapterStyleComposition",
-            "PulidModelLoader", "ApplyPulidFlux", "ApplyPulid", "ReActorFaceSwap", "UNetSelfAttentionMultiply",
-            "UNetCrossAttentionMultiply", "MahiroCFG", "Mahiro", "TCFG", "APG", "ScaleROPE", "OptimalStepsModel",
+            "ModelSamplingDiscrete",
+            "ModelSamplingContinuousEDM",
+            "ModelSamplingContinuousV",
+            "ModelSamplingFlux",
+            "ModelSamplingSD3",
+            "ModelSamplingAuraFlow",
+            "ModelSamplingStableCascade",
+            "ModelSamplingLTXV",
+            "RescaleCFG",
+            "PatchModelAddDownscale",
+            "FreeU",
+            "FreeU_V2",
+            "PerturbedAttentionGuidance",
+            "SelfAttentionGuidance",
+            "DifferentialDiffusion",
+            "CFGNorm",
+            "CFGZeroStar",
+            "SkipLayerGuidanceSD3",
+            "SkipLayerGuidanceDiT",
+            "TomePatchModel",
+            "HyperTile",
+            "TorchCompileModel",
+            "TorchCompileModelFluxAdvanced",
+            "TeaCache",
+            "EasyCache",
+            "LazyCache",
+            "ApplyFBCacheOnModel",
+            "PathchSageAttentionKJ",
+            "Automatic CFG",
+            "SamplerCustomModelMixtureDuo",
+            "IPAdapter",
+            "IPAdapterAdvanced",
+            "IPAdapterApply",
+            "IPAdapterFaceID",
+            "IPAdapterTiled",
+            "IPAdapterStyleComposition",
+            "PulidModelLoader",
+            "ApplyPulidFlux",
+            "ApplyPulid",
+            "ReActorFaceSwap",
+            "UNetSelfAttentionMultiply",
+            "UNetCrossAttentionMultiply",
+            "MahiroCFG",
+            "Mahiro",
+            "TCFG",
+            "APG",
+            "ScaleROPE",
+            "OptimalStepsModel",
         ),
         _patch(),
     ),  # adapters for pictures among them: the picture that steers is not a prompt, and the model stays what it is
     # ComfyUI: prompts
     "CLIPTextEncode": _one("CONDITIONING", Encode(("text",)), "text"),
     "CLIPTextEncodeSDXL": _one(
-        "CONDITIONING", Encode(("text_g", "text_l")), "width", "height", "crop_w", "crop_h", "target_width",
-        "target_height", "text_g", "text_l",
+        "CONDITIONING",
+        Encode(("text_g", "text_l")),
+        "width",
+        "height",
+        "crop_w",
+        "crop_h",
+        "target_width",
+        "target_height",
+        "text_g",
+        "text_l",
     ),
     "CLIPTextEncodeSDXLRefiner": _one("CONDITIONING", Encode(("text",)), "ascore", "width", "height", "text"),
-    "CLIPTextEncodeFlux": _one(
-        "CONDITIONING", Encode(("clip_l", "t5xxl"), "guidance"), "clip_l", "t5xxl", "guidance"
-    ),
+    "CLIPTextEncodeFlux": _one("CONDITIONING", Encode(("clip_l", "t5xxl"), "guidance"), "clip_l", "t5xxl", "guidance"),
     "CLIPTextEncodeSD3": _one("CONDITIONING", Encode(("clip_l", "clip_g", "t5xxl")), "clip_l", "clip_g", "t5xxl"),
     "CLIPTextEncodeHunyuanDiT": _one("CONDITIONING", Encode(("bert", "mt5xl")), "bert", "mt5xl"),
     "CLIPTextEncodeHiDream": _one(
@@ -261,13 +329,25 @@ NODES: dict[str, NodeType] = {
     "ConditioningZeroOut": _one("CONDITIONING", Empty()),
     "ConditioningCombine": _one("CONDITIONING", Both(("conditioning_1", "conditioning_2"))),
     "ConditioningConcat": _one("CONDITIONING", Both(("conditioning_to", "conditioning_from"))),
-    "ConditioningAverage": _one("CONDITIONING", Both(("conditioning_to", "conditioning_from")), "conditioning_to_strength"),
+    "ConditioningAverage": _one(
+        "CONDITIONING", Both(("conditioning_to", "conditioning_from")), "conditioning_to_strength"
+    ),
     **dict.fromkeys(
         (
-            "ConditioningSetArea", "ConditioningSetAreaPercentage", "ConditioningSetAreaStrength",
-            "ConditioningSetAreaPercentageVideo", "ConditioningSetMask", "ConditioningSetTimestepRange",
-            "ConditioningSetProperties", "unCLIPConditioning", "StyleModelApply", "ControlNetApply", "ReferenceLatent",
-            "FluxKontextMultiReferenceLatentMethod", "FluxDisableGuidance", "ControlNetApplyFlux2",
+            "ConditioningSetArea",
+            "ConditioningSetAreaPercentage",
+            "ConditioningSetAreaStrength",
+            "ConditioningSetAreaPercentageVideo",
+            "ConditioningSetMask",
+            "ConditioningSetTimestepRange",
+            "ConditioningSetProperties",
+            "unCLIPConditioning",
+            "StyleModelApply",
+            "ControlNetApply",
+            "ReferenceLatent",
+            "FluxKontextMultiReferenceLatentMethod",
+            "FluxDisableGuidance",
+            "ControlNetApplyFlux2",
         ),
         _one("CONDITIONING", Same(("conditioning",))),
     ),
@@ -276,10 +356,21 @@ NODES: dict[str, NodeType] = {
     "GLIGENTextBoxApply": _one("CONDITIONING", Both(("conditioning_to", "text")), "text"),
     **dict.fromkeys(
         (
-            "ControlNetApplyAdvanced", "ControlNetApplySD3", "ControlNetInpaintingAliMamaApply", "ACN_AdvancedControlNetApply",
-            "ACN_AdvancedControlNetApply_v2", "ControlNetApplyAdvanced_v2", "InstructPixToPixConditioning",
-            "InpaintModelConditioning", "LTXVConditioning", "CosmosImageToVideoLatent", "PairConditioningSetProperties",
-            "PairConditioningSetDefaultCombine", "ConditioningSetPropertiesAndCombine", "ApplyControlNet", "Apply Kolors",
+            "ControlNetApplyAdvanced",
+            "ControlNetApplySD3",
+            "ControlNetInpaintingAliMamaApply",
+            "ACN_AdvancedControlNetApply",
+            "ACN_AdvancedControlNetApply_v2",
+            "ControlNetApplyAdvanced_v2",
+            "InstructPixToPixConditioning",
+            "InpaintModelConditioning",
+            "LTXVConditioning",
+            "CosmosImageToVideoLatent",
+            "PairConditioningSetProperties",
+            "PairConditioningSetDefaultCombine",
+            "ConditioningSetPropertiesAndCombine",
+            "ApplyControlNet",
+            "Apply Kolors",
         ),
         _pair("latent"),
     ),
@@ -290,8 +381,13 @@ NODES: dict[str, NodeType] = {
     # ComfyUI: sizes, numbers, texts
     **dict.fromkeys(
         (
-            "EmptyLatentImage", "EmptySD3LatentImage", "EmptyLatentImagePresets", "EmptyHunyuanLatentVideo",
-            "EmptyFlux2LatentImage", "EmptyQwenImageLayeredLatentImage", "EmptyChromaRadianceLatentImage",
+            "EmptyLatentImage",
+            "EmptySD3LatentImage",
+            "EmptyLatentImagePresets",
+            "EmptyHunyuanLatentVideo",
+            "EmptyFlux2LatentImage",
+            "EmptyQwenImageLayeredLatentImage",
+            "EmptyChromaRadianceLatentImage",
         ),
         _one("LATENT", Size(), "width", "height", "batch_size"),
     ),
@@ -309,9 +405,7 @@ NODES: dict[str, NodeType] = {
     "StringConcatenate": NodeType(
         (("STRING", Both(("string_a", "string_b"), "", "delimiter")),), ("string_a", "string_b", "delimiter")
     ),
-    "StringReplace": NodeType(
-        (("STRING", Replaced("string", "find", "replace")),), ("string", "find", "replace")
-    ),
+    "StringReplace": NodeType((("STRING", Replaced("string", "find", "replace")),), ("string", "find", "replace")),
     "StringTrim": _text("string", widgets=("string", "mode")),
     "PreviewAny": _one("STRING", Same(("source",))),
     "ComfySwitchNode": _one("output", Switch(("on_false", "on_true"), "switch", start=0)),
@@ -322,16 +416,21 @@ NODES: dict[str, NodeType] = {
     "Efficient Loader": NodeType(
         (
             ("MODEL", Checkpoint(("ckpt_name",), ("lora_name", "lora_model_strength"))),
-            ("CONDITIONING+", Encode(("positive",))), ("CONDITIONING-", Encode(("negative",))),
-            ("LATENT", Size("empty_latent_width", "empty_latent_height")), ("VAE", Checkpoint(("vae_name",))),
-            ("CLIP", None), ("DEPENDENCIES", None),
+            ("CONDITIONING+", Encode(("positive",))),
+            ("CONDITIONING-", Encode(("negative",))),
+            ("LATENT", Size("empty_latent_width", "empty_latent_height")),
+            ("VAE", Checkpoint(("vae_name",))),
+            ("CLIP", None),
+            ("DEPENDENCIES", None),
         ),
         _EFFICIENT,
     ),
     "Eff. Loader SDXL": NodeType(
         (
-            ("SDXL_TUPLE", Context(())), ("LATENT", Size("empty_latent_width", "empty_latent_height")),
-            ("VAE", Checkpoint(("vae_name",))), ("DEPENDENCIES", None),
+            ("SDXL_TUPLE", Context(())),
+            ("LATENT", Size("empty_latent_width", "empty_latent_height")),
+            ("VAE", Checkpoint(("vae_name",))),
+            ("DEPENDENCIES", None),
         ),
     ),
     "LoRA Stacker": _one("LORA_STACK", WithLora("", (), stack="lora_stack")),
@@ -352,14 +451,25 @@ NODES: dict[str, NodeType] = {
         ),
         tuple(name for n in range(1, 5) for name in (f"lora_{n:02d}", f"strength_{n:02d}")),
     ),
-    "Power Prompt (rgthree)": NodeType((("CONDITIONING", Encode(("prompt",))), ("MODEL", Same(("opt_model",))), ("CLIP", None), ("TEXT", Same(("prompt",)))), ("prompt",)),
-    "Power Prompt - Simple (rgthree)": NodeType((("CONDITIONING", Encode(("prompt",))), ("TEXT", Same(("prompt",)))), ("prompt",)),
+    "Power Prompt (rgthree)": NodeType(
+        (
+            ("CONDITIONING", Encode(("prompt",))),
+            ("MODEL", Same(("opt_model",))),
+            ("CLIP", None),
+            ("TEXT", Same(("prompt",))),
+        ),
+        ("prompt",),
+    ),
+    "Power Prompt - Simple (rgthree)": NodeType(
+        (("CONDITIONING", Encode(("prompt",))), ("TEXT", Same(("prompt",)))), ("prompt",)
+    ),
     "SDXL Power Prompt - Positive (rgthree)": NodeType((("CONDITIONING", Encode(("prompt_g", "prompt_l"))),)),
     # was-node-suite
     "Text Multiline": _text("text"),
     "Text Multiline (Code Compatible)": _text("text"),
     "Text Concatenate": NodeType(
-        (("STRING", Both(("text_a", "text_b", "text_c", "text_d"), ", ", "delimiter")),), ("delimiter", "clean_whitespace")
+        (("STRING", Both(("text_a", "text_b", "text_c", "text_d"), ", ", "delimiter")),),
+        ("delimiter", "clean_whitespace"),
     ),
     "Text String": NodeType(
         tuple((f"STRING {n}", Same((n,))) for n in ("text", "text_b", "text_c", "text_d")),
@@ -372,7 +482,10 @@ NODES: dict[str, NodeType] = {
     "CLIPTextEncode (BlenderNeko Advanced + NSP)": NodeType((("CONDITIONING", Encode(("parsed_text", "text"))),)),
     "Conditioning Input Switch": _one("CONDITIONING", Switch(("conditioning_b", "conditioning_a"), "boolean", start=0)),
     "Model Input Switch": _one("MODEL", Switch(("model_b", "model_a"), "boolean", start=0)),
-    "Seed": NodeType((("seed", Same(("seed",))), ("number", Same(("seed",))), ("float", Same(("seed",))), ("int", Same(("seed",)))), ("seed", "")),
+    "Seed": NodeType(
+        (("seed", Same(("seed",))), ("number", Same(("seed",))), ("float", Same(("seed",))), ("int", Same(("seed",)))),
+        ("seed", ""),
+    ),
     "Text Random Line": _one("STRING", None),
     # ComfyUI-Custom-Scripts (pysssss), KJNodes, Comfyroll, Impact Pack, Inspire Pack, Easy Use, tinyterra, others
     "ShowText|pysssss": _text("text", widgets=()),
@@ -384,24 +497,41 @@ NODES: dict[str, NodeType] = {
     "StringConstant": _text("string"),
     "StringConstantMultiline": _text("string", widgets=("string", "strip_newlines")),
     "JoinStrings": NodeType((("STRING", Both(("string1", "string2"), " ", "delimiter")),), ("delimiter",)),
-    "JoinStringMulti": NodeType((("string", Both((), " ", "delimiter", "string_")),), ("inputcount", "delimiter", "return_list")),
+    "JoinStringMulti": NodeType(
+        (("string", Both((), " ", "delimiter", "string_")),), ("inputcount", "delimiter", "return_list")
+    ),
     "LazySwitchKJ": _one("*", Switch(("on_false", "on_true"), "switch", start=0)),
     "CR Text": NodeType((("text", Same(("text",))), ("show_help", None)), ("text",)),
     "CR Prompt Text": NodeType((("prompt", Same(("prompt",))), ("show_help", None)), ("prompt",)),
-    "CR Text Concatenate": NodeType((("STRING", Both(("text1", "text2"), "", "separator")), ("show_help", None)), ("text1", "text2", "separator")),
+    "CR Text Concatenate": NodeType(
+        (("STRING", Both(("text1", "text2"), "", "separator")), ("show_help", None)), ("text1", "text2", "separator")
+    ),
     "CR Combine Prompt": NodeType((("prompt", Both(("part1", "part2", "part3", "part4"), ", ", "separator")),)),
-    "CR Text Input Switch": NodeType((("STRING", Switch(("text1", "text2"), "Input")), ("show_help", None)), ("Input",)),
-    "CR Conditioning Input Switch": NodeType((("CONDITIONING", Switch(("conditioning1", "conditioning2"), "Input")),), ("Input",)),
+    "CR Text Input Switch": NodeType(
+        (("STRING", Switch(("text1", "text2"), "Input")), ("show_help", None)), ("Input",)
+    ),
+    "CR Conditioning Input Switch": NodeType(
+        (("CONDITIONING", Switch(("conditioning1", "conditioning2"), "Input")),), ("Input",)
+    ),
     "CR Model Input Switch": NodeType((("MODEL", Switch(("model1", "model2"), "Input")),), ("Input",)),
     "CR Seed": NodeType((("seed", Same(("seed",))), ("show_help", None)), ("seed", "")),
     "CR LoRA Stack": NodeType(
-        (("LORA_STACK", WithLora("", tuple((f"lora_name_{n}", f"model_weight_{n}") for n in (1, 2, 3)), stack="lora_stack")),)
+        (
+            (
+                "LORA_STACK",
+                WithLora("", tuple((f"lora_name_{n}", f"model_weight_{n}") for n in (1, 2, 3)), stack="lora_stack"),
+            ),
+        )
     ),
     "CR Apply LoRA Stack": NodeType((("MODEL", WithLora("model", (), stack="lora_stack")), ("CLIP", None))),
-    "ImpactWildcardProcessor": NodeType((("processed text", Same(("populated_text",))),), ("wildcard_text", "populated_text", "mode", "seed", "")),
+    "ImpactWildcardProcessor": NodeType(
+        (("processed text", Same(("populated_text",))),), ("wildcard_text", "populated_text", "mode", "seed", "")
+    ),
     "ImpactWildcardEncode": NodeType(
         (
-            ("model", Same(("model",))), ("clip", None), ("conditioning", Encode(("populated_text",))),
+            ("model", Same(("model",))),
+            ("clip", None),
+            ("conditioning", Encode(("populated_text",))),
             ("populated_text", Same(("populated_text",))),
         ),
         ("wildcard_text", "populated_text", "mode"),
@@ -411,14 +541,20 @@ NODES: dict[str, NodeType] = {
     "ImpactStringSelector": _one("STRING", None),
     "WildcardEncode //Inspire": NodeType(
         (
-            ("model", Same(("model",))), ("clip", None), ("conditioning", Encode(("populated_text",))),
+            ("model", Same(("model",))),
+            ("clip", None),
+            ("conditioning", Encode(("populated_text",))),
             ("populated_text", Same(("populated_text",))),
         )
     ),
     "easy positive": _text("positive"),
     "easy negative": _text("negative"),
-    "easy promptLine": NodeType((("STRING", Same(("prompt",))), ("COMBO", None)), ("prompt", "start_index", "max_rows")),
-    "easy promptConcat": NodeType((("STRING", Both(("prompt1", "prompt2"), "", "separator")),), ("prompt1", "prompt2", "separator")),
+    "easy promptLine": NodeType(
+        (("STRING", Same(("prompt",))), ("COMBO", None)), ("prompt", "start_index", "max_rows")
+    ),
+    "easy promptConcat": NodeType(
+        (("STRING", Both(("prompt1", "prompt2"), "", "separator")),), ("prompt1", "prompt2", "separator")
+    ),
     "easy wildcards": NodeType((("text", Same(("text",))), ("populated_text", Same(("text",))))),
     "easy seed": NodeType((("seed", Same(("seed",))),), ("seed", "")),
     "easy string": _text("value"),
@@ -426,12 +562,16 @@ NODES: dict[str, NodeType] = {
     "easy ifElse": _one("*", Switch(("on_false", "on_true"), "boolean", start=0)),
     "ttN text": _text("text"),
     "ttN textDebug": _text("text"),
-    "ttN concat": NodeType((("concat", Both(("text1", "text2", "text3"), "", "delimiter")),), ("text1", "text2", "text3", "delimiter")),
+    "ttN concat": NodeType(
+        (("concat", Both(("text1", "text2", "text3"), "", "delimiter")),), ("text1", "text2", "text3", "delimiter")
+    ),
     "ttN seed": NodeType((("seed", Same(("seed",))),), ("seed", "")),
     "PromptManager": NodeType((("CONDITIONING", Encode(("text",))), ("STRING", Same(("text",))))),
     "PromptManagerText": _text("text"),
     "smZ CLIPTextEncode": NodeType((("CONDITIONING", Encode(("text",))),), ("text", "parser")),
-    "BNK_CLIPTextEncodeAdvanced": NodeType((("CONDITIONING", Encode(("text",))),), ("text", "token_normalization", "weight_interpretation")),
+    "BNK_CLIPTextEncodeAdvanced": NodeType(
+        (("CONDITIONING", Encode(("text",))),), ("text", "token_normalization", "weight_interpretation")
+    ),
     "BNK_CLIPTextEncodeSDXLAdvanced": NodeType((("CONDITIONING", Encode(("text_l", "text_g"))),)),
     "CLIPTextEncodeSDXL+": NodeType((("CONDITIONING", Encode(("text_g", "text_l"))),)),
     "SDXLPromptStyler": NodeType(
@@ -440,9 +580,12 @@ NODES: dict[str, NodeType] = {
     ),
     "SDXLPromptStylerAdvanced": NodeType(
         (
-            ("text_positive_g", Styled("text_positive_g", "style")), ("text_positive_l", Styled("text_positive_l", "style")),
-            ("text_positive", Styled("text_positive_g", "style")), ("text_negative_g", Styled("text_negative", "style")),
-            ("text_negative_l", Styled("text_negative", "style")), ("text_negative", Styled("text_negative", "style")),
+            ("text_positive_g", Styled("text_positive_g", "style")),
+            ("text_positive_l", Styled("text_positive_l", "style")),
+            ("text_positive", Styled("text_positive_g", "style")),
+            ("text_negative_g", Styled("text_negative", "style")),
+            ("text_negative_l", Styled("text_negative", "style")),
+            ("text_negative", Styled("text_negative", "style")),
         )
     ),
     "TriggerWord Toggle (LoraManager)": _one("STRING", None),
@@ -450,7 +593,9 @@ NODES: dict[str, NodeType] = {
     "Int Literal": _one("INT", Same(("int",)), "int"),
     "Float Literal": _one("FLOAT", Same(("float",)), "float"),
     "Text _O": _text("text"),
-    "Concat Text _O": NodeType((("STRING", Both(("text1", "text2"), "", "separator")),), ("text1", "separator", "text2")),
+    "Concat Text _O": NodeType(
+        (("STRING", Both(("text1", "text2"), "", "separator")),), ("text1", "separator", "text2")
+    ),
     "String": _text("String", "string", "value", widgets=("String",)),
     "Simple String": _text("string"),
     "Textbox": _text("text"),
@@ -463,7 +608,7 @@ NODES: dict[str, NodeType] = {
     "DPRandomGenerator": _one("STRING", None),
     "Seed Generator": NodeType((("INT", Same(("seed",))),), ("seed", "")),
     "Width and height for scaling": NodeType((("width", None), ("height", None))),
-}  # fmt: skip
+}
 """Rows whose rule is None name a node that makes a value which the graph does not hold: a line drawn at random, a size
 taken from a picture."""
 
@@ -472,7 +617,17 @@ SAMPLERS: dict[str, SamplerType] = {
     "KSampler": SamplerType(widgets=_CLASSIC),
     "KSamplerAdvanced": SamplerType(
         seed="noise_seed",
-        widgets=("add_noise", "noise_seed", "", "steps", "cfg", "sampler_name", "scheduler", "start_at_step", "end_at_step"),
+        widgets=(
+            "add_noise",
+            "noise_seed",
+            "",
+            "steps",
+            "cfg",
+            "sampler_name",
+            "scheduler",
+            "start_at_step",
+            "end_at_step",
+        ),
     ),
     "KSampler (Efficient)": SamplerType(widgets=("seed", "", "steps", "cfg", "sampler_name", "scheduler", "denoise")),
     "KSampler Adv. (Efficient)": SamplerType(seed="noise_seed"),

@@ -1,7 +1,7 @@
 """Draw Things: JSON with short names in UserComment (EXIF or XMP), and a text in the description.
 
-    {"c": prompt, "uc": negative prompt, "model": …, "sampler": …, "scale": guidance, "seed": …, "size": "W x H", "steps": …,
-     "lora": [{"model": …, "weight": …}]}
+    {"c": prompt, "uc": negative prompt, "model": …, "sampler": …, "scale": guidance, "seed": …, "size": "W x H",
+     "steps": …, "lora": [{"model": …, "weight": …}]}
     prompt / -negative prompt / Steps: 10, Sampler: DDIM, Guidance Scale: 10.0, Seed: …, Size: …, Model: …, Strength: …
 
 The JSON is read where it is there, else the text.
@@ -48,7 +48,9 @@ def _is_ours(record: Mapping[str, Any], named: str) -> bool:
 def _record(record: Mapping[str, Any], name: str, program: str) -> GeneratorMetadata:
     size = re.fullmatch(r"(\d{1,5}) ?[x×] ?(\d{1,5})", text(record.get("size")))
     marks = [f"the program named: {program}"] if program else []
-    marks += [f"{key}: {text(record[key])[:60]}" for key in ("sampler", "scale", "steps", "seed", "size") if key in record]
+    marks += [
+        f"{key}: {text(record[key])[:60]}" for key in ("sampler", "scale", "steps", "seed", "size") if key in record
+    ]
     return GeneratorMetadata(
         software=program or _NAME,
         source=webui.described(name),

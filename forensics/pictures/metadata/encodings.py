@@ -55,7 +55,11 @@ def decoded(data: bytes, declared: str) -> Text:
         data: without the declaration.
         declared: `ASCII`, `UTF-8`, `UTF-16`, `Latin-1`, `JIS` or empty where nothing is declared.
     """
-    for mark, code in ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")):
+    for mark, code in (
+        (codecs.BOM_UTF8, "utf-8"),
+        (codecs.BOM_UTF16_LE, "utf-16-le"),
+        (codecs.BOM_UTF16_BE, "utf-16-be"),
+    ):
         if data.startswith(mark) and (value := _strict(data[len(mark) :], code)) is not None:
             expected = "UTF-16" if code.startswith("utf-16") else "UTF-8"
             said = "" if declared == expected else f"Read as {expected}, which its byte-order mark declares."
@@ -63,7 +67,9 @@ def decoded(data: bytes, declared: str) -> Text:
     if wide := _wide(data):
         value, order = wide
         said = f"UTF-16 {order} without a byte-order mark"
-        return Text(_trimmed(value), f"{said}." if declared == "UTF-16" else f"{said}, though {_called(declared)}.", declared)
+        return Text(
+            _trimmed(value), f"{said}." if declared == "UTF-16" else f"{said}, though {_called(declared)}.", declared
+        )
     if declared == "JIS" and b"\x1b" in data and (value := _strict(data, "iso2022_jp")) is not None:
         return Text(_trimmed(value), "", declared)  # escapes of ISO 2022 are ASCII bytes and so valid UTF-8 as well
     if (value := _strict(data, "utf-8")) is not None:
@@ -71,7 +77,11 @@ def decoded(data: bytes, declared: str) -> Text:
             said = f"The text is ASCII, though {_called(declared)}." if declared in ("UTF-16", "JIS") else ""
             return Text(_trimmed(value), said, declared)
         right = declared == "UTF-8"
-        return Text(_trimmed(value), "" if right else f"The bytes are valid UTF-8 and were read so, though {_called(declared)}.", declared)
+        return Text(
+            _trimmed(value),
+            "" if right else f"The bytes are valid UTF-8 and were read so, though {_called(declared)}.",
+            declared,
+        )
     return _other(data, declared)
 
 
@@ -84,14 +94,20 @@ def _other(data: bytes, declared: str) -> Text:
         value = body.decode("utf-16-le" if little else "utf-16-be", "replace")
         loss = ", with parts that are no text" if "\ufffd" in value else ""
         order = "little" if little else "big"
-        return Text(_trimmed(value), f"UTF-16 {order}-endian without a byte-order mark, found by its letters{loss}.", declared)
+        return Text(
+            _trimmed(value), f"UTF-16 {order}-endian without a byte-order mark, found by its letters{loss}.", declared
+        )
     if declared == "JIS":
         for code in ("iso2022_jp", "euc_jp", "shift_jis"):
             if (found := _strict(data, code)) is not None:
                 return Text(_trimmed(found), f"Declared as JIS; read as {code}.", declared)
     if declared == "Latin-1":
         return Text(_trimmed(data.decode("latin-1")), "", declared)
-    return Text(_trimmed(data.decode("latin-1")), f"The bytes are no UTF-8; read as Latin-1, though {_called(declared)}.", declared)
+    return Text(
+        _trimmed(data.decode("latin-1")),
+        f"The bytes are no UTF-8; read as Latin-1, though {_called(declared)}.",
+        declared,
+    )
 
 
 def undone(value: str) -> Text:
@@ -151,7 +167,9 @@ def _wide(data: bytes) -> tuple[str, str] | None:
     candidates = []
     for code, order, zeros in (("utf-16-be", "big-endian", zeros_first), ("utf-16-le", "little-endian", zeros_second)):
         if (value := _strict(body, code)) is not None:
-            candidates.append((sum((c < "\x80" and c.isprintable()) or c in "\n\r\t" for c in value), zeros, value, order))
+            candidates.append(
+                (sum((c < "\x80" and c.isprintable()) or c in "\n\r\t" for c in value), zeros, value, order)
+            )
     if not candidates:
         return None
     _, _, value, order = max(candidates, key=lambda c: c[:2])

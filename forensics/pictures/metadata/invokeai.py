@@ -1,6 +1,7 @@
 """InvokeAI's layouts: `invokeai_metadata` (3 and later), `sd-metadata` (2), and `Dream`, a command line (1).
 
-`sd-metadata` holds one `image`, or `images` for a sheet of several. Version 2 writes the negative prompt between square brackets inside the prompt, and the command line does the same.
+`sd-metadata` holds one `image`, or `images` for a sheet of several. Version 2 writes the negative prompt
+between square brackets inside the prompt, and the command line does the same.
 """
 
 from __future__ import annotations
@@ -15,9 +16,22 @@ from forensics.pictures.metadata.base import Entries, GeneratorMetadata, Lora, d
 _NAME = "InvokeAI"
 _BRACKETS = re.compile(r"\[([^\[\]]*)\]")
 _KNOWN = frozenset(
-    {"positive_prompt", "negative_prompt", "seed", "steps", "scheduler", "cfg_scale", "model", "width", "height", "loras",
-     "lora", "vae", "app_version"}
-)  # fmt: skip
+    {
+        "positive_prompt",
+        "negative_prompt",
+        "seed",
+        "steps",
+        "scheduler",
+        "cfg_scale",
+        "model",
+        "width",
+        "height",
+        "loras",
+        "lora",
+        "vae",
+        "app_version",
+    }
+)
 _FLAGS = {"-s": "steps", "-S": "seed", "-W": "width", "-H": "height", "-C": "cfg_scale", "-A": "sampler"}
 
 
@@ -40,7 +54,11 @@ def _third(record: dict[str, Any], source: str, entry: str) -> list[GeneratorMet
         record = {"positive_prompt": node.get("prompt"), **node}
     model = _model(record.get("model"))
     marks = [f"the name {entry}"]
-    marks += [f"{key}: {text(record[key])[:60]}" for key in ("app_version", "generation_mode", "scheduler", "seed") if text(record.get(key))]
+    marks += [
+        f"{key}: {text(record[key])[:60]}"
+        for key in ("app_version", "generation_mode", "scheduler", "seed")
+        if text(record.get(key))
+    ]
     return [
         GeneratorMetadata(
             software=f"{_NAME} {text(record.get('app_version'))}".strip(),
@@ -97,7 +115,9 @@ def _image(image: dict[str, Any], record: dict[str, Any], source: str, entry: st
         prompts = " ".join(text(row.get("prompt")) for row in prompts if isinstance(row, dict))
     prompt, negative = _split(text(prompts))
     marks = ["the name sd-metadata"]
-    marks += [f"{key}: {text(image[key])[:60]}" for key in ("sampler", "cfg_scale", "steps", "seed") if text(image.get(key))]
+    marks += [
+        f"{key}: {text(image[key])[:60]}" for key in ("sampler", "cfg_scale", "steps", "seed") if text(image.get(key))
+    ]
     return GeneratorMetadata(
         software=f"{_NAME} {text(record.get('app_version'))}".strip(),
         source=source,
@@ -121,7 +141,9 @@ def _dream(line: str, source: str) -> GeneratorMetadata:
     try:
         words = shlex.split(line)
     except ValueError:
-        return GeneratorMetadata(_NAME, source, problems=("The command line has unbalanced quotation marks.",), entry="Dream")
+        return GeneratorMetadata(
+            _NAME, source, problems=("The command line has unbalanced quotation marks.",), entry="Dream"
+        )
     plain, flags = [], {}
     position = 0
     while position < len(words):

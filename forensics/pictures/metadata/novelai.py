@@ -45,7 +45,14 @@ def read(entries: Entries, source: str = "text entries") -> list[GeneratorMetada
             height=whole(record.get("height")),
             further=further(record, _KNOWN),
             problems=problems,
-            marks=("Software: NovelAI", *(f"{n}: {text(record[n])[:60]}" for n in ("noise_schedule", "sampler", "scale", "seed") if n in record)),
+            marks=(
+                "Software: NovelAI",
+                *(
+                    f"{n}: {text(record[n])[:60]}"
+                    for n in ("noise_schedule", "sampler", "scale", "seed")
+                    if n in record
+                ),
+            ),
             entry="Comment",
         )
     ]

@@ -13,17 +13,30 @@ from forensics.pictures.metadata.base import Entries, GeneratorMetadata
 from forensics.pictures.metadata.webui import described
 
 _FIELDS = (
-    "Software", "EXIF Software", "XMP xmp:CreatorTool", "XMP photoshop:Credit", "IPTC Credit", "IPTC OriginatingProgram",
-    "XMP Iptc4xmpExt:AISystemUsed", "XMP Iptc4xmpExt:AISystemVersionUsed", "XMP tiff:Software", "Credit", "generator",
-    "Generator", "Signature",
-)  # fmt: skip
+    "Software",
+    "EXIF Software",
+    "XMP xmp:CreatorTool",
+    "XMP photoshop:Credit",
+    "IPTC Credit",
+    "IPTC OriginatingProgram",
+    "XMP Iptc4xmpExt:AISystemUsed",
+    "XMP Iptc4xmpExt:AISystemVersionUsed",
+    "XMP tiff:Software",
+    "Credit",
+    "generator",
+    "Generator",
+    "Signature",
+)
 """Fields that name programs. Those that name persons may hold the same words as a name."""
 _SERVICES = (
     ("DALL-E", r"\bdall[-·∙ ]?e\b"),
     ("OpenAI image generation", r"\b(?:chatgpt|gpt-image|gpt-4o|openai)\b"),
     ("Adobe Firefly", r"\badobe[ _-]?firefly\b|^firefly\b"),
     ("Midjourney", r"\bmidjourney\b"),
-    ("Google Gemini or Imagen", r"\bgoogle (?:ai|gemini|imagen)\b|\bgemini (?:\d|flash|pro|nano|advanced)|\bimagen ?\d|\bnano banana\b"),
+    (
+        "Google Gemini or Imagen",
+        r"\bgoogle (?:ai|gemini|imagen)\b|\bgemini (?:\d|flash|pro|nano|advanced)|\bimagen ?\d|\bnano banana\b",
+    ),
     ("Microsoft Designer or Bing Image Creator", r"\bbing image creator\b|\bmicrosoft designer\b"),
     ("Stable Diffusion", r"\bstable[ -]?diffusion\b|\bsdxl\b|\bstability ai\b|\bdreamstudio\b"),
     ("Ideogram", r"\bideogram\b"),
@@ -98,9 +111,13 @@ def _midjourney(entries: Entries) -> list[GeneratorMetadata]:
         marks = (f"Job ID: {job[1]}", *(fact.value for fact in stated[:4]))
         return [
             GeneratorMetadata(
-                "Midjourney", f"{described(field)}, job {job[1]}", prompt=prompt.strip(), further=stated,
-                marks=marks if len(marks) > 1 else (*marks, f"in {described(field)}"), entry=field,
+                "Midjourney",
+                f"{described(field)}, job {job[1]}",
+                prompt=prompt.strip(),
+                further=stated,
+                marks=marks if len(marks) > 1 else (*marks, f"in {described(field)}"),
+                entry=field,
                 seed=next((int(m[1]) for f in flags if (m := re.fullmatch(r"--seed (\d{1,18})\s*", f))), None),
             )
-        ]  # fmt: skip
+        ]
     return []

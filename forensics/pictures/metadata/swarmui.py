@@ -51,7 +51,11 @@ def _record(parameters: dict[str, Any], whole_record: dict[str, Any], name: str)
     extra = whole_record.get("sui_extra_data")
     more = tuple(shown(str(k), v) for k, v in extra.items() if v) if isinstance(extra, dict) else ()
     marks = [f"the name sui_image_params in {webui.described(name)}"]
-    marks += [f"{key}: {text(parameters[key])[:60]}" for key in ("swarm_version", "cfgscale", "steps", "seed") if key in parameters]
+    marks += [
+        f"{key}: {text(parameters[key])[:60]}"
+        for key in ("swarm_version", "cfgscale", "steps", "seed")
+        if key in parameters
+    ]
     return GeneratorMetadata(
         software=f"SwarmUI {version}".strip(),
         source=webui.described(name),

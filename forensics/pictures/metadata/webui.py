@@ -144,7 +144,7 @@ def loras(prompt: str, stated: Mapping[str, str]) -> tuple[Lora, ...]:
         prompt: with `<lora:name:strength>` where any was called so.
         stated: values by name in lower case.
     """
-    digests = {name: digest for name, digest in _hash_pairs(stated.get("lora hashes", ""))}
+    digests = dict(_hash_pairs(stated.get("lora hashes", "")))
     hashes = document(stated.get("hashes", "")) or {}
     for name, digest in hashes.items():
         kind, _, rest = str(name).partition(":")
@@ -228,7 +228,8 @@ def _json_spans(value: str) -> list[tuple[int, int]]:
 
 def _lines_above(head: str) -> tuple[int, Pairs]:
     """Parameters on lines of their own above the first line found: programs write one a line. (place, pairs)"""
-    start, earlier = len(head), {}
+    earlier: Pairs = {}
+    start = len(head)
     while (above := head[:start].rstrip("\n").rfind("\n")) >= 0 or start:
         line = head[above + 1 : start].strip()
         pairs, rest, _ = _pairs(line)
@@ -266,7 +267,9 @@ def _pairs(text: str) -> tuple[Pairs, str, tuple[str, ...]]:
             continue
         value, place = _value(text, name.end(), sign)
         if known in pairs and pairs[known] != value:
-            problems.append(f"“{known}” is stated more than once, first as “{pairs[known][:80]}”, then as “{value[:80]}”.")
+            problems.append(
+                f"“{known}” is stated more than once, first as “{pairs[known][:80]}”, then as “{value[:80]}”."
+            )
         pairs.setdefault(known, value)
         end = _next(text, place, sign)
         if left := text[place:end].strip():
@@ -352,7 +355,9 @@ def _some(value: str) -> bool:
 
 
 def _version(value: str) -> bool:
-    return bool(re.match(r"v?\d+\.\d+|f\d|[0-9a-f]{7,40}$|Fooocus|ComfyUI|Simple|neo|reForge|SD\.Next", value, re.IGNORECASE))
+    return bool(
+        re.match(r"v?\d+\.\d+|f\d|[0-9a-f]{7,40}$|Fooocus|ComfyUI|Simple|neo|reForge|SD\.Next", value, re.IGNORECASE)
+    )
 
 
 _EXCLUSIVE: dict[str, Any] = {

@@ -1,7 +1,7 @@
 """The XMP packet as flat text entries, `XMP <prefix>:<name>`, whatever the program's own prefixes.
 
-Properties stand as attributes or as elements, plain or in a list of languages or items. The packet is untrusted XML: one
-that declares a document type is not parsed at all, for entities are what such packets are attacked with.
+Properties stand as attributes or as elements, plain or in a list of languages or items. The packet is untrusted XML:
+one that declares a document type is not parsed at all, for entities are what such packets are attacked with.
 """
 
 from __future__ import annotations

@@ -105,9 +105,7 @@ def _rank(kind: str) -> tuple[bool, bool, str]:
     return any(word in lowered for word in _NOT_THE_PICTURE), "." in kind and "input" not in lowered, lowered
 
 
-def _words(
-    archive: tarfile.TarFile, members: list[tuple[str, tarfile.TarInfo, PurePosixPath]], sample: Sample
-) -> None:
+def _words(archive: tarfile.TarFile, members: list[tuple[str, tarfile.TarInfo, PurePosixPath]], sample: Sample) -> None:
     texts = []
     for kind, member, inside in members:
         try:

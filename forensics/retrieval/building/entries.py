@@ -14,9 +14,25 @@ from forensics.retrieval.readers.layout import Excluded
 from forensics.retrieval.words import normalised, pick, picked
 
 SUFFIXES = (
-    ".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif", ".jpe", ".jfif", ".jif", ".apng", ".dib",
-    ".mpo", ".heic", ".heif", ".jxl",
-)  # fmt: skip
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".webp",
+    ".tif",
+    ".tiff",
+    ".bmp",
+    ".gif",
+    ".avif",
+    ".jpe",
+    ".jfif",
+    ".jif",
+    ".apng",
+    ".dib",
+    ".mpo",
+    ".heic",
+    ".heif",
+    ".jxl",
+)
 """Of files that are taken for pictures, in any case of letters."""
 
 

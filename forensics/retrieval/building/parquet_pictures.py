@@ -20,9 +20,21 @@ from forensics.retrieval.readers.layout import Excluded
 from forensics.retrieval.words import key, normalised, pick, plain
 
 _NAMES = (
-    "image", "img", "jpg", "jpeg", "png", "webp", "picture", "pixel_values", "image_bytes", "bytes", "content", "image_data",
-    "data", "binary",
-)  # fmt: skip
+    "image",
+    "img",
+    "jpg",
+    "jpeg",
+    "png",
+    "webp",
+    "picture",
+    "pixel_values",
+    "image_bytes",
+    "bytes",
+    "content",
+    "image_data",
+    "data",
+    "binary",
+)
 """Of columns of bytes that are pictures; objects with `bytes` are so under any name."""
 
 
@@ -30,9 +42,13 @@ def column(schema: pa.Schema) -> str:
     """The column of pictures; empty where there is none. Of several the one whose name says so first."""
     found = []
     for one in schema:
-        if (pa.types.is_struct(one.type) and any(
-            sub.name == "bytes" and _is_bytes(sub.type) for sub in (one.type.field(i) for i in range(one.type.num_fields))
-        )) or (_is_bytes(one.type) and key(one.name) in _NAMES):
+        if (
+            pa.types.is_struct(one.type)
+            and any(
+                sub.name == "bytes" and _is_bytes(sub.type)
+                for sub in (one.type.field(i) for i in range(one.type.num_fields))
+            )
+        ) or (_is_bytes(one.type) and key(one.name) in _NAMES):
             found.append(one.name)
     return min(found, key=lambda n: _NAMES.index(key(n)) if key(n) in _NAMES else len(_NAMES), default="")
 
@@ -55,7 +71,9 @@ def _described(place: Place, name: str) -> pq.FileMetaData:
         raise IndexError_(f"{place}/{name} is not a readable table: {exc}.", hint="Obtain the file again.") from exc
 
 
-def source(place: Place, files: Mapping[str, int], names: list[str], kind: str, not_looked_at: tuple[str, ...]) -> Source:
+def source(
+    place: Place, files: Mapping[str, int], names: list[str], kind: str, not_looked_at: tuple[str, ...]
+) -> Source:
     """A source of these Parquet files; a unit is a row group.
 
     Args:
@@ -107,6 +125,11 @@ def _entry(row: dict[str, Any], pictures: str, name: str, number: int) -> Entry 
         return Excluded(where, f"the row holds no picture{said}")
     training_id = pick(words, "training_id") or (f"{PurePosixPath(name).with_suffix('')}/{inside}" if inside else where)
     origin = Origin(
-        where, partial(bytes, data), downloaded=True, in_folder=False, shard=name, key=plain(words.get("key")) or inside,
-    )  # fmt: skip
+        where,
+        partial(bytes, data),
+        downloaded=True,
+        in_folder=False,
+        shard=name,
+        key=plain(words.get("key")) or inside,
+    )
     return entry(origin, words | {"training_id": training_id})

@@ -1,4 +1,4 @@
-"""Words beside pictures: `NAME.txt`, `NAME.caption`, `NAME.json`, `NAME.png.txt`, `metadata.jsonl`, in any case of letters.
+"""Words beside pictures: `NAME.txt`, `NAME.caption`, `NAME.json`, `NAME.png.txt`, `metadata.jsonl`, in any case.
 
 Trainers, downloaders and hubs each have a custom of their own; all are looked for at once. Of several, a text file wins
 for the caption over a JSON file, and that over a table for the whole folder.
@@ -82,7 +82,9 @@ class Side:
     def _table(self, name: str) -> None:
         text = encodings.decoded(self.place.read(name), "UTF-8").value
         if name.lower().endswith(".jsonl"):
-            rows = [parsed for line in text.splitlines() if line.strip() and isinstance(parsed := json.loads(line), dict)]
+            rows = [
+                parsed for line in text.splitlines() if line.strip() and isinstance(parsed := json.loads(line), dict)
+            ]
         else:
             rows = list(csv.DictReader(io.StringIO(text), delimiter="\t" if name.lower().endswith(".tsv") else ","))
         for row in rows:

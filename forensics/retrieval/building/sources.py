@@ -1,4 +1,4 @@
-"""What an index can be built from: folders with words in side files, tables, tar files of samples, Parquet, img2dataset.
+"""What an index can be built from: folders with side files, tables, tar files of samples, Parquet, img2dataset.
 
 Every source gives its entries in one fixed order, whatever the file system's. What cannot become an entry is an
 `Excluded` with its reason, and what is no picture is counted as not looked at: nothing is silently left out.
@@ -113,7 +113,9 @@ def _file(path: Path, where: Mapping[str, frozenset[str]], unit_rows: int, *, do
 
 
 def _folder_of(place: Place, files: Mapping[str, int], unit_rows: int) -> Source:
-    tables = [name for name in files if name.lower().endswith(".parquet") and not PurePosixPath(name).name.startswith("._")]
+    tables = [
+        name for name in files if name.lower().endswith(".parquet") and not PurePosixPath(name).name.startswith("._")
+    ]
     packed = [name for name in files if is_archive(name)]
     full = [name for name in tables if parquet_pictures.holds_pictures(place, name)]
     if full and not packed:
@@ -214,7 +216,7 @@ def _table(source: Path, where: Mapping[str, frozenset[str]], unit_rows: int, *,
 
 
 def _existing(path: Path) -> Path:
-    """The file a row names, where it is written with backslashes or in another form of the same letters; else as named."""
+    """The file a row names, written with backslashes or in another form of the same letters perhaps; else as named."""
     forms = [path, path.parent / Path(*path.name.split("\\"))] if "\\" in path.name else [path]
     found = (one for form in forms if (one := form if form.exists() else _spelt(form)) is not None)
     return next(found, path)
@@ -264,20 +266,22 @@ def _object(parsed: object) -> dict[str, Any]:
 
 
 def _delimiter(text: str) -> str:
-    """What stands between the columns: the sign under which the first line names a column of paths, else the commonest."""
+    """What stands between the columns: the sign under which the first line names a column of paths, or most columns."""
     first = next((line for line in text.splitlines() if line.strip()), "")
 
     def names(sign: str) -> list[str]:
         return [key(name) for name in next(csv.reader([first], delimiter=sign, skipinitialspace=True), [])]
 
-    return max(_DELIMITERS, key=lambda s: (any(n in ALIASES["path"] for n in names(s)), len(names(s)), -_DELIMITERS.index(s)))
+    return max(
+        _DELIMITERS, key=lambda s: (any(n in ALIASES["path"] for n in names(s)), len(names(s)), -_DELIMITERS.index(s))
+    )
 
 
 # Tar files, and img2dataset's output
 
 
 def _shards(place: Place, files: Mapping[str, int], shards: list[str]) -> Source:
-    """Tar files or folders of samples, with img2dataset's listings (key, url, caption, status, sha256, ...) beside them."""
+    """Tar files or folders of samples, with img2dataset's listings (key, url, caption, status, sha256, ...) beside."""
     listings = {shard for shard in shards if f"{shard}.parquet" in files}
     packed = {shard: name for shard in shards for s in ARCHIVES if (name := f"{shard}{s}") in files}
     loose = loose_pictures(files, shards)
@@ -334,9 +338,13 @@ def _sample(
         for name in sample.more:
             yield Excluded(f"{shard}/{name}", "a further picture of a sample, of which one is taken")
         origin = Origin(
-            sample.name, sample.read, downloaded=True, in_folder=not packed and place.path is not None, shard=shard,
+            sample.name,
+            sample.read,
+            downloaded=True,
+            in_folder=not packed and place.path is not None,
+            shard=shard,
             key=one,
-        )  # fmt: skip
+        )
         words = {n: v for n, v in sample.row.items() if plain(v)} | {n: v for n, v in row.items() if plain(v)}
         # Keys are unique in img2dataset's output; in other archives a shard may begin again at zero.
         words.setdefault("key", one if listed is not None or re.fullmatch(r"\d{9,}", one) else f"{shard}/{one}")
