@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from PIL import ExifTags, Image
+from torch import Tensor
 
 from forensics.case import Fact
 from forensics.controls.works import Controls
@@ -76,7 +77,9 @@ def check(controls: Controls, image: Path | None = None, published: dt.date | No
 
 def _distinct(controls: Controls, pictures: Sequence[Image.Image], found: _Found) -> list[Image.Image]:
     """The pictures that are not another rendering of one before them."""
-    small, kept, repeats = [], [], []
+    small: list[Tensor] = []
+    kept: list[Image.Image] = []
+    repeats: list[str] = []
     for work, picture in zip(controls.works, pictures, strict=True):
         thumbnail = resize(to_tensor(picture), THUMBNAIL, THUMBNAIL)
         if any(same_picture(thumbnail, other) for other in small):
