@@ -22,7 +22,7 @@ VERSION = "outcome/4"
 class Bounds:
     """The thresholds, part of the protocol."""
 
-    agreement: float = 0.14
+    agreement: float = 0.18
     """Share of what could agree in the overlap that has to agree before anything corresponds."""
     beyond: float = 2.0
     """Times the share that the pair laid wrongly reaches, which it has to exceed as well."""
@@ -42,10 +42,10 @@ class Bounds:
     """Share of what both pictures show that has to agree before the word is "reproduces"."""
     gap: float = 0.03
     """Largest part that differs in one piece, of what could agree, up to which it is."""
-    spread: int = 16
+    spread: int = 12
     """Cells with learned features in one plane, of that picture with fewer, that show a part although its tones
     differ."""
-    moved: float = 0.25
+    moved: float = 0.14
     """Share that agrees once small smooth displacements are followed, from which the arrangement is the same."""
     arrangement: float = 0.45
     """Mean correlation in the bands of 16, 24 and 32 pixels at or above which the arrangement is the same."""
@@ -56,7 +56,7 @@ class Bounds:
     layout_structure: int = 100
     """Keypoints that both pictures need for that: edges of one simple shape lie where those of its like lie. Set by
     judgement: drawn discs, rings, squares, triangles, crosses and stripes have at most 84."""
-    shown: float = 8.0
+    shown: float = 5.5
     """Area with more than plain ground and straight edges, in squares of a sixteenth of the long side, below which a
     picture is too plain to compare: one simple shape lies over another of its kind."""
 

@@ -62,7 +62,8 @@ class Aligned:
         protocol=(
             f"Alignment and parts by {PAIRING} and {JUDGE}; a part corresponds if {DETAIL.agreement} of what could "
             f"agree in its overlap does, and more than the pair laid wrongly gives, over {DETAIL.extent} of what one "
-            f"of the two shows; or if learned features lie in one plane over {DETAIL.spread} cells. Each part on a canvas of {SIDE} pixels along its long side, "
+            f"of the two shows; or if learned features lie in one plane over {DETAIL.spread} cells. "
+            f"Each part on a canvas of {SIDE} pixels along its long side, "
             f"both pictures as one tone plane of mean 0.5 and standard deviation {_CONTRAST} over the overlap, the "
             "rest in middle grey and its share divided out; alex-v0.1/1. Weighted by the share of the picture that the "
             "part fills, of that picture which it fills further; the share that is left with LPIPS of the frames, no "

@@ -457,7 +457,10 @@ def tables(rows: Sequence[Row]) -> Row:
         "versions": [correspondence.VERSION, judge.VERSION, layout.VERSION, outcome.VERSION, pdq.VERSION],
         "copies under the strictest of the tied bounds": {
             "whole": strict.whole, "gap": strict.gap,
-            "test": [{k: row[k] for k in ("edit", "pairs", "right", "reproduces")} for row in copies(half["test"], strict)],
+            "test": [
+                {name: row[name] for name in ("edit", "pairs", "right", "reproduces")}
+                for row in copies(half["test"], strict)
+            ],
         },
         "calibrated": asdict(bounds), "in the program": asdict(outcome.BOUNDS),
         **{
