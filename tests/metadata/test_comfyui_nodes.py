@@ -335,3 +335,53 @@ def test_the_table_is_consistent() -> None:
             if isinstance(rule, Held):
                 assert any(isinstance(r, Context) for _, r in row.outputs), f"{kind}.{name} is held by no bundle"
     assert not NODES.keys() & SAMPLERS.keys()
+
+
+def test_pipes_hold_each_value_under_its_name() -> None:
+    graph = {
+        "1": node(
+            "easy fullLoader",
+            ckpt_name="ink.safetensors",
+            vae_name="Baked VAE",
+            lora_name="None",
+            positive="a hare",
+            negative="text",
+            empty_latent_width=512,
+            empty_latent_height=768,
+        ),
+        "2": node(
+            "easy preSampling", pipe=["1", 0], steps=22, cfg=6.5, sampler_name="euler", scheduler="karras", seed=8
+        ),
+        "3": node("easy kSampler", pipe=["2", 0], image_output="Preview"),
+    }
+    record = one(graph)
+    assert (record.prompt, record.negative_prompt, record.seed, record.steps) == ("a hare", "text", 8, 22)
+    assert (record.guidance, record.sampler, record.scheduler, record.model) == (
+        6.5,
+        "euler",
+        "karras",
+        "ink.safetensors",
+    )
+    assert record.problems == ()
+
+
+def test_a_second_sampler_takes_what_the_first_hands_on() -> None:
+    graph = with_nodes()
+    graph["3"]["class_type"] = "KSampler (Efficient)"
+    graph["70"] = node(
+        "KSampler (Efficient)",
+        seed=9,
+        steps=10,
+        cfg=4.0,
+        sampler_name="euler",
+        scheduler="normal",
+        denoise=0.5,
+        model=["3", 0],
+        positive=["3", 1],
+        negative=["3", 2],
+        latent_image=["3", 3],
+    )
+    first, second = intake.decode(files.png(prompt=json.dumps(graph)), "test").records
+    assert (second.prompt, second.negative_prompt, second.seed) == ("a hare, ink", "text", 9)
+    assert (second.model, second.width) == (first.model, 512)
+    assert second.problems == ()

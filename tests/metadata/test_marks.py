@@ -9,6 +9,7 @@ import pytest
 
 from forensics.pictures import intake
 from forensics.pictures.metadata import webui
+from forensics.pictures.metadata.base import sampler_known
 from tests.metadata import files
 
 ORDINARY = [
@@ -26,6 +27,8 @@ ORDINARY = [
     '{"title": "walk", "steps": 9000, "seed": 1, "model": "watch"}',
     '{"nodes": [{"id": 1, "label": "a"}], "links": []}',  # a graph that is nobody's workflow
     "Negative prompt: say nothing",
+    "Sampler: Restart Audio, Steps: 16, Seed: 1, Size: 64x64, Model: MPC",  # a drum machine
+    "Sampler: heunter mk2, Steps: 16, Version: 1.2, Model: X, Seed: 1",  # a synthesiser
 ]
 
 
@@ -93,3 +96,28 @@ def test_google_and_meta_name_themselves_in_credit_and_artist() -> None:
     (record,) = intake.decode(files.xmp(packet), "test").records
     assert record.software == "Google Gemini or Imagen"
     assert any("trainedAlgorithmicMedia" in fact.value for fact in record.further)
+
+
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [
+        ("Euler a", True),
+        ("DPM++ 2M SDE Karras", True),
+        ("dpmpp_2m_sde_gpu", True),
+        ("k_dpmpp_2s_ancestral", True),
+        ("res_multistep_cfg_pp", True),
+        ("DPM++ 3M SDE Exponential", True),
+        ("EulerAncestralDiscreteScheduler", True),
+        ("uni_pc_bh2", True),
+        ("UniPC Trailing", True),
+        ("DPM adaptive", True),
+        ("er_sde", True),
+        ("heunter mk2", False),
+        ("Restart Audio", False),
+        ("Akai MPC60", False),
+        ("resin", False),
+        ("cotton", False),
+    ],
+)
+def test_names_of_samplers(name: str, known: bool) -> None:
+    assert sampler_known(name) is known

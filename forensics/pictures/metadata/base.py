@@ -194,14 +194,20 @@ def further(record: Mapping[str, object], known: Iterable[str]) -> tuple[Fact, .
     return tuple(rows)
 
 
-SAMPLER = re.compile(
-    r"(?:k_|k-)?(?:euler|heun|dpm|ddim|ddpm|plms|pndm|lms|unipc|uni_pc|lcm|tcd|restart|deis|ipndm|res_|er_sde|"
-    r"sa[ _-]?solver|seeds_|gradient_estimation|kohaku|flow ?match|exp_heun|rk\d|ralston|dormand)",
-    re.IGNORECASE,
+_STEMS = (
+    r"euler|heun|heunpp2|dpm(?:pp|\+\+)?|ddim|ddpm|plms|pndm|k?lms|uni_?pc|lcm|tcd|restart|deis|ipndm|res|er_sde|"
+    r"sa[ _-]?solver|seeds|gradient_estimation|kohaku|flow ?match|exp_heun|rk\d|ralston|dormand|dopri5|vdm|cogx?dd?im"
 )
-"""How the names of samplers of diffusion models begin."""
+_PARTS = (
+    r"a|ag|ancestral|karras|k|sde|gpu|[1-9][sm]?|pp|p|cfg\+{0,2}|exponential|exp|fast|adaptive|adaptative|trailing|rf|"
+    r"heun|uniform|simple|sgm|turbo|test|bh[12]|multistep|singlestep|discrete|scheduler|alpha|max|dyn|smea|ays|beta|"
+    r"normal|order|v\d|substep|dynamic|polyexponential|flow|match|solver|stable|inverse|ode|lu|euler|x0|rescaled|tcd"
+)
+SAMPLER = re.compile(rf"(?:k[_-])?(?:sample_)?(?:{_STEMS})(?:[ _+\-()]*(?:{_PARTS}))*[ )]*", re.IGNORECASE)
+"""Names of samplers of diffusion models: a method, then words for its order, noise and spacing, and nothing else."""
 
 
 def sampler_known(name: str) -> bool:
-    """Whether a text begins as the names of samplers of diffusion models do."""
-    return bool(SAMPLER.match(name.strip()))
+    """Whether a text is built as the names of samplers of diffusion models are."""
+    first = name.partition(",")[0]  # some programs append the spacing with a comma
+    return bool(SAMPLER.fullmatch(first.strip().removesuffix("Scheduler").strip()))

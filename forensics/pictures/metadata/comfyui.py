@@ -21,6 +21,7 @@ from forensics.pictures.metadata.comfyui_nodes import (
     DECODERS,
     GUIDERS,
     NODES,
+    PASSED_ON,
     SAMPLER_SELECTORS,
     SAMPLERS,
     SIGMAS,
@@ -174,6 +175,9 @@ def _asked(inputs: Mapping[str, Any], shape: SamplerType, walk: Walk) -> dict[st
         "negative": inputs.get(shape.negative),
         "latent": inputs.get(shape.latent),
     }
+    for meaning, name in _IN_BUNDLES.items():
+        if (place := walk.at(asked[meaning])) is not None and walk.is_bundle(place):
+            asked[meaning] = walk.held(place, name)
     if not shape.custom:
         return asked
     if (guider := walk.at(inputs.get("guider"))) is not None:
@@ -183,11 +187,21 @@ def _asked(inputs: Mapping[str, Any], shape: SamplerType, walk: Walk) -> dict[st
         asked |= {meaning: guider.inputs.get(name) for meaning, name in (row or {}).items()}
     asked |= _spacing(inputs.get("sigmas"), walk)
     if (selector := walk.at(inputs.get("sampler"))) is not None:
-        name = SAMPLER_SELECTORS.get(selector.kind)
-        if name is None:
+        named = SAMPLER_SELECTORS.get(selector.kind)
+        if named is None:
             walk.stopped(selector, "the sampler")
-        asked["sampler"] = selector.inputs.get(name) if name else selector.kind if name == "" else None
+        asked["sampler"] = selector.inputs.get(named) if named else selector.kind if named == "" else None
     return asked
+
+
+_IN_BUNDLES = {
+    "seed": "seed",
+    "steps": "steps",
+    "guidance": "cfg",
+    "sampler": "sampler_name",
+    "scheduler": "scheduler",
+}
+"""What is asked for -> its name in a bundle that a sampler takes all from."""
 
 
 def _spacing(link: object, walk: Walk) -> dict[str, Any]:
@@ -310,7 +324,7 @@ class Walk:
                 width, height = self.number(place.inputs.get(rule.width)), self.number(place.inputs.get(rule.height))
                 return whole(width), whole(height)
             if isinstance(rule, Held):
-                link = self._held(place, rule.name)
+                link = self.held(place, rule.name)
             elif isinstance(rule, Same):
                 link = _first(place.inputs, rule.inputs)
             else:
@@ -328,7 +342,7 @@ class Walk:
         if here in self._trail or len(self._trail) > _DEPTH:
             self.say(f"Not followed: {place.name} stands in a circle of links.")
             return None
-        row = NODES.get(place.kind)
+        row = NODES.get(place.kind) or PASSED_ON.get(place.kind)
         if row is None or place.slot >= len(row.outputs):
             self.stopped(place, of)
             return None
@@ -340,7 +354,7 @@ class Walk:
         self._trail.append(here)
         try:
             if isinstance(rule, Held):
-                return self._follow(self._held(place, rule.name), of, step, plain=plain)
+                return self._follow(self.held(place, rule.name), of, step, plain=plain)
             if isinstance(rule, Switch):
                 return self._follow(self._chosen(place, rule), of, step, plain=plain)
             if isinstance(rule, Same):
@@ -363,7 +377,7 @@ class Walk:
             case Empty():
                 return []
             case Context():
-                return self.conditioning(self._held(place, of), of)
+                return self.conditioning(self.held(place, of), of)
             case _:
                 return [self._joined(place, rule, of)]
 
@@ -409,11 +423,14 @@ class Walk:
                 several = [self.model(value) for value in _all(place.inputs, rule)]
                 return Models(tuple(n for m in several for n in m.names), tuple(x for m in several for x in m.loras))
             case Context():
-                held = self._held(place, "model")
+                held = self.held(place, "model")
                 if held is not None:
                     return self.model(held)
-                names = [text(place.inputs.get(name)) for name in ("base_ckpt_name", "ckpt_name", "refiner_ckpt_name")]
-                return Models(tuple(filter(_named, names)))
+                kept = ("base_ckpt_name", "ckpt_name", "refiner_ckpt_name")
+                names = [text(self.number(self.held(place, name))) for name in kept]
+                beside = text(self.held(place, "lora_name"))
+                strength = real(self.held(place, "lora_model_strength"))
+                return Models(tuple(filter(_named, names)), (Lora(beside, strength),) if _named(beside) else ())
             case _:
                 self.stopped(place, "the model")
                 return Models()
@@ -441,7 +458,12 @@ class Walk:
                     yield from self._lora(place, f"lora_name_{place_of}", strength)
             yield from self.model(place.inputs.get(rule.stack)).loras
 
-    def _held(self, place: Place, name: str, depth: int = 0) -> object:
+    def is_bundle(self, place: Place) -> bool:
+        """Whether the output a link names is a bundle of values."""
+        row = NODES.get(place.kind)
+        return row is not None and place.slot < len(row.outputs) and isinstance(row.outputs[place.slot][1], Context)
+
+    def held(self, place: Place, name: str, depth: int = 0) -> object:
         """A value of a bundle: the node's own input, else what the bundles below hold."""
         if place.inputs.get(name) is not None:
             return place.inputs[name]
@@ -452,7 +474,7 @@ class Walk:
             return None
         for base in _bases(place.inputs, rule):
             below = self.at(base)
-            if below is not None and depth < _DEPTH and (found := self._held(below, name, depth + 1)) is not None:
+            if below is not None and depth < _DEPTH and (found := self.held(below, name, depth + 1)) is not None:
                 return found
         return None
 

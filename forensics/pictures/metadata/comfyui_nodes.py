@@ -433,6 +433,29 @@ NODES: dict[str, NodeType] = {
             ("DEPENDENCIES", None),
         ),
     ),
+    # ComfyUI-Easy-Use and tinyterra keep all of a loader in one bundle, the pipe
+    **dict.fromkeys(
+        ("easy fullLoader", "easy a1111Loader", "easy comfyLoader", "easy fluxLoader", "easy sd3Loader"),
+        NodeType(
+            (
+                ("pipe", Context(())),
+                ("model", Checkpoint(("ckpt_name",), ("lora_name", "lora_model_strength"))),
+                ("vae", Checkpoint(("vae_name",))),
+                ("clip", None),
+                ("positive", Encode(("positive",))),
+                ("negative", Encode(("negative",))),
+                ("latent", Size("empty_latent_width", "empty_latent_height")),
+            )
+        ),
+    ),
+    **dict.fromkeys(
+        ("easy preSampling", "easy preSamplingAdvanced", "easy preSamplingNoiseIn", "easy pipeIn", "easy pipeEdit"),
+        NodeType((("pipe", Context(("pipe",))),)),
+    ),
+    **dict.fromkeys(
+        ("ttN pipeLoader", "ttN pipeLoader_v2", "ttN pipeLoaderSDXL", "ttN pipeLoaderSDXL_v2"),
+        NodeType((("pipe", Context(())), ("model", Checkpoint(("ckpt_name",))), ("positive", Encode(("positive",))))),
+    ),
     "LoRA Stacker": _one("LORA_STACK", WithLora("", (), stack="lora_stack")),
     # rgthree-comfy
     "Context (rgthree)": _context(_CONTEXT),
@@ -613,6 +636,15 @@ NODES: dict[str, NodeType] = {
 taken from a picture."""
 
 _CLASSIC = ("seed", "", "steps", "cfg", "sampler_name", "scheduler", "denoise")
+
+
+def _piped(*, own: bool = False) -> SamplerType:
+    """A sampler that takes what it needs from the bundle at `pipe`; with `own`, its numbers stand on the node."""
+    numbers = ("seed", "steps", "cfg", "sampler_name", "scheduler") if own else ("pipe",) * 5
+    seed, steps, guidance, sampler, scheduler = numbers
+    return SamplerType(seed, steps, guidance, sampler, scheduler, "pipe", "pipe", "pipe", "pipe")
+
+
 SAMPLERS: dict[str, SamplerType] = {
     "KSampler": SamplerType(widgets=_CLASSIC),
     "KSamplerAdvanced": SamplerType(
@@ -638,6 +670,8 @@ SAMPLERS: dict[str, SamplerType] = {
     "KSamplerAdvanced //Inspire": SamplerType(seed="noise_seed"),
     "SamplerCustom": SamplerType(seed="noise_seed", sampler="sampler", scheduler="sigmas", custom=True),
     "SamplerCustomAdvanced": SamplerType(seed="noise", sampler="sampler", scheduler="sigmas", custom=True),
+    **dict.fromkeys(("easy kSampler", "easy fullkSampler", "easy kSamplerTiled"), _piped()),
+    **dict.fromkeys(("ttN pipeKSampler", "ttN pipeKSampler_v2", "ttN pipeKSamplerAdvanced_v2"), _piped(own=True)),
     "XlabsSampler": SamplerType(
         seed="noise_seed", guidance="true_gs", positive="conditioning", negative="neg_conditioning"
     ),
@@ -649,6 +683,19 @@ SAMPLERS: dict[str, SamplerType] = {
     "SeargeSDXLSampler": SamplerType(positive="base_positive", negative="base_negative", model="base_model"),
 }
 """Nodes that make a picture."""
+
+_PASSED = NodeType(
+    (
+        ("MODEL", Same(("model",))),
+        ("CONDITIONING+", Same(("positive",))),
+        ("CONDITIONING-", Same(("negative",))),
+        ("LATENT", None),
+        ("VAE", Same(("optional_vae",))),
+        ("IMAGE", None),
+    )
+)
+PASSED_ON: dict[str, NodeType] = {"KSampler (Efficient)": _PASSED, "KSampler Adv. (Efficient)": _PASSED}
+"""Samplers that hand on what came in, for the next one."""
 
 GUIDERS: dict[str, dict[str, str]] = {
     "BasicGuider": {"model": "model", "positive": "conditioning"},

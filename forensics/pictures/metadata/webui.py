@@ -304,7 +304,10 @@ def _prompts(head: str) -> tuple[str, str]:
     found = re.search(r"^[ \t]*Negative prompt:", head, re.MULTILINE | re.IGNORECASE) or _NEGATIVE.search(head)
     if found is None:
         return head.strip(), ""
-    return head[: found.start()].strip(), head[found.end() :].strip()
+    prompt = head[: found.start()].strip()
+    for label in ("Positive prompt:", "Prompt:"):  # written by programs that name both parts
+        prompt = prompt.removeprefix(label).strip()
+    return prompt, head[found.end() :].strip()
 
 
 def _templates(tail: str) -> dict[str, str]:
