@@ -173,13 +173,16 @@ def widened(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Without the loaders' own progress bars: progress is ours to report, as events."""
+    """Without the loaders' own progress bars and remarks: progress is ours to report, as events; what is wrong raises."""
+    from diffusers.utils import logging as of_diffusers
     from transformers.utils import logging
 
-    shown = logging.is_progress_bar_enabled()
+    shown, level = logging.is_progress_bar_enabled(), of_diffusers.get_verbosity()
     logging.disable_progress_bar()
+    of_diffusers.set_verbosity_error()
     try:
         yield
     finally:
+        of_diffusers.set_verbosity(level)
         if shown:
             logging.enable_progress_bar()

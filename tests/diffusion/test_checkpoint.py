@@ -15,40 +15,7 @@ import pytest
 from forensics.diffusion import ARCHITECTURES, identify
 from forensics.diffusion.headers import combined_digest, file_digest, read_header
 from forensics.errors import CheckpointError
-
-V1 = "model.diffusion_model.input_blocks."
-
-
-def write_header(path: Path, shapes: dict[str, tuple[int, ...]], metadata: dict[str, str] | None = None) -> Path:
-    """A safetensors file with these shapes and a hole for data: identification reads no further than the header."""
-    entries: dict[str, object] = {"__metadata__": metadata} if metadata else {}
-    end = 0
-    for name, shape in shapes.items():
-        size = 2
-        for n in shape:
-            size *= n
-        entries[name] = {"dtype": "F16", "shape": list(shape), "data_offsets": [end, end + size]}
-        end += size
-    text = json.dumps(entries).encode()
-    with path.open("wb") as file:
-        file.write(struct.pack("<Q", len(text)) + text)
-        file.truncate(8 + len(text) + end)
-    return path
-
-
-def sd(version: int, **changes: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
-    """The tensors that tell a generation, at small widths."""
-    text = {
-        1: "cond_stage_model.transformer.text_model.embeddings.token_embedding.weight",
-        2: "cond_stage_model.model.token_embedding.weight",
-    }[version]
-    shapes = {
-        f"{V1}0.0.weight": (8, 4, 3, 3),
-        f"{V1}1.1.transformer_blocks.0.attn2.to_k.weight": (8, 768 if version == 1 else 1024),
-        "first_stage_model.encoder.conv_in.weight": (8, 3, 3, 3),
-        text: (16, 8),
-    }
-    return shapes | changes
+from tests.diffusion import holes
 
 
 @pytest.mark.parametrize("family", list(ARCHITECTURES))
@@ -81,13 +48,13 @@ def test_prediction_of_a_folder(folders: dict[str, Path]) -> None:
 
 @pytest.mark.parametrize(("version", "prediction", "native"), [(1, "epsilon", 512), (2, "v_prediction", 768)])
 def test_single_file(tmp_path: Path, version: int, prediction: str, native: int) -> None:
-    found = identify(str(write_header(tmp_path / "model.safetensors", sd(version))))
+    found = identify(str(holes.write(tmp_path / "model.safetensors", holes.sd(str(version)))))
     assert (found.layout, found.prediction, found.native_px) == ("single file", prediction, native)
     assert found.parameters == 8 * 4 * 9 + 8 * (768 if version == 1 else 1024)
 
 
 def test_assumed_prediction_is_said_and_can_be_overridden(tmp_path: Path) -> None:
-    path = write_header(tmp_path / "two.safetensors", sd(2))
+    path = holes.write(tmp_path / "two.safetensors", holes.sd("2"))
     assert any("ASSUMED" in f.value and "two.yaml" in f.value for f in identify(str(path)).facts)
     (tmp_path / "two.yaml").write_text('model:\n  params:\n    parameterization: "eps"\n')
     overridden = identify(str(path))
@@ -97,7 +64,7 @@ def test_assumed_prediction_is_said_and_can_be_overridden(tmp_path: Path) -> Non
 
 def test_file_metadata_wins(tmp_path: Path) -> None:
     metadata = {"modelspec.prediction_type": "epsilon", "modelspec.resolution": "640x640"}
-    found = identify(str(write_header(tmp_path / "two.safetensors", sd(2), metadata)))
+    found = identify(str(holes.write(tmp_path / "two.safetensors", holes.sd("2"), metadata)))
     assert (found.prediction, found.native_px) == ("epsilon", 640)
 
 
@@ -114,7 +81,7 @@ def test_file_metadata_wins(tmp_path: Path) -> None:
     ],
 )
 def test_other_families_are_named(tmp_path: Path, tensor: str, told: str) -> None:
-    path = write_header(tmp_path / "other.safetensors", {tensor: (2, 2)})
+    path = holes.write(tmp_path / "other.safetensors", {tensor: (2, 2)})
     with pytest.raises(CheckpointError, match=told) as caught:
         identify(str(path))
     assert "Supported now" in caught.value.hint
@@ -122,13 +89,13 @@ def test_other_families_are_named(tmp_path: Path, tensor: str, told: str) -> Non
 
 @pytest.mark.parametrize(("channels", "told"), [(5, "depth"), (7, "upscaler"), (8, "InstructPix2Pix")])
 def test_variants_are_named(tmp_path: Path, channels: int, told: str) -> None:
-    path = write_header(tmp_path / "variant.safetensors", sd(1) | {f"{V1}0.0.weight": (8, channels, 3, 3)})
+    path = holes.write(tmp_path / "variant.safetensors", holes.sd(channels=channels))
     with pytest.raises(CheckpointError, match=rf"{told}.*{channels} input channels"):
         identify(str(path))
 
 
 def test_inpainting_is_said(tmp_path: Path) -> None:
-    path = write_header(tmp_path / "inpaint.safetensors", sd(1) | {f"{V1}0.0.weight": (8, 9, 3, 3)})
+    path = holes.write(tmp_path / "inpaint.safetensors", holes.sd(channels=9))
     assert any(fact.name == "variant" and "inpainting" in fact.value for fact in identify(str(path)).facts)
 
 

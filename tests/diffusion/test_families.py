@@ -49,9 +49,7 @@ def theirs(folder: Path, kind: str, draws: Tensor, guidance: float) -> Tensor:
         more["max_sequence_length"] = 20
     if kind.startswith("pixart"):
         more |= {"clean_caption": False, "use_resolution_binning": False, "max_sequence_length": 20}
-    made: Tensor = pipe(
-        PROMPT, num_inference_steps=STEPS, guidance_scale=guidance, output_type="pt", **more
-    ).images
+    made: Tensor = pipe(PROMPT, num_inference_steps=STEPS, guidance_scale=guidance, output_type="pt", **more).images
     return made
 
 

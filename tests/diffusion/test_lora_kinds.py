@@ -53,9 +53,7 @@ CONFIGS: dict[str, Callable[[], Any]] = {
     "DoRA": lambda: peft.LoraConfig(r=4, lora_alpha=6, use_dora=True, target_modules=LINEAR),
     "bias": lambda: peft.LoraConfig(r=4, lora_alpha=6, lora_bias=True, target_modules=["proj_in", "to_out.0"]),
     "LoHa": lambda: peft.LoHaConfig(r=4, alpha=6, target_modules=LINEAR),
-    "LoHa, convolutions": lambda: peft.LoHaConfig(
-        r=4, alpha=6, target_modules=CONVOLUTION, use_effective_conv2d=True
-    ),
+    "LoHa, convolutions": lambda: peft.LoHaConfig(r=4, alpha=6, target_modules=CONVOLUTION, use_effective_conv2d=True),
     "LoKr": lambda: peft.LoKrConfig(r=4, alpha=6, target_modules=LINEAR),
     "LoKr, both factored": lambda: peft.LoKrConfig(r=1, alpha=6, target_modules=LINEAR, decompose_both=True),
     "LoKr, convolutions": lambda: peft.LoKrConfig(r=1, alpha=6, target_modules=CONVOLUTION, use_effective_conv2d=True),
@@ -164,7 +162,10 @@ def test_flux_in_kohyas_names_with_fused_layers(made: dict[str, Path], tmp_path:
     assert len(touched) == 3 + 1 + 1 + 4 + 1
 
 
-@pytest.mark.parametrize(("kind", "layer"), [("flux-dev", "single_transformer_blocks.0.attn.to_q"), ("sd3", "transformer_blocks.0.attn.add_k_proj")])
+@pytest.mark.parametrize(
+    ("kind", "layer"),
+    [("flux-dev", "single_transformer_blocks.0.attn.to_q"), ("sd3", "transformer_blocks.0.attn.add_k_proj")],
+)
 def test_transformers_in_the_names_of_diffusers(made: dict[str, Path], tmp_path: Path, kind: str, layer: str) -> None:
     (down, up) = pairs({"": (32, 32)})[""]
     path = tmp_path / "pytorch_lora_weights.safetensors"
@@ -179,9 +180,18 @@ def test_several_are_merged_in_order_and_are_part_of_the_digest(made: dict[str, 
     (down, up) = pairs({"": (16, 16)})[""]
     one, two = tmp_path / "one.safetensors", tmp_path / "two.safetensors"
     save_file({f"{layer}.lora_A.weight": down, f"{layer}.lora_B.weight": up}, one)
-    save_file({f"{layer}.lora_A.weight": down, f"{layer}.lora_B.weight": up, f"{layer}.dora_scale": torch.ones(16, 1)}, two)
+    save_file(
+        {f"{layer}.lora_A.weight": down, f"{layer}.lora_B.weight": up, f"{layer}.dora_scale": torch.ones(16, 1)}, two
+    )
     digests = {}
-    for given in ((str(one),), (str(two),), (str(one), str(two)), (str(two), str(one)), (f"{one}:0.5",), (f"{one}:-1",)):
+    for given in (
+        (str(one),),
+        (str(two),),
+        (str(one), str(two)),
+        (str(two), str(one)),
+        (f"{one}:0.5",),
+        (f"{one}:-1",),
+    ):
         found = identify(str(made["sdxl"]), lora=given)
         digests[found.digest] = load(found, choose("cpu")).network.state_dict()[f"{layer.removeprefix('unet.')}.weight"]
         assert found.name.count(" + ") == len(given)
