@@ -25,7 +25,7 @@ class Sequential:
 
 @torch.no_grad()
 def sequential_codelength(target: Tensor, condition: Condition, model: DiffusionModel, grid: Grid) -> Sequential:
-    """The code as it is sent (Ho et al. 2020, Algorithm 3; DiffC 2025, section 3): level after level, one row at a time.
+    """The code as it is sent (Ho et al. 2020, Algorithm 3; DiffC 2025, section 3): one level, one row at a time.
 
     From z_t the receiver's estimate x̂0 gives the bits to the next level, then z_s is drawn from q(z_s | z_t, x0). The
     marginals are those of the forward process, so that the expected total is that of

@@ -383,7 +383,7 @@ def examination(task: Task, record: Record) -> None:
     """
     import torch
 
-    from forensics import pipeline
+    from forensics import examination as examining
     from forensics.errors import ForensicsError
     from forensics.events import Event
     from forensics.settings import resolve
@@ -412,7 +412,7 @@ def examination(task: Task, record: Record) -> None:
     began = time.perf_counter()
     with peak_of(torch.device(task.device), memory):
         try:
-            pipeline.analyze(image, folder, resolve(flags), force=True, emit=emit)
+            examining.analyze(image, folder, resolve(flags), force=True, emit=emit)
             record.put("report", "rendered")
         except (ForensicsError, ImportError, OSError) as exc:
             # The case is closed before the report is laid out: on a bare machine the libraries of the PDF are missing.
@@ -497,7 +497,7 @@ def training(task: Task, record: Record) -> None:
     Autoencoder, text encoder and tokenizer are those that ship. The state is written in pieces, and a folder of such
     pieces, given with `--resume`, is where a later run goes on.
     """
-    from forensics.reference.__main__ import main as recipe
+    from samples.recipe.__main__ import main as recipe
 
     work, samples = task.scratch / "training", ROOT / "samples" / "reference"
     for name, source in {

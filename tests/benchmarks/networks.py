@@ -151,7 +151,7 @@ def sd_model(device: torch.device, dtype: torch.dtype, tiny: bool) -> DiffusionM
     from forensics.case import Checkpoint
     from forensics.device import Device
     from forensics.diffusion import schedule
-    from forensics.diffusion.components import Parts
+    from forensics.diffusion.parts import Parts
     from forensics.diffusion.sd import StableDiffusion
 
     with made_on(device, dtype):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,6 +29,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def reference(folder: Path) -> Iterator[DiffusionModel]:
+def reference(folder: Path) -> DiffusionModel:
     """The checkpoint on the CPU in float32: what every other device and precision is held against."""
-    yield diffusion.load(diffusion.identify(str(folder)), choose("cpu"))
+    return diffusion.load(diffusion.identify(str(folder)), choose("cpu"))

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from forensics import diffusion
-from forensics.descriptor import open_descriptor
 from forensics.device import Device, batch_size, choose, facts, memory_gib, noise, session
 from forensics.diffusion.base import Condition, DiffusionModel, stack
-from forensics.embedding import Embedder
+from forensics.embedders.copies import open_descriptor
+from forensics.embedders.open_clip import Embedder
 from forensics.errors import OutOfMemoryError
 from forensics.inversion import INVERSIONS
 from forensics.inversion.base import Plan, run_many
