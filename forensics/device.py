@@ -116,6 +116,18 @@ def memory_gib(device: Device) -> float:
     return float(pages * os.sysconf("SC_PAGE_SIZE")) / 2**30 if pages else 2.0
 
 
+def peak_memory_gib(device: Device) -> float:
+    """Greatest memory of the device that this process held so far, in GiB; for the CPU its greatest resident size."""
+    if device.is_cuda:
+        return float(torch.cuda.max_memory_allocated(device.device)) / 2**30
+    if sys.platform == "win32":
+        return 0.0
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
+
+
 def batch_size(device: Device, mib_per_item: float, ceiling: int) -> int:
     """How many items of a given working size fit into half of the free memory, between 1 and `ceiling`."""
     return max(1, min(ceiling, int(memory_gib(device) * 1024 / 2 / max(mib_per_item, 1e-6))))
