@@ -33,6 +33,9 @@ samples-digests:  ## SHA-256 of every file under samples/
 	cd samples && find . -type f ! -path './recipe/*' ! -name digests.txt ! -name '*.pyc' -printf '%P\n' | LC_ALL=C sort \
 		| xargs -d '\n' sha256sum > digests.txt
 
+bench: $(STAMP)  ## every stage beside what a user would run instead: tests/benchmarks/bench.json
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.bench
+
 gpu: $(STAMP)  ## everything that needs a card, eight minutes: out/gpu/gpu.json
 	@$(BIN)/python -m tests.benchmarks.gpu --out out/gpu
 

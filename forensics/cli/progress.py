@@ -37,7 +37,7 @@ class Silent:
 
 
 class Bars:
-    """A bar per stage, drawn by click, with the time left for the whole examination, or for the stage if none is known."""
+    """A bar per stage, drawn by click, with the time left for all stages, or without a plan for this one."""
 
     def __init__(self) -> None:
         self._stage: str | None = None
