@@ -10,6 +10,7 @@ import click
 from forensics.cli import options
 from forensics.cli.console import Console, loading
 from forensics.errors import SettingsError
+from forensics.events import duration
 from forensics.path_names import folder_stem, too_long
 from forensics.settings import PREDICTIONS, resolve
 
@@ -39,16 +40,36 @@ from forensics.settings import PREDICTIONS, resolve
     metavar="PATH_OR_ID",
     help="An autoencoder of another generator, to try beside the checkpoint's own.",
 )
+@click.option(
+    "--max-minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="N",
+    help="Take the most searched profile that is expected to fit, instead of naming one.",
+)
+@click.option("--yes", is_flag=True, help="Begin without asking, however long it is expected to take.")
 @options.examination
 @click.pass_obj
 def analyze(
-    console: Console, /, image: Path, case_file: Path | None, out: Path | None, force: bool, **flags: Any
+    console: Console,
+    /,
+    image: Path,
+    case_file: Path | None,
+    out: Path | None,
+    force: bool,
+    max_minutes: float | None,
+    yes: bool,
+    **flags: Any,
 ) -> None:
     """Examine IMAGE and write a case folder with its report.
 
     Without a checkpoint, in the flags or in the case file, the embedded demonstration checkpoint is examined, with the
     index and the controls that belong to it. The path of the PDF is written to standard output.
+
+    Before it begins, the checkpoint is timed on this machine and the time that the examination will take is said; above
+    an hour a person at a terminal is asked for --yes.
     """
+    if max_minutes is not None and flags.get("profile"):
+        raise SettingsError("--profile and --max-minutes exclude each other.", hint="Name one of the two.")
     resolved = resolve(flags, case_file)
     folder = case_folder(image, out)
     decodes(image, *map(Path, resolved.settings.originals))
@@ -60,8 +81,20 @@ def analyze(
     console.folder = folder
     with console.working():
         with loading():
-            from forensics import examination
-        pdf = examination.analyze(image, folder, resolved, force=force, emit=console.emit)
+            from forensics import examination, planning
+        ahead = planning.outlook(image, resolved.settings, console.emit)
+        plan = ahead.forecasts[resolved.settings.profile]
+        if max_minutes is not None:
+            plan = ahead.deepest(max_minutes)
+            resolved = planning.chosen(resolved, plan.profile, max_minutes)
+        if not console.json:
+            console.note(plan.sentence)
+        if console.attended and not yes and plan.minutes > planning.ASK_ABOVE_MINUTES:
+            raise SettingsError(
+                f"The examination is expected to take {duration(plan.seconds)}.",
+                hint="Pass --yes to begin, or --max-minutes N or --profile quick for a shorter one.",
+            )
+        pdf = examination.analyze(image, folder, resolved, force=force, emit=planning.Clock(plan, console.emit))
     console.result(pdf)
 
 

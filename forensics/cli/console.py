@@ -44,6 +44,11 @@ class Console:
     def json(self) -> bool:
         return self.progress == "json"
 
+    @property
+    def attended(self) -> bool:
+        """Whether a person sits there, who can be asked."""
+        return sys.stdin.isatty() and sys.stderr.isatty()
+
     def write(self, text: str) -> None:
         """A line on standard error, below a bar if one stands there."""
         self._listening().pause()
@@ -74,7 +79,8 @@ class Console:
         if self._interrupted:
             raise KeyboardInterrupt
         if self.json:
-            self._object("progress", stage=event.stage, done=event.done, total=event.total, note=event.note)
+            left = {} if event.left_s is None else {"left_s": round(event.left_s)}
+            self._object("progress", stage=event.stage, done=event.done, total=event.total, note=event.note, **left)
         else:
             self._listening()(event)
 

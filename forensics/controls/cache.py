@@ -174,6 +174,24 @@ class Cache:
         packs = [f"{path.name}, SHA-256 {hashlib.sha256(path.read_bytes()).hexdigest()}" for path in self.shipped]
         return (*packs, *(["scores kept on this computer from earlier examinations"] if self.folder else []))
 
+    def keys(self, checkpoint: str) -> Iterator[Key]:
+        """The keys of what is kept for a checkpoint, shipped and in the folder; for a forecast, so nothing is verified.
+
+        Args:
+            checkpoint: its digest.
+        """
+        texts = [line for path in self.shipped for line in _lines(path)]
+        if self.folder is not None:
+            texts += [path.read_text(encoding="utf-8", errors="replace") for path in _files(self.folder)]
+        for text in texts:
+            try:
+                given = json.loads(text)["key"]
+                key = Key(**{**given, "parameters": tuple((str(a), str(b)) for a, b in given["parameters"])})
+            except (ValueError, KeyError, TypeError):
+                continue
+            if key.checkpoint == checkpoint:
+                yield key
+
     def _candidates(self, key: Key) -> Iterator[str]:
         if self._packed is None:
             self._packed = {}

@@ -226,35 +226,8 @@ def _map_region(rungs: list[Rung], asked: Work, model: DiffusionModel, context: 
 
 def _tasks(told: _Told, context: Context) -> list[budget.Task]:
     """The rungs of the protocol with their plans, and how many controls go through each."""
-    protocol, settings, controls = context.protocol, context.settings, len(context.controls.works)
-    seeds = tuple(range(settings.seed, settings.seed + protocol.seeds))
-    search = replace(protocol.search, seed=settings.seed, cut=protocol.codelength_cut)
-    tasks = []
-    for method in protocol.rungs:
-        given = INVERSIONS.load(method).given
-        if given is Given.WORDS:
-            plans = tuple(
-                Plan(
-                    prompt.text,
-                    prompt.source,
-                    protocol.guidance,
-                    protocol.steps,
-                    seeds,
-                    0,
-                    search,
-                    prompt_kind=prompt.kind,
-                )
-                for prompt in told.prompts
-            )
-            if plans:
-                tasks.append(budget.Task(method, plans, controls if told.texts else 0))
-        elif given is Given.SEARCH:
-            plan = Plan("", "none", protocol.guidance, protocol.steps, seeds, protocol.refinements, search)
-            tasks.append(budget.Task(method, (plan,), min(protocol.search_controls, controls)))
-        else:
-            plan = Plan("", "none", 1.0, protocol.steps, (), protocol.refinements)
-            tasks.append(budget.Task(method, (plan,), controls))
-    return tasks
+    controls = len(context.controls.works)
+    return budget.tasks(context.protocol, context.settings.seed, told.prompts, controls, ranked=bool(told.texts))
 
 
 def _places(task: budget.Task, controls: ControlGroup) -> tuple[int, ...]:

@@ -142,6 +142,12 @@ def _step(complexity: float) -> int:
     return round(math.log2(complexity))
 
 
+def available(settings: Settings, checkpoint: Checkpoint) -> int:
+    """How many control works there are to choose from; 0 where there are none. Raises ControlsError."""
+    source = _source(settings, checkpoint)
+    return 0 if isinstance(source, Absent) else len(source.works)
+
+
 def background(settings: Settings, examined: Sequence[Work]) -> tuple[Work, ...]:
     """Works unrelated to those examined, for the normalisation of a descriptor where no controls are in use.
 
