@@ -55,7 +55,7 @@ TABLE: dict[str, Weights] = {
             url="",
             sources=(
                 "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth (torchvision's file, a pickle; only its "
-                "`features` were converted, by `python -m forensics.reference lpips-trunk`)",
+                "`features` were converted, by `python -m samples.recipe lpips-trunk`)",
             ),
         ),
         Weights(

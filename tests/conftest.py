@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -25,3 +27,20 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         del os.environ["XDG_CACHE_HOME"]
     else:
         os.environ["XDG_CACHE_HOME"] = before
+
+
+@pytest.fixture(scope="session")
+def quick_case(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Name of a disputed sample -> the folder of its quick examination, made once for all tests; never written to."""
+    from forensics import examination
+    from forensics.resources import samples
+    from forensics.settings import resolve
+
+    base = tmp_path_factory.mktemp("quick")
+
+    @cache
+    def made(name: str) -> Path:
+        examination.analyze(samples() / "disputed" / name, base / name, resolve({"profile": "quick"}))
+        return base / name
+
+    return made

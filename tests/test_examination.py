@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+import random
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ import pytest
 from forensics import examination
 from forensics import folder as case_folder
 from forensics.case import Absent, Case, CommonElements, Grade, Measurement, Outcome, Pair, Statistic, Style
+from forensics.case.statistic import TITLES
 from forensics.errors import CaseError, ImageError, VerificationError
 from forensics.events import Event
 from forensics.protocol import PROFILES
@@ -28,12 +31,9 @@ TRUTH = {row["file"]: row for row in csv.DictReader((DISPUTED / "truth.csv").rea
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def folders(quick_case: Callable[[str], Path]) -> dict[str, Path]:
     """One quick examination of every disputed sample."""
-    base = tmp_path_factory.mktemp("cases")
-    for name in TRUTH:
-        examination.analyze(DISPUTED / name, base / name, resolve({"profile": "quick"}))
-    return {name: base / name for name in TRUTH}
+    return {name: quick_case(name) for name in TRUTH}
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +110,40 @@ def test_the_same_command_gives_the_same_numbers(folders: dict[str, Path], tmp_p
     assert one.measurements == two.measurements
     assert one.comparisons == two.comparisons
     assert [e.sha256 for e in one.exhibits] == [e.sha256 for e in two.exhibits]
+
+
+def test_titles_decide_nothing(
+    quick_case: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every title replaced by a word that means nothing: the same statistics, grades, ratios and cited numbers."""
+    draw = random.Random(7)
+    words = {s: "".join(draw.choices("bdfgklmnprstvz", k=9)) for s in Statistic}
+    before = case_folder.load(quick_case("memorised.png"))
+    for statistic, word in words.items():
+        monkeypatch.setitem(TITLES, statistic, word)
+    examination.analyze(DISPUTED / "memorised.png", tmp_path / "case", resolve({"profile": "quick"}))
+    after = case_folder.load(tmp_path / "case")
+    assert {c.title for c in after.comparisons} <= set(words.values())
+    assert [dataclasses.replace(c, title="") for c in before.comparisons] == [
+        dataclasses.replace(c, title="") for c in after.comparisons
+    ]
+    assert before.protocol == after.protocol
+    assert before.measurements == after.measurements
+    assert before.ledger == after.ledger
+    assert [(a.work, a.grade) for a in before.assessments] == [(a.work, a.grade) for a in after.assessments]
+    assert [a.what for a in before.absences] == [a.what for a in after.absences]
+    of_title = {c.title: words[c.statistic] for c in before.comparisons}
+
+    def retitled(text: str) -> str:
+        for title in sorted(of_title, key=len, reverse=True):
+            text = text.replace(title, of_title[title])
+        return text
+
+    for one, other in zip(before.findings, after.findings, strict=True):
+        assert (one.pair, one.cites, one.likelihood_ratio) == (other.pair, other.cites, other.likelihood_ratio)
+        assert retitled(one.answer) == other.answer
+        assert [*map(retitled, one.contrary)] == list(other.contrary)
+        assert [*map(retitled, one.limits)] == list(other.limits)
 
 
 def test_the_report_renders_again_to_the_same_bytes(folders: dict[str, Path]) -> None:
