@@ -74,6 +74,8 @@ def build(
     On a Ray cluster SOURCE and URI must be reachable by these very names from every machine.
     """
     with console.working():
+        from forensics.retrieval.building.build import Options
+
         if address:
             from forensics.retrieval.ray.distributed import build as on_cluster
 
@@ -87,12 +89,7 @@ def build(
             source,
             out,
             embedder,
-            descriptor=descriptor,
-            name=name,
-            coverage=coverage,
-            tag=tag,
-            append=append,
-            keep_bytes=keep_bytes,
+            Options(descriptor=descriptor, name=name, coverage=coverage, tag=tag, append=append, keep_bytes=keep_bytes),
             emit=console.emit,
         )
     if made.resumed:

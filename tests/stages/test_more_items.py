@@ -15,7 +15,7 @@ from forensics.device import choose
 from forensics.embedders.open_clip import Embedder
 from forensics.protocol import PROFILES
 from forensics.resources import samples
-from forensics.retrieval.building.build import build
+from forensics.retrieval.building.build import Options, build
 from forensics.settings import Settings
 from forensics.stages import evaluate, measure, search
 from forensics.stages.instruments import Instruments
@@ -46,7 +46,7 @@ def examined(
     source.mkdir(parents=True)
     for path in paths:
         shutil.copy(path, source)
-    build(source, folder / "index", embedder, keep_bytes=held)
+    build(source, folder / "index", embedder, Options(keep_bytes=held))
     if held:
         shutil.rmtree(source)
     disputed = Work.of("Q1", edits.jpeg(read(paths[0])))
