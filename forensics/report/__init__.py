@@ -11,7 +11,7 @@ from typing import Literal
 
 from forensics.case import Case
 from forensics.errors import RenderingError
-from forensics.report import attachments, html
+from forensics.report import attachments, drawn, html
 from forensics.report import stored_pictures as exhibits
 from forensics.report.tables import tables
 from forensics.report.view import view
@@ -30,7 +30,8 @@ def render(case: Case, folder: Path, *, paper: Literal["A4", "Letter"] = "A4", s
     """
     from forensics.report import pdf  # WeasyPrint and Pango: not needed for the HTML
 
-    pictures = exhibits.read(case, folder)
+    stored = exhibits.read(case, folder)
+    pictures = stored | drawn.pictures(case, stored)
     files = attachments.attached(case, folder)
     return pdf.write(html.render(view(case, signatory)), pictures, attached=files, created=case.created, paper=paper)
 
