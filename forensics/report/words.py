@@ -202,6 +202,11 @@ def times(n: int) -> str:
     return {1: "once", 2: "twice"}.get(n, f"{count(n)} times")
 
 
+def percent(value: float) -> str:
+    """0.631 -> "63 %"; for bounds of rates, which need no more digits."""
+    return f"{100 * value:.0f}{NARROW}%"
+
+
 def share(value: float) -> str:
     """A share of an area: "all", "99 %"; "almost all" where rounding would say all."""
     if value >= 0.995:

@@ -32,8 +32,8 @@ from forensics.report.sections.exhibits import Picture, picture
 
 SIDE_MM = 20.0
 """Long side of a picture beside an answer."""
-STRIP_PT = 124.0
-"""Width of the drawing beside an answer: 44 mm."""
+STRIP_PT = 119.0
+"""Width of the drawing beside an answer: 42 mm."""
 
 QUESTIONS: dict[Pair, str] = {
     Pair.DERIVATION: "Does the disputed image show the same picture as a work?",
@@ -219,10 +219,10 @@ def came(v: Inversion) -> str:
         return "in no try that was counted"
     hits, tries = v.hits.hits, words.counted(v.hits.draws, "try", "tries")
     if hits == 0:
-        return f"in 0 of {tries} (at most {v.hits.high:.0%} of all such tries)"
+        return f"in 0 of {tries} (at most {words.percent(v.hits.high)})"
     if hits == v.hits.draws:
-        return f"in {hits} of {tries} (at least {v.hits.low:.0%} of all such tries)"
-    return f"in {hits} of {tries} ({v.hits.low:.0%} to {v.hits.high:.0%} of all such tries)"
+        return f"in {hits} of {tries} (at least {words.percent(v.hits.low)})"
+    return f"in {hits} of {tries} ({words.percent(v.hits.low)} to {words.percent(v.hits.high)})"
 
 
 def _retention(case: Case, finding: Finding | None) -> Made:
@@ -294,7 +294,7 @@ def ranked(c: Comparison) -> str:
     """Rank among the controls, in words."""
     low, high = c.k_interval
     reach = "none reaches" if c.k == 0 else f"{c.k} reach{'es' if c.k == 1 else ''}"
-    share = f"at most {high:.0%}" if c.k == 0 else f"{low:.0%} to {high:.0%}"
+    share = f"at most {words.percent(high)}" if c.k == 0 else f"{words.percent(low)} to {words.percent(high)}"
     return (
         f"Of {c.n} control works put through the same steps, {reach} as far (p = {words.significant(c.p)}; of all such "
         f"works {share} would)."

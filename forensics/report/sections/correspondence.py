@@ -24,7 +24,7 @@ from forensics.report.sections.exhibits import Picture, picture
 from forensics.report.sections.items import Line, Lines
 from forensics.report.sections.measurements import Measures
 
-_SIDE_MM = {"L": 98.0, "O": 48.0, "B": 48.0, "M": 48.0, "E": 48.0}
+_SIDE_MM = {"L": 98.0, "O": 36.0, "B": 36.0, "M": 48.0, "E": 36.0}
 """Printed long side of a figure by the last letter of its id: pair beside map, the others three abreast."""
 _CONTROL_MM = 72.0
 """Of the nearest control and its work, two in a row."""

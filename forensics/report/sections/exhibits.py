@@ -15,8 +15,8 @@ from forensics.report.sections.kinds import MADE, kind_of
 
 LABELS_MM, UNBROKEN_MM = 10.0, 90.0
 """Height of the labels of a row; a figure up to this height is kept on one page."""
-FIVE_MM, STRIP_MM = 28.4, 16.5
-"""Printed long side of a panel by the number of panels in a row, of 150 mm at most: five, eight."""
+SIX_MM, STRIP_MM = 26.0, 18.0
+"""Printed long side of a panel by the number of panels in a row, of 170 mm at most: six, eight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ def boards(case: Case) -> Boards:
         if runs:
             groups.append(Generated(key, title, _SAID[key], _made(make, case, runs, together=key == "picture")))
     return Boards(
-        (make.board("fig-received", _chunks([disputed, *originals, *pictured], 5), text),),
+        (make.board("fig-received", _chunks([disputed, *originals, *pictured], 6), text),),
         (),
         ", ".join(f"rank {n.rank}" for n in case.neighbours if not n.exhibit),
         tuple(groups),
@@ -130,7 +130,7 @@ def _made(make: _Maker, case: Case, runs: Sequence[Inversion], *, together: bool
     if together:
         tags = [t for v in runs for t in v.outputs]
         text = words.sentence("; ".join(f"{', '.join(v.outputs)}: {v.title}" for v in runs))
-        return (make.board("fig-reconstructions", _chunks(tags, 5), text),)
+        return (make.board("fig-reconstructions", _chunks(tags, 6), text),)
     made = []
     for v in runs:
         prompt = f" Prompt: “{v.prompt}”." if v.prompt else ""
@@ -190,13 +190,13 @@ class _Maker:
         strip: Sequence[tuple[str, ...]],
         caption: str,
         *,
-        side_mm: float = FIVE_MM,
+        side_mm: float = SIX_MM,
         notes: dict[str, str] | None = None,
     ) -> Board:
         """Lay out one figure, its pictures with equal long sides."""
         rows = tuple(tuple(self._panel(t, side_mm, (notes or {}).get(t, "")) for t in row) for row in strip)
         tall = _height_mm(self._exhibits, strip, side_mm) > UNBROKEN_MM
-        return Board(tag, (), rows, tall, "", "five" if side_mm == FIVE_MM else "strip", caption)
+        return Board(tag, (), rows, tall, "", "five" if side_mm == SIX_MM else "strip", caption)
 
     def _panel(self, tag: str, side_mm: float, note: str) -> Panel:
         e = self._exhibits[tag]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from forensics.case import (
+    Absent,
     Assessment,
     Case,
     CommonElements,
@@ -21,7 +22,6 @@ from forensics.case import (
 )
 from forensics.report import words
 from forensics.report.sections import answers
-from forensics.report.sections.limitations import third_source
 
 MEASURED_NOTHING = "Nothing was measured that bears on it."
 _IMAGE_PROMPT = ("denoising", "strength", "init", "img2img", "inpaint", "mask", "controlnet", "ip-adapter", "ipadapter")
@@ -118,6 +118,16 @@ def _image_prompt(case: Case) -> Explanation:
     )
 
 
+def _searched(case: Case) -> str:
+    if isinstance(case.index, Absent) or not case.neighbours:
+        return "No collection was searched for a third picture, so whether there is one is open."
+    found = sum(n.exhibit is not None for n in case.neighbours)
+    return (
+        f"The {words.count(case.index.count)} pictures of the index were searched with the disputed image, and the "
+        f"nearest {found} compared with it. A work outside the index is not found in this way."
+    )
+
+
 def _common(case: Case, work: str) -> Explanation:
     found = next((c for c in case.correspondences if c.work == work), None)
     shared = found.common if found else None
@@ -130,7 +140,7 @@ def _common(case: Case, work: str) -> Explanation:
             againsts = f"No part of {work} is shared by two or more of the {len(shared.examined)} items nearest to it."
     return Explanation(
         "A common origin: both rest on a third picture, a template or a stock drawing",
-        third_source(case),
+        _searched(case),
         fors,
         againsts,
         "Dated publications, drafts and layered files of the work; a search of other collections.",

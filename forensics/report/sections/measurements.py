@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from forensics.case import Case, Measurement, Metric, NotMeasured
 from forensics.report import words
 
-WIDEST = 5
+WIDEST = 7
 """Measures side by side in one table; more go into a second one."""
 
 

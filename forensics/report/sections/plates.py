@@ -14,9 +14,9 @@ from forensics.report import drawn, words
 from forensics.report.sections import answers
 from forensics.report.sections.exhibits import Picture, picture
 
-LARGE_MM = 73.0
+LARGE_MM, BESIDE_MM = 68.0, 66.0
 DETAIL_MM = 35.0
-PART_MM = 34.0
+PART_MM = 28.0
 PARTS = 3
 """Parts shown of each kind."""
 WIDE = 0.34
@@ -152,7 +152,7 @@ def _detail(case: Case, found: Correspondence | None) -> Place:
 def _said(place: Place, found: Correspondence | None) -> str:
     why = "around the part that agrees most" if found and found.elements else "the middle of the picture"
     across, down = (place.left + place.right) / 2, (place.top + place.bottom) / 2
-    return f"{why}, centred {across:.0%} from the left and {down:.0%} from the top"
+    return f"{why}, centred {words.percent(across)} from the left and {words.percent(down)} from the top"
 
 
 def _at(case: Case, tag: str, place: Place, found: Correspondence | None) -> Place:
@@ -186,8 +186,8 @@ def window(e: Exhibit, place: Place, side_mm: float, said: str) -> Window:
     scale = side_mm / max(across, down, 1.0)
     return Window(
         e.path,
-        f"Exhibit {e.id}, {said}, {place.left:.0%} to {place.right:.0%} across and {place.top:.0%} to "
-        f"{place.bottom:.0%} down",
+        f"Exhibit {e.id}, {said}, {words.percent(place.left)} to {words.percent(place.right)} across and {words.percent(place.top)} to "
+        f"{words.percent(place.bottom)} down",
         f"{side_mm:.2f}",
         f"{e.width * scale:.2f}",
         f"{e.height * scale:.2f}",
@@ -198,14 +198,14 @@ def window(e: Exhibit, place: Place, side_mm: float, said: str) -> Window:
 
 def _difference(case: Case, found: Correspondence) -> Picture:
     e = case.exhibit(case.item(case.disputed).exhibit)
-    made = picture(e, LARGE_MM)
+    made = picture(e, BESIDE_MM)
     alt = f"Difference of {e.id} and {found.work} laid over each other: white where they agree, dark where they differ"
     return replace(made, source=drawn.path(found), alt=alt)
 
 
 def _map(case: Case, found: Correspondence) -> Picture | None:
     tag = next((t for t in found.figures if t.endswith("M")), None)
-    return picture(case.exhibit(tag), LARGE_MM) if tag else None
+    return picture(case.exhibit(tag), BESIDE_MM) if tag else None
 
 
 def _parts(case: Case, found: Correspondence, rows: Sequence[Element], state: str) -> tuple[Part, ...]:
