@@ -52,14 +52,14 @@ def pages(data: bytes) -> int:
 def summary(case: Case, folder: Path, *, paper: Literal["A4", "Letter"] = "A4") -> bytes:
     """Two pages for a letter, from the same view, with the same attachments. Raises as `render`.
 
-    Where the words alone fill the pages, the pictures are left to the full report.
+    Where the words fill more, whole parts are left to the full report and named; nothing is cut.
     """
     from forensics.report import pdf
 
     shown = exhibits.read(case, folder)
     files = attachments.attached(case, folder)
-    for pictures in (True, False):
-        page = html.render(view(case), "letter.html.j2", pictures=pictures)
+    for detail in range(4):
+        page = html.render(view(case), "letter.html.j2", detail=detail)
         made = pdf.write(page, shown, attached=files, created=case.created, paper=paper)
         if pdf.pages(made) <= SUMMARY_PAGES:
             return made

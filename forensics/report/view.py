@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from forensics import jurisdictions, schema
@@ -124,6 +125,10 @@ class Report:
     explanations_more: str
     """The works whose explanations stand in the record."""
     factors: tuple[Factor, ...]
+    asked: str
+    """How many questions the case file puts, as a noun phrase."""
+    by_grade: tuple[tuple[str, str], ...]
+    """Graded word, and the works that received it."""
     assessed_apart: str
     """The works that do not correspond, in one sentence."""
     items: tuple[ItemView, ...]
@@ -209,6 +214,8 @@ def view(case: Case, signatory: str = "") -> Report:
         explanations=explained,
         explanations_more=words.listed([e.work for e in explained[1:]]),
         factors=factors(case),
+        asked=words.counted(len(case.matter.questions), "question", "questions"),
+        by_grade=_by_grade(case.assessments),
         assessed_apart=_assessed_apart(case),
         items=tuple(item(case, i) for i in case.items),
         checkpoint=checkpoint(case.checkpoint),
@@ -337,12 +344,16 @@ def _joined(*parts: str) -> str:
     return " ".join(words.sentence(part) for part in parts if part)
 
 
-def _assessed_apart(case: Case) -> str:
-    """What was found of the works after the first, a sentence a graded word."""
+def _by_grade(rows: Sequence[Assessment]) -> tuple[tuple[str, str], ...]:
     by_grade: dict[Grade, list[str]] = {}
-    for a in case.assessments[1:]:
+    for a in rows:
         by_grade.setdefault(a.grade, []).append(a.work)
-    said = [f"{words.listed(works)}: {grade.value}" for grade, works in by_grade.items()]
+    return tuple((grade.value, words.listed(works)) for grade, works in by_grade.items())
+
+
+def _assessed_apart(case: Case) -> str:
+    """What was found of the works after the first, a part of a sentence for each graded word."""
+    said = [f"{works}: {grade}" for grade, works in _by_grade(case.assessments[1:])]
     return words.sentence(f"The other works compared. {'; '.join(said)}") if said else ""
 
 
