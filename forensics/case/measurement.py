@@ -34,6 +34,10 @@ class ControlFacts:
     works: tuple[FileDigest, ...]
     complexity: Complexity | None = None
     """None where the works used were not chosen by it."""
+    computed: int | None = None
+    """Scores of control works computed in this run; none where that was not counted."""
+    stored: int | None = None
+    """Scores read from the store, where an earlier run with the same checkpoint and protocol left them."""
 
 
 @dataclass(frozen=True, slots=True)
