@@ -16,14 +16,13 @@ from pathlib import Path
 import torch
 
 from forensics import diffusion
-from forensics.case import Checkpoint, PromptKind, Setting
+from forensics.case import Checkpoint, Given, PromptKind, Setting
 from forensics.controls.cache import Cache
 from forensics.device import Device, choose, memory_gib, peak_memory_gib, session
 from forensics.diffusion.base import DiffusionModel
 from forensics.errors import SettingsError
 from forensics.events import Emit, Event, duration
 from forensics.inversion import INVERSIONS
-from forensics.inversion.base import Given
 from forensics.pictures import intake
 from forensics.protocol import PROFILES, Protocol
 from forensics.settings import Resolved, Settings
@@ -145,7 +144,7 @@ def outlook(image: Path, settings: Settings, emit: Emit) -> Outlook:
     checkpoint = opened.identify(settings)
     control = opened.open_control_checkpoint(settings, checkpoint)
     controls = works.available(settings, checkpoint)
-    cache = opened.kept_scores(checkpoint)
+    cache = opened.kept_scores(checkpoint, settings.seed)
     prompts = expected_prompts(image, settings, checkpoint)
     with session(device):
         model = diffusion.load(checkpoint, device)

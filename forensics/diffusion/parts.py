@@ -84,7 +84,8 @@ def _show(view: Path, stem: str, weights: Weights) -> None:
     if len(weights.files) == 1:
         (view / f"{stem}.safetensors").symlink_to(weights.files[0].resolve())
         return
-    count, entries = len(weights.files), {}
+    count = len(weights.files)
+    entries: dict[str, str] = {}
     for number, (file, header) in enumerate(zip(weights.files, weights.headers, strict=True), 1):
         shard = f"{stem}-{number:05}-of-{count:05}.safetensors"
         (view / shard).symlink_to(file.resolve())

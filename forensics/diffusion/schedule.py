@@ -61,7 +61,8 @@ class Schedule:
             self.scheduler.set_timesteps(steps)
             visited = self.scheduler.timesteps.cpu().flip(0).long().clamp(0, len(self.grid) - 1)  # (steps,) rising
             return torch.cat([torch.tensor([self.first], dtype=torch.float64), self.grid[visited]])
-        config, wanted = self.scheduler.config, {}
+        config = self.scheduler.config
+        wanted: dict[str, Any] = {}
         if config.get("use_dynamic_shifting"):
             wanted["mu"] = self._shift()
         if self.plain_sigmas:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -29,7 +31,7 @@ class UNetModel(LatentModel):
 
     def _predict(self, x: Tensor, clock: Tensor, given: Tensors, guidance: float) -> Tensor:
         dtype = self.device.dtype
-        more = {}
+        more: dict[str, Any] = {}
         if self.guided_inside:
             more["timestep_cond"] = _embedded(guidance - 1, int(self.network.config.time_cond_proj_dim), x).to(dtype)
         if added := self._added(x, given):

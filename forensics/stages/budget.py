@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from forensics.case import Setting
+from forensics.case import Given, Setting
 from forensics.diffusion.base import DiffusionModel
 from forensics.inversion import INVERSIONS
-from forensics.inversion.base import Given, Plan
+from forensics.inversion.base import Plan
 from forensics.inversion.gap import DRAWS, gap_evaluations
 from forensics.inversion.where import where_evaluations
 from forensics.protocol import Protocol

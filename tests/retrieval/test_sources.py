@@ -22,7 +22,7 @@ from PIL import Image
 from forensics.embedders.open_clip import Embedder
 from forensics.errors import IndexError_
 from forensics.retrieval import words
-from forensics.retrieval.building.build import build, Options
+from forensics.retrieval.building.build import Options, build
 from forensics.retrieval.building.entries import Entry, Source
 from forensics.retrieval.building.sources import open_source
 from forensics.retrieval.readers.layout import Excluded

@@ -131,7 +131,8 @@ def _rename(root: Path, variant: str, *, beside: str = "", keep: bool = False) -
 def _shard(root: Path, name: str, index: str | None, *, missing: bool = False) -> None:
     """The UNet in two files: `name` has {n}; `index` is the name of the list, or None for no list."""
     whole = root / "unet" / f"{STEM}.safetensors"
-    tensors, entries = load_file(whole), {}
+    tensors = load_file(whole)
+    entries: dict[str, str] = {}
     names = sorted(tensors)
     for number, part in enumerate((names[: len(names) // 2], names[len(names) // 2 :]), 1):
         file = name.format(n=f"{number:05}-of-00002")
@@ -191,7 +192,7 @@ FLAT = LAYER.replace(".", "_")
 
 
 def _lora(
-    tensors: dict[str, tuple[int, ...]], kind: str, strength: str, extra: dict[str, Any], bench: Bench, place: Path
+    tensors: Mapping[str, tuple[int, ...]], kind: str, strength: str, extra: dict[str, Any], bench: Bench, place: Path
 ) -> Given:
     source = torch.Generator().manual_seed(1)
     path = place / str(extra.get("file", "style.safetensors"))
@@ -532,7 +533,7 @@ def _loras() -> Iterator[Trial]:
         f"base_model.model.{LAYER}.lora_B.weight": pair["up"],
     }
     stated = {"peft_type": "LORA", "r": 2, "lora_alpha": 16}
-    merged: list[tuple[str, dict[str, tuple[int, ...]], str, dict[str, Any], dict[str, str]]] = [
+    merged: list[tuple[str, Mapping[str, tuple[int, ...]], str, dict[str, Any], dict[str, str]]] = [
         ("kohya", kohya | {f"lora_unet_{FLAT}.alpha": ()}, "", {}, {"LoRA scale": "alpha from the file's tensors"}),
         ("kohya without alpha", kohya, "", {}, {"LoRA scale": "by convention"}),
         ("kohya at strength 0.8", kohya, ":0.8", {}, {"LoRA strength": "0.8"}),
@@ -571,7 +572,7 @@ def _loras() -> Iterator[Trial]:
         ("SD 3, fused", "sd3", {"lora_unet_joint_blocks_0_x_block_attn_qkv.lora_down.weight": (2, 32), "lora_unet_joint_blocks_0_x_block_attn_qkv.lora_up.weight": (96, 2)}, {}),
     ):  # fmt: skip
         yield Trial("LoRA and kin", name, partial(_lora, tensors, kind, "", {}), said=said)
-    refused: list[tuple[str, dict[str, tuple[int, ...]], dict[str, Any], str, str]] = [
+    refused: list[tuple[str, Mapping[str, tuple[int, ...]], dict[str, Any], str, str]] = [
         ("OFT", {f"lora_unet_{FLAT}.oft_blocks": (2, 4, 4)}, {}, "OFT", "merge it into its base"),
         ("IA3", {f"lora_unet_{FLAT}.weight": (8,), f"lora_unet_{FLAT}.on_input": ()}, {}, "IA3", "merge it into its base"),
         ("bundled words", kohya | {"bundle_emb.style.string_to_param.*": (2, 16)}, {}, "words of its own", "merge it into its base"),

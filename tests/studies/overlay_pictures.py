@@ -233,7 +233,7 @@ def _textures() -> list[Picture]:
         if n % 4 == 3:
             rows = np.sin(np.linspace(0, 60 + 20 * (n % 5), 320)).astype(np.float32)
             field = 0.5 * field + 0.25 * (1 + rows[:, None, None] * rows[None, :, None])
-        found.append(Picture(f"texture/{n}", TEXTURE, np.uint8(255 * np.clip(field, 0, 1))))
+        found.append(Picture(f"texture/{n}", TEXTURE, np.asarray(255 * np.clip(field, 0, 1), np.uint8)))
     return found
 
 
@@ -261,7 +261,7 @@ def _shape(number: int) -> Pixels:
         pen.ellipse((x - reach, y - reach, x + reach, y + reach), outline=colours[0], width=int(reach / 4))
     elif what == 4:
         ramp = np.linspace(0, 1, side)[:, None, None] * np.ones((1, side, 1))
-        return np.uint8(ramp * np.array(colours[0]) + (1 - ramp) * np.array(colours[1]))
+        return np.asarray(ramp * np.array(colours[0]) + (1 - ramp) * np.array(colours[1]), np.uint8)
     else:
         pen.line((0, y, side, y + reach / 3), fill=colours[0], width=int(reach / 3))
     return np.asarray(page)
@@ -373,14 +373,14 @@ def _photographed(work: Pixels, _: Pixels, draw: random.Random) -> tuple[Pixels,
     rows, columns = np.mgrid[0:height, 0:width]
     seen = work * (0.9 + 0.1 * np.sin(columns * 1.9) * np.sin(rows * 1.7))[..., None]
     room = np.full((height + 80, width + 80, 3), draw.randint(15, 60), np.float64)
-    corners = np.float32([[0, 0], [width, 0], [width, height], [0, height]])
-    moved = corners + 40 + np.float32([[draw.uniform(-22, 22), draw.uniform(-22, 22)] for _ in range(4)])
+    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+    moved = corners + 40 + np.array([[draw.uniform(-22, 22), draw.uniform(-22, 22)] for _ in range(4)], np.float32)
     plane = cv2.getPerspectiveTransform(corners, moved)
     cv2.warpPerspective(seen, plane, (width + 80, height + 80), dst=room, borderMode=cv2.BORDER_TRANSPARENT)
     light = np.linspace(draw.uniform(0.75, 0.95), 1.1, width + 80)[None, :, None]
     room = cv2.GaussianBlur(room * light, (0, 0), 0.9)
     room += np.random.default_rng(draw.randint(0, 9999)).normal(0, 5, room.shape)
-    return jpeg(np.uint8(np.clip(room, 0, 255)), 75), None
+    return jpeg(np.asarray(np.clip(room, 0, 255), np.uint8), 75), None
 
 
 def _text_over(work: Pixels, _: Pixels, draw: random.Random) -> tuple[Pixels, float]:
@@ -427,7 +427,7 @@ def changed(work: Pixels, other: Pixels, draw: random.Random) -> tuple[Pixels, t
     full = page.copy()
     full[top : top + rows, left : left + columns] = thing
     place = (left / width, top / height, (left + columns) / width, (top + rows) / height)
-    return np.uint8(np.clip(np.rint(full * soft + page * (1 - soft)), 0, 255)), place
+    return np.asarray(np.clip(np.rint(full * soft + page * (1 - soft)), 0, 255), np.uint8), place
 
 
 def redrawn(work: Pixels, amplitude: float, draw: random.Random) -> Pixels:
@@ -444,7 +444,7 @@ def redrawn(work: Pixels, amplitude: float, draw: random.Random) -> Pixels:
     down, along = np.mgrid[0:height, 0:width].astype(np.float32)
     moved = cv2.remap(work, along + x, down + y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     flat = cv2.bilateralFilter(moved, 9, 60, 9).astype(np.int32) // 48 * 48 + 24
-    return np.uint8(np.minimum(flat, 255))
+    return np.asarray(np.minimum(flat, 255), np.uint8)
 
 
 def relit(work: Pixels, draw: random.Random) -> Pixels:
@@ -454,7 +454,7 @@ def relit(work: Pixels, draw: random.Random) -> Pixels:
     turn = draw.uniform(0, 2 * np.pi)
     light = 1 + 0.4 * (across * np.cos(turn) + down * np.sin(turn))
     tint = np.array([draw.uniform(0.8, 1.15) for _ in range(3)])
-    return np.uint8(np.clip(work * light[..., None] * tint, 0, 255))
+    return np.asarray(np.clip(work * light[..., None] * tint, 0, 255), np.uint8)
 
 
 def painted(work: Pixels, _: random.Random) -> Pixels:

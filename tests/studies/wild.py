@@ -20,6 +20,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -336,8 +337,8 @@ def outcome(*words: str) -> Check:
     return check
 
 
-_A1111 = {"prompt": "a hare in the grass, ink drawing", "seed": 4242}
-_COMFY = {
+_A1111: dict[str, Any] = {"prompt": "a hare in the grass, ink drawing", "seed": 4242}
+_COMFY: dict[str, Any] = {
     "prompt": "a hare in the grass",
     "negative_prompt": "blurry, text",
     "seed": 4242,
