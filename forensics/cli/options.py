@@ -107,6 +107,15 @@ case_file: Callable[[F], F] = click.option(
     "--case", "case_file", type=PATH, metavar="case.toml", help="Matter and settings; flags take precedence over it."
 )
 
+system_files: Callable[[F], F] = click.option(
+    "--ignore-system-files", is_flag=True,
+    help="Name and pass over files that systems and syncing programs add, such as .DS_Store and Thumbs.db.",
+)  # fmt: skip
+
+unsign: Callable[[F], F] = click.option(
+    "--unsign", is_flag=True, help="Where a signed folder changes, take its signature off; the custody log says so."
+)
+
 output: Callable[[F], F] = together(
     click.option("-o", "--out", type=PATH, metavar="DIR", help="Case folder.  [default: <image stem>-case]"),
     click.option("--force", is_flag=True, help="Keep an existing case folder aside and start anew."),
