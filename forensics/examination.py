@@ -6,8 +6,6 @@ examination leaves what was gathered, with a custody log that says where it stop
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +18,7 @@ from forensics.errors import SettingsError
 from forensics.events import Emit, Event, ignore
 from forensics.findings.conclude import conclude
 from forensics.findings.evidence import NO_CHECKPOINT, Evidence
-from forensics.folder import Ledger
+from forensics.folder import Ledger, stops_on_record
 from forensics.protocol import PROFILES, Protocol
 from forensics.settings import Resolved, Settings
 from forensics.stages import bit_ledger, correspond, evaluate, ladder, measure, origin, search, style, works
@@ -59,7 +57,8 @@ def analyze(image: Path, out: Path, resolved: Resolved, *, force: bool = False, 
     emit(Event("identify", 2, 2, models.checkpoint.name))
 
     ledger = Ledger(out, force=force)
-    with _stops_on_record(ledger), session(device):
+    emit = ledger.watched(emit)
+    with stops_on_record(ledger), session(device):
         # (2) The protocol is fixed and hashed before any measurement.
         protocol_file = ledger.put_file(protocol.file.path, protocol.canonical)
         # (3) Hash the bytes as received, then decode copies; choose the controls.
@@ -160,8 +159,9 @@ def compare(
     if not originals:
         raise SettingsError("There is no work to compare with.", hint="Name at least one original.")
     device = choose(settings.device, settings.precision)
-    ledger = Ledger(out, force=force)
-    with _stops_on_record(ledger), session(device):
+    ledger = Ledger(out, force=force, command="compare")
+    emit = ledger.watched(emit)
+    with stops_on_record(ledger), session(device):
         protocol_file = ledger.put_file(protocol.file.path, protocol.canonical)
         received = _receive(ledger, disputed, tuple(map(str, originals)), emit)
         instruments = _instruments(
@@ -255,13 +255,3 @@ def _finish(ledger: Ledger, case: Case, context: Context) -> Path:
     pdf = documents.render(ledger.folder, paper=context.settings.paper)
     context.emit(Event("report", 1, 1, pdf.name))
     return pdf
-
-
-@contextmanager
-def _stops_on_record(ledger: Ledger) -> Iterator[None]:
-    """Whatever ends the examination early, the custody log says so; the exhibits gathered stay."""
-    try:
-        yield
-    except BaseException as exc:
-        ledger.log(f"examination stopped: {type(exc).__name__}", ledger.folder.name, "")
-        raise

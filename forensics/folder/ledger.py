@@ -46,6 +46,7 @@ class Ledger:
         self.actor = actor()
         self._command = command
         self._stage = ""
+        self._closed = False
         self._lock = journal.hold(folder)
         self._custody: list[CustodyEntry] = []
         self._exhibits: dict[str, Exhibit] = {}
@@ -84,7 +85,7 @@ class Ledger:
 
     def stage(self, name: str) -> None:
         """Say which stage is at work: what a stopped examination is found with."""
-        if name != self._stage:
+        if name != self._stage and not self._closed:
             self._stage = name
             self._write(Path(CASE).name, unfinished.mark(self._command, self._custody[0].utc, name))
 
@@ -150,6 +151,7 @@ class Ledger:
         digest = sha256(data)
         self.log("case frozen", Path(CASE).name, digest)
         self._write(Path(CASE).name, data)
+        self._closed = True
         self.done()
         return digest
 

@@ -162,6 +162,11 @@ def _finished(folder: Path) -> None:
         data = None  # what is wrong with it is said in its place
     if is_unfinished(data):
         raise refuse(folder, data, VerificationError)
+    if isinstance(data, dict) and data.get("type") == "Case" and not (folder / bag.TAGS).exists():
+        raise VerificationError(
+            f"{bag.TAGS} is missing: the case was frozen, and no report was made of it, or the manifests were removed.",
+            hint="Run `forensics report` on the folder, or restore it from its archive.",
+        )
     if (folder / JOURNAL).is_file():
         raise VerificationError(
             "A change of the folder was interrupted before it was complete.",
