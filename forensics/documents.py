@@ -17,7 +17,7 @@ from forensics.folder.journal import locked, recover
 from forensics.folder.layout import CASE, OWN, REPLY, REPORT, SEAL, SIGNED
 from forensics.folder.save import Sealing, save
 from forensics.folder.strangers import said as said_added
-from forensics.folder.verify import Checked, load
+from forensics.folder.verify import Checked, added_error, load
 from forensics.folder.verify import verify as verify_folder
 from forensics.report import derived
 from forensics.report.attachments import attached
@@ -33,8 +33,8 @@ TABLES = "tables"
 _LARGEST = 2048 * foreign.MIB
 _SEALED = "the folder signed"
 _MAKE_AGAIN = (
-    "Make it again with `forensics report` on a copy of the folder and compare the two, or ask for the folder as it was "
-    "handed over."
+    "Make it again with `forensics report` on a copy of the folder and compare the two, or ask for the folder as it "
+    "was handed over."
 )
 
 
@@ -170,9 +170,9 @@ def verify(folder: Path, expected: Expected | None = None, *, ignore_added: bool
     """
     expected = expected or Expected()
     _meaningful(expected)
-    checked = verify_folder(folder, ignore_added=ignore_added)
+    checked = verify_folder(folder, ignore_added=True)  # what was added is said last: it must hide nothing
     yield f"{folder}: {checked.count} files agree with the manifests, the custody log and the case."
-    if checked.added:
+    if checked.added and ignore_added:
         yield f"Passed over, because systems add such files: {said_added(checked.added)}."
     yield from _digests(folder, expected.digest)
     case = load(folder)
@@ -181,6 +181,8 @@ def verify(folder: Path, expected: Expected | None = None, *, ignore_added: bool
     yield from _documents(folder, case, checked, roots, seal)
     yield from _signatures(folder, checked, seal, expected)
     yield from _stamped(folder, roots)
+    if checked.added and not ignore_added:
+        raise added_error(checked.count, checked.added)
 
 
 def _digests(folder: Path, expected: str) -> Iterator[str]:
@@ -240,7 +242,8 @@ def _made(case: Case, folder: Path, name: str, found: bytes, tables: dict[str, b
     if name in tables:
         return tables[name]
     raise VerificationError(
-        f"{name} is no document that {CASE} gives.", hint="Find out who put it there; this release makes none of that name."
+        f"{name} is no document that {CASE} gives.",
+        hint="Find out who put it there; this release makes none of that name.",
     )
 
 
@@ -298,7 +301,9 @@ def _seal(folder: Path, roots: tuple[object, ...]) -> check.Signature | None:
                 hint="The signature was taken away. Ask the signatory for the folder as it was signed.",
             )
         return None
-    found = check.seal(foreign.read(folder / SEAL, check.LARGEST_SEAL), foreign.read(folder / TAGS, _LARGEST), SEAL, roots)
+    found = check.seal(
+        foreign.read(folder / SEAL, check.LARGEST_SEAL), foreign.read(folder / TAGS, _LARGEST), SEAL, roots
+    )
     if logged is None or logged.action not in (
         _sealing_action(found.certificate.sha256, stamped) for stamped in (False, True)
     ):
@@ -337,9 +342,9 @@ def _signatures(folder: Path, checked: Checked, seal: check.Signature | None, ex
         yield from _unsigned(folder)
         return
     yield (
-        f"Signed by {seal.signatory}: the signature ({SEAL}) is sound and covers {len(checked.stated) + 1} files, that is "
-        f"every file of the folder but the signature itself and what is made from {TAGS}: the case and its exhibits, "
-        "the report, the viewer, the tables and the whole custody log."
+        f"Signed by {seal.signatory}: the signature ({SEAL}) is sound and covers {len(checked.stated) + 1} files, that "
+        f"is every file of the folder but the signature itself and what else is made from {TAGS}: the case and its "
+        "exhibits, the report, the viewer, the tables and the whole custody log."
     )
     yield seal.certificate.said
     yield _trust(seal)
@@ -359,8 +364,9 @@ def _unsigned(folder: Path) -> Iterator[str]:
     stamp = "" if (folder / REPLY).is_file() else " No time-stamping authority states when it was in this state."
     yield (
         "NOTHING IN THIS FOLDER IS SIGNED. Its parts agree with one another and its documents are what the case gives; "
-        "whoever can write to the folder could have made all of it anew, and could have rewritten the custody log after "
-        f"the freeze.{stamp} Compare the digest of the folder with one that was noted down elsewhere (--expect-digest)."
+        "whoever can write to the folder could have made all of it anew, and could have rewritten the custody log "
+        f"after the freeze.{stamp} Compare the digest of the folder with one that was noted down elsewhere "
+        "(--expect-digest)."
     )
 
 
@@ -403,7 +409,8 @@ def _meaningful(expected: Expected) -> None:
 
     if expected.digest and not hexadecimal(expected.digest):
         raise SettingsError(
-            f"{expected.digest!r} is no SHA-256.", hint="Give all 64 hexadecimal digits, as `forensics verify` prints them."
+            f"{expected.digest!r} is no SHA-256.",
+            hint="Give all 64 hexadecimal digits, as `forensics verify` prints them.",
         )
     if expected.signer and not hexadecimal(expected.signer) and not expected.trust:
         raise SettingsError(
@@ -425,4 +432,3 @@ def _stamped(folder: Path, roots: tuple[object, ...]) -> Iterator[str]:
 
 def _draw(case: Case, folder: Path, paper: str, signatory: str = "") -> bytes:
     return report.render(case, folder, paper=cast("Literal['A4', 'Letter']", paper), signatory=signatory)
-

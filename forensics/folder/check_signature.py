@@ -32,7 +32,6 @@ _HINT = "Ask the signatory for the file as it was signed."
 _TRUST = {
     "NO_CERTIFICATE_CHAIN_FOUND": "it leads to none of the certificates named",
     "OUT_OF_BOUNDS_NO_POE": "it had expired, or was not valid yet, and no trusted timestamp shows an earlier moment",
-    "CHAIN_CONSTRAINTS_FAILURE": "it is of another use than signing documents",
     "CERTIFICATE_CHAIN_GENERAL_FAILURE": "a certificate between it and the one named is not valid for this",
     "CRYPTO_CONSTRAINTS_FAILURE": "it rests on a method that is no longer held safe",
     "REVOKED_NO_POE": "it was revoked",

@@ -144,5 +144,3 @@ def _differs(path: Path, data: bytes) -> bool:
         return foreign.read(path, max(len(data), 1)) != data
     except foreign.Unreadable:
         return True
-
-

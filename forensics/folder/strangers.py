@@ -1,11 +1,12 @@
-"""Files that systems and syncing programs add to any folder that passes through them, and what else was done on the way.
+"""Files that systems and syncing programs add to any folder that passes through them, and line ends they changed.
 
-A case that travelled by memory stick, mail or cloud often holds `.DS_Store` or `Thumbs.db`. That is no tampering and not
-nothing either: such a file is named, with who makes files of that name, and the listed files are judged without it.
+A case that travelled by memory stick, mail or cloud often holds `.DS_Store` or `Thumbs.db`. That is no tampering and
+not nothing either: such a file is named, with who makes files of that name, and the listed files are judged without it.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable
 
@@ -13,10 +14,10 @@ _MAKERS: tuple[tuple[str, str], ...] = (
     (r"\.DS_Store|\._.*|\.Spotlight-V100(/.*)?|\.Trashes(/.*)?|\.fseventsd(/.*)?|\.TemporaryItems(/.*)?|\.localized"
      r"|\.apdisk|\.AppleDouble(/.*)?|\.DocumentRevisions-V100(/.*)?|\.VolumeIcon\.icns|Icon\r|__MACOSX(/.*)?",
      "macOS"),
-    (r"thumbs\.db(:encryptable)?|ehthumbs(_vista)?\.db|desktop\.ini|\$RECYCLE\.BIN(/.*)?|System Volume Information(/.*)?"
-     r"|.*:Zone\.Identifier|Folder\.jpg|AlbumArtSmall\.jpg", "Windows"),
-    (r"\.directory|\.Trash-\d+(/.*)?|\.nfs[0-9a-f]+|\.fuse_hidden[0-9a-f]+|lost\+found(/.*)?", "a Linux desktop or file "
-     "server"),
+    (r"thumbs\.db(:encryptable)?|ehthumbs(_vista)?\.db|desktop\.ini|\$RECYCLE\.BIN(/.*)?"
+     r"|System Volume Information(/.*)?|.*:Zone\.Identifier|Folder\.jpg|AlbumArtSmall\.jpg", "Windows"),
+    (r"\.directory|\.Trash-\d+(/.*)?|\.nfs[0-9a-f]+|\.fuse_hidden[0-9a-f]+|lost\+found(/.*)?",
+     "a Linux desktop or file server"),
     (r"@eaDir(/.*)?|#recycle(/.*)?|\.@__thumb(/.*)?|@Recycle(/.*)?", "a network storage device"),
     (r"\.dropbox(\.attr|\.cache(/.*)?)?|.*\(.*conflicted copy.*\).*|.*\(.*in Konflikt stehende Kopie.*\).*"
      r"|.*\(.*Case Conflict.*\).*", "Dropbox"),
@@ -61,8 +62,6 @@ def line_ends(data: bytes, digest: str) -> str:
         data: bytes as found.
         digest: SHA-256 as stated, hexadecimal.
     """
-    import hashlib
-
     if b"\0" in data[:4096]:
         return ""
     undone = {

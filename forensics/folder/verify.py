@@ -96,12 +96,17 @@ def verify(folder: Path, *, ignore_added: bool = False) -> Checked:
     beside = sum((folder / name).is_file() for name in BESIDE)
     count = len(stated) + 1 + beside  # the second manifest and what is made from it, which no manifest can list
     if added and not ignore_added:
-        raise AddedError(
-            f"All {count} files of the case agree with the manifests, the custody log and the case. Added since: "
-            f"{strangers.said(added)}.",
-            hint="Remove what was added, or pass --ignore-system-files, which names it and passes over it.",
-        )
+        raise added_error(count, added)
     return Checked(stated, count, added)
+
+
+def added_error(count: int, added: tuple[str, ...]) -> AddedError:
+    """The error for a folder whose `count` files are sound and to which systems added others."""
+    return AddedError(
+        f"All {count} files of the case agree with the manifests, the custody log and the case. Added since: "
+        f"{strangers.said(added)}.",
+        hint="Remove what was added, or pass --ignore-system-files, which names it and passes over it.",
+    )
 
 
 def check(folder: Path, but: tuple[str, ...] = ()) -> tuple[dict[str, str], tuple[str, ...]]:

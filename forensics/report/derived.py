@@ -1,9 +1,9 @@
 """Documents beside a case against those that the case gives: made again here, and compared.
 
-A document is a function of `case.json` and the exhibits. So a page, a table or the viewer that somebody rewrote is found
-without any signature: the case does not give it. Byte for byte is the rule. A PDF that was drawn with another release
-of the drawing libraries can look the same and have other bytes; then pages, text and what a page can do are compared as
-PDFium shows them, and that is said.
+A document is a function of `case.json` and the exhibits. So a page, a table or the viewer that somebody rewrote is
+found without any signature: the case does not give it. Byte for byte is the rule. A PDF that was drawn with another
+release of the drawing libraries can look the same and have other bytes; then pages, text and what a page can do are
+compared as PDFium shows them, and that is said.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pikepdf
+import pypdfium2
 
 from forensics.errors import VerificationError
 
@@ -24,7 +25,13 @@ _LEVELS = 40
 """Of 255: outlines placed a hundredth of a point apart differ by a tenth of that, one digit for another by 200."""
 
 _SIGNATURE = frozenset(
-    {"the entry /AcroForm", "the entry /Perms", "the entry /Extensions", "the entry /Version", "on page 1 the field of a signature"}
+    {
+        "the entry /AcroForm",
+        "the entry /Perms",
+        "the entry /Extensions",
+        "the entry /Version",
+        "on page 1 the field of a signature",
+    }
 )
 """What an invisible signature adds to a document."""
 
@@ -65,8 +72,6 @@ def difference(found: bytes, made: bytes, *, signed: bool = False) -> Difference
 
 
 def _differences(found: bytes, made: bytes, allowed: frozenset[str]) -> Iterator[Difference]:
-    import pypdfium2
-
     if said := _active(found, made, allowed):
         yield Difference(said)
     with pypdfium2.PdfDocument(found) as a, pypdfium2.PdfDocument(made) as b:
@@ -76,9 +81,7 @@ def _differences(found: bytes, made: bytes, allowed: frozenset[str]) -> Iterator
         for number in range(len(a)):
             page, other = a[number], b[number]
             where = f"page {number + 1} is not the one that the case gives"
-            if page.get_size() != other.get_size() or _text(page) != _text(other):
-                yield Difference(where)
-            elif _seen(page, other):
+            if page.get_size() != other.get_size() or _text(page) != _text(other) or _seen(page, other):
                 yield Difference(where)
             page.close()
             other.close()
@@ -124,6 +127,3 @@ def _note(note: Any) -> str:
     action = note.get("/A", {})
     kind, target = (action.get("/S", ""), action.get("/URI", "")) if hasattr(action, "get") else ("", "")
     return f"{note.get('/Subtype', '')} {kind} {target}"
-
-
-__all__ = ["Difference", "difference", "paper_of"]

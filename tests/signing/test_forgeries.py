@@ -108,7 +108,9 @@ def other_times(folder: Path, given: Given) -> None:
     frozen = [e.action for e in forger.read_custody(folder)].index("case frozen")
     forger.rehash(
         folder,
-        lambda e: dataclasses.replace(e, actor="somebody else", utc="2001-01-01T00:00:00Z") if e.seq > frozen + 1 else e,
+        lambda e: (
+            dataclasses.replace(e, actor="somebody else", utc="2001-01-01T00:00:00Z") if e.seq > frozen + 1 else e
+        ),
     )
 
 
@@ -247,14 +249,18 @@ TABLE = {
     "custody after the freeze": Row(other_times, STATE, NOTHING + ".*could have rewritten the custody log"),
     "custody before the freeze": Row(other_beginning, "error: .*does not begin", "error: .*does not begin"),
     "an exhibit": Row(rehashed(other_exhibit), r"error: Exhibit|error: Item", r"error: Exhibit|error: Item"),
-    "the case under its PDF": Row(rehashed(forger.number_in_case), STATE, r"error: report\.pdf: the embedded file case"),
+    "the case under its PDF": Row(
+        rehashed(forger.number_in_case), STATE, r"error: report\.pdf: the embedded file case"
+    ),
     "PDF of another case": Row(other_pdf, STATE, r"error: report\.pdf: the embedded file"),
     "signature removed": Row(signature_removed, NOTHING, NOTHING),
     "signature over the folder removed": Row(
         seal_removed, r"error: report-signed\.pdf is signed, and .*p7s, .* is missing", NOTHING
     ),
     "signature deleted": Row(signature_deleted, r"error: .*p7s is missing: the custody log says", NOTHING),
-    "another signer of the same name": Row(other_signer, "said: .*anybody can make a certificate", "said: .*anybody can"),
+    "another signer of the same name": Row(
+        other_signer, "said: .*anybody can make a certificate", "said: .*anybody can"
+    ),
     "old signature over a new case": Row(old_signature, STATE, STATE),
     "timestamp taken off": Row(stamp_removed, r"error: .*carries no timestamp", NOTHING + ".*No time-stamping"),
     "the whole case made anew": Row(whole, NOTHING, NOTHING),
