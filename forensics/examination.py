@@ -65,7 +65,14 @@ def analyze(image: Path, out: Path, resolved: Resolved, *, force: bool = False, 
         received = _receive(ledger, image, settings.originals, emit)
         copies = search.open_copies(device, demonstration=models.checkpoint.demonstration)
         instruments = _instruments(sources.embedder, copies)
-        controls = works.control_group(settings, models.checkpoint, protocol, list(received.pictures), received.digests)
+        controls = works.control_group(
+            settings,
+            models.checkpoint,
+            protocol,
+            list(received.pictures),
+            received.digests,
+            None if isinstance(copies, Absent) else copies,
+        )
         cache = opened.kept_scores(models.checkpoint)
         context = Context(settings, protocol, device, ledger, instruments, emit, controls, cache)
         # (4) Nearest training images, of the disputed image and of every control, in the same index.

@@ -34,6 +34,8 @@ class ControlFacts:
     works: tuple[FileDigest, ...]
     complexity: Complexity | None = None
     """None where the works used were not chosen by it."""
+    repeats: int = 0
+    """Works drawn and left out because they show what a work drawn before them shows."""
 
 
 @dataclass(frozen=True, slots=True)
