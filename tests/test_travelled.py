@@ -29,7 +29,15 @@ ADDED = {
     ".~lock.report.pdf#": "office", "~$report.docx": "office", "report-DESKTOP-AB12.pdf": "OneDrive",
     "report (1).pdf": "copies", "report - Copy.pdf": "copies", "report copy.pdf": "copies",
 }  # fmt: skip
-PLAIN = ("note.txt", "data/added.txt", "report2.pdf", "data/exhibits/x.png", "evil.DS_Store", "thumbs.db.exe", "x/y.txt")
+PLAIN = (
+    "note.txt",
+    "data/added.txt",
+    "report2.pdf",
+    "data/exhibits/x.png",
+    "evil.DS_Store",
+    "thumbs.db.exe",
+    "x/y.txt",
+)
 
 
 @pytest.fixture(scope="module")

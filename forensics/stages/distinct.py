@@ -1,9 +1,9 @@
 """Control works compared with one another: n controls are n works, or p is not what it says.
 
-Ninety-nine rows of a table can name one picture, or ninety-nine copies of it under ninety-nine names. A work that shows
-what a work drawn before it shows is left out and counted. Four tests, from the surest to the weakest: the bytes of the
-file; the decoded pixels; thumbnails of 32 pixels, turned and mirrored in the eight ways, in colour and in grey; the copy
-descriptor, where one is at hand.
+Ninety-nine rows of a table can name one picture, or ninety-nine copies of it under ninety-nine names. A work that
+shows what a work drawn before it shows is left out and counted. Four tests, from the surest to the weakest: the bytes
+of the file; the decoded pixels; thumbnails of 32 pixels, turned and mirrored in the eight ways, in colour and in grey;
+the copy descriptor, where one is at hand.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ SAME_THUMBNAIL = 0.06
 """Root mean square difference, of values in [0, 1], up to which two thumbnails show one picture."""
 SAME_VIEW = 0.04
 """The same where one of the two is turned, mirrored or taken in grey. The rule, set first: two thirds of the smallest
-distance between distinct works of the calibration half of the embedded controls (0.0625); the smallest of the other half
-is 0.0516."""
+distance between distinct works of the calibration half of the embedded controls (0.0625); the smallest of the other
+half is 0.0516."""
 SAME_DESCRIPTOR = 0.77
 """Inner product from which the embedded copy descriptor takes two works for copies of one picture. The rule, set
-first: above every pair of distinct works of the calibration half of the embedded controls (325 of 640 works, by the last
-bit of their digests; greatest 0.762). On the other half (315) the greatest of distinct works is 0.638, while copies
-recompressed or reduced reach 0.93 and more, copies turned by 5 degrees 0.80 in the median, cropped by a tenth 0.67."""
+first: above every pair of distinct works of the calibration half of the embedded controls (325 of 640 works, by the
+last bit of their digests; greatest 0.762). On the other half (315) the greatest of distinct works is 0.638, while
+copies recompressed or reduced reach 0.93 and more, copies turned by 5 degrees 0.80 in the median, cropped by a tenth
+0.67."""
 _LUMA = (0.299, 0.587, 0.114)
 
 
@@ -57,7 +58,9 @@ class Repeats:
             (self.descriptor, "a copy by the copy descriptor"),
         )  # fmt: skip
         listed = ", ".join(f"{count} {what}" for count, what in parts if count)
-        return f"{self.count} drawn works were left out because they show what a work drawn before them shows: {listed}."
+        return (
+            f"{self.count} drawn works were left out because they show what a work drawn before them shows: {listed}."
+        )
 
 
 @dataclass(slots=True)

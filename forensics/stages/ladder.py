@@ -251,7 +251,7 @@ def _totals(own: Codelength, controls: Sequence[Values]) -> tuple[float, ...]:
 
 
 def _stored(cache: Cache) -> tuple[Fact, ...]:
-    rows = [Fact("control scores", f"{cache.hits} read from the cache, {cache.misses} computed")]
+    rows = list(cache.account())
     rows += [Fact("control cache", note) for note in cache.notes[:3]]
     return tuple(rows)
 
