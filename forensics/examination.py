@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from forensics import __version__, documents
+from forensics import __version__, documents, inputs
 from forensics.case import SCHEMA, Absent, Case, Fact
 from forensics.device import choose, facts, session
 from forensics.embedders.copies import CopyDescriptor
@@ -32,6 +32,7 @@ from forensics.stages.works import Work
 _NO_INDEX = Absent("training index", "No training index was searched: this is a comparison of pictures.")
 
 
+@inputs.watched
 def analyze(image: Path, out: Path, resolved: Resolved, *, force: bool = False, emit: Emit = ignore) -> Path:
     """Examine a disputed image against a checkpoint and write the case folder with its report.
 
@@ -147,6 +148,7 @@ def analyze(image: Path, out: Path, resolved: Resolved, *, force: bool = False, 
         )
 
 
+@inputs.watched
 def compare(
     disputed: Path,
     originals: tuple[Path, ...],
@@ -257,6 +259,7 @@ def _case(command: str, received: Received, context: Context, resolved: Resolved
 
 
 def _finish(ledger: Ledger, case: Case, context: Context) -> Path:
+    inputs.check()  # what was measured is what was hashed, or there is no case
     context.emit(Event("report", 0, 1, "rendering the report"))
     ledger.close(replace(case, custody=ledger.custody))
     pdf = documents.render(ledger.folder, paper=context.settings.paper)

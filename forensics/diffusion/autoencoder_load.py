@@ -11,6 +11,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
+from forensics import inputs
 from forensics.device import Device
 from forensics.diffusion import parts as components
 from forensics.diffusion.autoencoder import AutoencoderFiles
@@ -70,6 +71,7 @@ def load(files: AutoencoderFiles, device: Device) -> Autoencoder:
                 f"{file.path} of the autoencoder {files.name} has changed since it was identified.",
                 hint="Keep it still during the run.",
             )
+        inputs.unmoved(path)
     with components.quiet():
         if files.root.is_dir():
             dtype = {"torch_dtype": torch.float32}

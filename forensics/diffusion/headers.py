@@ -13,6 +13,7 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
+from forensics import inputs
 from forensics.case import FileDigest
 from forensics.errors import CheckpointError
 
@@ -73,6 +74,7 @@ def file_digest(path: Path, name: str) -> FileDigest:
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
             sha.update(chunk)
+    inputs.hashed(path, sha.hexdigest(), CheckpointError)
     return FileDigest(name, sha.hexdigest(), path.stat().st_size)
 
 

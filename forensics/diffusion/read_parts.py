@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from forensics import inputs
 from forensics.case import Checkpoint
 from forensics.diffusion import lora, schedule
 from forensics.diffusion.checkpoint import resolve
@@ -70,3 +71,4 @@ def _unchanged(checkpoint: Checkpoint, root: Path) -> None:
                 f"{file.path} has changed since the checkpoint was identified.",
                 hint="Keep the checkpoint still during the run.",
             )
+        inputs.unmoved(path)

@@ -120,6 +120,25 @@ class Ledger:
         )  # fmt: skip
         return item, decoded.picture
 
+    def as_received(self, item: Item) -> bytes:
+        """The bytes of an item again, as they were hashed when it was received.
+
+        Raises:
+            CaseError: the folder holds others by now.
+        """
+        try:
+            data = stored(self.folder, item.stored).read_bytes()
+        except OSError as exc:
+            raise CaseError(
+                f"{item.stored} cannot be read: {exc.strerror}.", hint="Run the examination again."
+            ) from exc
+        if sha256(data) != item.sha256:
+            raise CaseError(
+                f"{item.stored} changed while the examination ran: it has another digest than what was received.",
+                hint="Find out who writes to the case folder, and run the examination again.",
+            )
+        return data
+
     def put(
         self, picture: Image.Image, exhibit_id: str, title: str, made_by: str, *, seed: int | None = None
     ) -> Exhibit:

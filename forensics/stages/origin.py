@@ -27,7 +27,6 @@ from forensics.diffusion.autoencoder import NONE_GIVEN
 from forensics.diffusion.base import DiffusionModel
 from forensics.events import Event
 from forensics.folder import Ledger
-from forensics.folder.layout import stored
 from forensics.origin import recipe, watermark
 from forensics.origin.gate import gate
 from forensics.origin.reconstruction import LAYER, LayerError, Losses
@@ -159,7 +158,7 @@ def _follow(
 ) -> StatedRecipe | Absent:
     """The picture made by the recipe of the file as received, beside the disputed image."""
     disputed, item = received.disputed, received.item
-    decoded = intake.decode(stored(ledger.folder, item.stored).read_bytes(), item.file_name)
+    decoded = intake.decode(ledger.as_received(item), item.file_name)
     record = recipe.stated(decoded.records, checkpoint)
     if isinstance(record, Absent):
         return record
