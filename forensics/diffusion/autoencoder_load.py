@@ -13,6 +13,7 @@ from torch import Tensor
 
 from forensics import inputs
 from forensics.device import Device
+from forensics.diffusion import configs
 from forensics.diffusion import parts as components
 from forensics.diffusion.autoencoder import AutoencoderFiles
 from forensics.diffusion.headers import read_header
@@ -78,6 +79,7 @@ def load(files: AutoencoderFiles, device: Device) -> Autoencoder:
             vae = components.network(AutoencoderKL, files.root, files.variant, f"autoencoder {files.name}", **dtype)
         else:
             vae = _from_file(files)
+    configs.finite(vae, f"the autoencoder {files.name}")
     return Autoencoder(files, device, vae)
 
 

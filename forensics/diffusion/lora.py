@@ -8,13 +8,13 @@ left aside would make another model than the one examined.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from forensics import foreign
 from forensics.case import Checkpoint, Fact
 from forensics.diffusion.headers import PICKLES, Header, combined_digest, file_digest, read_header
 from forensics.errors import CheckpointError
@@ -174,7 +174,15 @@ def _plain(name: str) -> str:
 def _layer(file: str, key: tuple[str, str], tensors: dict[str, str], header: Header) -> Layer:
     if not {"down", "up"} <= set(tensors):
         raise CheckpointError(f"{file} lacks one of the two matrices of {key[1]}.", hint="Fetch the file again.")
-    return Layer(*key, header.shapes[tensors["down"]][0], tensors["down"], tensors["up"], tensors.get("alpha"))
+    return Layer(*key, _rank(file, header, tensors), tensors["down"], tensors["up"], tensors.get("alpha"))
+
+
+def _rank(file: str, header: Header, tensors: dict[str, str]) -> int:
+    """The inner side of the two matrices, which must agree."""
+    down, up = header.shapes[tensors["down"]], header.shapes[tensors["up"]]
+    if len(down) < 2 or len(up) < 2 or down[0] != up[1] or down[0] < 1:
+        raise CheckpointError(f"{file} holds matrices of {tensors['down']} that do not fit together.")
+    return down[0]
 
 
 def _configured(file: str, header: Header) -> dict[str, float]:
@@ -182,7 +190,7 @@ def _configured(file: str, header: Header) -> dict[str, float]:
     if text is None:
         return {}
     try:
-        values = json.loads(text)
+        values = foreign.parse(text, depth=8)
         scales = {}
         for component in ("unet", "text_encoder"):
             own = {k.removeprefix(f"{component}."): v for k, v in values.items() if k.startswith(f"{component}.")}
@@ -195,7 +203,7 @@ def _configured(file: str, header: Header) -> dict[str, float]:
                 )
             if "lora_alpha" in own:
                 scales[component] = float(own["lora_alpha"]) / float(own["r"])
-    except (ValueError, TypeError, KeyError, AttributeError, ZeroDivisionError) as exc:
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as exc:
         raise CheckpointError(f"The configuration in the header of {file} is not readable.") from exc
     return scales
 

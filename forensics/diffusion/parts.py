@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 
+from forensics.diffusion import configs
+from forensics.diffusion.headers import read_json
 from forensics.diffusion.schedule import Schedule
 from forensics.errors import CheckpointError
 
@@ -35,6 +37,7 @@ def network(cls: Any, folder: Path, variant: str | None, name: str, **dtype: tor
     Raises:
         CheckpointError: the weights do not fit the configuration, or tensors are missing.
     """
+    configs.checked(read_json(folder / "config.json"), f"config.json of the {name}")
     try:
         made, info = cls.from_pretrained(
             str(folder),
@@ -44,7 +47,7 @@ def network(cls: Any, folder: Path, variant: str | None, name: str, **dtype: tor
             output_loading_info=True,
             **dtype,
         )
-    except (OSError, ValueError, RuntimeError, KeyError) as exc:
+    except (OSError, ValueError, RuntimeError, LookupError, TypeError, AttributeError, ArithmeticError) as exc:
         raise CheckpointError(
             f"The weights of {name} do not fit its config.json.", hint="Fetch the checkpoint again, complete."
         ) from exc
@@ -58,7 +61,7 @@ def clip_tokenizer(folder: Path, kind: str = "CLIPTokenizer") -> Any:
 
     try:
         return getattr(transformers, kind).from_pretrained(str(folder), local_files_only=True)
-    except (OSError, ValueError, TypeError, KeyError) as exc:
+    except Exception as exc:  # the parser of tokenizer files is compiled code with an exception of its own
         raise CheckpointError("The tokenizer could not be loaded.", hint="Fetch the folder `tokenizer` again.") from exc
 
 

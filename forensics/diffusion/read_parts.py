@@ -9,7 +9,7 @@ import torch
 
 from forensics import inputs
 from forensics.case import Checkpoint
-from forensics.diffusion import lora, schedule
+from forensics.diffusion import configs, lora, schedule
 from forensics.diffusion.checkpoint import resolve
 from forensics.diffusion.headers import read_json
 from forensics.diffusion.parts import TOKENIZERS, Parts, clip_tokenizer, network, quiet
@@ -37,6 +37,8 @@ def load_parts(checkpoint: Checkpoint, dtype: torch.dtype) -> Parts:
             parts = _from_folder(checkpoint, root, dtype)
     if checkpoint.lora:
         lora.merge(lora.read(checkpoint.lora), {"unet": parts.unet, "text_encoder": parts.text_encoder})
+    for name, part in (("unet", parts.unet), ("vae", parts.vae), ("text_encoder", parts.text_encoder)):
+        configs.finite(part, f"{name} with its LoRA" if checkpoint.lora else name)
     return parts
 
 

@@ -21,6 +21,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from forensics.diffusion import configs
+from forensics.errors import CheckpointError
+
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
@@ -83,11 +86,27 @@ def column(values: Tensor, like: Tensor) -> Tensor:
 
 
 def from_config(config: dict[str, Any], prediction: str) -> Schedule:
-    """The schedule of a diffusers scheduler configuration, whichever scheduler class it names: all share the betas."""
+    """The schedule of a diffusers scheduler configuration, whichever scheduler class it names: all share the betas.
+
+    Raises:
+        CheckpointError: the configuration gives no schedule of falling signal.
+    """
     from diffusers import DDIMScheduler
 
-    scheduler = DDIMScheduler.from_config(config)
-    abar = scheduler.alphas_cumprod.double()  # (T,) falling
+    configs.checked(config, "scheduler_config.json")
+    try:
+        scheduler = DDIMScheduler.from_config(config)
+        abar = scheduler.alphas_cumprod.double()  # (T,) falling
+        sound = bool(((abar[1:] <= abar[:-1]).all() & (abar >= 0).all() & (abar <= 1).all()).item()) and len(abar) > 0
+    except (ValueError, TypeError, LookupError, RuntimeError, NotImplementedError, ArithmeticError) as exc:
+        raise CheckpointError(
+            f"scheduler_config.json gives no noise schedule: {exc}.", hint="Fetch the checkpoint again."
+        ) from exc
+    if not sound:
+        raise CheckpointError(
+            "scheduler_config.json gives a noise schedule in which the signal does not fall.",
+            hint="Compare beta_start, beta_end and trained_betas with the publisher's file.",
+        )
     c, s = abar.sqrt(), (1 - abar).sqrt()
     grid = s / c if prediction == "epsilon" else s / (c + s)
     first = 0.0 if bool(scheduler.config.set_alpha_to_one) else float(grid[0])
