@@ -19,6 +19,7 @@ from forensics.events import Emit, Event, ignore
 from forensics.findings.conclude import conclude
 from forensics.findings.evidence import NO_CHECKPOINT, Evidence
 from forensics.folder import Ledger, stops_on_record
+from forensics.pictures import bounded
 from forensics.protocol import PROFILES, Protocol
 from forensics.settings import Resolved, Settings
 from forensics.stages import bit_ledger, correspond, evaluate, ladder, measure, origin, search, style, works
@@ -206,6 +207,7 @@ def compare(
 
 def _protocol(settings: Settings) -> Protocol:
     """The protocol of the profile, with every constant of the program that can change a number or a word."""
+    bounded.use(bounded.Limits(settings.max_pixels, settings.max_seconds))
     return declared(PROFILES[settings.profile])
 
 

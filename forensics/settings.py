@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from forensics import jurisdictions
+from forensics import foreign, jurisdictions
 from forensics.case import Examiner, Matter, Setting
 from forensics.errors import SettingsError
 from forensics.protocol import PROFILES
 
+_LARGEST = 4 * foreign.MIB
+_LONGEST_KEY, _PARTS = 200, 20
 PAPERS = ("A4", "Letter")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 
@@ -43,6 +46,10 @@ class Settings:
     precision: str = "auto"
     seed: int = 0
     paper: str = "A4"
+    max_pixels: int = 100_000_000
+    """Pictures with more pixels are refused."""
+    max_seconds: int = 30
+    """A picture that takes longer to decode is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +96,18 @@ def resolve(flags: Mapping[str, Any], case_file: Path | None = None) -> Resolved
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as exc:
-        raise SettingsError(f"{path} cannot be read: {exc}.", hint="Check the path given to --case.") from exc
+        text = foreign.text(foreign.read(path, _LARGEST).removeprefix(b"\xef\xbb\xbf"))
+    except foreign.Unreadable as exc:
+        raise SettingsError(f"{path} {exc}.", hint="Check the path given to --case.") from exc
+    # The parser takes a square of the time for a key of many parts, and the stack for nesting: neither is in a case.
+    if any(len(line) > _LONGEST_KEY and line.count(".") > _PARTS for line in re.split("[=\n]", text)):
+        raise SettingsError(f"{path} holds a key of more than {_PARTS} parts.", hint="Mend the line.")
+    try:
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as exc:
         raise SettingsError(f"{path} is not valid TOML: {exc}.", hint="Mend the line named.") from exc
+    except (RecursionError, ValueError) as exc:
+        raise SettingsError(f"{path} holds a value that no case needs: {exc}.", hint="Mend the file.") from exc
 
 
 def _known(given: Mapping[str, Any], allowed: tuple[str, ...], kind: str, path: Path | None) -> None:
@@ -140,7 +154,7 @@ def _analysis(table: Any, path: Path | None) -> dict[str, Any]:
             elif key == "autoencoders":
                 rows = tuple(str(base / row) if (base / row).exists() else row for row in rows)
             values[key] = rows
-        elif key == "seed":
+        elif key in ("seed", "max_pixels", "max_seconds"):
             if not isinstance(value, int) or isinstance(value, bool):
                 raise SettingsError(f"{path}: {key!r} must be a whole number.")
             values[key] = value
@@ -181,6 +195,10 @@ def _checked(settings: Settings) -> Settings:
             raise SettingsError(f"{name} {value!r} is not known.", hint=f"Use one of: {', '.join(allowed)}.")
     if not 0 <= settings.seed < 2**63:
         raise SettingsError(f"The seed {settings.seed} is out of range.", hint="Use 0 to 2**63 - 1.")
+    if not 1 <= settings.max_pixels <= 2**31 or not 1 <= settings.max_seconds <= 86_400:
+        raise SettingsError(
+            "max_pixels and max_seconds are out of range.", hint="Use 1 to 2**31 pixels and 1 to 86400 seconds."
+        )
     return settings
 
 

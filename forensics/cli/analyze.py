@@ -10,7 +10,7 @@ import click
 from forensics.cli import options
 from forensics.cli.console import Console, loading
 from forensics.errors import SettingsError
-from forensics.settings import resolve
+from forensics.settings import Settings, resolve
 
 
 @click.command(short_help="Examine an image against a checkpoint and write the report.")
@@ -42,7 +42,7 @@ def analyze(
     """
     resolved = resolve(flags, case_file)
     folder = case_folder(image, out)
-    decodes(image, *map(Path, resolved.settings.originals))
+    decodes(resolved.settings, image, *map(Path, resolved.settings.originals))
     if resolved.settings.checkpoint is None:
         console.note(
             "Demonstration checkpoint: no checkpoint was named, so the small one that ships with forensics is "
@@ -56,12 +56,13 @@ def analyze(
     console.result(pdf)
 
 
-def decodes(*images: Path) -> None:
+def decodes(settings: Settings, *images: Path) -> None:
     """Fail in a second, and without leaving a folder, for an image that would fail after the networks are loaded."""
-    from forensics.pictures import intake
+    from forensics.pictures import bounded, intake
 
+    bounded.use(bounded.Limits(settings.max_pixels, settings.max_seconds))
     for image in images:
-        intake.read(image)
+        bounded.decode(intake.read_bytes(image), image.name)
 
 
 def case_folder(image: Path, out: Path | None) -> Path:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from forensics.case import Checkpoint
-from forensics.diffusion import folder, hub, single_file
+from forensics.diffusion import configs, folder, hub, single_file
 from forensics.diffusion.headers import PICKLES
 from forensics.diffusion.hub import CHECKPOINT, Sought
 from forensics.diffusion.lora import attach
@@ -31,6 +31,7 @@ def identify(location: str, *, demonstration: bool = False, lora: str | None = N
     """
     path = resolve(location)
     with told(location):
+        configs.folder(path)
         found = _identify(path, location, demonstration)
         return attach(found, lora) if lora else found
 

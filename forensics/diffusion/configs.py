@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
+from forensics.diffusion.headers import read_json
 from forensics.errors import CheckpointError
 
 Rule = Callable[[Any], bool]
@@ -126,6 +128,14 @@ def _plain(value: Any, level: int = 0) -> bool:
     return all(_plain(v, level + 1) for v in inside)
 
 
+def folder(root: Path) -> None:
+    """The configurations of a diffusers folder, before anything of it is identified. Raises CheckpointError."""
+    if root.is_dir():
+        for path in (*sorted(root.glob("*/config.json")), root / "scheduler" / "scheduler_config.json"):
+            if path.exists():
+                checked(read_json(path), path.relative_to(root).as_posix())
+
+
 def finite(network: Any, name: str) -> None:
     """Refuse weights that hold what is no number: every result of theirs would be none.
 
@@ -144,4 +154,4 @@ def finite(network: Any, name: str) -> None:
             )
 
 
-__all__ = ["checked", "finite"]
+__all__ = ["checked", "finite", "folder"]

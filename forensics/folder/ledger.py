@@ -20,7 +20,7 @@ from forensics.folder import journal, unfinished
 from forensics.folder.bag import DATA
 from forensics.folder.custody import actor, following, line
 from forensics.folder.layout import CASE, CUSTODY, EXHIBITS, SUFFIX, sha256, stored
-from forensics.pictures import intake
+from forensics.pictures import bounded, intake
 from forensics.pictures.png import pixel_sha256, png_bytes
 from forensics.schema import canonical
 
@@ -108,7 +108,7 @@ class Ledger:
         name = os.fsencode(path.name).decode("utf-8", "backslashreplace")  # a name need not be text
         digest = sha256(data)  # before decoding: what is examined is what was received
         self.log(f"received as {role}", name, digest)
-        decoded = intake.decode(data, name)
+        decoded = bounded.decode(data, name)
         kept = f"{EXHIBITS}/{digest}{SUFFIX.get(decoded.media_type, '.bin')}"
         self._write(kept, data)
         exhibit = self.put(decoded.picture, item_id, f"{role.capitalize()} image, working copy", "received")

@@ -30,7 +30,7 @@ from forensics.folder import Ledger
 from forensics.origin import recipe, watermark
 from forensics.origin.gate import gate
 from forensics.origin.reconstruction import LAYER, LayerError, Losses
-from forensics.pictures import intake
+from forensics.pictures import bounded
 from forensics.pictures.tensors import fit, to_picture, unfit
 from forensics.similarity.base import Similarity
 from forensics.similarity.lpips import Lpips
@@ -158,7 +158,7 @@ def _follow(
 ) -> StatedRecipe | Absent:
     """The picture made by the recipe of the file as received, beside the disputed image."""
     disputed, item = received.disputed, received.item
-    decoded = intake.decode(ledger.as_received(item), item.file_name)
+    decoded = bounded.decode(ledger.as_received(item), item.file_name)
     record = recipe.stated(decoded.records, checkpoint)
     if isinstance(record, Absent):
         return record

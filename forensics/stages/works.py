@@ -14,7 +14,7 @@ from forensics.case import Absent, Checkpoint, Complexity, ControlFacts, Control
 from forensics.controls import works as control_works
 from forensics.controls.works import Controls
 from forensics.embedders.copies import CopyDescriptor
-from forensics.pictures import codecs, intake
+from forensics.pictures import bounded, codecs, intake
 from forensics.pictures.tensors import resize, to_picture, to_tensor
 from forensics.protocol import Protocol
 from forensics.resources import samples
@@ -86,7 +86,7 @@ def control_group(
             break
         file = files[candidate.name]
         data = candidate.read_as(file)  # what was hashed is what is measured
-        work = Work.of(candidate.name, intake.decode(data, candidate.name).picture, candidate.caption)
+        work = Work.of(candidate.name, bounded.decode(data, candidate.name).picture, candidate.caption)
         if any(same_picture(work.pixels, other) for other in small):
             left_out += 1
         elif distinct.accept(file.sha256, work.pixels):
