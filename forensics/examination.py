@@ -11,6 +11,7 @@ from pathlib import Path
 
 from forensics import __version__, documents, inputs
 from forensics.case import SCHEMA, Absent, Case, Fact
+from forensics.controls import works as control_works
 from forensics.device import choose, facts, session
 from forensics.embedders.copies import CopyDescriptor
 from forensics.embedders.open_clip import Embedder
@@ -53,6 +54,8 @@ def analyze(image: Path, out: Path, resolved: Resolved, *, force: bool = False, 
     settings, protocol = resolved.settings, _protocol(resolved.settings)
     # (1) What would fail later fails now, before a folder is made: device, headers and digests, index, embedder.
     device = choose(settings.device, settings.precision)
+    if settings.controls:
+        control_works.load(Path(settings.controls))
     models = opened.models(settings, emit)
     emit(Event("identify", 1, 2, "index and embedder"))
     sources = search.open_sources(settings, models.checkpoint, device)

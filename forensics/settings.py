@@ -152,7 +152,7 @@ def _analysis(table: Any, path: Path | None) -> dict[str, Any]:
             if key == "originals":
                 rows = tuple(str(base / row) for row in rows)
             elif key == "autoencoders":
-                rows = tuple(str(base / row) if (base / row).exists() else row for row in rows)
+                rows = tuple(str(base / row) if _there(base / row) else row for row in rows)
             values[key] = rows
         elif key in ("seed", "max_pixels", "max_seconds"):
             if not isinstance(value, int) or isinstance(value, bool):
@@ -161,8 +161,15 @@ def _analysis(table: Any, path: Path | None) -> dict[str, Any]:
         else:
             text = _string(value, key, path)
             # A hub id or an open_clip name is no path; a path in a case file counts from the file.
-            values[key] = str(base / text) if key in _PATHS and (base / text).exists() else text
+            values[key] = str(base / text) if key in _PATHS and _there(base / text) else text
     return values
+
+
+def _there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name that is too long, or with a NUL
+        return False
 
 
 def _string(value: Any, key: str, path: Path | None) -> str:

@@ -80,8 +80,13 @@ def resolve(location: str, sought: Sought = CHECKPOINT) -> Path:
         CheckpointError: there is no such path, and no such hub repository at hand.
     """
     path = Path(location).expanduser()
-    if path.exists():
-        return path
+    try:
+        if path.exists():
+            return path
+    except (OSError, ValueError) as exc:  # a name that is too long, or with a NUL
+        raise CheckpointError(
+            f"There is no {sought.what} of this name: {str(exc)[:80]}.", hint="Give a path or a hub id (owner/name)."
+        ) from exc
     looks_like_file = path.suffix.lower() in (*PICKLES, ".safetensors")
     if hub.is_hub_id(location) and not looks_like_file and not path.parent.is_dir():
         return hub.snapshot(location, sought)
