@@ -25,6 +25,7 @@ from forensics.protocol import PROFILES, Protocol
 from forensics.settings import Resolved, Settings
 from forensics.stages import bit_ledger, correspond, evaluate, ladder, measure, origin, search, style, works
 from forensics.stages import open as opened
+from forensics.stages.asked import asked_for
 from forensics.stages.context import Context, Received
 from forensics.stages.declared import declared
 from forensics.stages.identity import case_id
@@ -35,7 +36,15 @@ _NO_INDEX = Absent("training index", "No training index was searched: this is a 
 
 
 @inputs.watched
-def analyze(image: Path, out: Path, resolved: Resolved, *, force: bool = False, emit: Emit = ignore) -> Path:
+def analyze(
+    image: Path,
+    out: Path,
+    resolved: Resolved,
+    *,
+    force: bool = False,
+    emit: Emit = ignore,
+    resume: bool = False,
+) -> Path:
     """Examine a disputed image against a checkpoint and write the case folder with its report.
 
     Args:
@@ -44,6 +53,7 @@ def analyze(image: Path, out: Path, resolved: Resolved, *, force: bool = False, 
         resolved: settings, matter and their sources.
         force: keep an existing folder aside and start anew.
         emit: told of progress.
+        resume: go on in `out`, where the same examination was stopped.
 
     Returns:
         Path of the PDF.
@@ -61,7 +71,7 @@ def analyze(image: Path, out: Path, resolved: Resolved, *, force: bool = False, 
     sources = search.open_sources(settings, models.checkpoint, device)
     emit(Event("identify", 2, 2, models.checkpoint.name))
 
-    ledger = Ledger(out, force=force)
+    ledger = Ledger(out, force=force, asked=asked_for(image, resolved), resume=resume)
     emit = ledger.watched(emit)
     with stops_on_record(ledger), session(device):
         # (2) The protocol is fixed and hashed before any measurement.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -75,6 +76,7 @@ def resolve(flags: Mapping[str, Any], case_file: Path | None = None) -> Resolved
     Raises:
         SettingsError: unreadable file, unknown table or key, or a value of the wrong kind.
     """
+    _epoch()
     document = _read(case_file) if case_file else {}
     _known(document, ("matter", "examiner", "analysis"), "table", case_file)
     matter = _matter(document.get("matter", {}), document.get("examiner", {}), case_file)
@@ -165,6 +167,16 @@ def _analysis(table: Any, path: Path | None) -> dict[str, Any]:
     return values
 
 
+def _epoch() -> None:
+    """Libraries read this variable as well, and fail at being loaded where it is no number."""
+    value = os.environ.get("SOURCE_DATE_EPOCH", "")
+    if value and not (value.isascii() and value.isdecimal() and len(value) <= 11):
+        raise SettingsError(
+            f"SOURCE_DATE_EPOCH is {value[:40]!r}, which is no number of seconds since 1970.",
+            hint="Unset the variable, or give a whole number.",
+        )
+
+
 def _there(path: Path) -> bool:
     try:
         return path.exists()
@@ -202,6 +214,10 @@ def _checked(settings: Settings) -> Settings:
             raise SettingsError(f"{name} {value!r} is not known.", hint=f"Use one of: {', '.join(allowed)}.")
     if not 0 <= settings.seed < 2**63:
         raise SettingsError(f"The seed {settings.seed} is out of range.", hint="Use 0 to 2**63 - 1.")
+    for name in _PATHS:
+        location = getattr(settings, name)
+        if location is not None and ("\0" in location or any(len(os.fsencode(p)) > 255 for p in location.split("/"))):
+            raise SettingsError(f"{name} is no name that a file can have.", hint="Give a path or a name of a hub.")
     if not 1 <= settings.max_pixels <= 2**31 or not 1 <= settings.max_seconds <= 86_400:
         raise SettingsError(
             "max_pixels and max_seconds are out of range.", hint="Use 1 to 2**31 pixels and 1 to 86400 seconds."

@@ -14,7 +14,8 @@ from forensics.settings import Settings, resolve
 
 
 @click.command(short_help="Examine an image against a checkpoint and write the report.")
-@click.argument("image", type=options.PATH)
+@click.argument("image", type=options.PATH, required=False)
+@click.option("--resume", type=options.FOLDER, metavar="DIR", help="Go on with an examination that was stopped.")
 @click.option("--checkpoint", metavar="PATH_OR_ID", help="Generator: diffusers folder, .safetensors file or hub id.")
 @click.option("--lora", metavar="FILE", help="A LoRA to examine together with its base checkpoint.")
 @click.option("--original", "originals", multiple=True, metavar="FILE", help="A work the claimant puts forward.")
@@ -33,15 +34,37 @@ from forensics.settings import Settings, resolve
 @options.examination
 @click.pass_obj
 def analyze(
-    console: Console, /, image: Path, case_file: Path | None, out: Path | None, force: bool, **flags: Any
+    console: Console,
+    /,
+    image: Path | None,
+    resume: Path | None,
+    case_file: Path | None,
+    out: Path | None,
+    force: bool,
+    **flags: Any,
 ) -> None:
     """Examine IMAGE and write a case folder with its report.
 
     Without a checkpoint, in the flags or in the case file, the embedded demonstration checkpoint is examined, with the
     index and the controls that belong to it. The path of the PDF is written to standard output.
     """
-    resolved = resolve(flags, case_file)
-    folder = case_folder(image, out)
+    if resume is not None:
+        if (
+            image is not None
+            or case_file is not None
+            or out is not None
+            or any(v not in (None, ()) for v in flags.values())
+        ):
+            raise SettingsError("--resume takes no other settings.", hint="They are those of the stopped examination.")
+        from forensics.stages.asked import asked_again
+
+        image, resolved = asked_again(resume)
+        folder = resume
+    elif image is None:
+        raise SettingsError("No image was named.", hint="Name the disputed image, or --resume DIR.")
+    else:
+        resolved = resolve(flags, case_file)
+        folder = case_folder(image, out)
     decodes(resolved.settings, image, *map(Path, resolved.settings.originals))
     if resolved.settings.checkpoint is None:
         console.note(
@@ -52,7 +75,7 @@ def analyze(
     with console.working():
         with loading():
             from forensics import examination
-        pdf = examination.analyze(image, folder, resolved, force=force, emit=console.emit)
+        pdf = examination.analyze(image, folder, resolved, force=force, emit=console.emit, resume=resume is not None)
     console.result(pdf)
 
 

@@ -10,6 +10,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -18,7 +19,7 @@ from forensics.errors import CaseError
 from forensics.events import Emit, Event
 from forensics.folder import journal, unfinished
 from forensics.folder.bag import DATA
-from forensics.folder.custody import actor, following, line
+from forensics.folder.custody import actor, check_chain, custody_lines, following, line, read_custody
 from forensics.folder.layout import CASE, CUSTODY, EXHIBITS, SUFFIX, sha256, stored
 from forensics.pictures import bounded, intake
 from forensics.pictures.png import pixel_sha256, png_bytes
@@ -28,13 +29,30 @@ from forensics.schema import canonical
 class Ledger:
     """A case folder being written, by this program alone until `done` or the end of the program."""
 
-    def __init__(self, folder: Path, *, force: bool = False, command: str = "analyze") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        force: bool = False,
+        command: str = "analyze",
+        asked: dict[str, Any] | None = None,
+        resume: bool = False,
+    ) -> None:
         """Create the folder. An existing one is refused, or with `force` kept aside under a new name.
+
+        Args:
+            folder: the case folder.
+            force: keep an existing one aside.
+            command: `analyze` or `compare`.
+            asked: what was asked for, kept while the case is incomplete.
+            resume: go on in a folder whose examination was stopped; its custody chain goes on as well.
 
         Raises:
             CaseError: the folder exists, is being written to by another run, or cannot be made.
+            VerificationError: the custody log of the folder to go on in is not a chain.
         """
-        _set_aside(folder, force)
+        if not resume:
+            _set_aside(folder, force)
         try:
             (folder / DATA / EXHIBITS).mkdir(parents=True, exist_ok=True)
         except (OSError, ValueError) as exc:  # ValueError: a name with a NUL
@@ -48,9 +66,10 @@ class Ledger:
         self._stage = ""
         self._closed = False
         self._lock = journal.hold(folder)
-        self._custody: list[CustodyEntry] = []
+        self._asked = asked
+        self._custody: list[CustodyEntry] = _chain(folder) if resume else []
         self._exhibits: dict[str, Exhibit] = {}
-        self.log("case folder opened", folder.name, "")
+        self.log("examination resumed" if resume else "case folder opened", folder.name, "")
         self.stage("beginning")
 
     @property
@@ -87,7 +106,7 @@ class Ledger:
         """Say which stage is at work: what a stopped examination is found with."""
         if name != self._stage and not self._closed:
             self._stage = name
-            self._write(Path(CASE).name, unfinished.mark(self._command, self._custody[0].utc, name))
+            self._write(Path(CASE).name, unfinished.mark(self._command, self._custody[0].utc, name, self._asked))
 
     def watched(self, emit: Emit) -> Emit:
         """Progress on its way to the user, which on the way says which stage is at work."""
@@ -194,6 +213,16 @@ def stops_on_record(ledger: Ledger) -> Iterator[None]:
         raise
     finally:
         ledger.done()
+
+
+def _chain(folder: Path) -> list[CustodyEntry]:
+    """The chain of a stopped examination, sound; half a line at its end and half-written files are removed."""
+    entries = list(read_custody(folder, torn=True))
+    check_chain(entries)
+    journal.write_file(folder / CUSTODY, custody_lines(tuple(entries)))
+    for name in journal.leftovers(folder):
+        (folder / name).unlink(missing_ok=True)
+    return entries
 
 
 def _set_aside(folder: Path, force: bool) -> None:
