@@ -5,7 +5,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test lint format lock samples-digests clean
+.PHONY: demo test lint format lock samples-digests bench gpu gpu-wheels clean
 
 demo: $(STAMP)  ## a report on the memorised sample; the last line is the path of the PDF
 	@$(BIN)/forensics analyze samples/disputed/memorised.png --case samples/case.toml -o out/demo --force
@@ -32,6 +32,23 @@ lock:
 samples-digests:  ## SHA-256 of every file under samples/
 	cd samples && find . -type f ! -path './recipe/*' ! -name digests.txt ! -name '*.pyc' -printf '%P\n' | LC_ALL=C sort \
 		| xargs -d '\n' sha256sum > digests.txt
+
+bench: $(STAMP)  ## every stage beside what a user would run instead: tests/benchmarks/bench.json
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.bench
+
+gpu: $(STAMP)  ## everything that needs a card, eight minutes: out/gpu/gpu.json
+	@$(BIN)/python -m tests.benchmarks.gpu --out out/gpu
+
+# For a machine that has torch, transformers and the common scientific packages and reaches no package index:
+# `bash tests/benchmarks/gpu.sh WHEELS --out FOLDER` there. Python 3.12 on Linux x86-64; versions as locked.
+WHEELS   ?= .whl
+CARRIED  := diffusers open-clip-torch lpips ftfy wcwidth importlib-metadata lazy-importer asn1crypto platformdirs
+gpu-wheels:  ## the packages that `tests/benchmarks/gpu.sh` brings to a bare machine
+	@mkdir -p $(WHEELS)
+	@$(PYTHON) -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --dest $(WHEELS) \
+		--python-version 3.12 --implementation cp --platform manylinux_2_28_x86_64 --platform manylinux_2_17_x86_64 \
+		--platform manylinux2014_x86_64 \
+		$(foreach name,$(CARRIED),$(shell sed -n 's/^\($(name)==[^ ;]*\).*/\1/p' requirements.lock | head -1))
 
 clean:
 	rm -rf $(VENV) out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -61,6 +61,9 @@ def choose(device: str = "auto", precision: str = "auto") -> Device:
         raise DeviceError(f"Unknown precision {precision!r}.", hint="Use auto, fp32, bf16 or fp16.")
     if precision == "fp16" and chosen.type == "cpu":
         raise DeviceError("fp16 is not supported on the CPU.", hint="Use --precision fp32 or bf16.")
+    # A card's convolutions take float32 for TF32, with ten bits of mantissa, unless told otherwise. Autoencoder,
+    # embedder and copy descriptor are promised to differ from a CPU's results by rounding only.
+    torch.backends.cudnn.allow_tf32 = False
     return Device(chosen, _DTYPES[precision], precision)
 
 
@@ -113,6 +116,18 @@ def memory_gib(device: Device) -> float:
     return float(pages * os.sysconf("SC_PAGE_SIZE")) / 2**30 if pages else 2.0
 
 
+def peak_memory_gib(device: Device) -> float:
+    """Greatest memory of the device that this process held so far, in GiB; for the CPU its greatest resident size."""
+    if device.is_cuda:
+        return float(torch.cuda.max_memory_allocated(device.device)) / 2**30
+    if sys.platform == "win32":
+        return 0.0
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
+
+
 def batch_size(device: Device, mib_per_item: float, ceiling: int) -> int:
     """How many items of a given working size fit into half of the free memory, between 1 and `ceiling`."""
     return max(1, min(ceiling, int(memory_gib(device) * 1024 / 2 / max(mib_per_item, 1e-6))))
@@ -133,5 +148,13 @@ def facts(device: Device) -> tuple[Fact, ...]:
     if device.is_cuda:
         rows.append(Fact("graphics card", torch.cuda.get_device_name(device.device)))
         rows.append(Fact("cuda", str(torch.version.cuda)))
-    rows += [Fact(name, metadata.version(name)) for name in packages]
+    rows += [Fact(name, _version(name)) for name in packages]
     return tuple(rows)
+
+
+def _version(package: str) -> str:
+    """An examination on a machine without the report's libraries is closed like any other, and rendered elsewhere."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"

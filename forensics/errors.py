@@ -9,6 +9,8 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import ClassVar
 
+from forensics.path_names import printable
+
 
 class ExitCode(IntEnum):
     """Process exit codes; documented in the README and stable from release to release."""
@@ -37,8 +39,8 @@ class ForensicsError(Exception):
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = printable(message)  # messages name files, and a name need not be text
+        self.hint = printable(hint)
 
 
 class SettingsError(ForensicsError):

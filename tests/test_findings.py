@@ -9,7 +9,6 @@ import pytest
 from forensics import verbal
 from forensics.case import (
     Absent,
-    Better,
     Checkpoint,
     Comparison,
     ControlScore,
@@ -25,16 +24,19 @@ from forensics.case import (
     Neighbour,
     Origin,
     Pair,
+    PromptKind,
     Reconstruction,
+    Statistic,
     stops_at,
 )
 from forensics.findings.conclude import conclude
-from forensics.findings.evidence import FROM_PROMPT, NEAREST, Evidence
+from forensics.findings.evidence import Evidence
 from forensics.findings.retention import claim
 from forensics.protocol import PROFILES
-from forensics.statistics.ranks import clopper_pearson, extreme, rank_p
+from forensics.stages.rank import compared
 
 PROTOCOL = PROFILES["standard"]
+FROM_PROMPT = Statistic.PROMPT_MEDIAN_LPIPS.label
 
 
 def _exhibit(tag: str, pixels: str = "") -> Exhibit:
@@ -48,10 +50,11 @@ def _values(**values: float) -> tuple[Measurement, ...]:
     return tuple(Measurement(f"M{i}", name, "Q1", "N1", v) for i, (name, v) in enumerate(values.items(), 1))
 
 
-def _rank(value: float, controls: list[float], pair: Pair | None, better: Better, title: str, key: str) -> Comparison:
-    k, n = extreme(value, controls, better), len(controls)
-    scores = tuple(ControlScore(f"c{i}", v) for i, v in enumerate(controls))
-    return Comparison(key, title, "", pair, better, value, scores, k, n, rank_p(k, n), clopper_pearson(k, n))
+def _rank(
+    statistic: Statistic, value: float, controls: list[float], key: str, pair: Pair | None = None, of: str = ""
+) -> Comparison:
+    scores = [ControlScore(f"c{i}", v) for i, v in enumerate(controls)]
+    return compared(key, statistic, "", value, scores, of=of, primary_for=pair)
 
 
 CHECKPOINT = Checkpoint(
@@ -70,8 +73,8 @@ def _evidence(pixels: str = "", **values: float) -> Evidence:
         measurements=_values(**values),
         protocol=PROTOCOL,
         comparisons=(
-            _rank(lpips, CONTROLS, Pair.DERIVATION, Better.LOWER, NEAREST, "K1"),
-            _rank(0.9, COSINES, None, Better.HIGHER, "Cosine to the nearest training image", "K2"),
+            _rank(Statistic.ALIGNED_TO_NEAREST, lpips, CONTROLS, "K1", Pair.DERIVATION),
+            _rank(Statistic.COSINE_TO_NEAREST, 0.9, COSINES, "K2"),
         ),
         neighbours=(Neighbour(1, "t1", "a bull", "someone", "", 0.9, "exact", "N1"),),
     )
@@ -105,7 +108,7 @@ def test_without_controls_near_agreement_is_graded_and_nothing_less_is() -> None
 
 
 def test_too_few_controls_give_no_grade_and_are_said_to_be_too_few() -> None:
-    few = _rank(0.3, CONTROLS[:9], Pair.DERIVATION, Better.LOWER, NEAREST, "K1")
+    few = _rank(Statistic.ALIGNED_TO_NEAREST, 0.3, CONTROLS[:9], "K1", Pair.DERIVATION)
     evidence = _evidence(ssim=0.6, lpips=0.3, clip=0.99)
     concluded = conclude(dataclasses.replace(evidence, comparisons=(few, evidence.comparisons[1])))
     assert concluded.assessments[0].grade is Grade.INSUFFICIENT
@@ -136,6 +139,7 @@ def _run(value: float, *, lpips: float = 0.1, controlled: bool = True) -> Eviden
         Absent("bits", "none"),
         "a bull",
         "caption of neighbour N1",
+        PromptKind.NEIGHBOUR,
         3.0,
         20,
         (0, 1),
@@ -146,9 +150,9 @@ def _run(value: float, *, lpips: float = 0.1, controlled: bool = True) -> Eviden
         None,
     )
     ranks = (
-        _rank(value, CONTROLS, Pair.RETENTION, Better.HIGHER, PROTOCOL.retention(controlled=controlled), "K3"),
-        _rank(0.1, [0.1] * 19, None, Better.LOWER, "Latent inversion and back, LPIPS", "K4"),
-        _rank(lpips, CONTROLS, None, Better.LOWER, FROM_PROMPT, "K5"),
+        _rank(PROTOCOL.retention(controlled=controlled), value, CONTROLS, "K3", Pair.RETENTION),
+        _rank(Statistic.ROUND_TRIP_LPIPS, 0.1, [0.1] * 19, "K4", of="Latent inversion"),
+        _rank(Statistic.PROMPT_MEDIAN_LPIPS, lpips, CONTROLS, "K5"),
     )
     # Holm's correction with as many secondary measurements as an examination has.
     ranks = tuple(dataclasses.replace(r, p_holm=None if r.primary_for else min(1.0, 8 * r.p)) for r in ranks)
@@ -170,7 +174,7 @@ def test_retention_is_said_only_outside_the_range_of_the_controls() -> None:
 def test_a_result_that_a_control_reaches_is_never_said_to_lie_outside_their_range() -> None:
     controls = [0.01 * i for i in range(59)] + [0.95]
     evidence = _run(0.9)
-    rank = _rank(0.9, controls, Pair.RETENTION, Better.HIGHER, PROTOCOL.retention(controlled=True), "K3")
+    rank = _rank(PROTOCOL.retention(controlled=True), 0.9, controls, "K3", Pair.RETENTION)
     assert rank.k == 1
     assert rank.p <= PROTOCOL.rank_level
     others = tuple(c for c in evidence.comparisons if c.primary_for is not Pair.RETENTION)
@@ -191,9 +195,7 @@ def test_a_result_that_a_control_reaches_is_never_said_to_lie_outside_their_rang
 )
 def test_the_first_sentence_of_retention_says_no_more_than_the_rank(value: float, said: str) -> None:
     evidence = _run(0.9)
-    rank = _rank(
-        value, [0.05 * i for i in range(19)], Pair.RETENTION, Better.HIGHER, PROTOCOL.retention(controlled=True), "K3"
-    )
+    rank = _rank(PROTOCOL.retention(controlled=True), value, [0.05 * i for i in range(19)], "K3", Pair.RETENTION)
     others = tuple(c for c in evidence.comparisons if c.primary_for is not Pair.RETENTION)
     answer = conclude(dataclasses.replace(evidence, comparisons=(*others, rank))).findings[1].answer
     assert answer.startswith(f"Beside the control checkpoint, the one examined saves {said}")
@@ -221,7 +223,8 @@ def test_a_secondary_measurement_speaks_for_retention_only_by_its_corrected_p() 
     strong = dataclasses.replace(
         evidence,
         comparisons=tuple(
-            dataclasses.replace(c, p_holm=0.01) if c.title == FROM_PROMPT else c for c in evidence.comparisons
+            dataclasses.replace(c, p_holm=0.01) if c.statistic is Statistic.PROMPT_MEDIAN_LPIPS else c
+            for c in evidence.comparisons
         ),
     )
     assert any(row.startswith(FROM_PROMPT) for row in conclude(strong).findings[1].contrary)
@@ -236,9 +239,7 @@ def test_that_controls_come_back_tells_against_retention_and_is_a_limit_where_it
 
 
 def _beside(evidence: Evidence, value: float) -> Evidence:
-    by_copies = _rank(
-        value, COSINES, None, Better.HIGHER, "Copy descriptor, cosine to the nearest training image", "K9"
-    )
+    by_copies = _rank(Statistic.COPY_COSINE_TO_NEAREST, value, COSINES, "K9")
     return dataclasses.replace(evidence, comparisons=(*evidence.comparisons, by_copies))
 
 
@@ -326,8 +327,8 @@ def test_a_ratio_that_disagrees_with_the_rank_is_said_to(log10: float, lpips: fl
 def test_another_autoencoder_that_loses_less_tells_against_the_checkpoint() -> None:
     gate = Gate("A rule.", True, ("A ground.",), "Q1", "A sentence.")
     nothing = Absent("", "")
-    low = _rank(1.2, [2.0 + i for i in range(19)], Pair.ORIGIN, Better.LOWER, "Ratio", "O1")
-    high = _rank(9.2, [2.0 + i for i in range(19)], Pair.ORIGIN, Better.LOWER, "Ratio", "O1")
+    low = _rank(Statistic.AUTOENCODER_RATIO, 1.2, [2.0 + i for i in range(19)], "O1", Pair.ORIGIN)
+    high = _rank(Statistic.AUTOENCODER_RATIO, 9.2, [2.0 + i for i in range(19)], "O1", Pair.ORIGIN)
     own, better = Reconstruction("a model", 1.2, 1.0, 0.05), Reconstruction("another", 1.1, 1.0, 0.06)
 
     def contrary(rank: Comparison, *tried: Reconstruction) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from forensics import diffusion
-from forensics.case import Inversion
+from forensics.case import Inversion, PromptKind
 from forensics.device import choose, generator
 from forensics.folder import Ledger
 from forensics.inversion.where import where_evaluations
@@ -32,6 +32,7 @@ def test_both_maps_are_entered_and_said(tmp_path: Path) -> None:
         supplied_bits=10.0,
         prompt="cat",
         prompt_source="claimed caption",
+        prompt_kind=PromptKind.CLAIMED,
         guidance=3.0,
         steps=3,
         seeds=(1, 2),

@@ -27,6 +27,7 @@ KINDS = [
     kind
     for kind in vars(domain).values()
     if isinstance(kind, type) and dataclasses.is_dataclass(kind) and kind.__module__.startswith(domain.__name__)
+    if kind is not domain.Kind  # what the program knows of a statistic; a case holds its name alone
 ]
 
 

@@ -15,23 +15,25 @@ class Checkpoint:
     location: str
     """The path or hub id as given; the digests below identify it."""
     family: str
-    """Architecture family of the table in `forensics.diffusion`: `sd`."""
+    """Architecture family, a row of `forensics.diffusion.families`: `sd`, `sdxl`, `sd3`, `flux` or `pixart`."""
     layout: str
     """`diffusers folder` or `single file`."""
     prediction: str
-    """What the network predicts: `epsilon` or `v_prediction`."""
+    """What the network predicts: `epsilon`, `v_prediction`, `edm` or `flow`."""
     native_px: int
     """Side of the square picture it was made for."""
     parameters: int
     """Parameters of the denoising network."""
     digest: str
-    """SHA-256 over the sorted list of file digests."""
+    """SHA-256 over the sorted list of file digests, and over what the examiner stated in place of the files."""
     files: tuple[FileDigest, ...]
     facts: tuple[Fact, ...]
     demonstration: bool
     """True for the embedded reference checkpoint: said on every page."""
-    lora: str = ""
-    """Path of the LoRA merged into the weights, as given; empty where there is none. Its digest is among `files`."""
+    lora: tuple[str, ...] = ()
+    """The LoRAs merged into the weights, as given and in that order; their digests are among `files`."""
+    base: str = ""
+    """The folder that supplied what a single file lacks; empty where there is none. Its digests are among `files`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,8 @@ class Gate:
     """Exhibit id of the picture that retention is measured on."""
     sentence: str
     """The decision and its reason, for the report."""
+    not_asked: str = ""
+    """Why retention is asked of no picture at all, as a sentence; empty where it is asked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,8 @@ class Role(StrEnum):
     """It bears on the question of its pair, for or against."""
     CEILING = "ceiling"
     """It shows how far works never seen come back as well: a limit, never evidence for the first proposition."""
+    STABILITY = "stability"
+    """The primary measurement again under another handling of the file: where it turns, the answer is undecided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,8 @@ class Statistic(StrEnum):
     """Median LPIPS of the pictures of a rung that searches with the target in hand; `of` names the rung."""
     AUTOENCODER_RATIO = "autoencoder_loss_ratio"
     """First loss of the checkpoint's autoencoder over its second."""
+    AUTOENCODER_RATIO_ALTERED = "autoencoder_loss_ratio_altered"
+    """The same ratio after every picture was altered alike; `of` says how."""
     AUTOENCODER_LAYER = "autoencoder_lpips_layer"
     """LPIPS of the second feature map between the picture and its reconstruction."""
 
@@ -123,6 +127,9 @@ KINDS: dict[Statistic, Kind] = {
     Statistic.ROUND_TRIP_LPIPS: Kind(Pair.RETENTION, Better.LOWER, _ALIKE, role=Role.CEILING),
     Statistic.SEARCHED_LPIPS: Kind(Pair.RETENTION, Better.LOWER, _ALIKE),
     Statistic.AUTOENCODER_RATIO: Kind(Pair.ORIGIN, Better.LOWER, "more like its own", Family.ORIGIN),
+    Statistic.AUTOENCODER_RATIO_ALTERED: Kind(
+        Pair.ORIGIN, Better.LOWER, "more like its own", Family.ORIGIN, Role.STABILITY
+    ),
     Statistic.AUTOENCODER_LAYER: Kind(Pair.ORIGIN, Better.LOWER, "more like its own", Family.ORIGIN),
 }
 TITLES: dict[Statistic, str] = {
@@ -140,6 +147,7 @@ TITLES: dict[Statistic, str] = {
     Statistic.ROUND_TRIP_LPIPS: "{of} and back, LPIPS",
     Statistic.SEARCHED_LPIPS: "{of}, median LPIPS",
     Statistic.AUTOENCODER_RATIO: "Reconstruction by the autoencoder, first loss over second",
+    Statistic.AUTOENCODER_RATIO_ALTERED: "First loss over second, every picture {of}",
     Statistic.AUTOENCODER_LAYER: "Reconstruction by the autoencoder, LPIPS of the second feature map",
 }
 

@@ -10,14 +10,24 @@ import click
 from forensics.cli import options
 from forensics.cli.console import Console, loading
 from forensics.errors import SettingsError
-from forensics.settings import Settings, resolve
+from forensics.events import duration
+from forensics.path_names import folder_stem, too_long
+from forensics.settings import PREDICTIONS, Settings, resolve
 
 
 @click.command(short_help="Examine an image against a checkpoint and write the report.")
 @click.argument("image", type=options.PATH, required=False)
 @click.option("--resume", type=options.FOLDER, metavar="DIR", help="Go on with an examination that was stopped.")
 @click.option("--checkpoint", metavar="PATH_OR_ID", help="Generator: diffusers folder, .safetensors file or hub id.")
-@click.option("--lora", metavar="FILE", help="A LoRA to examine together with its base checkpoint.")
+@click.option("--base", metavar="DIR", help="Diffusers folder with what a single checkpoint file lacks.")
+@click.option("--prediction", type=click.Choice(PREDICTIONS), help="What the network predicts, where no file says it.")
+@click.option("--size", type=int, metavar="PX", help="Native side of the checkpoint, where no file says it.")
+@click.option(
+    "--lora",
+    multiple=True,
+    metavar="FILE[:STRENGTH]",
+    help="A LoRA merged into the checkpoint; several are merged in the order given.",
+)
 @click.option("--original", "originals", multiple=True, metavar="FILE", help="A work the claimant puts forward.")
 @click.option("--caption", "captions", multiple=True, metavar="TEXT", help="A caption of the work, tried as a prompt.")
 @click.option("--index", metavar="DIR", help="Training index of the checkpoint.")
@@ -31,6 +41,13 @@ from forensics.settings import Settings, resolve
     metavar="PATH_OR_ID",
     help="An autoencoder of another generator, to try beside the checkpoint's own.",
 )
+@click.option(
+    "--max-minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="N",
+    help="Take the most searched profile that is expected to fit, instead of naming one.",
+)
+@click.option("--yes", is_flag=True, help="Begin without asking, however long it is expected to take.")
 @options.examination
 @click.pass_obj
 def analyze(
@@ -41,20 +58,23 @@ def analyze(
     case_file: Path | None,
     out: Path | None,
     force: bool,
+    max_minutes: float | None,
+    yes: bool,
     **flags: Any,
 ) -> None:
     """Examine IMAGE and write a case folder with its report.
 
     Without a checkpoint, in the flags or in the case file, the embedded demonstration checkpoint is examined, with the
     index and the controls that belong to it. The path of the PDF is written to standard output.
+
+    Before it begins, the checkpoint is timed on this machine and the time that the examination will take is said; above
+    an hour a person at a terminal is asked for --yes.
     """
+    if max_minutes is not None and flags.get("profile"):
+        raise SettingsError("--profile and --max-minutes exclude each other.", hint="Name one of the two.")
     if resume is not None:
-        if (
-            image is not None
-            or case_file is not None
-            or out is not None
-            or any(v not in (None, ()) for v in flags.values())
-        ):
+        others = (image, case_file, out, max_minutes, *flags.values())
+        if any(value not in (None, ()) for value in others):
             raise SettingsError("--resume takes no other settings.", hint="They are those of the stopped examination.")
         from forensics.stages.asked import asked_again
 
@@ -74,8 +94,21 @@ def analyze(
     console.folder = folder
     with console.working():
         with loading():
-            from forensics import examination
-        pdf = examination.analyze(image, folder, resolved, force=force, emit=console.emit, resume=resume is not None)
+            from forensics import examination, planning
+        ahead = planning.outlook(image, resolved.settings, console.emit)
+        plan = ahead.forecasts[resolved.settings.profile]
+        if max_minutes is not None:
+            plan = ahead.deepest(max_minutes)
+            resolved = planning.chosen(resolved, plan.profile, max_minutes)
+        if not console.json:
+            console.note(plan.sentence)
+        if console.attended and not yes and plan.minutes > planning.ASK_ABOVE_MINUTES:
+            raise SettingsError(
+                f"The examination is expected to take {duration(plan.seconds)}.",
+                hint="Pass --yes to begin, or --max-minutes N or --profile quick for a shorter one.",
+            )
+        clock = planning.Clock(plan, console.emit)
+        pdf = examination.analyze(image, folder, resolved, force=force, emit=clock, resume=resume is not None)
     console.result(pdf)
 
 
@@ -90,7 +123,12 @@ def decodes(settings: Settings, *images: Path) -> None:
 
 def case_folder(image: Path, out: Path | None) -> Path:
     """Where the case goes. Raises SettingsError if that would move or enclose the input."""
-    folder = out if out is not None else Path(f"{image.stem}-case")
+    folder = out if out is not None else Path(f"{folder_stem(image)}-case")
+    if part := too_long(folder):
+        raise SettingsError(
+            f"The case folder would be called {part[:60]}…, which is longer than file systems take.",
+            hint="Give a shorter name with -o.",
+        )
     if image.resolve().is_relative_to(folder.resolve()):
         raise SettingsError(
             f"{image} lies inside the case folder {folder}.", hint="Choose a folder with -o that does not hold it."

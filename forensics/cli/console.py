@@ -23,6 +23,7 @@ import click
 from forensics.cli.progress import Bars, Lines, Listener, Silent
 from forensics.errors import ExitCode
 from forensics.events import Event
+from forensics.path_names import printable
 
 PROGRESS = ("auto", "json", "none")
 
@@ -42,6 +43,11 @@ class Console:
     @property
     def json(self) -> bool:
         return self.progress == "json"
+
+    @property
+    def attended(self) -> bool:
+        """Whether a person sits there, who can be asked."""
+        return sys.stdin.isatty() and sys.stderr.isatty()
 
     def write(self, text: str) -> None:
         """A line on standard error, below a bar if one stands there."""
@@ -73,7 +79,8 @@ class Console:
         if self._interrupted:
             raise KeyboardInterrupt
         if self.json:
-            self._object("progress", stage=event.stage, done=event.done, total=event.total, note=event.note)
+            left = {} if event.left_s is None else {"left_s": round(event.left_s)}
+            self._object("progress", stage=event.stage, done=event.done, total=event.total, note=event.note, **left)
         else:
             self._listening()(event)
 
@@ -86,8 +93,8 @@ class Console:
         """The one line of standard output."""
         self.close()
         if self.json:
-            self._object("report", path=str(path))
-        click.echo(str(path))
+            self._object("report", path=printable(str(path)))
+        click.echo(os.fsencode(path))  # the very bytes: what reads them finds the file
 
     @contextlib.contextmanager
     def working(self) -> Iterator[None]:

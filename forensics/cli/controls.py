@@ -1,7 +1,9 @@
-"""`forensics controls`: what the control works scored, kept from case to case."""
+"""`forensics controls`: whether control works will serve, and what they scored, kept from case to case."""
 
 from __future__ import annotations
 
+import csv
+import datetime as dt
 from pathlib import Path
 
 import click
@@ -10,9 +12,9 @@ from forensics.cli import options
 from forensics.errors import ControlsError
 
 
-@click.group(short_help="Stored control scores: info, verify, export, import.")
+@click.group(short_help="Control works: check, build; their stored scores: info, verify, export, import.")
 def controls() -> None:
-    """What control works scored in earlier cases. Stored scores save time and change no result."""
+    """Whether control works will serve, and what they scored in earlier cases: stored scores change no result."""
 
 
 @controls.command(short_help="Say what is stored, and where.")
@@ -46,7 +48,7 @@ def verify() -> None:
 
 
 @controls.command(short_help="Write the stored scores into one file.")
-@click.argument("out", type=options.PATH)
+@click.argument("out", type=options.OUT)
 @click.option("--checkpoint", default="", metavar="SHA256", help="Only of the checkpoint whose digest begins so.")
 def export(out: Path, checkpoint: str) -> None:
     """Write the stored scores into the file OUT, which `import` verifies and reads on another machine."""
@@ -57,7 +59,7 @@ def export(out: Path, checkpoint: str) -> None:
 
 
 @controls.command("import", short_help="Add the scores of an exported file.")
-@click.argument("source", type=options.PATH)
+@click.argument("source", type=options.OUT)
 def import_(source: Path) -> None:
     """Verify the exported file SOURCE and every entry of it, then add its scores to those stored.
 
@@ -68,3 +70,54 @@ def import_(source: Path) -> None:
 
     count = control_cache.import_from(source, control_cache.folder())
     click.echo(f"{count} entries imported into {control_cache.folder()}")
+
+
+_PUBLISHED = click.option(
+    "--published", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE", help="When the checkpoint was published."
+)
+
+
+@controls.command(short_help="Say whether a folder of controls will serve.")
+@click.argument("folder", type=options.PATH)
+@click.option("--image", type=options.PATH, metavar="FILE", help="The picture under examination.")
+@_PUBLISHED
+def check(folder: Path, image: Path | None, published: dt.datetime | None) -> None:
+    """Before hours are spent: how small a p the controls in FOLDER allow, repeats among them, sizes, complexity, dates,
+    and whether the picture under examination is like them."""
+    from forensics.controls import works
+    from forensics.stages import control_check
+
+    found = control_check.check(works.load(folder), image, published.date() if published else None)
+    for fact in found.facts:
+        click.echo(f"{fact.name}: {fact.value}")
+    for warning in found.warnings:
+        click.echo(f"WARNING: {warning}")
+    click.echo(control_check.BEST)
+
+
+@controls.command(short_help="Make the table of controls from a folder of pictures.")
+@click.argument("folder", type=options.PATH)
+@click.option("--ground", default="", metavar="TEXT", help="Why none of these works can have been trained on.")
+@_PUBLISHED
+def build(folder: Path, ground: str, published: dt.datetime | None) -> None:
+    """Write controls.csv into FOLDER: a row a picture, dates read from the files, captions from .txt files beside them.
+
+    A ground that nobody stated stays empty: a work without one is refused until a person states it or removes the row.
+    """
+    from forensics.controls.works import TABLE
+    from forensics.stages import control_check
+
+    target = folder / TABLE
+    if not folder.is_dir():
+        raise ControlsError(f"{folder} is not a folder.", hint="Name the folder that holds the control works.")
+    if target.exists():
+        raise ControlsError(f"{target} exists already and was left as it is.", hint="Move it away to make it anew.")
+    rows = control_check.table(folder, ground, published.date() if published else None)
+    if not rows:
+        raise ControlsError(f"{folder} holds no picture.", hint="Put the control works there first.")
+    with target.open("x", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, ["file", "ground", "caption", "date"])
+        writer.writeheader()
+        writer.writerows(rows)
+    without = sum(not row["ground"] for row in rows)
+    click.echo(f"{target}: {len(rows)} works, {without} without a ground; state one for each, or remove its row")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import traceback
 from collections.abc import Mapping
 from typing import Any
@@ -10,6 +11,7 @@ import click
 
 from forensics.cli.console import Console
 from forensics.errors import ExitCode, ForensicsError
+from forensics.path_names import printable
 from forensics.registry import Registry
 
 
@@ -43,13 +45,35 @@ class Commands(click.Group):
         except MemoryError:
             code = ExitCode.MEMORY
             console.failed("This machine ran out of memory.", "Close other programs, or use --profile quick.", code)
+        except (OSError, UnicodeEncodeError) as exc:
+            code, message, hint = _of_names(exc)
+            console.failed(message, hint, code)
+            if code is ExitCode.INTERNAL and console.verbosity > 0:
+                console.write(traceback.format_exc().rstrip())
         except Exception as exc:
             code = ExitCode.INTERNAL
-            hint = "Run the command again with -v and send what it prints to the maintainers."
-            console.failed(f"Unexpected {type(exc).__name__}: {exc}", hint, code)
+            console.failed(printable(f"Unexpected {type(exc).__name__}: {exc}"), _SEND, code)
             if console.verbosity > 0:
                 console.write(traceback.format_exc().rstrip())
         raise click.exceptions.Exit(int(code))
+
+
+_SEND = "Run the command again with -v and send what it prints to the maintainers."
+
+
+def _of_names(exc: OSError | UnicodeEncodeError) -> tuple[ExitCode, str, str]:
+    """(code, message, hint) of a name that the system or a document does not take; else of something unexpected."""
+    if isinstance(exc, OSError) and exc.errno == errno.ENAMETOOLONG:
+        name = printable(str(exc.filename or "A name"))
+        return (
+            ExitCode.USAGE,
+            f"{name[:60]}… is longer than the file system takes.",
+            "Rename it, or give a shorter path.",
+        )
+    if isinstance(exc, UnicodeEncodeError) and exc.reason.startswith("surrogates"):
+        name = printable(str(exc.object))[:120]
+        return ExitCode.USAGE, f"{name} holds bytes that are no UTF-8.", "Rename the file or folder and run again."
+    return ExitCode.INTERNAL, printable(f"Unexpected {type(exc).__name__}: {exc}"), _SEND
 
 
 def _kept(console: Console) -> str:

@@ -13,6 +13,7 @@ import click
 
 from forensics.cli import options
 from forensics.cli.console import Console
+from forensics.path_names import printable
 
 if TYPE_CHECKING:
     from forensics.embedders.copies import CopyDescriptor
@@ -36,8 +37,8 @@ _RAY = click.option(
 
 
 @index.command(short_help="Make an index from a collection of images.")
-@click.argument("source")
-@click.option("-o", "--out", metavar="URI", required=True, help="Folder or address of the index.")
+@click.argument("source", type=options.URI)
+@click.option("-o", "--out", metavar="URI", required=True, type=options.URI, help="Folder or address of the index.")
 @click.option("--name", default="", help="What the report calls the index.  [default: name of SOURCE]")
 @click.option("--coverage", default="", metavar="TEXT", help="What part of the training set it holds, as a sentence.")
 @click.option("--tag", default="v1", show_default=True, help="Name of the snapshot that the build ends with.")
@@ -73,6 +74,8 @@ def build(
     On a Ray cluster SOURCE and URI must be reachable by these very names from every machine.
     """
     with console.working():
+        from forensics.retrieval.building.build import Options
+
         if address:
             from forensics.retrieval.ray.distributed import build as on_cluster
 
@@ -86,27 +89,22 @@ def build(
             source,
             out,
             embedder,
-            descriptor=descriptor,
-            name=name,
-            coverage=coverage,
-            tag=tag,
-            append=append,
-            keep_bytes=keep_bytes,
+            Options(descriptor=descriptor, name=name, coverage=coverage, tag=tag, append=append, keep_bytes=keep_bytes),
             emit=console.emit,
         )
     if made.resumed:
         console.note(f"{made.resumed} parts were kept from an earlier build that was stopped.")
     for left_out in made.excluded[:10]:
-        console.note(f"left out: {left_out.path}: {left_out.reason}")
+        console.note(f"left out: {printable(left_out.path)}: {printable(left_out.reason)}")
     console.note(
         f"{made.snapshot.count} images; {len(made.excluded)} left out, each with its reason in "
-        f"{made.snapshot.excluded_file}."
+        f"{made.snapshot.excluded_file}. The source: {'; '.join(made.counts)}."
     )
     console.result(Path(out))
 
 
 @index.command(short_help="Describe an index.")
-@click.argument("uri", metavar="URI")
+@click.argument("uri", metavar="URI", type=options.URI)
 @_AT
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def info(uri: str, at: str | None, as_json: bool) -> None:
@@ -135,7 +133,7 @@ def info(uri: str, at: str | None, as_json: bool) -> None:
 
 
 @index.command(short_help="Find the images of an index nearest to a picture.")
-@click.argument("uri", metavar="URI")
+@click.argument("uri", metavar="URI", type=options.URI)
 @click.argument("image", type=options.PATH)
 @click.option("-k", "count", type=click.IntRange(min=1), default=5, show_default=True, help="How many.")
 @_AT
@@ -221,7 +219,7 @@ def search(
 
 
 @index.command(short_help="Check every digest, row and vector of an index.")
-@click.argument("uri", metavar="URI")
+@click.argument("uri", metavar="URI", type=options.URI)
 @_AT
 def verify(uri: str, at: str | None) -> None:
     """Read the index at URI completely: every file against its digest, every row, every vector against unit length."""
@@ -232,7 +230,7 @@ def verify(uri: str, at: str | None) -> None:
 
 
 @index.command(short_help="Make an approximate index for looking around.")
-@click.argument("uri", metavar="URI")
+@click.argument("uri", metavar="URI", type=options.URI)
 @click.option("--tag", required=True, help="Name of the snapshot that holds it; the rows stay the same.")
 @click.option("--partitions", type=click.IntRange(min=1), help="Lists of rows.  [default: one for a thousand rows]")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the training.")
@@ -253,7 +251,7 @@ def approximate(console: Console, uri: str, tag: str, partitions: int | None, se
 
 
 @index.command(short_help="Measure what looking around misses.")
-@click.argument("uri", metavar="URI")
+@click.argument("uri", metavar="URI", type=options.URI)
 @_AT
 @click.option("-k", "count", type=click.IntRange(min=1), default=20, show_default=True, help="Rows asked for.")
 @click.option("--queries", type=click.IntRange(min=1), default=300, show_default=True, help="Rows used as queries.")
@@ -298,8 +296,10 @@ def recall(
 
 
 @index.command("import", short_help="Make a native index of a folder of embeddings.")
-@click.argument("folder", metavar="DIR", type=options.PATH)
-@click.option("-o", "--out", metavar="URI", required=True, help="Folder or address of the index, made anew.")
+@click.argument("folder", metavar="DIR", type=options.OUT)
+@click.option(
+    "-o", "--out", metavar="URI", required=True, type=options.URI, help="Folder or address of the index, made anew."
+)
 @click.option("--embedder", default="", help="What made the vectors, where DIR does not record it.")
 @click.option("--embedder-digest", default="", help="Its digest, where DIR does not record it.")
 @click.option("--pictures", type=options.FOLDER, help="Of a FAISS folder's rows, to be compared with its vectors.")
@@ -336,8 +336,8 @@ def import_(
 
 
 @index.command(short_help="Write an index as an embeddings folder.")
-@click.argument("uri", metavar="URI")
-@click.option("-o", "--out", type=options.PATH, metavar="DIR", required=True, help="Folder, made anew.")
+@click.argument("uri", metavar="URI", type=options.URI)
+@click.option("-o", "--out", type=options.OUT, metavar="DIR", required=True, help="Folder, made anew.")
 @_AT
 @click.pass_obj
 def export(console: Console, uri: str, out: Path, at: str | None) -> None:

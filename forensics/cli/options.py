@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -9,13 +10,50 @@ from typing import Any, TypeVar
 import click
 
 from forensics.cli.console import PROGRESS, Console
+from forensics.errors import SettingsError
+from forensics.path_names import is_text, too_long
 from forensics.protocol import PROFILES
 from forensics.settings import PAPERS, PRECISIONS
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 PATH = click.Path(path_type=Path)
-FOLDER = click.Path(path_type=Path, file_okay=False)
+"""Of files that are only read: their names need not be text."""
+
+
+class Named(click.Path):
+    """A path that is written into documents or handed to libraries that take text alone."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        _checked(os.fspath(value))
+        return super().convert(value, param, ctx)
+
+
+class Address(click.ParamType[str]):
+    """The path or the address of a source or an index."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return _checked(value) if isinstance(value, str) else value
+
+
+def _checked(value: str | bytes) -> str:
+    """Raises SettingsError for a path that is no text, or that no file system takes."""
+    text = os.fsdecode(value)
+    if not is_text(text):
+        raise SettingsError(
+            f"{text} holds bytes that are no UTF-8 and cannot be written into a document.",
+            hint="Rename the folder, or name another; files that are only read may be called anything.",
+        )
+    if "://" not in text and (part := too_long(Path(text))):
+        raise SettingsError(f"{part[:60]}… is longer than file systems take for one name.", hint="Give a shorter name.")
+    return text
+
+
+OUT = Named(path_type=Path)
+FOLDER = Named(path_type=Path, file_okay=False)
+URI = Address()
 
 
 def together(*options: Callable[[F], F]) -> Callable[[F], F]:
@@ -117,7 +155,7 @@ unsign: Callable[[F], F] = click.option(
 )
 
 output: Callable[[F], F] = together(
-    click.option("-o", "--out", type=PATH, metavar="DIR", help="Case folder.  [default: <image stem>-case]"),
+    click.option("-o", "--out", type=OUT, metavar="DIR", help="Case folder.  [default: <image stem>-case]"),
     click.option("--force", is_flag=True, help="Keep an existing case folder aside and start anew."),
 )
 

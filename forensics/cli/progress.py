@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import click
 
-from forensics.events import Event
+from forensics.events import Event, duration
 
 LINE_SECONDS = 10.0
 """A long stage says where it stands about this often when standard error is not a terminal."""
@@ -37,13 +37,15 @@ class Silent:
 
 
 class Bars:
-    """A bar per stage with the time left, drawn by click."""
+    """A bar per stage, drawn by click, with the time left for all stages, or without a plan for this one."""
 
     def __init__(self) -> None:
         self._stage: str | None = None
         self._bar: Any = None
+        self._left_s: float | None = None
 
     def __call__(self, event: Event) -> None:
+        self._left_s = event.left_s
         if event.stage != self._stage:
             self.close()
             self._stage = event.stage
@@ -53,20 +55,25 @@ class Bars:
             return
         if self._bar is not None and event.done < self._bar.pos:
             self._finish()  # the stage counts anew, for its next measure
+        planned = event.left_s is not None
         if self._bar is None:
             width = max(10, min(30, shutil.get_terminal_size().columns - 60))
             self._bar = click.progressbar(
                 length=event.total,
                 label=f"{event.stage:<12}",
-                show_eta=True,
+                show_eta=not planned,
                 show_pos=True,
                 width=width,
-                item_show_func=_note,
+                item_show_func=self._beside,
                 file=sys.stderr,
             )
             self._bar.__enter__()
         self._bar.length = event.total
         self._bar.update(event.done - self._bar.pos, event.note)
+
+    def _beside(self, note: str | None) -> str:
+        left = "" if self._left_s is None else f"{duration(self._left_s)} left in all  "
+        return left + (note or "")[: 40 - len(left)]
 
     def pause(self) -> None:
         self._finish()
@@ -80,10 +87,6 @@ class Bars:
             self._bar.render_progress()
             self._bar.render_finish()
             self._bar = None
-
-
-def _note(note: str | None) -> str:
-    return (note or "")[:40]
 
 
 class Lines:
@@ -103,8 +106,11 @@ class Lines:
             self._counting = now  # the stage counts anew, for its next measure
         elif now - self._said >= LINE_SECONDS and 0 < event.done < event.total:
             self._said = now
-            left = (now - self._counting) / event.done * (event.total - event.done)
-            click.echo(f"{event.stage}: {event.done} of {event.total}, about {left:.0f} s left", err=True)
+            if event.left_s is None:
+                left = f"{(now - self._counting) / event.done * (event.total - event.done):.0f} s left"
+            else:
+                left = f"{duration(event.left_s)} left in all"
+            click.echo(f"{event.stage}: {event.done} of {event.total}, about {left}", err=True)
         self._last, self._heard = event, now
 
     def pause(self) -> None:

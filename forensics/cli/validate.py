@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from forensics.case import Pair
 from forensics.cli import options
 from forensics.cli.console import Console
 
@@ -29,8 +30,8 @@ from forensics.cli.console import Console
     help="JSONL, one work a line: id, path, role (control, or planted or member), half (calibration or test); caption, "
     "creator, family and repetitions if known.",
 )
-@click.option("-o", "--out", required=True, type=options.PATH, metavar="DIR", help="Folder of the record.")
-@click.option("--index", type=options.PATH, metavar="DIR", help="Training index that ships its pictures.")
+@click.option("-o", "--out", required=True, type=options.OUT, metavar="DIR", help="Folder of the record.")
+@click.option("--index", type=options.OUT, metavar="DIR", help="Training index that ships its pictures.")
 @options.clip
 @options.profile
 @click.option("--name", default="", help="What the record is called.  [default: of the checkpoint]")
@@ -39,6 +40,13 @@ from forensics.cli.console import Console
     type=options.PATH,
     metavar="DIR",
     help="Codelength rows of the ladder study, measured before for these checkpoints.",
+)
+@click.option(
+    "--question",
+    "questions",
+    type=click.Choice([pair.value for pair in Pair]),
+    multiple=True,
+    help="Validate only this proposition pair; may be given several times.  [default: all]",
 )
 @click.option("--resume", is_flag=True, help="Go on where a run into the same folder stopped.")
 @click.option("--jobs", type=click.IntRange(1, 256), default=1, metavar="N", help="Processes.  [default: 1]")
@@ -58,6 +66,7 @@ def validate(
     profile: str | None,
     name: str,
     rows: Path | None,
+    questions: tuple[str, ...],
     resume: bool,
     jobs: int,
     device: str | None,
@@ -81,6 +90,7 @@ def validate(
     stated += [f"--index {index.name}"] if index else []
     stated += [f"--clip {Path(clip).name}"] if clip else []
     stated += [f"--profile {profile}"] if profile else []
+    stated += [f"--question {question}" for question in questions]
     with console.working():
         from forensics.device import choose
         from forensics.statistics.record import load
@@ -93,7 +103,9 @@ def validate(
         plan = Plan(
             manifest, checkpoint, control_checkpoint, index, clip or "", str(chosen.device), chosen.precision, lora
         )
-        request = Request(plan, protocol, name or Path(checkpoint).name, "forensics validate " + " ".join(stated), rows)
+        chosen_pairs = frozenset(map(Pair, questions)) or frozenset(Pair)
+        command = "forensics validate " + " ".join(stated)
+        request = Request(plan, protocol, name or Path(checkpoint).name, command, rows, questions=chosen_pairs)
         path = run(request, out, resume=resume, jobs=jobs, emit=console.emit)
         record, data = load(path)
         pdf = document.write(record, data, out / "validation.pdf", paper=paper or "A4")

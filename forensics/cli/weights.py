@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from forensics.cli import options
-from forensics.cli.console import Console
+from forensics.cli.console import Console, loading
 from forensics.errors import WeightsError
 
 
@@ -52,3 +54,24 @@ def verify() -> None:
             f"Weights differ from their pinned digest: {', '.join(damaged)}.",
             hint="Remove the file and run `forensics weights fetch` with its name, or install the package again.",
         )
+
+
+@weights.command(short_help="Make a .safetensors file of a .ckpt, .pt or .bin file.")
+@click.argument("file", type=options.PATH)
+@click.option("-o", "--out", type=options.PATH, metavar="FILE", help="What is written.  [default: beside it]")
+@options.reporting
+@click.pass_obj
+def convert(console: Console, file: Path, out: Path | None) -> None:
+    """Write the tensors of the pickle FILE to a .safetensors file; no code in it is run.
+
+    The digests of both files go to standard error and into the metadata of what is written, so that a report made with
+    it names the file that was received.
+    """
+    with loading():
+        from forensics.diffusion import pickles
+    done = pickles.convert(file, out if out is not None else file.with_suffix(".safetensors"))
+    console.note(f"{done.source.path}: SHA-256 {done.source.sha256}, {done.source.size_bytes} bytes, read and not run.")
+    console.note(f"{done.made.path}: SHA-256 {done.made.sha256}, {done.tensors} tensors.")
+    if done.left_out:
+        console.note(f"Left out, as they are no tensors: {', '.join(done.left_out[:20])}.")
+    console.result(out if out is not None else file.with_suffix(".safetensors"))

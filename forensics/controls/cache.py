@@ -12,6 +12,7 @@ digest of their pack.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime as dt
 import getpass
@@ -118,6 +119,56 @@ class Source:
     made: Made = Made()
 
 
+AUDITED = 1
+"""Stored entries of each method that are computed again in every examination."""
+TOLERANCE = 1e-3
+"""Relative difference of a stored number from the same computed again above which a store is refused. Another number of
+threads moves the sixth digit."""
+
+
+@dataclass(slots=True)
+class Audit:
+    """Stored scores computed again: which entries were drawn, and how far off the worst of them was."""
+
+    seed: int = 0
+    """Of the draw: another seed draws other entries."""
+    drawn: dict[str, int] = field(default_factory=dict)
+    """Method -> entries computed again."""
+    largest: float = 0.0
+    """Largest relative difference found."""
+
+    def draws(self, key: Key) -> bool:
+        """Whether this entry is computed again: about one in four of a method until `AUDITED` of it were."""
+        if self.drawn.get(key.method, 0) >= AUDITED:
+            return False
+        return hashlib.sha256(f"audit/{self.seed}/{key.digest}".encode()).digest()[0] < 64
+
+    def compare(self, key: Key, stored: Values, fresh: Values) -> None:
+        """Raises ControlsError where the two differ by more than the tolerance."""
+        self.drawn[key.method] = self.drawn.get(key.method, 0) + 1
+        for name, values in fresh.items():
+            if name not in stored or len(stored[name]) != len(values):
+                raise ControlsError(_DISAGREES.format(method=key.method, what=f"{name} is not among them"), hint=_ANEW)
+            for a, b in zip(stored[name], values, strict=True):
+                off = abs(a - b) / max(abs(a), abs(b), 1e-6)
+                self.largest = max(self.largest, off)
+                if off > TOLERANCE:
+                    what = f"{name} is {a:g} in the store and {b:g} computed again"
+                    raise ControlsError(_DISAGREES.format(method=key.method, what=what), hint=_ANEW)
+
+    @property
+    def sentence(self) -> str:
+        """What was drawn, and the largest difference, for the report."""
+        if not self.drawn:
+            return "none was drawn"
+        counts = ", ".join(f"{count} of {method}" for method, count in sorted(self.drawn.items()))
+        return f"{counts}, drawn with seed {self.seed}; largest relative difference {self.largest:.1g}"
+
+
+_DISAGREES = "Stored scores of the controls do not agree with this program ({method}: {what}): the store is refused."
+_ANEW = "Remove the folder that `forensics controls info` names, or do without the pack; scores are then computed anew."
+
+
 @dataclass(slots=True)
 class Cache:
     """Entries in a folder of the user's, and those shipped with a checkpoint, which are read only."""
@@ -132,6 +183,7 @@ class Cache:
     misses: int = 0
     sources: dict[str, Source] = field(default_factory=dict)
     """Digest of the key of every score that was asked for -> where it came from."""
+    audit: Audit = field(default_factory=lambda: Audit())
     _packed: dict[str, tuple[str, str]] | None = None
     """Digest of a key -> its line in a shipped pack, and the digest of that pack."""
 
@@ -175,13 +227,23 @@ class Cache:
             self.notes.append(f"The control cache cannot be written: {exc.strerror}.")
             self.folder = None
 
-    def values(self, key: Key, compute: Callable[[], Mapping[str, Iterable[float]]]) -> Values:
-        """The stored values, or those computed now, rounded alike and stored."""
+    def values(self, key: Key, compute: Callable[[], Mapping[str, Iterable[float]]], *, audit: bool = False) -> Values:
+        """The stored values, or those computed now, rounded alike and stored.
+
+        Args:
+            audit: whether this entry may be drawn to be computed again, so that a store that does not agree with the
+                program is noticed.
+
+        Raises:
+            ControlsError: a stored score differs from the same computed again by more than `TOLERANCE`.
+        """
         if (found := self.get(key)) is not None:
             self.hits += 1
+            if audit and self.audit.draws(key):
+                self.audit.compare(key, found, _fresh(compute))
             return found
         self.misses += 1
-        fresh = {name: tuple(map(rounded, numbers)) for name, numbers in compute().items()}
+        fresh = _fresh(compute)
         self.put(key, fresh)
         return fresh
 
@@ -196,6 +258,25 @@ class Cache:
                 groups.setdefault((source.kind, source.pack, source.imported, source.made.said), []).append(source)
         rows += [Fact(f"control scores, {key[0].value}", _said(key, found)) for key, found in sorted(groups.items())]
         return tuple(rows)
+
+    def keys(self, checkpoint: str) -> Iterator[Key]:
+        """The keys of what is kept for a checkpoint, shipped and in the folder; for a forecast, so nothing is verified.
+
+        Args:
+            checkpoint: its digest.
+        """
+        texts = [line for path in self.shipped for line in _pack(path)[1]]
+        for path in _files(self.folder) if self.folder is not None else []:
+            with contextlib.suppress(foreign.Unreadable):
+                texts.append(foreign.text(foreign.read(path, _LARGEST_ENTRY)))
+        for text in texts:
+            try:
+                given = foreign.parse(text, values=_LINE_VALUES)["key"]
+                key = Key(**{**given, "parameters": tuple((str(a), str(b)) for a, b in given["parameters"])})
+            except (ValueError, KeyError, TypeError, AttributeError):
+                continue
+            if key.checkpoint == checkpoint:
+                yield key
 
     def _candidates(self, key: Key) -> Iterator[tuple[str, str]]:
         """Texts of entries under this key, each with the digest of the shipped pack that it stands in."""
@@ -333,6 +414,10 @@ def import_from(source: Path, place: Path) -> int:
     if cache.notes:
         raise ControlsError(cache.notes[0], hint="Check the permissions of the cache folder.")
     return len(entries)
+
+
+def _fresh(compute: Callable[[], Mapping[str, Iterable[float]]]) -> Values:
+    return {name: tuple(map(rounded, numbers)) for name, numbers in compute().items()}
 
 
 def rounded(value: float) -> float:

@@ -1,13 +1,14 @@
 """Control works: pictures known not to be in the checkpoint's training set, each with its ground for exclusion.
 
 A folder of controls holds the pictures and a table `controls.csv` with the columns `file`, `ground` and, optionally,
-`caption`. A work without a ground is refused: an unexplained control is no control. The embedded reference checkpoint
-has controls of its own, excluded by the manifest of its training run.
+`caption` and `date`. A work without a ground is refused: an unexplained control is no control. The embedded reference
+checkpoint has controls of its own, excluded by the manifest of its training run.
 """
 
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import hashlib
 import json
 import random
@@ -34,6 +35,8 @@ class ControlWork:
     path: Path
     caption: str
     ground: str
+    date: dt.date | None = None
+    """When it was made, as the table states; None where it states nothing."""
 
     def digest(self) -> FileDigest:
         """Name, SHA-256 and size of the file. Raises ControlsError."""
@@ -128,7 +131,8 @@ def load(folder: Path) -> Controls:
         path = folder / name
         if not _inside(path, folder):
             raise ControlsError(f"{table}, line {number}: {name[:80]} is not in the folder.", hint="Mend the table.")
-        works.append(ControlWork(name, path, (row.get("caption") or "").strip(), ground))
+        date = _date((row.get("date") or "").strip(), f"{table}, line {number}")
+        works.append(ControlWork(name, path, (row.get("caption") or "").strip(), ground, date))
     if not works:
         raise ControlsError(f"{table} lists no work.", hint="Add control works, or leave --controls out.")
     return Controls(folder.name, tuple(works))
@@ -140,6 +144,15 @@ def _inside(path: Path, folder: Path) -> bool:
         return path.is_file() and path.resolve().is_relative_to(folder.resolve())
     except (OSError, ValueError, RuntimeError):  # an over-long name, a NUL, links in a circle
         return False
+
+
+def _date(text: str, where: str) -> dt.date | None:
+    if not text:
+        return None
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError as exc:
+        raise ControlsError(f"{where}: {text[:40]!r} is no date.", hint="Write year-month-day: 2026-11-28.") from exc
 
 
 def embedded(reference: Path) -> Controls:

@@ -1,29 +1,30 @@
 """Checkpoints: what they are (`identify`, from headers alone, no torch) and how they run (`load`).
 
-A new architecture is one file with `load(checkpoint, device) -> DiffusionModel`, one row here, and its marks in
-`families`.
+A new architecture is one file with a model class and one row of `families.FAMILIES`; what its single files look like
+stands in `marks`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from forensics.case import Checkpoint
 from forensics.diffusion.checkpoint import identify
+from forensics.diffusion.families import FAMILIES
+from forensics.diffusion.wishes import Wishes
 from forensics.registry import Registry
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from forensics.device import Device
     from forensics.diffusion.base import DiffusionModel
+    from forensics.diffusion.parts import Parts
 
-ARCHITECTURES: Registry[Callable[[Checkpoint, Device], DiffusionModel]] = Registry(
-    "architecture family",
-    {
-        "sd": "forensics.diffusion.sd:load",
-    },
+ARCHITECTURES: Registry[Callable[[Checkpoint, Device, Parts], DiffusionModel]] = Registry(
+    "architecture family", {row.name: row.model for row in FAMILIES}
 )
-"""Architecture family -> its loader."""
+"""Architecture family -> its model, made of an identified checkpoint, a device and the parts that were read."""
 
 
 def load(checkpoint: Checkpoint, device: Device) -> DiffusionModel:
@@ -32,7 +33,10 @@ def load(checkpoint: Checkpoint, device: Device) -> DiffusionModel:
     Raises:
         CheckpointError: the files are gone, have changed size since they were hashed, or do not fit together.
     """
-    return ARCHITECTURES.load(checkpoint.family)(checkpoint, device)
+    model = ARCHITECTURES.load(checkpoint.family)
+    from forensics.diffusion.read_parts import load_parts  # takes torch, which identification does without
+
+    return model(checkpoint, device, load_parts(checkpoint, device.dtype))
 
 
-__all__ = ["ARCHITECTURES", "identify", "load"]
+__all__ = ["ARCHITECTURES", "Wishes", "identify", "load"]

@@ -105,6 +105,11 @@ def of_checkpoint(checkpoint: Checkpoint) -> AutoencoderFiles:
     """The autoencoder of an identified checkpoint; its files are not hashed again. Raises CheckpointError."""
     path = resolve(checkpoint.location)
     with told(checkpoint.location):
+        if path.is_file() and checkpoint.base and single_file.read(path).vae is None:
+            root, mark = Path(checkpoint.base).expanduser() / "vae", f"{single_file.BASE}/vae/"
+            mine = [f for f in checkpoint.files if f.path.startswith(mark)]
+            files = tuple(FileDigest(f.path.removeprefix(mark), f.sha256, f.size_bytes) for f in mine)
+            return _folder(root, checkpoint.name, files)
         if path.is_dir():
             mine = [f for f in checkpoint.files if f.path.startswith("vae/")]
             files = tuple(FileDigest(f.path.removeprefix("vae/"), f.sha256, f.size_bytes) for f in mine)
@@ -157,7 +162,7 @@ def _folder(folder: Path, name: str, files: tuple[FileDigest, ...]) -> Autoencod
 
 def _file(path: Path, name: str, files: tuple[FileDigest, ...]) -> AutoencoderFiles:
     header = read_header(path)
-    prefix = single_file.VAE if any(n.startswith(single_file.VAE) for n in header.shapes) else ""
+    prefix = next((p for p in single_file.VAES if any(n.startswith(p) for n in header.shapes)), "")
     if why := _unfit(header, prefix):
         raise _refused(name, why)
     hashed = files or (file_digest(path, path.name),)
@@ -169,7 +174,7 @@ def _unfit(header: Header, prefix: str) -> str:
     shapes = header.shapes
     if f"{prefix}encoder.conv_in.weight" not in shapes or f"{prefix}decoder.conv_in.weight" not in shapes:
         return "it holds no tensors encoder.* and decoder.*"
-    if any(n.startswith("encoder.down_blocks.") for n in shapes):
+    if any(n.startswith(f"{prefix}encoder.down_blocks.") for n in shapes):
         return "a file in the names of diffusers says nothing of its shape without the config.json beside it"
     last, beyond = (f"{prefix}encoder.down.{level}.block.0.conv2.weight" for level in (_LEVELS - 1, _LEVELS))
     if last not in shapes or beyond in shapes or f"{prefix}quant_conv.weight" not in shapes:

@@ -18,6 +18,7 @@ from forensics.diffusion import parts as components
 from forensics.diffusion.autoencoder import AutoencoderFiles
 from forensics.diffusion.headers import read_header
 from forensics.diffusion.single_file_load import vae_config
+from forensics.diffusion.weight_files import DIFFUSERS_STEM, network_weights
 from forensics.errors import CheckpointError
 
 
@@ -75,8 +76,8 @@ def load(files: AutoencoderFiles, device: Device) -> Autoencoder:
         inputs.unmoved(path)
     with components.quiet():
         if files.root.is_dir():
-            dtype = {"torch_dtype": torch.float32}
-            vae = components.network(AutoencoderKL, files.root, files.variant, f"autoencoder {files.name}", **dtype)
+            weights = network_weights(files.root, DIFFUSERS_STEM, files.name)
+            vae = components.network(AutoencoderKL, files.root, weights, f"autoencoder {files.name}", torch.float32)
         else:
             vae = _from_file(files)
     configs.finite(vae, f"the autoencoder {files.name}")

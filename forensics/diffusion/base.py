@@ -8,9 +8,9 @@ Song et al. 2021, DDIM as Euler steps of this ODE; Lipman et al. 2023 for flows)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -22,24 +22,65 @@ GRADIENT_COST = 3
 """Evaluations that one forward pass with its backward pass is charged as."""
 
 
+HIDDEN = "hidden"
+"""Name of the tensor that every family has: (1, L, D) hidden states, one vector a token."""
+
+Tensors = Mapping[str, Tensor]
+"""What the network is given beside the picture, by name; every tensor has its rows first."""
+
+
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A prompt made ready for the network. `guidance` 1 means no classifier-free guidance and costs half."""
+    """A prompt made ready for the network. `guidance` 1 means none."""
 
     prompt: str
     guidance: float
     tokens: int
     """Tokens of the prompt, without start and end marks: what a ledger of supplied bits charges for."""
-    positive: Tensor
-    """(1, L, D) hidden states of the prompt; (B, L, D) where `stack` has put one prompt a row."""
-    negative: Tensor | None
-    """(1, L, D) hidden states of the empty prompt; none when guidance is 1."""
+    given: Tensors
+    """Of the prompt: `hidden`, and what else the family needs (pooled vectors, masks). One row, or one a prompt."""
+    without: Tensors | None
+    """The same of the empty prompt, one row; none where no second pass is made: guidance 1, or an input of the network."""
     dropped: int = 0
     """Tokens beyond the text encoder's window: the network never saw them, and the report says so."""
 
+    @property
+    def positive(self) -> Tensor:
+        """(B, L, D) hidden states of the prompts."""
+        return self.given[HIDDEN]
+
+    @property
+    def negative(self) -> Tensor | None:
+        """(1, L, D) hidden states of the empty prompt, or None."""
+        return None if self.without is None else self.without[HIDDEN]
+
+    @property
+    def rows(self) -> int:
+        """Prompts in the batch."""
+        return len(self.positive)
+
+    def unguided(self) -> Condition:
+        """The same prompt without guidance."""
+        return replace(self, guidance=1.0, without=None)
+
+    def select(self, rows: Tensor) -> Condition:
+        """The condition with these rows (n,) of the prompts; what is searched for and differentiated passes through."""
+        return self.mapped(lambda tensor: tensor[rows.to(tensor.device)])
+
+    def mapped(self, change: Callable[[Tensor], Tensor]) -> Condition:
+        """The condition with every tensor of the prompts changed."""
+        return replace(self, given={name: change(tensor) for name, tensor in self.given.items()})
+
+
+def from_hidden(
+    hidden: Tensor, guidance: float = 1.0, tokens: int = 0, *, prompt: str = "", without: Tensor | None = None
+) -> Condition:
+    """A condition that is hidden states (B, L, D) alone."""
+    return Condition(prompt, guidance, tokens, {HIDDEN: hidden}, None if without is None else {HIDDEN: without})
+
 
 def stack(conditions: Sequence[Condition]) -> Condition:
-    """One condition with a row for each of the given ones, in their order; they must share one guidance.
+    """One condition with the rows of the given ones, in their order; they must share one guidance.
 
     Raises:
         ValueError: nothing to stack, or different guidance.
@@ -53,8 +94,8 @@ def stack(conditions: Sequence[Condition]) -> Condition:
         prompt="\n".join(c.prompt for c in conditions),
         guidance=first.guidance,
         tokens=sum(c.tokens for c in conditions),
-        positive=torch.cat([c.positive for c in conditions]),  # (B, L, D)
-        negative=first.negative,
+        given={name: torch.cat([c.given[name] for c in conditions]) for name in first.given},
+        without=first.without,
         dropped=sum(c.dropped for c in conditions),
     )
 
@@ -76,6 +117,10 @@ class DiffusionModel(Protocol):
 
     A pass whose result is differentiated counts `GRADIENT_COST`.
     """
+
+    def passes(self, guidance: float) -> int:
+        """Evaluations that one `velocity` under this guidance takes for each picture: 2 with a second pass, else 1."""
+        ...
 
     def capacity(self, height: int, width: int) -> int:
         """Pictures of height × width pixels that go through the networks at once, >= 1."""

@@ -6,8 +6,10 @@ whatever its author put into it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from forensics.case import Checkpoint
@@ -15,25 +17,43 @@ from forensics.diffusion import configs, folder, hub, single_file
 from forensics.diffusion.headers import PICKLES
 from forensics.diffusion.hub import CHECKPOINT, Sought
 from forensics.diffusion.lora import attach
+from forensics.diffusion.wishes import NONE, Wishes
 from forensics.errors import CheckpointError
 
 
-def identify(location: str, *, demonstration: bool = False, lora: str | None = None) -> Checkpoint:
+def identify(
+    location: str,
+    *,
+    demonstration: bool = False,
+    lora: str | Sequence[str] | None = None,
+    wishes: Wishes = NONE,
+) -> Checkpoint:
     """The checkpoint at a path or hub id: family, prediction, size, digest of every file that takes part.
 
     Args:
-        location: a diffusers folder, a `.safetensors` file, or a hub id `owner/name`.
+        location: a diffusers folder, a `.safetensors` file, or a hub id `owner/name`, with `@revision` if need be.
         demonstration: whether it is the embedded reference checkpoint; said on every page of the report.
-        lora: a LoRA for this checkpoint: a `.safetensors` file, or a folder in the format of diffusers.
+        lora: LoRA files or folders for this checkpoint, merged in this order, each with an optional strength
+            (`FILE:0.8`); they come after those of `wishes`.
+        wishes: what the examiner states beside the location.
 
     Raises:
-        CheckpointError: missing, a pickle, damaged, or of a family not supported yet.
+        CheckpointError: missing, a pickle, damaged, or of a family not supported yet; a LoRA that does not fit.
     """
+    loras = (*wishes.lora, *((lora,) if isinstance(lora, str) else lora or ()))
     path = resolve(location)
     with told(location):
         configs.folder(path)
-        found = _identify(path, location, demonstration)
-        return attach(found, lora) if lora else found
+        found = _identify(path, location, demonstration, replace(wishes, lora=()))
+        return _stated(attach(found, loras, path) if loras else found, wishes)
+
+
+def _stated(found: Checkpoint, wishes: Wishes) -> Checkpoint:
+    """The same weights under another reading are another generator: what was stated goes into the digest."""
+    said = [f"{name}={value}" for name, value in (("prediction", wishes.prediction), ("size", wishes.size)) if value]
+    if not said:
+        return found
+    return replace(found, digest=hashlib.sha256("\n".join([found.digest, *said]).encode()).hexdigest())
 
 
 @contextmanager
@@ -51,11 +71,16 @@ def told(location: str) -> Iterator[None]:
         ) from exc
 
 
-def _identify(path: Path, location: str, demonstration: bool) -> Checkpoint:
+def _identify(path: Path, location: str, demonstration: bool, wishes: Wishes) -> Checkpoint:
     if path.is_dir():
-        return folder.identify(path, location, demonstration)
+        if wishes.base:
+            raise CheckpointError(
+                f"{path.name} is a folder with parts of its own; a base is for a single file that lacks some.",
+                hint="Leave out --base, or give the weight file of the network inside the folder with --checkpoint.",
+            )
+        return folder.identify(path, location, demonstration, wishes)
     safe(path)
-    return single_file.identify(path, location, demonstration)
+    return single_file.identify(path, location, demonstration, wishes)
 
 
 def safe(path: Path) -> None:
@@ -63,8 +88,13 @@ def safe(path: Path) -> None:
     if path.suffix.lower() in PICKLES:
         raise CheckpointError(
             f"{path.name} is a pickle file and was not opened: loading it would run code from it.",
-            hint="Get the publisher's .safetensors file, or convert it on a machine you can afford to lose: "
-            "scripts/convert_original_stable_diffusion_to_diffusers.py of diffusers with --to_safetensors.",
+            hint=f"Get the publisher's .safetensors file, or run `forensics weights convert {path.name}`, which reads the "
+            "tensors, runs no code of the file and states the digests of both.",
+        )
+    if path.suffix.lower() == ".gguf":
+        raise CheckpointError(
+            f"{path.name} is a GGUF file, whose weights are rounded to few bits.",
+            hint="Get the publisher's .safetensors file: what rounded weights forget would count for the other side.",
         )
     if path.suffix.lower() != ".safetensors":
         raise CheckpointError(

@@ -55,7 +55,7 @@ def _or_none(rule: Rule) -> Rule:
 
 
 _RULES: dict[str, Rule] = {
-    **dict.fromkeys(("in_channels", "out_channels", "latent_channels", "patch_size"), _or_none(_whole(1, 1024))),
+    **dict.fromkeys(("in_channels", "out_channels", "latent_channels", "patch_size"), _or_none(_each(_whole(1, 4096)))),
     **dict.fromkeys(("block_out_channels", "mult_channels"), _each(_whole(1, 16_384))),
     "layers_per_block": _each(_whole(1, 32)),
     "transformer_layers_per_block": _or_none(_each(_whole(1, 64))),
@@ -64,7 +64,9 @@ _RULES: dict[str, Rule] = {
     "norm_num_groups": _or_none(_whole(1, 4096)),
     "cross_attention_dim": _or_none(_each(_whole(1, 65_536))),
     "sample_size": _or_none(_each(_whole(1, 16_384))),
-    **dict.fromkeys(("hidden_size", "intermediate_size", "projection_dim", "d_model", "d_ff"), _whole(1, 131_072)),
+    **dict.fromkeys(
+        ("hidden_size", "intermediate_size", "projection_dim", "d_model", "d_ff"), _or_none(_whole(1, 131_072))
+    ),
     **dict.fromkeys(("num_hidden_layers", "num_layers", "num_single_layers"), _or_none(_whole(0, 512))),
     "vocab_size": _whole(1, 2_000_000),
     "max_position_embeddings": _whole(1, 1_000_000),
@@ -80,8 +82,8 @@ _RULES: dict[str, Rule] = {
     "steps_offset": _whole(0, 100_000),
     "norm_eps": _or_none(_number(0.0, 1.0)),
     "layer_norm_eps": _or_none(_number(0.0, 1.0)),
-    "dropout": _number(0.0, 1.0),
-    "attention_dropout": _number(0.0, 1.0),
+    "dropout": _or_none(_number(0.0, 1.0)),
+    "attention_dropout": _or_none(_number(0.0, 1.0)),
     "act_fn": lambda v: isinstance(v, str) and v.isidentifier() and len(v) <= 40,
     "hidden_act": lambda v: isinstance(v, str) and v.replace("_", "").isalnum() and len(v) <= 40,
 }

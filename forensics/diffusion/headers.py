@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from forensics import foreign, inputs
@@ -33,6 +33,8 @@ class Header:
     shapes: dict[str, tuple[int, ...]]
     metadata: dict[str, str]
     """The free `__metadata__` entries, for instance `modelspec.architecture`."""
+    kinds: dict[str, str] = field(default_factory=dict)
+    """Tensor -> number format as the file has it: `F16`, `BF16`, `F8_E4M3` and so on."""
 
     def parameters(self, prefix: str = "") -> int:
         """Number of scalars in the tensors whose name begins with `prefix`."""
@@ -60,6 +62,7 @@ def read_header(path: Path) -> Header:
         entries = foreign.parse(text, depth=8)
         metadata = {str(k): str(v) for k, v in (entries.pop("__metadata__", None) or {}).items()}
         shapes = {name: tuple(_extent(n) for n in entry["shape"]) for name, entry in entries.items()}
+        kinds = {name: str(entry["dtype"]) for name, entry in entries.items()}
         end = max((int(entry["data_offsets"][1]) for entry in entries.values()), default=0)
     except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as exc:
         raise CheckpointError(f"{path.name} has no readable safetensors header.", hint=damaged) from exc
@@ -67,7 +70,7 @@ def read_header(path: Path) -> Header:
         raise CheckpointError(
             f"{path.name} is truncated: its header promises {8 + length + end} bytes, it has {size}.", hint=damaged
         )
-    return Header(shapes, metadata)
+    return Header(shapes, metadata, kinds)
 
 
 def _extent(value: object) -> int:

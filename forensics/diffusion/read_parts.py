@@ -9,16 +9,20 @@ import torch
 
 from forensics import inputs
 from forensics.case import Checkpoint
-from forensics.diffusion import configs, lora, schedule
+from forensics.diffusion import configs, lora_merge, schedule
 from forensics.diffusion.checkpoint import resolve
+from forensics.diffusion.families import Family, family
+from forensics.diffusion.folder import pipeline, present, tokenizers
 from forensics.diffusion.headers import read_json
-from forensics.diffusion.parts import TOKENIZERS, Parts, clip_tokenizer, network, quiet
+from forensics.diffusion.lora import read
+from forensics.diffusion.parts import Parts, class_of, clip_tokenizer, network, quiet
+from forensics.diffusion.single_file import BASE, LAYOUT
 from forensics.diffusion.weight_files import component_weights
 from forensics.errors import CheckpointError
 
 
 def load_parts(checkpoint: Checkpoint, dtype: torch.dtype) -> Parts:
-    """The parts of a checkpoint, on the CPU: UNet and text encoder in `dtype`, the autoencoder in float32.
+    """The parts of a checkpoint, on the CPU: network and text encoders in `dtype`, the autoencoder in float32.
 
     The autoencoder always runs in float32: in float16 its activations overflow (a known fault of this decoder), and
     bfloat16 resolves less than one grey level, so that the round trip would measure the precision.
@@ -28,46 +32,65 @@ def load_parts(checkpoint: Checkpoint, dtype: torch.dtype) -> Parts:
     """
     root = resolve(checkpoint.location)
     _unchanged(checkpoint, root)
+    row = family(checkpoint.family)
     with quiet():
-        if checkpoint.layout == "single file":
+        if checkpoint.layout == LAYOUT:
             from forensics.diffusion import single_file_load
 
             parts = single_file_load.load(checkpoint, root, dtype)
         else:
-            parts = _from_folder(checkpoint, root, dtype)
-    if checkpoint.lora:
-        lora.merge(lora.read(checkpoint.lora), {"unet": parts.unet, "text_encoder": parts.text_encoder})
-    for name, part in (("unet", parts.unet), ("vae", parts.vae), ("text_encoder", parts.text_encoder)):
+            parts = _from_folder(checkpoint, row, root, dtype)
+    for given in checkpoint.lora:
+        lora_merge.merge(read(given, row), parts.named(row.network), row)
+    for name, part in parts.named(row.network).items():
         configs.finite(part, f"{name} with its LoRA" if checkpoint.lora else name)
     return parts
 
 
-def _from_folder(checkpoint: Checkpoint, root: Path, dtype: torch.dtype) -> Parts:
-    import transformers
-    from diffusers import AutoencoderKL, UNet2DConditionModel
+def _from_folder(checkpoint: Checkpoint, row: Family, root: Path, dtype: torch.dtype) -> Parts:
+    index, _ = pipeline(root)
+    made = {
+        name: network(
+            class_of(row.parts[name]),
+            root / name,
+            component_weights(root, name),
+            name,
+            torch.float32 if name == "vae" else dtype,
+        )
+        for name in present(row, index)
+    }
+    return Parts(
+        network=made[row.network],
+        vae=made["vae"],
+        texts={name: made[name] for name in made if name.startswith("text_encoder")},
+        tokenizers=load_tokenizers(root, row, index, made),
+        schedule=folder_schedule(root, checkpoint.prediction),
+        index={key: value for key, value in index.items() if not key.startswith("_") and not isinstance(value, list)},
+    )
 
-    unet = _network(UNet2DConditionModel, root, "unet", torch_dtype=dtype)
-    vae = _network(AutoencoderKL, root, "vae", torch_dtype=torch.float32)
-    text_encoder = _network(transformers.CLIPTextModel, root, "text_encoder", dtype=dtype)
-    entry: Any = read_json(root / "model_index.json").get("tokenizer")
-    kind = entry[1] if isinstance(entry, list) and len(entry) == 2 else "CLIPTokenizer"
-    if kind not in TOKENIZERS:
-        known = ", ".join(TOKENIZERS)
-        raise CheckpointError(f"The tokenizer class {kind!r} is not supported.", hint=f"Known: {known}.")
-    tokenizer = clip_tokenizer(root / "tokenizer", kind)
-    config = read_json(root / "scheduler" / "scheduler_config.json")
-    return Parts(unet, vae, text_encoder, tokenizer, schedule.from_config(config, checkpoint.prediction))
+
+def folder_schedule(root: Path, prediction: str) -> schedule.Schedule:
+    """The schedule of a folder's scheduler configuration."""
+    return schedule.from_config(read_json(root / "scheduler" / "scheduler_config.json"), prediction)
 
 
-def _network(cls: Any, root: Path, name: str, **dtype: torch.dtype) -> Any:
-    return network(cls, root / name, component_weights(root, name).variant, name, **dtype)
+def load_tokenizers(root: Path, row: Family, index: dict[str, Any], parts: Any) -> dict[str, Any]:
+    """The tokenizers of the text encoders in `parts`. Raises CheckpointError."""
+    found = {}
+    for name in tokenizers(row, parts):
+        entry = index.get(name)
+        kind = str(entry[1]) if isinstance(entry, list) and len(entry) == 2 else "CLIPTokenizer"
+        found[name] = clip_tokenizer(root / name, kind)
+    return found
 
 
 def _unchanged(checkpoint: Checkpoint, root: Path) -> None:
+    row = family(checkpoint.family)
+    merged = dict(pair for number, given in enumerate(checkpoint.lora) for pair in read(given, row).files(number))
     for file in checkpoint.files:
-        path = (root if root.is_dir() else root.parent) / file.path
-        if checkpoint.lora and file.path.startswith(f"{lora.FOLDER}/"):
-            path = lora.read(checkpoint.lora).path
+        path = merged.get(file.path, (root if root.is_dir() else root.parent) / file.path)
+        if checkpoint.base and file.path.startswith(f"{BASE}/"):
+            path = Path(checkpoint.base).expanduser() / file.path.removeprefix(f"{BASE}/")
         if not path.is_file() or path.stat().st_size != file.size_bytes:
             raise CheckpointError(
                 f"{file.path} has changed since the checkpoint was identified.",

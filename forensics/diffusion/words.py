@@ -6,13 +6,14 @@ checkpoint would have written it. In place of the k tokens' rows of the embeddin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from forensics.diffusion.base import Condition, DiffusionModel
+from forensics.diffusion.base import HIDDEN, Condition, DiffusionModel, Tensors
 from forensics.errors import CheckpointError
 
 
@@ -53,7 +54,7 @@ def prompt_space(model: DiffusionModel) -> PromptSpace:
     if space is None:
         raise CheckpointError(
             f"Prompts cannot be searched for with a checkpoint of the family {model.checkpoint.family!r}.",
-            hint="Choose a profile without prompt search, or a Stable Diffusion 1.x or 2.x checkpoint.",
+            hint="Choose a profile without prompt search.",
         )
     return space
 
@@ -61,7 +62,8 @@ def prompt_space(model: DiffusionModel) -> PromptSpace:
 class ClipWords:
     """`PromptSpace` of one CLIP text encoder of transformers with its tokenizer."""
 
-    def __init__(self, encoder: Any, tokenizer: Any, window: int) -> None:
+    def __init__(self, encoder: Any, tokenizer: Any, window: int, *, second_pass: bool = True) -> None:
+        self._second_pass = second_pass
         self._encoder = encoder
         self._tokenizer = tokenizer
         self._window = window
@@ -96,8 +98,7 @@ class ClipWords:
             positive: Tensor = self._encoder(ids.expand(rows, -1))[0]
         finally:
             handle.remove()
-        negative = self.hidden("") if guidance > 1 else None
-        return Condition("", guidance, k, positive, negative)
+        return Condition("", guidance, k, {HIDDEN: positive}, self._without(guidance))
 
     def from_tokens(self, tokens: Sequence[int], guidance: float) -> Condition:
         """See `PromptSpace`. Raises ValueError for guidance below 1 or more tokens than the window holds."""
@@ -105,8 +106,10 @@ class ClipWords:
             raise ValueError(f"guidance {guidance}, {len(tokens)} tokens; at least 1 and at most {self.longest}")
         with torch.no_grad():
             positive: Tensor = self._encoder(self._ids(tokens))[0]
-        negative = self.hidden("") if guidance > 1 else None
-        return Condition(self._text(tokens), guidance, len(tokens), positive, negative)
+        return Condition(self._text(tokens), guidance, len(tokens), {HIDDEN: positive}, self._without(guidance))
+
+    def _without(self, guidance: float) -> Tensors | None:
+        return {HIDDEN: self.hidden("")} if guidance > 1 and self._second_pass else None
 
     def survives(self, tokens: Sequence[int]) -> bool:
         """See `PromptSpace`."""
@@ -134,3 +137,111 @@ class ClipWords:
     def _device(self) -> torch.device:
         device: torch.device = self._encoder.get_input_embeddings().weight.device
         return device
+
+
+@dataclass(frozen=True, slots=True)
+class Encoder:
+    """One text encoder of several, and how its tokenizer places a prompt."""
+
+    model: Any
+    tokenizer: Any
+    first: int
+    """Marks before the first token: 1 for CLIP, 0 for T5."""
+    window: int
+    """Tokens of the longest prompt, without marks."""
+
+
+class PipelineWords:
+    """`PromptSpace` of the encoders that a pipeline's own `encode_prompt` runs, all over one vocabulary.
+
+    The search moves the rows of all their embedding tables side by side: (V, d1 + d2 + …). While the pipeline encodes a
+    prompt of k filler words, k rows of each encoder's embedding layer are replaced, so that everything behind them —
+    which layers are read, pooling, masks, padding — stays the pipeline's own.
+    """
+
+    def __init__(
+        self, encoders: Sequence[Encoder], encode: Callable[[list[str]], Tensors], without: Callable[[], Tensors | None]
+    ) -> None:
+        """`encode` makes the named tensors of prompts with the pipeline; `without` those of the second pass, if any."""
+        self._encoders, self._encode, self._without = tuple(encoders), encode, without
+        self._tokenizer = self._encoders[0].tokenizer
+        self._layers = [e.model.get_input_embeddings() for e in self._encoders]
+        self._widths = [int(layer.weight.shape[1]) for layer in self._layers]
+        self.longest = min(e.window for e in self._encoders)
+        self._filler = self._find_filler()
+
+    def _find_filler(self) -> str:
+        """A word that stays one token wherever it stands, in every tokenizer."""
+        for number in self.searchable().nonzero().flatten().tolist():
+            word = self._text([number])
+            if word and all(
+                len(e.tokenizer(" ".join([word] * 3), add_special_tokens=False).input_ids) == 3 for e in self._encoders
+            ):
+                return word
+        raise CheckpointError("The tokenizer of the checkpoint has no word of one token.", hint="Fetch it again.")
+
+    def table(self) -> Tensor:
+        """See `PromptSpace`."""
+        count = min(len(layer.weight) for layer in self._layers)
+        return torch.cat([layer.weight[:count].detach().float() for layer in self._layers], dim=1)
+
+    def searchable(self) -> Tensor:
+        """See `PromptSpace`."""
+        allowed = torch.ones(min(len(layer.weight) for layer in self._layers), dtype=torch.bool)
+        # Tables are often longer than vocabularies; a row without a word cannot be typed.
+        allowed[len(self._tokenizer) :] = False
+        marks = {i for e in self._encoders for i in e.tokenizer.all_special_ids}
+        allowed[[i for i in marks if i < len(allowed)]] = False
+        return allowed
+
+    def from_embeddings(self, embeddings: Tensor, guidance: float) -> Condition:
+        """See `PromptSpace`. Raises ValueError for guidance below 1 or a length outside the window."""
+        rows, k = embeddings.shape[:2]
+        if guidance < 1 or not 1 <= k <= self.longest:
+            raise ValueError(f"guidance {guidance} and {k} vectors; at least 1 and 1 to {self.longest} are needed")
+        handles = [
+            layer.register_forward_hook(_placed(part, encoder.first))
+            for layer, encoder, part in zip(
+                self._layers, self._encoders, embeddings.split(self._widths, dim=2), strict=True
+            )
+        ]
+        try:
+            given = self._encode([" ".join([self._filler] * k)] * rows)
+        finally:
+            for handle in handles:
+                handle.remove()
+        return Condition("", guidance, k, given, self._without() if guidance > 1 else None)
+
+    def from_tokens(self, tokens: Sequence[int], guidance: float) -> Condition:
+        """See `PromptSpace`. Raises ValueError for guidance below 1 or more tokens than the window holds."""
+        if guidance < 1 or len(tokens) > self.longest:
+            raise ValueError(f"guidance {guidance}, {len(tokens)} tokens; at least 1 and at most {self.longest}")
+        with torch.no_grad():
+            if not tokens:
+                return Condition("", guidance, 0, self._encode([""]), self._without() if guidance > 1 else None)
+            found = self.from_embeddings(self.table()[list(tokens)][None], guidance)
+        return replace(found, prompt=self._text(tokens))
+
+    def survives(self, tokens: Sequence[int]) -> bool:
+        """See `PromptSpace`."""
+        text = self._text(tokens)
+        return all(list(e.tokenizer(text, add_special_tokens=False).input_ids) == list(tokens) for e in self._encoders)
+
+    def count(self, prompt: str) -> tuple[int, int]:
+        """Tokens of a prompt that are seen and that are dropped, by the first encoder's tokenizer."""
+        asked = len(self._tokenizer(prompt, add_special_tokens=False).input_ids) if prompt else 0
+        seen = min(asked, self._encoders[0].window)
+        return seen, asked - seen
+
+    def _text(self, tokens: Sequence[int]) -> str:
+        return str(self._tokenizer.decode(list(tokens)))
+
+
+def _placed(vectors: Tensor, first: int) -> Callable[[Any, Any, Tensor], Tensor]:
+    """A hook that puts vectors (B, k, d) in the place of the rows behind the first marks."""
+
+    def put(_: Any, __: Any, rest: Tensor) -> Tensor:
+        end = first + vectors.shape[1]
+        return torch.cat([rest[:, :first], vectors.to(rest.device, rest.dtype), rest[:, end:]], dim=1)
+
+    return put

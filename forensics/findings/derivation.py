@@ -62,7 +62,7 @@ def _against(first: Assessment, others: Sequence[Assessment], evidence: Evidence
 
     Whatever says the same as the grade is no point against it, in either direction.
     """
-    level = evidence.protocol.rank_level
+    announces = evidence.protocol.announces
     beside = evidence.secondary(Pair.DERIVATION)
     if first.grade in POSITIVE:
         rows = (
@@ -70,8 +70,8 @@ def _against(first: Assessment, others: Sequence[Assessment], evidence: Evidence
             if (first.grade is not Grade.SAME_PIXELS)
             else []
         )
-        return rows + [counted(c) for c in beside if c.p > level]
+        return rows + [counted(c) for c in beside if not announces(c.p, c.n)]
     if first.grade is Grade.INSUFFICIENT:
         return []
     rows = [f"{a.work}: {a.grade.value}. {a.basis}" for a in others if a.grade in POSITIVE]
-    return rows + [counted(c) for c in beside if c.p <= level]
+    return rows + [counted(c) for c in beside if announces(c.p_holm if c.p_holm is not None else c.p, c.n)]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from forensics.case import (
+    NO_VALIDATION,
     Absent,
     Checkpoint,
     Comparison,
@@ -24,6 +25,7 @@ from forensics.case import (
     Pair,
     Role,
     Statistic,
+    ValidationFacts,
     titled,
 )
 from forensics.protocol import Protocol
@@ -93,6 +95,8 @@ class Evidence:
     origin: Origin | None = None
     correspondences: tuple[Correspondence, ...] = ()
     """The disputed image laid over the works; a work without one is graded by unaligned measures."""
+    validation: ValidationFacts | Absent = NO_VALIDATION
+    """What the record in use says of its error rates."""
 
     def ratio(self, pair: Pair) -> LikelihoodRatio | Absent:
         """The likelihood ratio of a pair, or why there is none."""
@@ -149,7 +153,7 @@ def sensitivity(evidence: Evidence, pair: Pair, rank: Comparison | None) -> list
     ratio = evidence.ratio(pair)
     if isinstance(ratio, Absent) or rank is None:
         return []
-    outside = rank.p <= evidence.protocol.rank_level
+    outside = evidence.protocol.announces(rank.p, rank.n)
     if outside == (ratio.log10 > 0):
         return []
     names = ", ".join(f"“{titled(feature.name)}”" for feature in ratio.features)
@@ -179,7 +183,7 @@ def ranked(
         f"{rank.k} of {rank.n} control works put through the same search {reach} (p = {p_words(rank.p)}; "
         f"95 % interval for the share of such works {low:.2f} to {high:.2f})."
     )
-    if rank.p <= protocol.rank_level:
+    if protocol.announces(rank.p, rank.n):
         return f"{counted} The result {placed_among_controls(rank.k)}."
     if rank.k == 0:
         return f"{counted} {too_few(rank, protocol)}"
@@ -187,9 +191,10 @@ def ranked(
 
 
 def too_few(rank: Comparison, protocol: Protocol) -> str:
+    needed = math.ceil(protocol.announce_least / protocol.rank_level) - 1
     return (
-        f"No control reaches as far, but {rank.n} controls are too few to place a result outside their range at the "
-        f"level of {protocol.rank_level:g}."
+        f"No control reaches as far, but that happens for one unseen work in {rank.n + 1} as well: {rank.n} controls "
+        f"are too few to set a result apart at the level of {protocol.rank_level:g}, which takes {needed}."
     )
 
 

@@ -52,7 +52,7 @@ def _grade(work: str, values: dict[str, Measurement], evidence: Evidence) -> tup
         )
     at_least = sum(score.value <= rank.value for score in rank.controls)
     ranked = f"{at_least} of {rank.n} control works reach as low an LPIPS by the same comparison."
-    if (1 + at_least) / (1 + rank.n) <= protocol.rank_level:
+    if protocol.announces((1 + at_least) / (1 + rank.n), rank.n):
         return Grade.IN_PART, f"{stated}. {ranked}"
     if at_least == 0:
         # No control comes as near, yet there are too few of them: "subject only" would say more than was measured.

@@ -7,6 +7,7 @@ from forensics.case import (
     Comparison,
     Finding,
     Pair,
+    Role,
     StatedRecipe,
 )
 from forensics.findings.evidence import NO_ORIGIN, ORIGIN_LIMITS, Evidence, lower, p_words, too_few
@@ -30,6 +31,8 @@ def origin(evidence: Evidence) -> Finding:
         f"{rank.k} of {rank.n} control works score as low (p = {p_words(rank.p)}; 95 % interval for that share "
         f"{low:.2f} to {high:.2f})."
     )
+    if turned := _turned(rank, evidence):
+        answer = f"Undecided. {answer} {turned}"
     recipe = evidence.origin.recipe
     if isinstance(recipe, StatedRecipe):
         answer += (
@@ -38,7 +41,8 @@ def origin(evidence: Evidence) -> Finding:
         )
     answer += f" {evidence.origin.gate.sentence}"
     for other in evidence.secondary(Pair.ORIGIN):
-        if (other.p <= evidence.protocol.rank_level) != (rank.p <= evidence.protocol.rank_level):
+        announces = evidence.protocol.announces
+        if announces(other.p, other.n) != announces(rank.p, rank.n):
             contrary += (f"{other.title}: {other.k} of {other.n} controls score as low (p = {p_words(other.p)}).",)
     contrary += _lost_less(rank, evidence)
     return Finding(
@@ -56,7 +60,7 @@ def origin(evidence: Evidence) -> Finding:
 def _lost_less(rank: Comparison, evidence: Evidence) -> tuple[str, ...]:
     """Other autoencoders that give the disputed image back better than the one that it is held to come from."""
     found = evidence.origin
-    if found is None or isinstance(found.reconstructions, Absent) or rank.p > evidence.protocol.rank_level:
+    if found is None or isinstance(found.reconstructions, Absent) or not evidence.protocol.announces(rank.p, rank.n):
         return ()
     own = found.reconstructions[0]
     ratio = min(found.reconstructions, key=lambda r: r.ratio)
@@ -75,8 +79,19 @@ def _lost_less(rank: Comparison, evidence: Evidence) -> tuple[str, ...]:
     return said
 
 
+def _turned(rank: Comparison, evidence: Evidence) -> str:
+    """Where the answer hangs on how the file was handled: the alterations under which it turns."""
+    announces = evidence.protocol.announces
+    held = announces(rank.p, rank.n)
+    turning = [c for c in evidence.secondary(Pair.ORIGIN, Role.STABILITY) if announces(c.p, c.n) != held]
+    if not turning:
+        return ""
+    ranks = "; ".join(f"{c.of}: {c.k} of {c.n} controls score as low (p = {p_words(c.p)})" for c in turning)
+    return f"The rank turns when every picture is altered alike ({ranks}); no answer rests on it."
+
+
 def _place(rank: Comparison, protocol: Protocol) -> str:
-    if rank.p <= protocol.rank_level:
+    if protocol.announces(rank.p, rank.n):
         return (
             f"The result {placed_among_controls(rank.k)}, as it does for pictures made by the decoder of this "
             "autoencoder."

@@ -32,6 +32,10 @@ def retention(evidence: Evidence) -> Finding:
     if isinstance(evidence.checkpoint, Absent):
         answer = f"Not evaluated: {lower(evidence.checkpoint.reason)}"
         return Finding("F2", Pair.RETENTION, question, answer, evidence.ratio(Pair.RETENTION), (), (), ())
+    if evidence.origin is not None and evidence.origin.gate.not_asked:
+        reason = evidence.origin.gate.not_asked
+        ratio = Absent("likelihood ratio", reason, "Put the original forward with --original.")
+        return Finding("F2", Pair.RETENTION, question, f"Not asked: {lower(reason)}", ratio, (), (), ())
     rank = evidence.primary(Pair.RETENTION)
     run = next((i for i in evidence.inversions if i.method == "regeneration"), None)
     if rank is None or run is None:
@@ -53,15 +57,19 @@ def retention(evidence: Evidence) -> Finding:
             f"is {back.value:.3f}; {back.k} of {back.n} controls are at least as close to theirs "
             f"(p = {p_words(back.p)}).{_supplied(run)}"
         )
+    apart = evidence.protocol.announces(rank.p, rank.n)
     if evidence.ledger:
         answer += f" {claim(evidence.ledger)}"
-    level = evidence.protocol.rank_level
+    if apart:
+        answer += _by_chance(evidence)
     # Against retention tells that works never seen come back as well; where retention is not said, it is a limit.
     also_back = reconstruction(evidence)
-    contrary = [*sensitivity(evidence, Pair.RETENTION, rank), *(also_back if rank.p <= level else ())]
+    contrary = [*sensitivity(evidence, Pair.RETENTION, rank), *(also_back if apart else ())]
     for other in evidence.secondary(Pair.RETENTION):
         # A secondary measurement speaks for something by its corrected p, and against it by the plain one.
-        if other.p > level >= rank.p or (rank.p > level and other.p_holm is not None and other.p_holm <= level):
+        against = other.p > evidence.protocol.rank_level
+        corrected = other.p if other.p_holm is None else other.p_holm
+        if against if apart else evidence.protocol.announces(corrected, other.n):
             contrary.append(counted(other))
     return Finding(
         "F2",
@@ -71,7 +79,21 @@ def retention(evidence: Evidence) -> Finding:
         evidence.ratio(Pair.RETENTION),
         tuple(cites),
         tuple(contrary) or (NOTHING_CONTRARY,),
-        (*_limits(evidence, run), *(() if rank.p <= level else also_back)),
+        (*_limits(evidence, run), *(() if apart else also_back)),
+    )
+
+
+def _by_chance(evidence: Evidence) -> str:
+    """How often works never trained on reach the level, where a validation record says so."""
+    if isinstance(evidence.validation, Absent):
+        return ""
+    pair = next((p for p in evidence.validation.pairs if p.pair is Pair.RETENTION), None)
+    if pair is None:
+        return ""
+    (at_05, n), (at_01, _) = pair.false_05, pair.false_01
+    return (
+        f" In the validation {at_05} of {n} works that the checkpoint was not trained on reached p ≤ 0.05 as well, and "
+        f"{at_01} reached p ≤ 0.01."
     )
 
 
@@ -92,9 +114,15 @@ def _plainly(rank: Comparison, evidence: Evidence) -> str:
         start, than = "Beside the control checkpoint, the one examined saves", ""
     else:
         start, than = "The prompt saves the checkpoint", ", each with a prompt of its own"
-    if rank.k == 0:
+    apart = evidence.protocol.announces(rank.p, rank.n)
+    if apart and rank.k == 0:
         return f"{start} more on {target} than on any of {rank.n} works it has not seen{than}."
-    if rank.p <= evidence.protocol.rank_level:
+    if rank.k == 0:
+        return (
+            f"{start} most on {target} among {rank.n + 1} works, {rank.n} of them works it has not seen{than}; so few "
+            "works announce nothing."
+        )
+    if apart:
         return f"{start} more on {target} than on {rank.n - rank.k} of {rank.n} works it has not seen{than}."
     if rank.k == rank.n:
         return f"{start} no more on {target} than on any of {rank.n} works it has not seen{than}."

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from forensics.case import Fact
 from forensics.device import generator
-from forensics.diffusion.base import DiffusionModel
+from forensics.diffusion.base import Condition, DiffusionModel, stack
 from forensics.diffusion.words import PromptSpace, prompt_space
 from forensics.inversion.base import Given, Plan, Progress
 from forensics.inversion.objective import Objective, gradient_evaluations
@@ -58,7 +58,7 @@ class HardPrompt(PromptSearch):
         s = plan.search
         count = len(lengths(s, prompt_space(model)))
         looked = gradient_evaluations(count, s.hard_draws, s.hard_steps) + count * s.finalists * s.finalist_draws
-        return targets * (looked + 2 * s.report_draws + generation_evaluations(plan))
+        return targets * (looked + 2 * s.report_draws + generation_evaluations(plan, model))
 
     def searches(self, search: Search) -> int:
         """See `PromptSearch`."""
@@ -71,7 +71,7 @@ class HardPrompt(PromptSearch):
             objective = Objective(target, model, search.cut, search.seed)
             prompts = find(objective, space, search, progress)
             best = min(prompts, key=lambda p: p.two_part(model.vocabulary))
-            plain, bits = plain_and_found(objective, space, search, space.from_tokens(best.tokens, 1.0).positive)
+            plain, bits = plain_and_found(objective, space, search, space.from_tokens(best.tokens, 1.0))
         # In the checkpoint's own precision: what anyone gets who types these words.
         condition = space.from_tokens(best.tokens, plan.guidance)
         price = len(best.tokens) * math.log2(model.vocabulary)
@@ -100,13 +100,13 @@ def find(objective: Objective, space: PromptSpace, search: Search, progress: Pro
     optimiser = torch.optim.AdamW(parameters, lr=LEARNING_RATE, weight_decay=LEARNING_RATE)
     visited: list[dict[tuple[int, ...], list[float]]] = [{} for _ in sizes]
 
-    def hidden(flat: Tensor) -> Tensor:
-        return torch.cat([space.from_embeddings(part[None], 1.0).positive for part in flat.split(list(sizes))])
+    def made(flat: Tensor) -> Condition:
+        return stack([space.from_embeddings(part[None], 1.0) for part in flat.split(list(sizes))])
 
     for number in range(search.hard_steps):
         at = [nearest(p.detach(), table, allowed) for p in parameters]
         draws = objective.draws(search.hard_draws, "hard prompt", number)
-        bits, slope = objective.slope(draws, table[torch.cat(at)], hidden)
+        bits, slope = objective.slope(draws, table[torch.cat(at)], made)
         for row, (tokens, part) in enumerate(zip(at, slope.split(list(sizes)), strict=True)):
             visited[row].setdefault(tuple(tokens.tolist()), []).append(float(bits[row]))
             parameters[row].grad = part
@@ -118,7 +118,7 @@ def find(objective: Objective, space: PromptSpace, search: Search, progress: Pro
         ranked = sorted(seen, key=lambda tokens: sum(seen[tokens]) / len(seen[tokens]))
         # Where fewer prompts were visited, the same ones fill the places: every target costs the same.
         chosen = [ranked[i % len(ranked)] for i in range(search.finalists)]
-        scored = objective.bits(fresh, torch.cat([space.from_tokens(t, 1.0).positive for t in chosen])).tolist()
+        scored = objective.bits(fresh, stack([space.from_tokens(t, 1.0) for t in chosen])).tolist()
         done.append(min((Prompt(t, b) for t, b in zip(chosen, scored, strict=True)), key=lambda p: p.bits))
     return done
 

@@ -96,7 +96,7 @@ class Noise(Rung):
     def budget(self, plan: Plan, targets: int, model: DiffusionModel) -> int:
         """See `Rung`."""
         s = plan.search
-        drawn = s.noise_checks * s.noise_pictures * plan.steps * (2 if _guidance(plan) > 1 else 1)
+        drawn = s.noise_checks * s.noise_pictures * plan.steps * model.passes(_guidance(plan))
         return targets * (GRADIENT_COST * s.noise_steps * s.noise_draws + drawn)
 
     def many(
@@ -174,15 +174,15 @@ def search(target: Tensor, condition: Condition, plan: Plan, model: DiffusionMod
     optimiser = torch.optim.Adam([mean, log_variance], lr=LEARNING_RATE)
     # Levels that the sampler visits; pure data, the first, needs no denoising.
     times = model.times(plan.steps)[1:]
-    unguided = Condition(condition.prompt, 1.0, condition.tokens, condition.positive, None)
+    unguided = condition.unguided()
     due = {round(i * s.noise_steps / (s.noise_checks - 1)) for i in range(s.noise_checks)}
     aim = ceiling(target, model)
-    size = model.gradient_capacity(*aim.shape[-2:])
+    fitted = _Aim(data, times, unguided, model.gradient_capacity(*aim.shape[-2:]))
     weight, losses = PENALTY, list[float]()
     checks = [_check(0, Normal(mean, log_variance), condition, aim, plan, model)]
     for number in range(1, s.noise_steps + 1):
         with model.full_precision():
-            loss = _fit(Normal(mean, log_variance), data, times, unguided, number, s, size, model)
+            loss = _fit(Normal(mean, log_variance), fitted, number, s, model)
         penalty = weight * Normal(mean, log_variance).kl / data.numel()
         penalty.backward()
         optimiser.step()
@@ -204,17 +204,32 @@ def reweigh(weight: float, losses: Sequence[float]) -> float:
     return weight / 2 if improved < IMPROVEMENT else weight + RISE
 
 
+@dataclass(frozen=True, slots=True)
+class _Aim:
+    """What every step of the fit has in common."""
+
+    data: Tensor
+    """(1, C, h, w) state without noise."""
+    times: Tensor
+    """Levels that are drawn from."""
+    condition: Condition
+    size: int
+    """Draws that go through the network at a time."""
+
+
 def _fit(
     normal: Normal,
-    data: Tensor,
-    times: Tensor,
-    condition: Condition,
+    aim: _Aim,
     number: int,
     s: Search,
-    size: int,
     model: DiffusionModel,
 ) -> float:
-    """Add the gradient of the mean squared error of x̂0 over fresh draws and levels, `size` at a time; return it."""
+    """Add the gradient of the mean squared error of x̂0 over fresh draws and levels; return it.
+
+    Args:
+        number: of the step; its draws hang on it and on the seed alone.
+    """
+    data, times, condition, size = aim.data, aim.times, aim.condition, aim.size
     chosen = torch.randint(len(times), (s.noise_draws,), generator=device.generator(s.seed, "noise", number, "levels"))
     eps = device.noise((s.noise_draws, *data.shape[1:]), s.seed, "noise", number).to(data.device)
     total = 0.0

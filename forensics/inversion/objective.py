@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -66,41 +66,46 @@ class Objective:
         return Draws(state, time, price)
 
     @torch.no_grad()
-    def bits(self, draws: Draws, positives: Tensor) -> Tensor:
-        """(P,) bits of P prompts, hidden states (P, L, D), each the mean over the same draws."""
+    def bits(self, draws: Draws, prompts: Condition) -> Tensor:
+        """(P,) bits of the P prompts of a condition, each the mean over the same draws; guidance is left aside."""
         found = [
-            self._errors(draws, positives, rows) * draws.price[rows % len(draws.time)]
-            for rows in self._rows(draws, positives, self._batch)
+            self._errors(draws, prompts, rows) * draws.price[rows % len(draws.time)]
+            for rows in self._rows(draws, prompts, self._batch)
         ]
-        return torch.cat(found).reshape(len(positives), -1).mean(dim=1).cpu()
+        return torch.cat(found).reshape(prompts.rows, -1).mean(dim=1).cpu()
 
-    def slope(self, draws: Draws, parameters: Tensor, hidden: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
-        """(P,) bits and the gradient of their sum by `parameters`, where `hidden(parameters)` is (P, L, D).
+    def slope(self, draws: Draws, parameters: Tensor, made: Callable[[Tensor], Condition]) -> tuple[Tensor, Tensor]:
+        """(P,) bits and the gradient of their sum by `parameters`, where `made(parameters)` is a condition of P prompts.
 
         The text encoder runs once; the network in batches, whose gradients add up.
         """
         leaf = parameters.detach().requires_grad_(True)
         with torch.enable_grad():
-            positives = hidden(leaf)
-            cut = positives.detach().requires_grad_(True)
+            prompts = made(leaf)
+            # Cut between text encoder and network, at every tensor that depends on the parameters.
+            through = [name for name, tensor in prompts.given.items() if tensor.requires_grad]
+            given = {name: tensor.detach().requires_grad_(name in through) for name, tensor in prompts.given.items()}
+            cut = replace(prompts, given=given)
             found = []
-            for rows in self._rows(draws, positives, self._gradient_batch):
+            for rows in self._rows(draws, cut, self._gradient_batch):
                 bits = self._errors(draws, cut, rows) * draws.price[rows % len(draws.time)]
                 (bits.sum() / len(draws.time)).backward()
                 found.append(bits.detach())
-            positives.backward(cut.grad)
+            # A tensor that the network made no use of has no gradient.
+            used = [name for name in through if given[name].grad is not None]
+            torch.autograd.backward([prompts.given[n] for n in used], [given[n].grad for n in used])
         assert leaf.grad is not None
-        return torch.cat(found).reshape(len(positives), -1).mean(dim=1).cpu(), leaf.grad
+        return torch.cat(found).reshape(prompts.rows, -1).mean(dim=1).cpu(), leaf.grad
 
-    def _rows(self, draws: Draws, positives: Tensor, batch: int) -> tuple[Tensor, ...]:
+    def _rows(self, draws: Draws, prompts: Condition, batch: int) -> tuple[Tensor, ...]:
         """Prompt-major rows: row r is prompt r // n with draw r % n."""
-        return torch.arange(len(positives) * len(draws.time), device=positives.device).split(batch)
+        return torch.arange(prompts.rows * len(draws.time), device=draws.state.device).split(batch)
 
-    def _errors(self, draws: Draws, positives: Tensor, rows: Tensor) -> Tensor:
+    def _errors(self, draws: Draws, prompts: Condition, rows: Tensor) -> Tensor:
         """(rows,) ‖x0 - x̂0‖²."""
         count = len(draws.time)
         prompt, draw = rows // count, rows % count
-        condition = Condition("", 1.0, 0, positives[prompt], None)
+        condition = prompts.unguided().select(prompt)
         state, time = draws.state[draw], draws.time[draw.cpu()]
         velocity = self._model.velocity(state, time, condition)
         estimate = state - time.to(velocity.device, velocity.dtype).reshape(-1, 1, 1, 1) * velocity

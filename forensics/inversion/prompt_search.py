@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from forensics.case import Fact
-from forensics.diffusion.base import Condition, DiffusionModel
+from forensics.diffusion.base import Condition, DiffusionModel, stack
 from forensics.diffusion.words import PromptSpace, prompt_space
 from forensics.events import Emit, ignore
 from forensics.inversion.base import Attempt, Plan, Progress, Rung, fit_all
@@ -115,9 +115,9 @@ class PromptSearch(Rung, ABC):
         )
 
 
-def plain_and_found(objective: Objective, space: PromptSpace, search: Search, positive: Tensor) -> tuple[float, float]:
-    """Codelengths without a prompt and under hidden states (1, L, D), on the draws of the report."""
-    both = torch.cat([space.from_tokens((), 1.0).positive, positive])
+def plain_and_found(objective: Objective, space: PromptSpace, search: Search, prompt: Condition) -> tuple[float, float]:
+    """Codelengths without a prompt and under one prompt, on the draws of the report."""
+    both = stack([space.from_tokens((), 1.0), prompt.unguided()])
     plain, bits = objective.bits(objective.draws(search.report_draws, "report"), both).tolist()
     return plain, bits
 

@@ -36,7 +36,7 @@ class Regeneration(Rung):
 
     def budget(self, plan: Plan, targets: int, model: DiffusionModel) -> int:
         """See `Rung`."""
-        return targets * generation_evaluations(plan)
+        return targets * generation_evaluations(plan, model)
 
     @torch.no_grad()
     def many(
@@ -108,9 +108,9 @@ def generate(
     return model.decode(end.state).cpu()
 
 
-def generation_evaluations(plan: Plan) -> int:
+def generation_evaluations(plan: Plan, model: DiffusionModel) -> int:
     """Evaluations of one picture for each seed of the plan."""
-    return len(plan.seeds) * plan.steps * (2 if plan.guidance > 1 else 1)
+    return len(plan.seeds) * plan.steps * model.passes(plan.guidance)
 
 
 @torch.no_grad()

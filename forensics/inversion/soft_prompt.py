@@ -15,7 +15,7 @@ from torch import Tensor
 
 from forensics.case import Fact
 from forensics.device import noise
-from forensics.diffusion.base import DiffusionModel
+from forensics.diffusion.base import Condition, DiffusionModel, stack
 from forensics.diffusion.words import PromptSpace, prompt_space
 from forensics.inversion.base import Given, Plan, Progress
 from forensics.inversion.objective import Draws, Objective, gradient_evaluations
@@ -64,7 +64,7 @@ class SoftPrompt(PromptSearch):
         count = len(lengths(s, prompt_space(model)))
         looked = gradient_evaluations(count, s.soft_draws, s.soft_steps)
         chosen = (1 + count * (1 + len(s.soft_bits))) * s.finalist_draws
-        return targets * (looked + chosen + 2 * s.report_draws + generation_evaluations(plan))
+        return targets * (looked + chosen + 2 * s.report_draws + generation_evaluations(plan, model))
 
     def searches(self, search: Search) -> int:
         """See `PromptSearch`."""
@@ -79,7 +79,7 @@ class SoftPrompt(PromptSearch):
             lists = find(objective, space, search, progress)
             best = min(lists, key=lambda v: v.two_part)
             condition = space.from_embeddings(best.told.values[None], plan.guidance)
-            plain, bits = plain_and_found(objective, space, search, condition.positive)
+            plain, bits = plain_and_found(objective, space, search, condition)
         k, d = best.told.values.shape
         price = best.told.price
         return Found(
@@ -107,16 +107,16 @@ def find(objective: Objective, space: PromptSpace, search: Search, progress: Pro
     parameters = (start.to(table.device) * spread).requires_grad_(True)  # (sum of k, d)
     optimiser = torch.optim.Adam([parameters], lr=LEARNING_RATE)
 
-    def hidden(flat: Tensor) -> Tensor:
-        return torch.cat([space.from_embeddings(part[None], 1.0).positive for part in flat.split(list(sizes))])
+    def made(flat: Tensor) -> Condition:
+        return stack([space.from_embeddings(part[None], 1.0) for part in flat.split(list(sizes))])
 
     for number in range(search.soft_steps):
         draws = objective.draws(search.soft_draws, "soft prompt", number)
-        _, parameters.grad = objective.slope(draws, parameters, hidden)
+        _, parameters.grad = objective.slope(draws, parameters, made)
         optimiser.step()
         progress.advance()
     fresh = objective.draws(search.finalist_draws, "quantisation")
-    plain = float(objective.bits(fresh, space.from_tokens((), 1.0).positive))
+    plain = float(objective.bits(fresh, space.from_tokens((), 1.0)))
     return [_tell(v, objective, fresh, plain, space, search) for v in parameters.detach().split(list(sizes))]
 
 
@@ -126,8 +126,8 @@ def _tell(
     """The vectors (k, d) in the fewest bits that keep the asked share of what they gain over no prompt."""
     told = [quantise(vectors, bits) for bits in search.soft_bits]
     forms = [vectors, *(t.values for t in told)]
-    positives = torch.cat([space.from_embeddings(form[None], 1.0).positive for form in forms])
-    free, *coarse = objective.bits(fresh, positives).tolist()
+    prompts = stack([space.from_embeddings(form[None], 1.0) for form in forms])
+    free, *coarse = objective.bits(fresh, prompts).tolist()
     bound = plain - search.keep * (plain - free)
     for form, bits in zip(told, coarse, strict=True):
         if free < plain and bits <= bound:

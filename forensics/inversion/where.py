@@ -118,7 +118,7 @@ def score_map(target: Tensor, condition: Condition, model: DiffusionModel) -> Te
     """(h, w) on the CPU: ‖velocity with the prompt - velocity without‖₂ over the channels of each latent cell."""
     picture, _ = fit(target, model.native_px, model.stride)
     data = model.unit(model.encode(picture), model.times(1)[0])
-    alone = Condition(condition.prompt, 1.0, condition.tokens, condition.positive, None)
+    alone = condition.unguided()
     empty = model.condition("", 1.0)
     maps = []
     for sigma in _levels(model):

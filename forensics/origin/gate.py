@@ -8,41 +8,57 @@ same holds for an altered copy: a model that learned a work gives back the work,
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from forensics.case import Absent, Comparison, Gate, StatedRecipe
+from forensics.case import Absent, Comparison, Gate, Pair, Role, StatedRecipe
+from forensics.protocol import Protocol
 from forensics.verbal import placed_among_controls
 
 RULE = (
-    "The disputed image is treated as an output of the checkpoint if the primary measurement of origin, ranked among "
-    "the control works, has p at or below {level:g}, or if the recipe stated in the file gives it back within "
-    "{levels} levels of 255 at every pixel. Retention is then asked of the first work put forward, else of the nearest "
-    "training work. Otherwise, if the disputed image is an altered copy of one of these and an unaltered copy of none, "
-    "retention is asked of the first that it is an altered copy of: saving again and scaling alter nothing."
+    "The disputed image is treated as an output of the checkpoint if the primary measurement of origin sets it apart "
+    "from the control works at the level {level:g}, as received and after each of the alterations tried, or if the "
+    "recipe stated in the file gives it back within {levels} levels of 255 at every pixel. Retention is then asked of "
+    "the first work put forward, else of the nearest training work that the disputed image is found to be a copy of; "
+    "where there is neither it is not asked. Otherwise, if the disputed image is an altered copy of one of these and "
+    "an unaltered copy of none, retention is asked of the first that it is an altered copy of: saving again and "
+    "scaling alter nothing."
 )
 LEVELS = 2
 """Largest difference of a value, in levels of 255, up to which a regenerated picture counts as given back."""
 
 
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Pictures that retention may be asked of in place of the disputed image."""
+
+    names: tuple[str, ...]
+    """Exhibits of the originals, then of the nearest training works, in the order of preference."""
+    put_forward: tuple[str, ...] = ()
+    """Those of them that a party names."""
+    copies: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Those that the disputed image is found to be a copy of -> in which ways it is altered, in words."""
+
+
 def gate(
-    primary: Comparison | None,
+    comparisons: Sequence[Comparison],
     recipe: StatedRecipe | Absent,
-    level: float,
-    candidates: Sequence[str],
+    protocol: Protocol,
+    candidates: Candidates,
     disputed: str,
-    copies: Mapping[str, Sequence[str]] | None = None,
 ) -> Gate:
     """Decide of which picture retention is asked.
 
     Args:
-        primary: the primary comparison of origin, if it was made.
+        comparisons: of origin: the primary one, if it was made, and the same under other handling of the file.
         recipe: what following the stated recipe gave.
-        level: p at or below which the primary measurement is held to show an output, by the protocol.
-        candidates: exhibits of the originals, then of the nearest training works, in the order of preference.
+        protocol: says when a rank sets the disputed image apart from the controls.
+        candidates: the pictures that retention may be asked of instead.
         disputed: exhibit of the disputed image.
-        copies: candidates that the disputed image is a copy of -> in which ways it is altered, in words.
     """
     grounds = []
-    if primary is not None and primary.p <= level:
+    primary = next((c for c in comparisons if c.primary_for is Pair.ORIGIN), None)
+    stable = all(protocol.announces(c.p, c.n) for c in comparisons if c.statistic.kind.role is Role.STABILITY)
+    if primary is not None and protocol.announces(primary.p, primary.n) and stable:
         grounds.append(
             f"By the primary measurement of origin it {placed_among_controls(primary.k)} ({primary.k} of {primary.n} "
             f"at least as extreme, p = {primary.p:.3f})."
@@ -52,13 +68,12 @@ def gate(
             "The recipe stated in the file gives it back: the largest difference of a value is "
             f"{recipe.largest_difference} of 255 levels."
         )
-    rule = RULE.format(levels=LEVELS, level=level)
+    rule = RULE.format(levels=LEVELS, level=protocol.rank_level)
     if grounds:
-        target = candidates[0] if candidates else disputed
-        return Gate(rule, True, tuple(grounds), target, _of_output(target, disputed))
-    found = copies or {}
+        return _of_output(rule, tuple(grounds), candidates, disputed)
+    found = candidates.copies
     if found and all(found.values()):
-        target = next(name for name in candidates if name in found)
+        target = next(name for name in candidates.names if name in found)
         how = ", ".join(found[target])
         ground = f"Laid over {target}, {disputed} agrees with it in detail, altered: {how}."
         sentence = (
@@ -75,11 +90,16 @@ def retention_target(decided: Gate | None, disputed: str) -> str:
     return decided.target if decided is not None else disputed
 
 
-def _of_output(target: str, disputed: str) -> str:
+def _of_output(rule: str, grounds: tuple[str, ...], candidates: Candidates, disputed: str) -> Gate:
     why = f"{disputed} looks like an output of the checkpoint, and a model gives its own outputs back in any case."
-    if target == disputed:
-        return (
-            f"{why} Neither an original nor a training work is at hand to measure retention on instead; the "
-            f"measurements of retention on {disputed} say nothing about training."
-        )
-    return f"{why} Retention is therefore measured on {target} instead."
+    target = next(
+        (name for name in candidates.names if name in candidates.put_forward or name in candidates.copies), ""
+    )
+    if target:
+        return Gate(rule, True, grounds, target, f"{why} Retention is therefore measured on {target} instead.")
+    reason = (
+        f"{why} No work was put forward, and it was not found to be a copy of any training work at hand, so there is "
+        "no picture to ask retention of."
+    )
+    sentence = f"{reason} What was measured on {disputed} says nothing about training."
+    return Gate(rule, True, grounds, disputed, sentence, reason)

@@ -1,45 +1,60 @@
-"""How one picture is laid over another: {as is, mirrored} × {normal, tone-inverted}, the simplest adequate model.
+"""How one picture is laid over another: proposals from several sources, weighed by one judge, whoever made them.
 
-Keypoints propose first (RootSIFT, MAGSAC++: D. Barath et al., CVPR 2020). Flat art has few, so whole frames, drawn
-contents and a search over positions and sizes propose as well. Every proposal is judged in one way, by the agreement of
-the two pictures in the bands of 24, 32 and 48 pixels of their overlap, and the best two are polished (enhanced
-correlation coefficient, G. Evangelidis and E. Psarakis, PAMI 2008). No free-form warp is ever used: flexible warps
-manufacture agreement. That nothing fits is a result.
+RootSIFT in its four hypotheses and learned features in all ways round propose (MAGSAC++: D. Barath et al., CVPR 2020);
+each finds what the other misses. Flat art and pictures without corners have few of either, so whole frames, drawn
+contents and a search over positions and sizes propose as well. Every proposal is weighed in one way (`judge`): by how
+much of what the two pictures show agrees under it, of that picture of which more does, so that a sliver of plain paper
+wins nothing. The best are polished (enhanced correlation coefficient, G. Evangelidis and E. Psarakis, PAMI 2008), and
+the keypoints that agree with the winner are counted anew, whoever proposed it. No free-form warp is used here: flexible
+warps manufacture agreement. That nothing fits is a result.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
+from forensics.overlay import judge
+from forensics.overlay.judge import Judged
 from forensics.overlay.keypoints import Keypoints, match, variant
-from forensics.overlay.overlay import Overlay, lay, project, tones
+from forensics.overlay.learned import OTHER_WAYS, PLAIN_WAYS, SIDE, TURNED_SIDE, Way
+from forensics.overlay.learned import match as match_learned
+from forensics.overlay.overlay import Overlay, lay, project
 from forensics.overlay.plates import Array, Box, Matrix, Plate
-from forensics.overlay.thumbnail_level import measure
+from forensics.overlay.prepared import Prepared
 
 MIN_INLIERS = 6
 """Distinct places that must agree before keypoints propose anything."""
+MIN_LEARNED = 10
+"""The same for learned features, which match by chance more often."""
 TOLERANCE = 3.0
 """Reprojection error of an inlier at most, in pixels of the plate."""
+LEARNED_TOLERANCE = 6.0
+"""The same for learned features, in pixels of a picture of 512: they are placed less exactly."""
 SPREAD = 1.0
 """Standard deviation of a keypoint's place, in pixels of the plate, by which the choice of the model weighs errors."""
 REGIONS = 5
 """Parts of a collage that are looked for."""
+CELL = 64
+"""Side in pixels, at 512, of the cells over which consistent learned features are counted as spread."""
+SPREAD_TOLERANCE = 3.0
+"""Reprojection error at most for that, in pixels at 512."""
 _LAMBDA = 2.0
 """Torr's weight of a dimension that an outlier misses."""
-_JUDGED = (24, 32, 48)
-_JUDGE_SIDE = 128
+_FOUND = 0.30
+"""Score from which the other ways round are not tried any more."""
 _POLISH_SIDES = (128, 256)
 """Canvas of the first and, where that agrees, of the second polishing."""
 _POLISH_STEPS = (25, 40)
-_POLISH_FINE = 0.45
-"""Score above which the second polishing is worth its time; unrelated pairs do not reach it."""
-_HOPELESS = 0.08
+_POLISH_FINE = 0.12
+"""Score above which the second polishing is worth its time; unrelated pairs hardly reach it."""
+_HOPELESS = 0.01
 """Score up to which a proposal is not polished at all."""
-_POLISH_GAIN = 0.004
+_PERFECT = 0.995
+_POLISH_GAIN = 0.002
 _MAX_POLISH = 0.05
 _SEARCH_SIDE = 72
 _SEARCH_SHRINK = 0.85
@@ -47,6 +62,12 @@ _SEARCH_SIZES = 9
 _POLISHED = 3
 _SAME_FRAME = 1.5
 _LEAST_OVERLAP = 0.02
+_ALIKE = 0.008
+"""Distance of the corners, as a share of the long side, up to which two proposals are one."""
+_WARMTH = 0.05
+"""Weight of the mean likeness beside the share that agrees, so that small steps of polishing count."""
+_BY_SPREAD = 0.01
+"""Weight, in the choice among polished proposals, of each cell in which learned features agree."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +80,44 @@ class Alignment:
     """`identity`, `similarity`, `affine` or `homography`."""
     mirrored: bool
     proposed: str
-    """`keypoints`, `frame`, `content` or `search`."""
+    """`keypoints`, `learned`, `frame`, `content` or `search`."""
     inliers: int
-    """Distinct places of keypoints that agree with it; 0 where keypoints did not propose it."""
+    """Distinct places of keypoints that agree with it, whoever proposed it."""
     score: float
-    """Mean correlation in the bands of 24, 32 and 48 pixels, times the fourth root of the smaller picture's share."""
+    """Share of what the pictures show that agrees, of that picture of which more does, and a little of its likeness."""
     points: Matrix
     """(k, 4): x, y in plate a and x, y in plate b of the inliers."""
+    spread: int = 0
+    """Cells of 64 pixels, pictures at 512, that hold a learned feature consistent to 3 pixels, of that picture with
+    fewer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """Places matched under one hypothesis."""
+
+    source: str
+    mirrored: bool
+    points: Matrix
+    """(k, 4): x, y in plate a and x, y in plate b."""
+    tolerance: float
+    """In pixels of plate a."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """An overlap with what the judge made of it."""
+
+    over: Overlay
+    judged: Judged
+    covers_a: float
+    """Share of what picture a shows that lies in the overlap."""
+    covers_b: float
+
+    @property
+    def score(self) -> float:
+        """As `Alignment.score`."""
+        return (self.judged.share + _WARMTH * self.judged.warmth) * max(self.covers_a, self.covers_b)
 
 
 def mirror(plate: Plate) -> Matrix:
@@ -73,70 +125,93 @@ def mirror(plate: Plate) -> Matrix:
     return np.array([[-1.0, 0, plate.size[1] - 1], [0, 1, 0], [0, 0, 1]])
 
 
-def align(a: Plate, b: Plate, ka: Keypoints, kb: Keypoints) -> list[Alignment]:
+def align(a: Prepared, b: Prepared) -> list[Alignment]:
     """The best alignment first, then further parts of a collage, if keypoints find any. Empty where nothing fits."""
     cv2.setRNGSeed(0)
-    proposals = list(_from_keypoints(a, b, ka, kb))
-    proposals += [*_frames(a, b), *_contents(a, b), *_search(a, b)]
-    judged = sorted((_judge(a, b, p) for p in proposals), key=lambda p: -p.score)
-    judged = [p for p in judged if p.score > 0]
+    matches = [*_by_keypoints(a.keypoints, b.keypoints), *_by_learned(a, b, PLAIN_WAYS, SIDE)]
+    fitted = [f for m in matches for f in _fitted(a.plate, b.plate, m)]
+    proposals = [*fitted, *_frames(a.plate, b.plate), *_contents(a.plate, b.plate), *_search(a.plate, b.plate)]
+    judged = _ranked(a, b, proposals)
+    if not judged or judged[0].score < _FOUND:
+        more = _by_learned(a, b, OTHER_WAYS, TURNED_SIDE)
+        matches += more
+        judged = _ranked(a, b, [*judged, *(f for m in more for f in _fitted(a.plate, b.plate, m))])
     if not judged:
         return []
-    # Keypoints that agree in many places are examined whatever the quick judgement says.
-    chosen = judged[:_POLISHED]
-    if not any(p.proposed == "keypoints" for p in chosen):
-        chosen += [p for p in judged if p.proposed == "keypoints"][:1]
-    polished = [polish(a, b, p) for p in chosen]
-    best = max(polished, key=lambda p: p.score)
-    return [best, *_further(a, b, ka, kb, best)]
+    chosen = judged[:_POLISHED] if judged[0].score < _PERFECT else judged[:1]
+    # Features that agree in many places are examined whatever the quick judgement says.
+    for source in ("keypoints", "learned"):
+        if not any(p.proposed == source for p in chosen):
+            chosen += sorted((p for p in judged if p.proposed == source), key=lambda p: -p.inliers)[:1]
+    polished = [recounted(a, b, polish(a, b, p), matches) for p in chosen]
+    best = max(polished, key=lambda p: p.score + _BY_SPREAD * p.spread)
+    return [best, *_further(a, b, best)]
 
 
-def _from_keypoints(a: Plate, b: Plate, ka: Keypoints, kb: Keypoints) -> Iterator[Alignment]:
+def _by_keypoints(ka: Keypoints, kb: Keypoints) -> Iterator[Matches]:
     for mirrored in (False, True):
         for inverted in (False, True):
             pairs = match(ka.vectors, variant(kb.vectors, mirrored=mirrored, inverted=inverted))
-            found = fit(a, b, np.concatenate([ka.points[pairs[:, 0]], kb.points[pairs[:, 1]]], 1), mirrored=mirrored)
-            if found is not None:
-                yield found
+            points = np.concatenate([ka.points[pairs[:, 0]], kb.points[pairs[:, 1]]], 1)
+            yield Matches("keypoints", mirrored, points, TOLERANCE)
 
 
-def fit(a: Plate, b: Plate, points: Matrix, *, mirrored: bool) -> Alignment | None:
-    """The simplest model that explains matched places (k, 4), or none that is sane."""
-    if len(points) < MIN_INLIERS:
+def _by_learned(a: Prepared, b: Prepared, ways: Sequence[Way], side: int) -> list[Matches]:
+    tolerance = LEARNED_TOLERANCE * max(a.plate.size) / 512
+    ours = a.learned.of(side=side)
+    return [
+        Matches("learned", way.mirrored, match_learned(ours, b.learned.of(way, side)), tolerance) for way in ways
+    ]  # fmt: skip
+
+
+def _fitted(a: Plate, b: Plate, found: Matches) -> list[Alignment]:
+    made = fit(a, b, found)
+    return [] if made is None else [made]
+
+
+def fit(a: Plate, b: Plate, found: Matches) -> Alignment | None:
+    """The simplest model that explains matched places, or none that is sane."""
+    least = MIN_LEARNED if found.source == "learned" else MIN_INLIERS
+    if len(found.points) < least:
         return None
-    flip = mirror(b) if mirrored else np.eye(3)
+    flip = mirror(b) if found.mirrored else np.eye(3)
     # OpenCV wants its points contiguous.
-    target, source = np.ascontiguousarray(points[:, :2]), np.ascontiguousarray(project(flip, points[:, 2:]))
-    models: list[tuple[str, Matrix]] = []
-    similarity, _ = cv2.estimateAffinePartial2D(
-        source, target, method=cv2.RANSAC, ransacReprojThreshold=TOLERANCE, maxIters=4000, confidence=0.9999
-    )
+    target = np.ascontiguousarray(found.points[:, :2])
+    source = np.ascontiguousarray(project(flip, found.points[:, 2:]))
+    models = [(n, m) for n, m in _models(source, target, found.tolerance) if _sane(m, b)]
+    counted = [(n, m, _inliers(m, source, target, found.tolerance)) for n, m in models]
+    if not counted or max(_distinct(target[hit]) for _, _, hit in counted) < least:
+        return None
+    error = SPREAD * found.tolerance / TOLERANCE
+    name, matrix, hit = min(counted, key=lambda row: _gric(row[0], row[1], source, target, error))
+    if _distinct(target[hit]) < least:
+        return None
+    return Alignment(
+        matrix @ flip, name, found.mirrored, found.source, _distinct(target[hit]), 0.0, found.points[hit]
+    )  # fmt: skip
+
+
+def _models(source: Matrix, target: Matrix, tolerance: float) -> Iterator[tuple[str, Matrix]]:
+    """Robust fits, the simplest last: where no plane finds its places, the others are not tried."""
+    plane, hit = cv2.findHomography(source, target, cv2.USAC_MAGSAC, tolerance, maxIters=5000, confidence=0.9999)
+    if plane is None or int(hit.sum()) < MIN_INLIERS:
+        return
+    yield "homography", np.asarray(plane, np.float64)
     affine, _ = cv2.estimateAffine2D(
-        source, target, method=cv2.USAC_MAGSAC, ransacReprojThreshold=TOLERANCE, maxIters=4000, confidence=0.9999
+        source, target, method=cv2.USAC_MAGSAC, ransacReprojThreshold=tolerance, maxIters=4000, confidence=0.9999
     )
-    plane, _ = cv2.findHomography(source, target, cv2.USAC_MAGSAC, TOLERANCE, maxIters=10000, confidence=0.9999)
-    for name, matrix in (("similarity", similarity), ("affine", affine), ("homography", plane)):
+    similarity, _ = cv2.estimateAffinePartial2D(
+        source, target, method=cv2.RANSAC, ransacReprojThreshold=tolerance, maxIters=4000, confidence=0.9999
+    )
+    for name, matrix in (("affine", affine), ("similarity", similarity)):
         if matrix is not None and np.isfinite(matrix).all():
-            full = np.vstack([matrix, [0, 0, 1]]) if matrix.shape[0] == 2 else matrix
-            if _sane(full, b):
-                models.append((name, full))
-    counted = [(name, matrix, _inliers(matrix, source, target)) for name, matrix in models]
-    if not counted:
-        return None
-    most = max(_distinct(target[hit]) for _, _, hit in counted)
-    if most < MIN_INLIERS:
-        return None
-    name, matrix, hit = min(counted, key=lambda row: _gric(row[0], row[1], source, target))
-    if _distinct(target[hit]) < MIN_INLIERS:
-        return None
-    whole = matrix @ flip
-    return Alignment(whole, name, mirrored, "keypoints", _distinct(target[hit]), 0.0, points[hit])
+            yield name, np.vstack([matrix, [0, 0, 1]])
 
 
 _PARAMETERS = {"similarity": 4, "affine": 6, "homography": 8}
 
 
-def _gric(name: str, matrix: Matrix, source: Matrix, target: Matrix) -> float:
+def _gric(name: str, matrix: Matrix, source: Matrix, target: Matrix, spread: float) -> float:
     """Geometric robust information criterion (P. Torr, Phil. Trans. R. Soc. A 356, 1998): the smaller, the better.
 
     Counting inliers alone takes an affine map for a plane seen in perspective: it stays within the tolerance of the
@@ -144,12 +219,42 @@ def _gric(name: str, matrix: Matrix, source: Matrix, target: Matrix) -> float:
     four dimensions, a map between planes leaves two of them free; an outlier counts as the two that it misses.
     """
     error = np.hypot(*(project(matrix, source) - target).T)
-    misfit = np.minimum((error / SPREAD) ** 2, 2 * _LAMBDA)
+    misfit = np.minimum((error / spread) ** 2, 2 * _LAMBDA)
     return float(misfit.sum() + _PARAMETERS[name] * np.log(4 * len(source)))
 
 
-def _inliers(matrix: Matrix, source: Matrix, target: Matrix) -> np.ndarray:
-    return np.asarray(np.hypot(*(project(matrix, source) - target).T) <= TOLERANCE)
+def _inliers(matrix: Matrix, source: Matrix, target: Matrix, tolerance: float = TOLERANCE) -> np.ndarray:
+    return np.asarray(np.hypot(*(project(matrix, source) - target).T) <= tolerance)
+
+
+def recounted(a: Prepared, b: Prepared, found: Alignment, matches: Sequence[Matches]) -> Alignment:
+    """The alignment with every keypoint that agrees with it, whoever proposed it, and the spread of learned ones."""
+    points, spread = [found.points[:0]], 0
+    for some in matches:
+        if some.mirrored != found.mirrored or not len(some.points):
+            continue
+        target, source = some.points[:, :2], some.points[:, 2:]
+        near = _inliers(found.matrix, source, target, some.tolerance)
+        points.append(some.points[near])
+        if some.source == "learned" and near.sum() >= MIN_LEARNED:
+            spread = max(spread, _spread(a.plate, b.plate, some.points[near], mirrored=found.mirrored))
+    places = np.concatenate(points)
+    return replace(found, points=places, inliers=_distinct(places[:, :2]), spread=spread)
+
+
+def _spread(a: Plate, b: Plate, points: Matrix, *, mirrored: bool) -> int:
+    """Cells that hold a match of one plane seen to 3 pixels, of that picture with fewer."""
+    scales = 512 / max(a.size), 512 / max(b.size)
+    target, source = np.ascontiguousarray(points[:, :2] * scales[0]), np.ascontiguousarray(points[:, 2:] * scales[1])
+    # The search for a plane takes orientation to be kept.
+    turned = source * [-1.0, 1.0] if mirrored else source
+    plane, hit = cv2.findHomography(
+        turned, target, cv2.USAC_MAGSAC, SPREAD_TOLERANCE, maxIters=5000, confidence=0.9999
+    )  # fmt: skip
+    if plane is None:
+        return 0
+    kept = hit.ravel() > 0
+    return min(len(set(map(tuple, (p[kept] // CELL).astype(int).tolist()))) for p in (target, source))
 
 
 def _distinct(points: Matrix) -> int:
@@ -258,54 +363,101 @@ def _plain(matrix: Matrix, model: str, mirrored: bool, proposed: str) -> Alignme
     return Alignment(matrix, model, mirrored, proposed, 0, 0.0, np.zeros((0, 4)))
 
 
-def _judge(a: Plate, b: Plate, proposal: Alignment, side: int = _JUDGE_SIDE) -> Alignment:
-    over = lay(a, b, proposal.matrix, side)
+def _ranked(a: Prepared, b: Prepared, proposals: Sequence[Alignment]) -> list[Alignment]:
+    """Proposals that lay anything over anything, the best first; of two that are alike, the one with more places."""
+    kept: list[tuple[Matrix, Alignment]] = []
+    height, width = b.plate.size
+    corners = Box(0, 0, width, height).corners()
+    near = _ALIKE * max(a.plate.size)
+    for proposal in sorted(proposals, key=lambda p: -p.inliers):
+        at = project(proposal.matrix, corners)
+        if all(np.hypot(*(at - other).T).max() > near for other, _ in kept):
+            kept.append((at, proposal))
+    judged = [p if p.score else _weighed(a, b, p) for _, p in kept]
+    return sorted((p for p in judged if p.score > 0), key=lambda p: -p.score)
+
+
+def weigh(a: Prepared, b: Prepared, matrix: Matrix, side: int) -> Weighed | None:
+    """The overlap under one matrix (plate of b -> plate of a), judged at a long side of `side` pixels."""
+    small = side <= _POLISH_SIDES[0]
+    to_a, to_b = _to_small(a), _to_small(b)
+    brought = to_a @ matrix @ np.linalg.inv(to_b)
+    over = lay(a.small, b.small, brought, side) if small else lay(a.plate, b.plate, matrix, side)
     if over is None or min(over.area_a, over.area_b) < _LEAST_OVERLAP:
-        return replace(proposal, score=-1.0)
-    return replace(proposal, score=_score(over))
+        return None
+    to_canvas = over.to_canvas if small else over.to_canvas @ np.linalg.inv(to_a)
+    covered_a = _share(a.shown, to_canvas, over)
+    covered_b = _share(b.shown, to_canvas @ brought, over)
+    return Weighed(over, judge.judge(over, min(side, judge.SIDE)), covered_a, covered_b)
 
 
-def _score(over: Overlay) -> float:
-    x, y, _ = tones(over)
-    agreement = measure(x, y, over.mask, interval=False, sides=_JUDGED).mean(*_JUDGED)
-    return agreement * max(over.area_a, over.area_b) ** 0.25
+def _to_small(work: Prepared) -> Matrix:
+    """Plate -> small plate."""
+    (height, width), (rows, columns) = work.plate.size, work.small.size
+    x, y = columns / width, rows / height
+    return np.array([[x, 0, 0.5 * x - 0.5], [0, y, 0.5 * y - 0.5], [0, 0, 1]])
 
 
-def polish(a: Plate, b: Plate, proposal: Alignment) -> Alignment:
+def _share(shown: Array, to_canvas: Matrix, over: Overlay) -> float:
+    """Share of what a picture shows that lies in the overlap."""
+    total = float(shown.sum())
+    if total <= 0:
+        return 0.0
+    size = (shown.shape[1], shown.shape[0])
+    # The mask is brought to the picture, not the picture to the canvas: its pixels all count alike.
+    inside = cv2.warpPerspective(over.mask.astype(np.float32), np.linalg.inv(to_canvas), size, flags=cv2.INTER_LINEAR)
+    return min(1.0, float((inside * shown).sum()) / total)
+
+
+def _weighed(a: Prepared, b: Prepared, proposal: Alignment, side: int = judge.QUICK) -> Alignment:
+    found = weigh(a, b, proposal.matrix, side)
+    return replace(proposal, score=-1.0 if found is None else found.score)
+
+
+def polish(a: Prepared, b: Prepared, proposal: Alignment) -> Alignment:
     """Moved by a fraction of a pixel or a few to the best correlation; kept only where that agrees better."""
-    best = _judge(a, b, _same_frame(a, b, proposal))
-    if best.score <= _HOPELESS:
+    best = _weighed(a, b, _same_frame(a.plate, b.plate, proposal))
+    if best.score <= _HOPELESS or best.score >= _PERFECT:
         return best
     best = _polished(a, b, best, _POLISH_SIDES[0], _POLISH_STEPS[0])
-    if best.score <= _POLISH_FINE:
+    if best.score <= _POLISH_FINE or best.score >= _PERFECT:
         return best
-    return _polished(a, b, _same_frame(a, b, best), _POLISH_SIDES[1], _POLISH_STEPS[1])
+    return _polished(a, b, _same_frame(a.plate, b.plate, best), _POLISH_SIDES[1], _POLISH_STEPS[1])
 
 
-def _polished(a: Plate, b: Plate, proposal: Alignment, side: int, steps: int) -> Alignment:
-    before = _judge(a, b, proposal, side)
-    over = lay(a, b, proposal.matrix, side)
-    if over is None or before.score <= 0:
-        return before
-    x, y, _ = tones(over)
+def _polished(a: Prepared, b: Prepared, proposal: Alignment, side: int, steps: int) -> Alignment:
+    found = weigh(a, b, proposal.matrix, side)
+    if found is None:
+        return replace(proposal, score=-1.0)
+    before = replace(proposal, score=found.score)
+    over = found.over
+    x, y = _tone_planes(over, found.judged)
     criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, steps, 1e-5)
     homography = proposal.model == "homography"
     start = np.eye(3, dtype=np.float32) if homography else np.eye(2, 3, dtype=np.float32)
     motion = cv2.MOTION_HOMOGRAPHY if homography else cv2.MOTION_AFFINE
     try:
-        _, found = cv2.findTransformECC(x, y, start, motion, criteria, over.mask.astype(np.uint8), 5)
+        _, moved = cv2.findTransformECC(x, y, start, motion, criteria, over.mask.astype(np.uint8), 5)
     except cv2.error:  # it does not converge where there is nothing to correlate
         return before
-    step = np.vstack([found, [0, 0, 1]]).astype(np.float64) if found.shape[0] == 2 else found.astype(np.float64)
+    step = np.vstack([moved, [0, 0, 1]]).astype(np.float64) if moved.shape[0] == 2 else moved.astype(np.float64)
     corners = Box(0, 0, x.shape[1], x.shape[0]).corners()
     if np.hypot(*(project(step, corners) - corners).T).max() > _MAX_POLISH * max(x.shape):
         return before
     # The step maps canvas a to canvas b; b has to be moved back by it.
-    moved = np.linalg.inv(over.to_canvas) @ np.linalg.inv(step) @ over.to_canvas @ proposal.matrix
-    after = _judge(a, b, replace(proposal, matrix=moved), side)
+    to_canvas = over.to_canvas @ (_to_small(a) if side <= _POLISH_SIDES[0] else np.eye(3))
+    matrix = np.linalg.inv(to_canvas) @ np.linalg.inv(step) @ to_canvas @ proposal.matrix
+    after = _weighed(a, b, replace(proposal, matrix=matrix), side)
     if after.score <= before.score + _POLISH_GAIN:
         return before
     return replace(after, model="similarity" if after.model == "identity" else after.model)
+
+
+def _tone_planes(over: Overlay, judged: Judged) -> tuple[Array, Array]:
+    """One plane of each picture, the colours of the second told as those of the first."""
+    x, y = (np.asarray(p, np.float32) / np.float32(255) for p in (over.a, over.b))
+    first, told, _, _ = judged.colours.planes(x, y)
+    return np.ascontiguousarray(first.mean(2)), np.ascontiguousarray(told.mean(2))
 
 
 def _same_frame(a: Plate, b: Plate, proposal: Alignment) -> Alignment:
@@ -318,31 +470,27 @@ def _same_frame(a: Plate, b: Plate, proposal: Alignment) -> Alignment:
     return proposal
 
 
-def _further(a: Plate, b: Plate, ka: Keypoints, kb: Keypoints, first: Alignment) -> Iterator[Alignment]:
+def _further(a: Prepared, b: Prepared, first: Alignment) -> Iterator[Alignment]:
     """Parts of a collage: what the alignments so far do not explain, matched again."""
     taken = [first]
-    free_a = ~_covered(a, b, first, ka.points)
-    free_b = np.ones(len(kb.points), bool)
+    ka, kb = a.keypoints, b.keypoints
+    free = ~_covered(b.plate, first, ka.points)
     for _ in range(REGIONS - 1):
-        rest_a = Keypoints(ka.points[free_a], ka.vectors[free_a])
-        rest_b = Keypoints(kb.points[free_b], kb.vectors[free_b])
-        found = [p for p in _from_keypoints(a, b, rest_a, rest_b) if p.inliers >= 2 * MIN_INLIERS]
+        matches = list(_by_keypoints(Keypoints(ka.points[free], ka.vectors[free]), kb))
+        found = [f for m in matches for f in _fitted(a.plate, b.plate, m) if f.inliers >= 2 * MIN_INLIERS]
         found = [p for p in (polish(a, b, p) for p in found) if p.score > 0]
         if not found:
             return
         best = max(found, key=lambda p: (p.inliers, p.score))
-        if any(
-            np.hypot(*(project(best.matrix, best.points[:, 2:]) - project(t.matrix, best.points[:, 2:])).T).mean()
-            <= 3 * TOLERANCE
-            for t in taken
-        ):
+        if any(np.hypot(*(project(best.matrix, best.points[:, 2:]) - project(t.matrix, best.points[:, 2:])).T).mean()
+               <= 3 * TOLERANCE for t in taken):  # fmt: skip
             return
         taken.append(best)
         yield best
-        free_a = free_a & ~_covered(a, b, best, ka.points)
+        free = free & ~_covered(b.plate, best, ka.points)
 
 
-def _covered(a: Plate, b: Plate, found: Alignment, points: Matrix) -> np.ndarray:
+def _covered(b: Plate, found: Alignment, points: Matrix) -> np.ndarray:
     """Which points of plate a lie under picture b as laid over it."""
     if not len(points):
         return np.zeros(0, bool)

@@ -15,7 +15,9 @@ from forensics.overlay.overlay import project
 from forensics.overlay.plates import Matrix
 from forensics.verbal import TONES_UNCHANGED
 
-VERSION = "alteration/1"
+VERSION = "alteration/2"
+MOSTLY = 0.80
+"""Share of what one of the two shows that has to agree, so that the one is a copy of the other or of a part of it."""
 MOVED = 0.02
 """Distance from the corner of the work to that of the disputed image, as a share of its side, up to which the two cover
 the same ground. Set by judgement: below it lies what scaling and rounding to pixels do."""
@@ -33,7 +35,7 @@ def altered(found: Pairing, disputed: tuple[int, int], work: tuple[int, int]) ->
         work: the same of the work.
     """
     parts = [p for p in found.parts if outcome.in_detail(p)]
-    if not parts or max(sum(p.share_a for p in parts), sum(p.share_b for p in parts)) < outcome.BOUNDS.whole:
+    if not parts or max(sum(p.share_a for p in parts), sum(p.share_b for p in parts)) < MOSTLY:
         return None
     words = list(_shape(parts[0], disputed, work))
     tones = found.tones.words if found.tones else ()

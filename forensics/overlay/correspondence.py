@@ -13,32 +13,35 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from forensics.overlay import layout, pdq, photometric, thumbnail_level
-from forensics.overlay.align import Alignment, align
-from forensics.overlay.keypoints import Keypoints, detect
+from forensics.overlay import judge, layout, pdq, photometric, thumbnail_level
+from forensics.overlay.align import Alignment, align, weigh
+from forensics.overlay.judge import Judged, Moved
 from forensics.overlay.overlay import Overlay, lay, overlap, project, tones
-from forensics.overlay.plates import Array, Bytes, Matrix, Plate, plate, without
+from forensics.overlay.plates import Array, Matrix, Plate
+from forensics.overlay.prepared import Prepared as Prepared
+from forensics.overlay.prepared import prepare as prepare
+from forensics.overlay.prepared import without_part as without_part
 from forensics.overlay.regions import AGREE, Cells, cells
 
-VERSION = "correspondence/2"
+VERSION = "correspondence/3"
 LEVEL_AGREES = 0.85
 """Correlation at or above which a band of an overlap agrees: the level of detail that is said of a pair. Found by
-`python -m tests.studies.comparison_study` on its calibration half, where no unrelated pair reaches 32 pixels."""
+`python -m tests.studies.overlay_study` on its calibration half, where no unrelated pair reaches 32 pixels."""
 _SHARED = 0.85
-"""Local correlation at or above which a cell of two works counts as shared between them."""
+"""Likeness at or above which a place of two works counts as shared between them."""
 _SHARED_BY = 2
 """Other works that have to share a part before it is called common."""
-_COMMON_GRID = 16
+_COARSE = (16, 24, 32)
+"""Bands that say whether the arrangement is the same."""
+_LEVEL_FROM = 0.05
+"""Share that has to agree before the level of detail is that of what agrees and not of the whole overlap."""
+_COMPARED = 0.04
+"""Share that has to agree before it is worth asking what chance would give."""
+_SPREAD = 8
+"""Spread of learned features from which it is as well."""
+_FOLLOWED = 0.97
+"""Share from which there is no displacement to follow."""
 _RESIDUAL_CELL = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A picture with everything that does not depend on the other one."""
-
-    plate: Plate
-    keypoints: Keypoints
-    fingerprint: pdq.Fingerprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +73,22 @@ class Part:
     """(k, 2): corners of the overlap in the first picture, pixels as received."""
     polygon_b: Matrix
     share_a: float
-    """Share of the first picture's content that corresponds: overlap times agreeing cells."""
+    """Share of what the first picture shows that agrees: of what could."""
     share_b: float
     swapped: bool
     """Whether the canvas lies in the frame of the second picture; then `over.a` is the second picture."""
+    judged: Judged
+    moved: Moved
+    """The same overlap once small smooth displacements are followed."""
+    chance: float
+    """Share that agrees when the two are laid over each other wrongly, at most; 1 where too little agrees to ask."""
+    spread: int
+    """Cells of 64 pixels, pictures at 512, with learned features in one plane, of that picture with fewer."""
+    coarse: float
+    """Mean correlation in the bands of 16, 24 and 32 pixels over the whole overlap."""
+    area_a: float
+    """Share of the area of the first picture's content that agrees, or is plain in both and lies in the overlap."""
+    area_b: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,21 +106,10 @@ class Pairing:
     """Places with structure: keypoints of the two."""
     layout: layout.Layout = layout.NOTHING
     """How alike the two are arranged, whatever could be laid over what."""
-
-
-def prepare(pixels: Bytes, ignored: NDArray[np.bool_] | None = None) -> Prepared:
-    """Everything needed of one (H, W, 3) 8-bit picture."""
-    ready = plate(pixels)
-    if ignored is not None:
-        size = (ready.size[1], ready.size[0])
-        ready = without(ready, cv2.resize(ignored.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0)
-    return Prepared(ready, detect(ready), pdq.fingerprint(pixels))
-
-
-def without_part(work: Prepared, part: NDArray[np.bool_]) -> Prepared:
-    """A prepared picture with a part, on its plate, left out of every comparison."""
-    left = without(work.plate, part)
-    return Prepared(left, detect(left), work.fingerprint)
+    shown: tuple[float, float] = (np.inf, np.inf)
+    """Area of the two with more than plain ground and straight edges (`Prepared.structure`)."""
+    photographic: bool = False
+    """Whether both have as many colours as photographs have."""
 
 
 def pair(first: Prepared, second: Prepared, guide: Prepared | None = None) -> Pairing:
@@ -117,20 +121,19 @@ def pair(first: Prepared, second: Prepared, guide: Prepared | None = None) -> Pa
     """
     swap = _order(first.plate) < _order(second.plate)
     a, b = (second, first) if swap else (first, second)
-    found = align(a.plate, b.plate, a.keypoints, b.keypoints)
-    if guide is not None:
+    if guide is None:
+        found = align(a, b)
+    else:
         x, y = (guide, first) if swap else (first, guide)
-        found = [_outside(f, a.plate, b.plate) for f in align(x.plate, y.plate, x.keypoints, y.keypoints)]
-    parts = [p for p in (_part(a.plate, b.plate, alignment, swap) for alignment in found) if p is not None]
+        found = [_outside(f, a.plate, b.plate) for f in align(x, y)]
+    parts = [p for p in (_part(a, b, alignment, swap) for alignment in found) if p is not None]
     toned = _tones(parts[0]) if parts else None
     return Pairing(
-        tuple(parts),
-        toned,
-        pdq.distance_any_way(first.fingerprint, second.fingerprint),
+        tuple(parts), toned, pdq.distance_any_way(first.fingerprint, second.fingerprint),
         (first.fingerprint.quality, second.fingerprint.quality),
-        (len(first.keypoints.points), len(second.keypoints.points)),
-        layout.compare(a.plate, b.plate),
-    )
+        (len(first.keypoints.points), len(second.keypoints.points)), layout.compare(a.plate, b.plate),
+        (first.structure, second.structure), first.photographic and second.photographic,
+    )  # fmt: skip
 
 
 def _outside(found: Alignment, a: Plate, b: Plate) -> Alignment:
@@ -138,10 +141,8 @@ def _outside(found: Alignment, a: Plate, b: Plate) -> Alignment:
     kept = np.ones(len(found.points), bool)
     for plate_, columns in ((a, (0, 1)), (b, (2, 3))):
         if plate_.ignored is not None and len(kept):
-            x, y = (
-                np.clip(np.rint(found.points[:, c]).astype(int), 0, n - 1)
-                for c, n in zip(columns, plate_.size[::-1], strict=True)
-            )
+            x, y = (np.clip(np.rint(found.points[:, c]).astype(int), 0, n - 1) for c, n in
+                    zip(columns, plate_.size[::-1], strict=True))  # fmt: skip
             kept &= ~plate_.ignored[y, x]
     return replace(found, inliers=int(kept.sum()), points=found.points[kept])
 
@@ -150,54 +151,66 @@ def _order(p: Plate) -> tuple[int, str]:
     return p.native[0] * p.native[1], p.digest
 
 
-def _part(a: Plate, b: Plate, found: Alignment, swapped: bool) -> Part | None:
-    over = lay(a, b, found.matrix)
-    covered = overlap(a, b, found.matrix)
-    if over is None or covered is None:
+def _part(a: Prepared, b: Prepared, found: Alignment, swapped: bool) -> Part | None:
+    weighed = weigh(a, b, found.matrix, judge.SIDE)
+    over = lay(a.plate, b.plate, found.matrix)
+    covered = overlap(a.plate, b.plate, found.matrix)
+    if weighed is None or over is None or covered is None:
         return None
     x, y, luminance = tones(over)
-    detail = thumbnail_level.measure(x, y, over.mask, agrees=LEVEL_AGREES)
-    grid = cells(x, y, over.mask)
+    judged = weighed.judged
+    detail = _level(x, y, over, judged)
+    coarse = thumbnail_level.measure(x, y, over.mask, interval=False, sides=_COARSE).mean(*_COARSE)
+    grid = cells(judged)
     residual_canvas = _residual(x, y, over.mask, grid)
     scale = np.hypot(*over.to_canvas[:2, 0])
     polygon_a = covered[0]
     polygon_b = project(np.asarray(np.linalg.inv(found.matrix), np.float64), polygon_a)
-    to_first, to_second = _received(a.scale), _received(b.scale)
+    to_first, to_second = _received(a.plate.scale), _received(b.plate.scale)
     matrix = to_first @ found.matrix @ np.linalg.inv(to_second)
     points = np.concatenate([project(to_first, found.points[:, :2]), project(to_second, found.points[:, 2:])], 1)
     polygon_a, polygon_b = project(to_first, polygon_a), project(to_second, polygon_b)
-    share_a, share_b = over.area_a * grid.share, over.area_b * grid.share
-    residual = residual_canvas / scale / a.scale
+    shares = judged.share * weighed.covers_a, judged.share * weighed.covers_b
+    same = judge.area(over, judged)
+    areas = same * over.area_a, same * over.area_b
+    residual = residual_canvas / scale / a.plate.scale
     from_first = over.to_canvas @ np.linalg.inv(to_first)
     if swapped:
         from_first = from_first @ matrix
         matrix, points = np.linalg.inv(matrix), points[:, [2, 3, 0, 1]]
         matrix /= matrix[2, 2]
-        polygon_a, polygon_b, share_a, share_b = polygon_b, polygon_a, share_b, share_a
+        polygon_a, polygon_b = polygon_b, polygon_a
+        shares, areas = shares[::-1], areas[::-1]
         residual *= float(np.sqrt(abs(np.linalg.det(matrix[:2, :2]))))
     return Part(
-        matrix,
-        found.model,
-        found.mirrored,
-        luminance < -0.3,
-        found.proposed,
-        found.inliers,
-        points,
-        found.score,
-        over,
-        x,
-        y,
-        detail,
-        grid,
-        float(residual),
-        residual_canvas,
-        from_first,
-        polygon_a,
-        polygon_b,
-        share_a,
-        share_b,
-        swapped,
-    )
+        matrix, found.model, found.mirrored, luminance < -0.3, found.proposed, found.inliers, points, found.score, over,
+        x, y, detail, grid, float(residual), residual_canvas, from_first, polygon_a, polygon_b, shares[0], shares[1],
+        swapped, judged, _moved(weighed.over, judged), _chance(over, judged, found.spread),
+        found.spread, coarse, areas[0], areas[1],
+    )  # fmt: skip
+
+
+def _level(x: Array, y: Array, over: Overlay, judged: Judged) -> thumbnail_level.Detail:
+    """The level of detail of what agrees; of the whole overlap where next to nothing does.
+
+    No side is measured that the smaller of the two pictures, as received, has not got: finer detail than its own
+    cannot be compared.
+    """
+    mask = over.mask
+    if judged.share >= _LEVEL_FROM:
+        size = (mask.shape[1], mask.shape[0])
+        same = (judged.agreeing | ~judged.informative) & judged.mask
+        mask = mask & (cv2.resize(same.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0)
+    sides = tuple(n for n in thumbnail_level.STEPS if n <= max(over.native, thumbnail_level.FIRST))
+    return thumbnail_level.measure(x, y, mask, agrees=LEVEL_AGREES, sides=sides)
+
+
+def _chance(over: Overlay, judged: Judged, spread: int) -> float:
+    return judge.chance(over, judged) if judged.share >= _COMPARED or spread >= _SPREAD else 1.0
+
+
+def _moved(over: Overlay, judged: Judged) -> Moved:
+    return Moved(judged, 0.0, 0.0) if judged.share >= _FOLLOWED else judge.follow(over, judged)
 
 
 def _received(scale: float) -> Matrix:
@@ -252,17 +265,17 @@ def held_by_several(work: Prepared, parts: Sequence[NDArray[np.bool_] | None]) -
 
 def shared(work: Prepared, other: Prepared) -> NDArray[np.bool_] | None:
     """Parts of a work, on its plate, that another has at corresponding places; none where it has none."""
-    found = align(work.plate, other.plate, work.keypoints, other.keypoints)
+    found = align(work, other)
     over = lay(work.plate, other.plate, found[0].matrix) if found else None
     if over is None:
         return None
-    x, y, _ = tones(over)
-    grid = cells(x, y, over.mask, _COMMON_GRID)
-    agreeing = ((grid.correlation >= _SHARED) & (grid.state == AGREE)).astype(np.uint8)
-    if agreeing.sum() < 4:
+    judged = judge.judge(over)
+    agreeing = (judged.agreeing & (judged.likeness >= _SHARED)).astype(np.uint8)
+    unit = max(agreeing.shape) // 16
+    if agreeing.sum() < 4 * unit**2:
         return None
-    # The neighbourhood of a shared cell belongs to it: an ornament reaches over the border of its cell.
-    agreeing = cv2.dilate(agreeing, np.ones((3, 3), np.uint8))
+    # The neighbourhood of a shared place belongs to it: an ornament reaches beyond what is compared of it.
+    agreeing = cv2.dilate(agreeing, np.ones((2 * unit + 1, 2 * unit + 1), np.uint8))
     height, width = over.mask.shape
     canvas = cv2.resize(agreeing, (width, height), interpolation=cv2.INTER_NEAREST)
     size = (work.plate.size[1], work.plate.size[0])

@@ -1,7 +1,9 @@
 """From measurements of a pair to one of seven words, by fixed bounds; nothing about style or subject can raise it.
 
-The bounds are those that `python -m tests.studies.comparison_study` finds on the calibration half of the works,
-by the rules stated there; the words are tested on the other half, which shares no family of works with it.
+The bounds are those that `python -m tests.studies.overlay_study` finds on the calibration half of its pictures, by the
+rules stated there; the words are tested on the other half, which shares no picture with it. What could agree is the
+measure: shares are of what the two pictures show, and how large a share means something is told by the same two
+pictures laid over each other wrongly.
 """
 
 from __future__ import annotations
@@ -11,23 +13,40 @@ from dataclasses import dataclass
 
 from forensics.case import Outcome
 from forensics.overlay import thumbnail_level
-from forensics.overlay.correspondence import Pairing, Part
+from forensics.overlay.correspondence import LEVEL_AGREES, Pairing, Part
 
-VERSION = "outcome/3"
+VERSION = "outcome/4"
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """The thresholds, part of the protocol."""
 
+    agreement: float = 0.18
+    """Share of what could agree in the overlap that has to agree before anything corresponds."""
+    beyond: float = 2.0
+    """Times the share that the pair laid wrongly reaches, which it has to exceed as well."""
+    extent: float = 0.10
+    """Share of what one of the two pictures shows that has to agree, so that no sliver is a part."""
+    evidence: float = 2.0
+    """Agreeing area with more than straight edges, in squares of a sixteenth of the long side of the overlap."""
     level: int = thumbnail_level.FIRST
-    """Smallest level of detail, in pixels, that counts as agreement in detail."""
-    whole: float = 0.80
-    """Share of both pictures' contents that has to correspond before the word is "reproduces"."""
-    cells: int = 16
-    """Agreeing cells, at least, without which agreement could be that of one simple shape."""
-    places: int = 30
-    """Keypoints in one geometric relation that, with agreeing cells, show a part although the whole overlap differs."""
+    """Smallest level of detail, in pixels, of what agrees: lines of different texts are stripes at a coarser one."""
+    fine: int = 96
+    """Level of detail from which agreement counts although the pair laid wrongly gives as much; 0 for never."""
+    same: float = 0.70
+    """Share that agrees by chance beyond which only that level counts: pages of text, woven patterns."""
+    repeats: float = 0.50
+    """Share that agrees by chance up to which learned features count: pages and patterns match themselves anywhere."""
+    whole: float = 0.90
+    """Share of what both pictures show that has to agree before the word is "reproduces"."""
+    gap: float = 0.03
+    """Largest part that differs in one piece, of what could agree, up to which it is."""
+    spread: int = 12
+    """Cells with learned features in one plane, of that picture with fewer, that show a part although its tones
+    differ."""
+    moved: float = 0.14
+    """Share that agrees once small smooth displacements are followed, from which the arrangement is the same."""
     arrangement: float = 0.45
     """Mean correlation in the bands of 16, 24 and 32 pixels at or above which the arrangement is the same."""
     arrangement_share: float = 0.60
@@ -37,11 +56,9 @@ class Bounds:
     layout_structure: int = 100
     """Keypoints that both pictures need for that: edges of one simple shape lie where those of its like lie. Set by
     judgement: drawn discs, rings, squares, triangles, crosses and stripes have at most 84."""
-    quality: int = 20
-    """PDQ quality below which a picture is too plain to compare. Set by judgement, not calibrated: the works are not
-    plain."""
-    structure: int = 12
-    """Keypoints below which it is too plain, if its quality is low as well. Set by judgement likewise."""
+    shown: float = 5.5
+    """Area with more than plain ground and straight edges, in squares of a sixteenth of the long side, below which a
+    picture is too plain to compare: one simple shape lies over another of its kind."""
 
 
 BOUNDS = Bounds()
@@ -51,14 +68,22 @@ BOUNDS = Bounds()
 class Seen:
     """What the word needs to know of one part."""
 
+    agreement: float
+    """Share of what could agree in the overlap that does."""
+    chance: float
+    """The same for the pair laid wrongly, at most."""
+    evidence: float
     level: int
-    cells: int
-    """Agreeing cells."""
-    places: int
-    """Keypoints in one geometric relation."""
+    """Pixels of the largest thumbnail up to which what agrees agrees; 0 where 32 pixels do not, and the largest side of
+    all where neither picture has finer detail that would not."""
     share_a: float
-    """Share of the first picture's content that corresponds."""
+    """Share of what the first picture shows that agrees."""
     share_b: float
+    gap: float
+    """Largest part in one piece that could agree and does not, among what could."""
+    spread: int
+    moved: float
+    """Share that agrees once displacements are followed."""
     covered: float
     """Share of the content that lies in the overlap, of that picture which has less in it."""
     coarse: float
@@ -67,38 +92,54 @@ class Seen:
 
 def seen(part: Part) -> Seen:
     """The part as the word sees it."""
+    judged = part.judged
+    level = thumbnail_level.STEPS[-1] if part.detail.exhausted(LEVEL_AGREES) else part.detail.level
     return Seen(
-        part.detail.level,
-        part.cells.agreeing,
-        part.inliers,
-        part.share_a,
-        part.share_b,
-        min(part.over.area_a, part.over.area_b),
-        part.detail.mean(16, 24, 32),
-    )
+        judged.share, part.chance, judged.evidence, level, part.share_a, part.share_b, judged.gap,
+        part.spread, part.moved.judged.share, min(part.over.area_a, part.over.area_b), part.coarse,
+    )  # fmt: skip
 
 
-def plain(quality: tuple[int, int], structure: tuple[int, int], bounds: Bounds = BOUNDS) -> bool:
+def plain(shown: tuple[float, float], bounds: Bounds = BOUNDS) -> bool:
     """Whether either picture shows too little to be compared.
 
     Args:
-        quality: PDQ quality of the two.
-        structure: keypoints of the two.
+        shown: area with more than plain ground and straight edges, of the two.
     """
-    rows = zip(quality, structure, strict=True)
-    return any(q < bounds.quality and places < bounds.structure for q, places in rows)
+    return min(shown) < bounds.shown
 
 
 def in_detail(part: Part, bounds: Bounds = BOUNDS) -> bool:
-    """Whether a part agrees in detail: over its whole overlap, or in many cells tied together by keypoints."""
+    """Whether a part corresponds: place by place, or by learned features that lie in one plane over many cells."""
     return detailed(seen(part), bounds)
 
 
 def detailed(part: Seen, bounds: Bounds = BOUNDS) -> bool:
     """`in_detail`, of what was seen."""
-    if part.cells < bounds.cells:
-        return False
-    return part.level >= bounds.level or part.places >= bounds.places
+    return by_places(part, bounds) or by_features(part, bounds)
+
+
+def by_features(part: Seen, bounds: Bounds = BOUNDS) -> bool:
+    """Whether learned features lie in one plane over many cells, and the pictures do not repeat themselves anyway."""
+    return part.spread >= bounds.spread and part.chance <= bounds.repeats
+
+
+def by_places(part: Seen, bounds: Bounds = BOUNDS) -> bool:
+    """Whether it corresponds place by place, beyond what the pair laid wrongly gives."""
+    return (
+        part.agreement >= max(bounds.agreement, _needed(part, bounds))
+        and max(part.share_a, part.share_b) >= bounds.extent
+        and part.evidence >= bounds.evidence
+        and part.level >= (bounds.level if part.chance <= bounds.same else bounds.fine)
+    )
+
+
+def _needed(part: Seen, bounds: Bounds) -> float:
+    """The share that has to agree for the pair's own chance."""
+    if 0 < bounds.fine <= part.level:  # what repeats itself coarsely does not do so in fine detail
+        return part.chance
+    # Where chance gives much, it is what differs that has to be as much rarer.
+    return min(bounds.beyond * part.chance, 1 - (1 - part.chance) / bounds.beyond)
 
 
 def decide(pairing: Pairing, *, subject: bool = False, style: bool = False, bounds: Bounds = BOUNDS) -> Outcome:
@@ -108,25 +149,18 @@ def decide(pairing: Pairing, *, subject: bool = False, style: bool = False, boun
         subject: whether an embedding places the two nearer than unrelated works; names what is left, never more.
         style: whether the style measure does so; likewise.
     """
-    if plain(pairing.quality, pairing.structure, bounds):
+    if plain(pairing.shown, bounds):
         return Outcome.INSUFFICIENT
     return word(
-        [seen(p) for p in pairing.parts],
-        subject=subject,
-        style=style,
-        bounds=bounds,
+        [seen(p) for p in pairing.parts], subject=subject, style=style, bounds=bounds,
         arranged=arranged(pairing.layout.value, pairing.structure, bounds),
-    )
+    )  # fmt: skip
 
 
 def word(
-    parts: Sequence[Seen],
-    *,
-    arranged: bool = False,
-    subject: bool = False,
-    style: bool = False,
+    parts: Sequence[Seen], *, arranged: bool = False, subject: bool = False, style: bool = False,
     bounds: Bounds = BOUNDS,
-) -> Outcome:
+) -> Outcome:  # fmt: skip
     """The word for two pictures that are not too plain.
 
     Args:
@@ -138,7 +172,8 @@ def word(
     found = [p for p in parts if detailed(p, bounds)]
     if found:
         whole = min(sum(p.share_a for p in found), sum(p.share_b for p in found))
-        return Outcome.REPRODUCES if whole >= bounds.whole else Outcome.PARTLY
+        closed = all(p.gap <= bounds.gap for p in found)
+        return Outcome.REPRODUCES if whole >= bounds.whole and closed else Outcome.PARTLY
     if arranged or (parts and same_arrangement(parts[0], bounds)):
         return Outcome.ARRANGEMENT
     if subject:
@@ -147,8 +182,12 @@ def word(
 
 
 def same_arrangement(part: Seen, bounds: Bounds = BOUNDS) -> bool:
-    """Whether the coarse tones of what is laid over each other agree although the detail does not."""
-    return part.coarse >= bounds.arrangement and part.covered >= bounds.arrangement_share
+    """Whether most of both lies in the overlap and its coarse tones agree, or its detail once it is moved a little."""
+    if part.covered < bounds.arrangement_share:
+        return False
+    return part.coarse >= bounds.arrangement or (
+        part.moved >= max(bounds.moved, bounds.beyond * min(part.chance, 0.5)) and part.evidence > 0
+    )
 
 
 def arranged(layout: float, structure: tuple[int, int], bounds: Bounds = BOUNDS) -> bool:

@@ -18,8 +18,7 @@ CANVAS = 256
 FINE_CANVAS = 512
 """Long side of the canvas where both pictures have more than 256 pixels across the overlap."""
 TRIM = 0.04
-"""Share of the long side left out along an edge of the picture that has no plain margin: shared thin frames make
-unrelated pictures agree in detail."""
+"""Share of the long side of the content left out along its edges: shared thin frames make unrelated pictures agree."""
 _SAMPLES = 24
 """Tone fits use the canvas reduced to this many pixels a side at least."""
 
@@ -45,16 +44,13 @@ class Overlay:
 
 
 def inner(plate: Plate) -> Box:
-    """The content of a plate without a thin rim along those edges where the picture has no plain margin."""
-    height, width = plate.size
-    rim = round(TRIM * max(height, width))
+    """The content of a plate without a thin rim, whether or not the picture has a plain margin around it.
+
+    A margin that one of two pictures has must not decide how much of the picture inside is looked at.
+    """
     c = plate.content
-    box = Box(
-        max(c.left, rim) if c.left == 0 else c.left,
-        max(c.top, rim) if c.top == 0 else c.top,
-        width - rim if c.right == width else c.right,
-        height - rim if c.bottom == height else c.bottom,
-    )
+    rim = round(TRIM * max(c.width, c.height))
+    box = Box(c.left + rim, c.top + rim, c.right - rim, c.bottom - rim)
     return box if box.width > 8 and box.height > 8 else c
 
 

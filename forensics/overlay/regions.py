@@ -1,7 +1,7 @@
-"""Where two aligned pictures agree: the overlap cut into cells, each said to agree, to differ or to be too plain.
+"""Where two aligned pictures agree: the judged overlap in cells, each said to agree, to differ or to be too plain.
 
-A cell compares the detail between 8 and 64 pixels of the overlap, so that neither a shared tone nor the finest grain
-decides. Cells too plain in both pictures say nothing and are not counted on either side.
+The judge decides place by place; a cell says what most of its places are, so that it can be numbered and drawn.
+Cells that show little in both pictures say nothing and are not counted on either side.
 """
 
 from __future__ import annotations
@@ -12,18 +12,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from forensics.overlay.judge import Judged
 from forensics.overlay.plates import Array
 
 GRID = 8
 """Cells along the long side of the overlap."""
-AGREES = 0.80
-"""Local correlation at or above which a cell agrees."""
-DIFFERS = 0.50
-"""Local correlation below which a cell differs; between the two it is undecided."""
-PLAIN = 0.02
-"""Root mean square contrast below which a cell is plain."""
-_SIDE = 128
-_COARSE = 8.0
+AGREES = 0.60
+"""Share of the places of a cell that could agree, from which the cell agrees."""
+DIFFERS = 0.25
+"""Share below which it differs; between the two it is undecided."""
+INFORMATIVE = 0.15
+"""Share of its places that has to show something, else a cell is plain."""
 
 AGREE, UNDECIDED, DIFFER, NOTHING, OUTSIDE = 2, 1, 0, -1, -2
 
@@ -35,7 +34,7 @@ class Cells:
     state: NDArray[np.int8]
     """(rows, columns): 2 agrees, 1 undecided, 0 differs, -1 plain in both, -2 outside the overlap."""
     correlation: Array
-    """(rows, columns): local correlation; 0 where plain or outside."""
+    """(rows, columns): mean likeness of the places that could agree, in [-1, 1]; 0 where plain or outside."""
 
     @property
     def informative(self) -> int:
@@ -56,36 +55,18 @@ class Cells:
         return self.agreeing / self.informative if self.informative else 0.0
 
 
-def cells(a: Array, b: Array, mask: NDArray[np.bool_], grid: int = GRID) -> Cells:
-    """Compare two aligned planes (h, w) cell by cell."""
-    height, width = a.shape
-    scale = _SIDE / max(height, width)
-    size = (max(8, round(width * scale)), max(8, round(height * scale)))
-    valid = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.9
-    x, y = (_detail(p, size) for p in (a, b))
-    columns = max(1, round(grid * size[0] / _SIDE))
-    rows = max(1, round(grid * size[1] / _SIDE))
-    state = np.full((rows, columns), OUTSIDE, np.int8)
-    correlation = np.zeros((rows, columns), np.float32)
-    down = np.linspace(0, size[1], rows + 1).astype(int)
-    along = np.linspace(0, size[0], columns + 1).astype(int)
-    for i in range(rows):
-        for j in range(columns):
-            part = np.s_[down[i] : down[i + 1], along[j] : along[j + 1]]
-            inside = valid[part]
-            if inside.mean() < 0.5:
-                continue
-            p, q = x[part][inside].astype(np.float64), y[part][inside].astype(np.float64)
-            sp, sq = p.std(), q.std()
-            if max(sp, sq) < PLAIN:
-                state[i, j] = NOTHING
-                continue
-            r = float(((p - p.mean()) * (q - q.mean())).mean() / (sp * sq)) if min(sp, sq) > PLAIN / 4 else 0.0
-            correlation[i, j] = r
-            state[i, j] = AGREE if r >= AGREES else DIFFER if r < DIFFERS else UNDECIDED
-    return Cells(state, correlation)
-
-
-def _detail(plane: Array, size: tuple[int, int]) -> Array:
-    small = cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.GaussianBlur(small, (0, 0), 1.0) - cv2.GaussianBlur(small, (0, 0), _COARSE), np.float32)
+def cells(judged: Judged, grid: int = GRID) -> Cells:
+    """The judged overlap in cells, `grid` of them along its long side."""
+    height, width = judged.mask.shape
+    rows, columns = (max(1, round(grid * n / max(height, width))) for n in (height, width))
+    inside, could, agreeing, likeness = (
+        cv2.resize(p.astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA)
+        for p in (judged.mask, judged.informative, judged.agreeing, judged.likeness * judged.informative)
+    )
+    some = np.maximum(could, 1e-6)
+    share = agreeing / some
+    state = np.where(share >= AGREES, AGREE, np.where(share < DIFFERS, DIFFER, UNDECIDED)).astype(np.int8)
+    state[could < INFORMATIVE * inside] = NOTHING
+    state[inside < 0.5] = OUTSIDE
+    correlation = np.where(state >= 0, np.clip(likeness / some, -1, 1), 0)
+    return Cells(state, correlation.astype(np.float32))

@@ -55,6 +55,12 @@ class Detail:
         value = self.correlation[self.steps.index(side)]
         return value if value == value else 0.0
 
+    def exhausted(self, agrees: float = AGREES) -> bool:
+        """Whether every side from 32 on that holds anything to compare agrees: nothing finer is left."""
+        rows = zip(self.steps, self.correlation, self.contrast, strict=True)
+        held = [c for s, c, strength in rows if s >= FIRST and c == c and strength >= FAINT]
+        return all(c >= agrees for c in held)
+
     def mean(self, *sides: int) -> float:
         """Mean correlation over some bands, empty ones left out."""
         values = [c for s, c in zip(self.steps, self.correlation, strict=True) if s in sides and c == c]

@@ -9,16 +9,22 @@ from __future__ import annotations
 import io
 import struct
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib import import_module, util
 from pathlib import Path
 
-from PIL import ExifTags, Image, ImageCms, ImageFile, ImageOps, TiffImagePlugin, UnidentifiedImageError
+import numpy as np
+from PIL import Image, ImageFile, TiffImagePlugin, UnidentifiedImageError
 
 from forensics import foreign
 from forensics.case import Fact
 from forensics.errors import ImageError
-from forensics.pictures import metadata
+from forensics.pictures import containers, entries, metadata, wacz
+from forensics.pictures.colours import to_srgb
+from forensics.pictures.containers import Container
+from forensics.pictures.entries import Collected
 from forensics.pictures.metadata import GeneratorMetadata
+from forensics.pictures.metadata.base import whole
 
 MAX_PIXELS = 100_000_000
 """Pictures above this are refused: a 200-byte file can claim to be larger than memory."""
@@ -29,8 +35,44 @@ MIN_SIDE = 16
 _FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "AVIF")
 """MPO, several JPEG pictures in one file, is opened by the JPEG reader."""
 _METADATA_CHARS = 4000
+_MAX_PAGES = 200
 _DECODER_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, RuntimeError, TypeError, LookupError)
 """What Pillow's decoders raise for damaged files, found by feeding them such files."""
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""Orientation by EXIF -> what brings the stored picture upright."""
+_TAILS = (b"", b"\x55" * 96, b"\xaa" * 96, b"\x13\x9c\x6e\xf0\x2b" * 20)
+"""Coded data that are none, put behind the end of a JPEG: where pixels are missing, each gives another picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """A format read by a package that is installed apart."""
+
+    name: str
+    """As a person calls it."""
+    package: str
+    module: str
+    register: str
+    """Function of the module that adds the reader to Pillow; empty where importing it does."""
+    extra: str
+    """Of this program's package."""
+    format: str
+    """Pillow's name."""
+
+
+EXTRAS = (
+    Extra("HEIC", "pillow-heif", "pillow_heif", "register_heif_opener", "heic", "HEIF"),
+    Extra("JPEG XL", "pillow-jxl-plugin", "pillow_jxl", "", "jxl", "JXL"),
+)
+_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs", b"mif1", b"msf1", b"heif"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +110,8 @@ def read(path: Path) -> Decoded:
 def decode(data: bytes, name: str) -> Decoded:
     """Decode an image file completely and safely.
 
+    Damage outside of the pixels is stated in `decoding`; where pixels are missing the file is refused.
+
     Args:
         data: the bytes as received; they are not modified.
         name: what to call the file in messages.
@@ -77,15 +121,20 @@ def decode(data: bytes, name: str) -> Decoded:
     """
     if not data:
         raise ImageError(f"{name} is empty.", hint="Obtain the file again; nothing can be examined.")
+    if wacz.is_capture(data):
+        return _captured(data, name)
+    formats = _formats(data, name)
     # Refused by Pillow's own switch as well: an importing library may have turned it on globally.
     keep_truncated, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own bound is stricter and named
-            return _decode(data, name)
+            warnings.simplefilter("ignore")  # our own bounds are stricter, and what is damaged is stated by us
+            return _decode(data, name, formats)
     except UnidentifiedImageError as exc:
         raise ImageError(
-            f"{name} is not an image in a supported format.", hint=f"Supported: {', '.join(_FORMATS)}."
+            f"{name} is not an image in a supported format.",
+            hint=f"Supported: {', '.join(_FORMATS)}; with extras {', '.join(e.name for e in EXTRAS)} and web captures "
+            "(WACZ).",
         ) from exc
     except Image.DecompressionBombError as exc:
         raise _too_large(name) from exc
@@ -98,6 +147,38 @@ def decode(data: bytes, name: str) -> Decoded:
         ImageFile.LOAD_TRUNCATED_IMAGES = keep_truncated
 
 
+def _captured(data: bytes, name: str) -> Decoded:
+    """The picture of a web capture, with the account of the capture before its own."""
+    capture = wacz.read(data, name)
+    decoded = decode(capture.picture.data, name)
+    return replace(
+        decoded,
+        media_type=wacz.MEDIA_TYPE,
+        decoding=(*capture.steps, *decoded.decoding),
+        provenance=(*capture.facts, *decoded.provenance),
+    )
+
+
+def _formats(data: bytes, name: str) -> tuple[str, ...]:
+    """Formats to try: those read without more, and the one of an extra that the first bytes name."""
+    wanted = None
+    if data[4:8] == b"ftyp" and data[8:12] in _BRANDS and b"avif" not in data[8:64]:
+        wanted = EXTRAS[0]
+    elif data.startswith((b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")):
+        wanted = EXTRAS[1]
+    if wanted is None:
+        return _FORMATS
+    if util.find_spec(wanted.module) is None:
+        raise ImageError(
+            f"{name} is a {wanted.name} picture, which is read by a package that is not installed.",
+            hint=f"Install the extra: pip install 'forensics[{wanted.extra}]' (it brings {wanted.package}).",
+        )
+    module = import_module(wanted.module)
+    if wanted.register:
+        getattr(module, wanted.register)()
+    return (*_FORMATS, wanted.format)
+
+
 def _too_large(name: str) -> ImageError:
     return ImageError(
         f"{name} has more than {MAX_PIXELS // 1_000_000} million pixels and was not decoded.",
@@ -105,136 +186,152 @@ def _too_large(name: str) -> ImageError:
     )
 
 
-def _decode(data: bytes, name: str) -> Decoded:
-    with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-        width, height = image.size
-        if width * height > MAX_PIXELS:
-            raise _too_large(name)
-        if min(width, height) < MIN_SIDE:
-            raise ImageError(
-                f"{name} is {width} × {height} pixels; at least {MIN_SIDE} on the shorter side are needed.",
-                hint="Examine a larger version of the picture.",
-            )
-        media_type = Image.MIME.get(image.format or "", "application/octet-stream")
+def _checked_size(size: tuple[int, int], name: str) -> None:
+    width, height = size
+    if width * height > MAX_PIXELS:
+        raise _too_large(name)
+    if min(width, height) < MIN_SIDE:
+        raise ImageError(
+            f"{name} is {width} × {height} pixels; at least {MIN_SIDE} on the shorter side are needed.",
+            hint="Examine a larger version of the picture.",
+        )
+
+
+def _decode(data: bytes, name: str, formats: tuple[str, ...]) -> Decoded:
+    container = containers.examine(data)
+    with Image.open(io.BytesIO(container.decodable), formats=formats) as image:
+        _checked_size(image.size, name)
         steps: list[str] = []
-        if getattr(image, "n_frames", 1) > 1:
-            steps.append(f"The file holds {getattr(image, 'n_frames', 1)} frames; the first was taken.")
+        _choose_frame(image, name, steps)
+        stored, turned = _stored(image)
+        bits = _sample_bits(image, container)
         image.load()
-        entries = _entries(image)  # after the pixels: text may stand behind them
-        facts, records = _facts(image, entries), metadata.generators(entries, image)
-        stated = metadata.provenance(data, media_type, entries.get("xmp", ""))
-        if _sample_bits(image, data) > 8 and image.mode in ("RGB", "RGBA", "LA"):
-            steps.append(f"Samples of {_sample_bits(image, data)} bits were reduced to 8 bits by the decoder.")
-        picture = _to_srgb(_upright(image, steps), steps)
+        if container.kind == "JPEG":
+            _check_jpeg(image, container, name, steps)
+        collected = entries.collect(image, container)
+        media_type = Image.MIME.get(image.format or "", "application/octet-stream")
+        facts, records = _facts(image, collected), metadata.generators(collected.entries, image, collected.encodings)
+        stated = metadata.provenance(data, media_type, collected.entries.get("xmp", ""))
+        if bits > 8 and image.mode in ("RGB", "RGBA", "LA", "CMYK"):
+            steps.append(f"Samples of {bits} bits were reduced to 8 bits by the decoder.")
+        several = getattr(image, "n_frames", 1) > 1 and container.kind == "JPEG"
+        # The further pictures of a file of several stand behind the first one's end mark, as they should.
+        steps += [step for step in container.steps if not (several and "follow the end mark" in step)]
+        steps += collected.steps
+        upright = _upright(image, collected, turned, steps)
+        picture = to_srgb(upright, container, name, steps)
     generator = tuple(fact for record in records for fact in record.facts)
-    return Decoded(picture, media_type, width, height, tuple(steps), facts, generator, records, stated)
+    return Decoded(picture, media_type, *stored, tuple(steps), facts, generator, records, stated)
 
 
-def _sample_bits(image: Image.Image, data: bytes) -> int:
-    """Bits per colour sample as stored; Pillow opens several kinds of 16-bit file as 8-bit without a word."""
-    if image.format == "PNG":
-        return data[24]  # IHDR is the first chunk by the standard
+def _choose_frame(image: Image.Image, name: str, steps: list[str]) -> None:
+    """The first frame; of pages of several sizes, as scanners and studios write them, the largest."""
+    count = int(getattr(image, "n_frames", 1))
+    if count < 2:
+        return
+    if not isinstance(image, TiffImagePlugin.TiffImageFile):
+        steps.append(f"The file holds {count} frames; the first was taken.")
+        return
+    sizes = []
+    for number in range(min(count, _MAX_PAGES)):
+        image.seek(number)
+        sizes.append(image.size)
+    largest = max(range(len(sizes)), key=lambda n: sizes[n][0] * sizes[n][1])  # the first of those that are equal
+    image.seek(largest)
+    _checked_size(image.size, name)
+    if len(set(sizes)) == 1:
+        steps.append(f"The file holds {count} frames of one size; the first was taken.")
+        return
+    said = ", ".join(f"{n + 1}: {w} × {h}" for n, (w, h) in enumerate(sizes[:12])) + (" …" if count > 12 else "")
+    steps.append(
+        f"The file holds {count} frames of several sizes ({said}); frame {largest + 1}, the largest, was taken."
+    )
+
+
+def _stored(image: Image.Image) -> tuple[tuple[int, int], object]:
+    """((width, height) as stored, orientation that the decoder itself applies and then forgets)"""
     if isinstance(image, TiffImagePlugin.TiffImageFile):
-        return int(max(image.tag_v2.get(258, (8,))))
-    return 8
+        width, height = whole(image.tag_v2.get(256)), whole(image.tag_v2.get(257))
+        return (width or image.width, height or image.height), image.tag_v2.get(274)
+    return image.size, image.info.get("original_orientation")
 
 
-def _upright(image: Image.Image, steps: list[str]) -> Image.Image:
-    orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-    if orientation in (0, 1):
+def _sample_bits(image: Image.Image, container: Container) -> int:
+    """Bits per colour sample as stored; Pillow opens several kinds of 16-bit file as 8-bit without a word."""
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        stated = image.tag_v2.get(258, (8,))
+        return int(max(stated) if isinstance(stated, tuple) else stated)
+    return whole(image.info.get("bit_depth")) or container.bits
+
+
+def _check_jpeg(image: Image.Image, container: Container, name: str, steps: list[str]) -> None:
+    """Refuse a JPEG whose coded data end before the picture does; its decoder fills such a picture up without a word.
+
+    Data that are none are put behind the coded data: where those are whole, the decoder has no use for them, and the
+    picture stays the same. Of files with an end mark only those are tried whose last block looks filled up, and those
+    that refine a picture scan by scan, where a cut leaves no such block.
+    """
+    if not containers.jpeg_scans_complete(container.decodable):
+        raise OSError("scans of the picture are missing")
+    suspect = container.end_missing or _grey_corner(image)
+    tails = _TAILS if suspect else _TAILS[1:2] if container.progressive else ()
+    data = container.decodable
+    end = data.rfind(b"\xff\xd9")
+    seen = {image.tobytes()} if tails else set()
+    for tail in tails:
+        with Image.open(io.BytesIO(data[:end] + tail + b"\xff\xd9"), formats=("JPEG",)) as probe:
+            probe.load()
+            seen.add(probe.tobytes())
+        if len(seen) > 1:
+            raise OSError("the coded data end before the picture does")
+    if container.end_missing:
+        steps.append("The end mark of the file is missing; all rows of the picture are there.")
+
+
+def _grey_corner(image: Image.Image) -> bool:
+    """Whether the last block is the flat grey that the decoder puts where data are missing."""
+    corner = np.asarray(image.crop((image.width - 8, image.height - 8, image.width, image.height)), dtype=np.int64)
+    return bool((np.abs(corner - 128) <= 1).all())
+
+
+def _upright(image: Image.Image, collected: Collected, turned: object, steps: list[str]) -> Image.Image:
+    """The picture upright; which orientation was found and what was done with it is stated."""
+    found = turned if turned is not None else collected.orientation
+    if found is None and collected.exif_damaged:
+        steps.append("No rotation could be read.")
+        return image
+    if found is None or found in (0, 1):
         steps.append("No rotation is recorded in the file.")
         return image
-    steps.append(f"The orientation recorded in the file (EXIF value {orientation}) was applied.")
-    return ImageOps.exif_transpose(image)
+    value = whole(found)
+    if value not in _TURNS:
+        steps.append(
+            f"The orientation recorded in the file (EXIF value {str(found)[:40]}) is none of the eight that exist; "
+            "it was not applied."
+        )
+        return image
+    steps.append(f"The orientation recorded in the file (EXIF value {value}) was applied.")
+    if turned is not None:
+        return image  # by the decoder
+    return image.transpose(_TURNS[value])
 
 
-def _to_srgb(image: Image.Image, steps: list[str]) -> Image.Image:
-    profile = image.info.get("icc_profile")
-    if image.mode in ("I;16", "I;16B", "I;16L", "I", "F"):
-        low, high = image.getextrema()
-        if image.mode == "F":
-            top = 1.0
-        else:
-            top = 65535.0 if image.mode != "I" or float(str(high)) > 255 else 255.0
-        steps.append(f"Sample values from {low} to {high} were scaled to 8 bits with {top:g} as white.")
-        image = image.convert("F").point(lambda v: v * (255.0 / top)).convert("L")
-        profile = None
-    if image.has_transparency_data:
-        steps.append("The file has an alpha channel; the picture was laid on white.")
-        rgba = image.convert("RGBA")
-        ground = Image.new("RGBA", rgba.size, "white")
-        ground.alpha_composite(rgba)
-        image = ground.convert("RGB")
-    if profile and image.mode in ("RGB", "CMYK", "L"):
-        return _apply_profile(image, profile, steps)
-    if image.mode == "CMYK":
-        steps.append("CMYK without a colour profile was converted by the decoder's plain formula.")
-    elif not profile:
-        steps.append("No colour profile is embedded; the values were taken as sRGB.")
-    return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def _apply_profile(image: Image.Image, profile: bytes, steps: list[str]) -> Image.Image:
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        description = (ImageCms.getProfileDescription(source) or "unnamed").strip()
-        converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-    except (ImageCms.PyCMSError, OSError) as exc:
-        steps.append(f"The embedded colour profile could not be applied ({exc}); the values were taken as sRGB.")
-        return image.convert("RGB")
-    steps.append(f"Colours were converted from the embedded profile ({description}) to sRGB.")
-    assert converted is not None  # inPlace was not asked for
-    return converted
-
-
-def _entries(image: Image.Image) -> dict[str, str]:
-    """Every entry of the file as text, complete: PNG text, comments, EXIF tags as `EXIF <name>`."""
-    found: dict[str, str] = {}
-    for key, value in sorted(image.info.items(), key=lambda kv: str(kv[0])):
-        if key in ("icc_profile", "exif", "photoshop"):
-            found[str(key)] = f"{len(value)} bytes"
-        elif isinstance(value, str | int | float | tuple):
-            found[str(key)] = str(value)
-        elif isinstance(value, bytes):
-            found[str(key)] = value.decode("utf-8", "replace")
-    exif = image.getexif()
-    for tags in (exif, exif.get_ifd(ExifTags.IFD.Exif)):
-        for tag, value in sorted(tags.items()):
-            found[f"EXIF {ExifTags.TAGS.get(tag, tag)}"] = _text(value)
-    return found
-
-
-def _facts(image: Image.Image, entries: dict[str, str]) -> tuple[Fact, ...]:
+def _facts(image: Image.Image, collected: Collected) -> tuple[Fact, ...]:
     facts = [Fact("format", str(image.format)), Fact("mode", image.mode)]
-    for key, value in entries.items():
+    for key, value in collected.entries.items():
         if key == "xmp":
             value = f"{len(value)} characters"
         if len(value) > _METADATA_CHARS:
             value = f"{value[:_METADATA_CHARS]} … ({len(value)} characters; the file as received holds all of them)"
         facts.append(Fact(key, value))
+        if said := collected.encodings.get(key):
+            facts.append(Fact(f"{key}: character encoding", said))
     return tuple(facts)
 
 
-def _text(value: object) -> str:
-    if not isinstance(value, bytes):
-        return str(value)
-    if value.startswith(b"UNICODE\0"):
-        return _wide(value[8:])
-    if value.startswith(b"ASCII\0\0\0"):
-        return value[8:].decode("ascii", "replace").strip("\0")
-    if value[:8] == bytes(8):  # the character code may be left undefined
-        return value[8:].decode("utf-8", "replace").strip("\0")
-    return value.decode("latin-1").strip("\0")
-
-
-def _wide(body: bytes) -> str:
-    """UTF-16 whose byte order the standard leaves open: the one that puts more zeros into the upper bytes."""
-    if body[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return body.decode("utf-16", "replace").strip("\0")
-    little = body[1::2].count(0) > body[0::2].count(0)
-    return body.decode("utf-16-le" if little else "utf-16-be", "replace").strip("\0")
-
-
 def prompt_stated(generator: tuple[Fact, ...]) -> str:
-    """The prompt the file states, or an empty string."""
+    """The prompt the file states in a record recognised by several marks, or an empty string.
+
+    It is offered, never taken as the prompt of an examination: whether it is used is for whoever asks.
+    """
     return next((f.value for f in generator if f.name == "prompt"), "")

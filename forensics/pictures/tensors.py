@@ -62,6 +62,16 @@ def fit(batch: Tensor, native_px: int, stride: int) -> tuple[Tensor, Fit]:
     return resize(batch, *fitted), Fit((h, w), fitted)
 
 
+def reduced(batch: Tensor, side: int) -> Tensor:
+    """The batch at no more than side² pixels, aspect kept; what is smaller already is returned unchanged.
+
+    Nothing is ever enlarged: pixels that an enlargement invents would make a picture look simpler than it is.
+    """
+    h, w = batch.shape[-2:]
+    scale = side / (h * w) ** 0.5
+    return batch if scale >= 1 else resize(batch, max(1, round(h * scale)), max(1, round(w * scale)))
+
+
 def unfit(batch: Tensor, step: Fit) -> Tensor:
     """Back to the original size; the detail lost by fitting stays lost."""
     return resize(batch, *step.original)

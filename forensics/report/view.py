@@ -40,7 +40,7 @@ from forensics.report.sections.validation import Validation, validation
 
 HEADER = 60
 """Characters that stand on one line of the running header."""
-DESCRIBED = "correspondence/2, outcome/3"
+DESCRIBED = "correspondence/3, outcome/4"
 """The versions of the comparison whose steps and bounds the method card states; others are named, not described."""
 PICTURED = 2
 """Assessments that repeat the two pictures; with more of them the section would be longer than its words."""

@@ -14,7 +14,6 @@ the disputed image, and lies between the two values it is made of.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import ClassVar
 
 import cv2
@@ -25,20 +24,20 @@ from torch import Tensor
 from forensics.case import Better, Metric
 from forensics.overlay.correspondence import VERSION as PAIRING
 from forensics.overlay.correspondence import Pairing, Part
+from forensics.overlay.judge import VERSION as JUDGE
 from forensics.overlay.outcome import Bounds, detailed, seen
 from forensics.overlay.pair_cache import LightTable
 from forensics.overlay.plates import Array
-from forensics.overlay.thumbnail_level import level_of
 from forensics.similarity.inputs import SIZE_SENTENCE, check
 from forensics.similarity.lpips import MIN_FULL_SIDE, Lpips
 
-DETAIL = Bounds(level=32, cells=6, places=12)
+DETAIL = Bounds(
+    agreement=0.12, beyond=1.5, extent=0.08, evidence=1.0, level=0, fine=0, same=1.0, spread=16, repeats=0.5
+)
 """Which parts correspond in detail. Set here once, apart from the bounds of the words: a distance that moved whenever
 the words are calibrated anew could not be compared with a validation record."""
 SIDE = 256
 """Long side of the canvas on which a part is compared, in pixels."""
-BAND = 0.80
-"""Correlation at or above which a band agrees in that sense; fixed for the same reason."""
 _CONTRAST = 0.2
 """Standard deviation to which both tone planes are brought, around the middle grey."""
 
@@ -50,7 +49,7 @@ class Aligned:
     facts: Metric = Metric(
         name="aligned",
         title="Learned perceptual distance (LPIPS) of the pictures laid over each other",
-        version="aligned-lpips/1",
+        version="aligned-lpips/2",
         better=Better.LOWER,
         low=0.0,
         high=2.0,
@@ -61,9 +60,10 @@ class Aligned:
             "a likeness arose."
         ),
         protocol=(
-            f"Alignment and parts by {PAIRING}; a part corresponds in detail if {DETAIL.cells} cells of it agree and "
-            f"either its overlap agrees as a thumbnail of {DETAIL.level} pixels (bands at {BAND}) or {DETAIL.places} "
-            f"keypoints stand in one geometric relation. Each part on a canvas of {SIDE} pixels along its long side, "
+            f"Alignment and parts by {PAIRING} and {JUDGE}; a part corresponds if {DETAIL.agreement} of what could "
+            f"agree in its overlap does, and more than the pair laid wrongly gives, over {DETAIL.extent} of what one "
+            f"of the two shows; or if learned features lie in one plane over {DETAIL.spread} cells. "
+            f"Each part on a canvas of {SIDE} pixels along its long side, "
             f"both pictures as one tone plane of mean 0.5 and standard deviation {_CONTRAST} over the overlap, the "
             "rest in middle grey and its share divided out; alex-v0.1/1. Weighted by the share of the picture that the "
             "part fills, of that picture which it fills further; the share that is left with LPIPS of the frames, no "
@@ -113,8 +113,7 @@ class Aligned:
 
 def corresponds(part: Part) -> bool:
     """Whether a part enters the distance as one that corresponds in detail."""
-    level = level_of(part.detail.steps, part.detail.correlation, part.detail.contrast, BAND)
-    return detailed(replace(seen(part), level=level), DETAIL)
+    return detailed(seen(part), DETAIL)
 
 
 def _toned(plane: Array, part: Part) -> Array:

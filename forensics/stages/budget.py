@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from forensics.case import Setting
 from forensics.diffusion.base import DiffusionModel
 from forensics.inversion import INVERSIONS
-from forensics.inversion.base import Plan
+from forensics.inversion.base import Given, Plan
 from forensics.inversion.gap import DRAWS, gap_evaluations
 from forensics.inversion.where import where_evaluations
 from forensics.protocol import Protocol
+from forensics.stages.prompts import Prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,37 @@ class Task:
     method: str
     plans: tuple[Plan, ...]
     controls: int
+
+
+def tasks(protocol: Protocol, seed: int, prompts: Sequence[Prompt], controls: int, *, ranked: bool) -> list[Task]:
+    """The rungs of the protocol with their plans, and how many controls go through each.
+
+    Args:
+        seed: of the examination.
+        prompts: those of the picture, in the order fixed by the protocol.
+        controls: control works in use.
+        ranked: whether every control has a prompt of the same kind, so that generation from one is ranked.
+    """
+    seeds = tuple(range(seed, seed + protocol.seeds))
+    search = replace(protocol.search, seed=seed, cut=protocol.codelength_cut)
+    found = []
+    for method in protocol.rungs:
+        given = INVERSIONS.load(method).given
+        if given is Given.WORDS:
+            shared = Plan("", "", protocol.guidance, protocol.steps, seeds, 0, search)
+            plans = tuple(
+                replace(shared, prompt=prompt.text, prompt_source=prompt.source, prompt_kind=prompt.kind)
+                for prompt in prompts
+            )
+            if plans:
+                found.append(Task(method, plans, controls if ranked else 0))
+        elif given is Given.SEARCH:
+            plan = Plan("", "none", protocol.guidance, protocol.steps, seeds, protocol.refinements, search)
+            found.append(Task(method, (plan,), min(protocol.search_controls, controls)))
+        else:
+            plan = Plan("", "none", 1.0, protocol.steps, (), protocol.refinements)
+            found.append(Task(method, (plan,), controls))
+    return found
 
 
 def plan(

@@ -28,9 +28,11 @@ class Models:
 
     checkpoint: Checkpoint
     control: Checkpoint | None
-    """A checkpoint that cannot have seen the work."""
+    """A checkpoint that cannot have seen the work, and whose bits count the same numbers; see `incomparable`."""
     autoencoders: Beside
     """Those of other generators, tried beside the checkpoint's own."""
+    incomparable: Absent | None = None
+    """Why the control checkpoint that was named is not used, where it is not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,12 +19,12 @@ from forensics.device import Device
 from forensics.diffusion.base import DiffusionModel
 from forensics.events import Emit, Event
 from forensics.inversion import codelength
-from forensics.inversion.base import Attempt, Plan, run_many
+from forensics.inversion.base import Attempt, Given, Plan, run_many
 from forensics.inversion.base import Rung as Method
 from forensics.inversion.codelength import Grid, codelengths
 from forensics.similarity.base import Similarity
 from forensics.stages.rates import Axes, decoded
-from forensics.stages.works import ControlGroup
+from forensics.stages.works import ControlGroup, Work
 
 SCORED = ("lpips", "ssim")
 """Measures taken of every picture that a rung makes of a control."""
@@ -56,9 +56,9 @@ class Scorer:
             def compute(target: Tensor = work.pixels, plan: Plan = plan) -> dict[str, Sequence[float]]:
                 return self._scores(run_many(method, [target], [plan], model)[0], target)
 
-            parameters = _parameters(plan) | self._versions
+            parameters = _parameters(plan) | self._versions | _size(work)
             key = self._key(method.name, method.version, model, place, plan.prompt, parameters)
-            found.append(self.cache.values(key, compute))
+            found.append(self.cache.values(key, compute, audit=method.given is not Given.SEARCH))
         self.emit(Event("controls", len(places), len(places), method.title))
         return tuple(found)
 
@@ -83,10 +83,11 @@ class Scorer:
                 return values
 
             parameters = {name: repr(value) for name, value in dataclasses.asdict(grid).items()} | self._versions
+            parameters |= _size(work)
             if grid.shown and self.axes is not None:
                 parameters |= self.axes.versions
             key = self._key("codelength", codelength.VERSION, model, number, prompt, parameters)
-            found.append(self.cache.values(key, compute))
+            found.append(self.cache.values(key, compute, audit=True))
         self.emit(Event("controls", len(prompts), len(prompts), "codelength"))
         return tuple(found)
 
@@ -116,6 +117,11 @@ class Scorer:
                 same = target.expand(len(attempt.pictures), -1, -1, -1)
                 values[name] = [float(v) for v in self.measures[name](same, attempt.pictures)]
         return values
+
+
+def _size(work: Work) -> dict[str, str]:
+    """The size that a control was brought to where that is not its own: another picture, and other scores."""
+    return {"reduced to": work.reduced_to} if work.reduced_to else {}
 
 
 _NOT_IN_SCORES = ("prompt", "prompt_source", "prompt_kind")

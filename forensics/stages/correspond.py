@@ -24,18 +24,17 @@ from forensics.case import (
     Pair,
     Place,
     Region,
-    share,
 )
 from forensics.embedders.copies import NEIGHBOURS
 from forensics.events import Emit, Event
 from forensics.folder import Ledger
-from forensics.overlay import layout, outcome, pdq, thumbnail_level
+from forensics.overlay import outcome, pdq, thumbnail_level
 from forensics.overlay.alteration import altered
 from forensics.overlay.correspondence import LEVEL_AGREES, VERSION, Pairing, Part, Prepared, pair, prepare
 from forensics.overlay.figures import board, checkerboard, common_map, overlay, words_map
 from forensics.overlay.overlay import lay, project, tones
 from forensics.overlay.pair_cache import LightTable
-from forensics.overlay.plates import Matrix, plate
+from forensics.overlay.plates import plate
 from forensics.overlay.regions import AGREE, DIFFER, UNDECIDED
 from forensics.pictures.tensors import resize, to_picture, to_tensor
 from forensics.similarity.aligned import Aligned
@@ -44,8 +43,8 @@ from forensics.similarity.descriptor import Background, Descriptor, Normalised
 from forensics.similarity.lpips import Lpips
 from forensics.similarity.ssim import ssim_map
 from forensics.similarity.tiled import tile_distances
+from forensics.stages import overlay_words, word_rates
 from forensics.stages import shared_parts as common
-from forensics.stages import word_rates
 from forensics.stages.context import Context
 from forensics.stages.search import Companion, Found, picture_of
 from forensics.stages.works import Work
@@ -211,13 +210,14 @@ def _row(
         )
     ]
     if word is Outcome.ARRANGEMENT:
-        values.append(_arrangement(found.layout))
+        values.append(overlay_words.arrangement(found.layout))
     figures: tuple[str, ...] = ()
     agree: list[Element] = []
     differ: list[Element] = []
     ceilings: tuple[Fact | Absent, ...] = ()
+    basis = overlay_words.basis(word, found, parts, sizes[0])
     if parts:
-        values += _values(parts[0], instruments)
+        values += [*overlay_words.judged_facts(parts[0]), *_values(parts[0], instruments)]
         agree, differ = _elements(parts, sizes)
         ceilings = _ceilings(parts[0], work, beside.round_trips.get(work.id))
         if ledger is not None:
@@ -228,9 +228,9 @@ def _row(
         id=row_id,
         work=work.id,
         outcome=word,
-        basis=_basis(word, found, parts),
+        basis=" ".join(filter(None, (basis, overlay_words.contradiction(word, found, instruments)))),
         regions=tuple(_region(i, p, sizes) for i, p in enumerate(parts, 1)),
-        containment=_containment(parts),
+        containment=overlay_words.containment(parts),
         tones=found.tones.words if found.tones and parts else (),
         ceilings=ceilings,
         elements=tuple(agree[:_ROWS]),
@@ -253,65 +253,6 @@ def _size(work: Work) -> tuple[int, int]:
     return int(work.pixels.shape[-1]), int(work.pixels.shape[-2])
 
 
-def _basis(word: Outcome, found: Pairing, parts: Sequence[Part]) -> str:
-    if word is Outcome.INSUFFICIENT:
-        return "One of the two pictures shows too little structure to be compared."
-    if not parts:
-        none = "No geometric correspondence: no alignment brings detail of one picture over detail of the other."
-        if word is not Outcome.ARRANGEMENT:
-            return none
-        return (
-            f"{none} Laid over each other whole ({_laid_whole(found.layout)}), both have their edges in the same "
-            f"places of a grid of {layout.CELLS} cells along the long side: correlation {found.layout.value:.2f}."
-        )
-    part = parts[0]
-    how = ["mirrored"] if part.mirrored else []
-    how += ["tone-inverted"] if part.inverted else []
-    laid = f"Laid over each other ({', '.join([part.model, *how])}; residual {part.residual:.2f} pixels)"
-    ours, theirs = (share(sum(s)) for s in ([p.share_a for p in parts], [p.share_b for p in parts]))
-    area = f"{ours} of the disputed image and {theirs} of the work"
-    if word is Outcome.ARRANGEMENT:
-        return f"{laid}, the coarse layout agrees; from {thumbnail_level.FIRST} pixels on the detail does not."
-    if part.detail.level:
-        finer = "does not" if part.detail.level < part.detail.steps[-1] else "was not measured"
-        return (
-            f"{laid}, {area} agree; the overlap agrees as a thumbnail of {part.detail.level} pixels "
-            f"(interval {part.detail.low} to {part.detail.high}); finer detail {finer}."
-        )
-    return f"{laid}, {area} agree in single cells; {part.inliers} keypoints stand in one geometric relation."
-
-
-def _laid_whole(found: layout.Layout) -> str:
-    what = {"frame": "frame on frame", "content": "content inside plain margins on content", "": "nothing"}[found.over]
-    return f"{what}, mirrored" if found.mirrored else what
-
-
-def _arrangement(found: layout.Layout) -> Fact:
-    return Fact(
-        f"correlation of the strength of edges over cells ({layout.VERSION}; {_laid_whole(found)})",
-        f"{found.value:.2f}; the word is given from {outcome.BOUNDS.layout:.2f} on",
-    )
-
-
-def _containment(parts: Sequence[Part]) -> str:
-    if not parts:
-        return ""
-    a, b = (min(1.0, sum(s)) for s in ([p.share_a for p in parts], [p.share_b for p in parts]))
-    if abs(a - b) < 0.1:
-        return f"The corresponding area is about the same share of both pictures ({share(a)} and {share(b)})."
-    if a > b:
-        return f"A part of the work ({share(b)}) covers {share(a)} of the disputed image."
-    return f"Of the work, {share(b)} lies within a part of the disputed image ({share(a)})."
-
-
-def _place(points: Matrix, size: tuple[int, int]) -> Place:
-    low, high = points.min(0) + 0.5, points.max(0) + 0.5
-    left, top, right, bottom = (
-        float(np.clip(v, 0, 1)) for v in (low[0] / size[0], low[1] / size[1], high[0] / size[0], high[1] / size[1])
-    )
-    return Place(round(left, 4), round(top, 4), round(right, 4), round(bottom, 4))
-
-
 def _region(number: int, part: Part, sizes: tuple[tuple[int, int], tuple[int, int]]) -> Region:
     return Region(
         number,
@@ -321,10 +262,10 @@ def _region(number: int, part: Part, sizes: tuple[tuple[int, int], tuple[int, in
         part.inverted,
         part.inliers,
         round(part.residual, 3),
-        _place(part.polygon_a, sizes[0]),
-        _place(part.polygon_b, sizes[1]),
-        round(part.share_a, 4),
-        round(part.share_b, 4),
+        overlay_words.place(part.polygon_a, sizes[0]),
+        overlay_words.place(part.polygon_b, sizes[1]),
+        round(min(1.0, part.area_a), 4),
+        round(min(1.0, part.area_b), 4),
         part.detail.level,
         part.detail.low,
         part.detail.high,
@@ -393,8 +334,8 @@ def _elements(
                     (
                         float(part.cells.correlation[i, j]),
                         _STATES[state],
-                        _place(here, sizes[0]),
-                        _place(project(to_work, here), sizes[1]),
+                        overlay_words.place(here, sizes[0]),
+                        overlay_words.place(project(to_work, here), sizes[1]),
                     )
                 )
     found.sort(key=lambda f: -f[0])

@@ -53,13 +53,13 @@ def evaluate(
     Args:
         disputed: the disputed image.
         works: exhibit ids of the works compared with it; the first alone has a ratio of derivation.
-        traced: what was measured of the autoencoder, and the picture that retention was measured on.
+        traced: what was measured of the autoencoder.
         embedder: what tells how like the works of the record the pictures are; None where there is none.
 
     Raises:
         SettingsError: a record was named and cannot be read.
     """
-    asked, control = traced.target, models.control
+    asked, control = measured.asked, models.control
     found = _record(models.checkpoint, context.protocol, context.settings.validation)
     if isinstance(found, Absent):
         why = Absent("likelihood ratio", found.reason, "The rank among the control works is offered instead.")
@@ -69,7 +69,7 @@ def evaluate(
     controlled = control.digest if control is not None and control.digest == record.control_checkpoint_digest else ""
     context.ledger.put_file(FILE, data)
     properties = _properties(disputed, record, embedder)
-    properties_asked = properties if asked.id == disputed.id else _properties(asked, record, embedder)
+    properties_asked = properties if asked is disputed else _properties(asked, record, embedder)
     propositions = record.propositions
     retention = propositions.retention_with_control_checkpoint if controlled else propositions.retention
     statistics: dict[str, float] = {c.statistic: c.value for c in (*measured.comparisons, *traced.comparisons)}

@@ -30,7 +30,7 @@ from forensics.stages.control_scores import SCORED, Scorer
 from forensics.stages.prompts import Prompt, choose_prompts, control_prompts
 from forensics.stages.region import with_maps
 from forensics.stages.search import Found
-from forensics.stages.works import ControlGroup, Work
+from forensics.stages.works import ControlGroup, Work, common_side
 
 NO_PROMPT = Absent(
     "regeneration from a prompt",
@@ -83,6 +83,8 @@ class Ladder:
     """Score gap of the first prompt and then of the controls' prompts; empty where the controls have none."""
     untold: Absent | None = None
     """Why nothing could be measured under a prompt of picture and controls alike; None where it could."""
+    asked: Work | None = None
+    """The picture that retention was measured on, at the size of the examination; None where nothing was run."""
 
     def rung(self, method: str) -> Rung | None:
         """The first rung of a method that was also run on the controls, or None."""
@@ -93,11 +95,14 @@ def climb(received: Received, asked: Work, models: Models, found: Found, context
     """Run every rung on the picture that retention is asked of and on the controls, one model in memory at a time.
 
     Args:
-        asked: the picture that retention is asked of: the disputed image, or the one that the gate names.
+        asked: the picture that retention is asked of: the disputed image, or the one that the gate names. It and the
+            controls are brought down to one size first, the checkpoint's own or the picture's where that is smaller.
 
     Raises:
         CheckpointError: the weights do not fit what the header said.
     """
+    side = common_side(asked, models.checkpoint.native_px)
+    asked, context = asked.at(side), replace(context, controls=context.controls.at(side))
     told = _told(received.item, found, context)
     axes = _axes(context)
     scored = {name: measure for name, measure in context.instruments.at_hand.items() if name in SCORED}
@@ -154,10 +159,11 @@ def climb(received: Received, asked: Work, models: Models, found: Found, context
         bits,
         absences,
         tuple(coder.curves),
-        planned.settings,
+        (*planned.settings, _sized(side, asked, context)),
         _stored(context.cache),
         gaps,
         told.absent,
+        asked,
     )
 
 
@@ -187,6 +193,18 @@ def _axes(context: Context) -> rates.Axes | None:
     return None if lpips is None else rates.Axes(lpips, None if isinstance(copies, Absent) else copies)
 
 
+def _sized(side: int, asked: Work, context: Context) -> Setting:
+    height, width = asked.pixels.shape[-2:]
+    how = "reduced to" if asked.reduced_to else "used at its own"
+    smaller = sum(bool(work.reduced_to) for work in context.controls.works)
+    return Setting(
+        "size of the examination",
+        f"at most {side}² pixels: {asked.id} was {how} {width} × {height}, {smaller} of {len(context.controls.works)} "
+        "control works were reduced, nothing was enlarged",
+        "checkpoint",
+    )
+
+
 def _grid(protocol: Protocol) -> Grid:
     return Grid(
         protocol.codelength_levels,
@@ -208,35 +226,8 @@ def _map_region(rungs: list[Rung], asked: Work, model: DiffusionModel, context: 
 
 def _tasks(told: _Told, context: Context) -> list[budget.Task]:
     """The rungs of the protocol with their plans, and how many controls go through each."""
-    protocol, settings, controls = context.protocol, context.settings, len(context.controls.works)
-    seeds = tuple(range(settings.seed, settings.seed + protocol.seeds))
-    search = replace(protocol.search, seed=settings.seed, cut=protocol.codelength_cut)
-    tasks = []
-    for method in protocol.rungs:
-        given = INVERSIONS.load(method).given
-        if given is Given.WORDS:
-            plans = tuple(
-                Plan(
-                    prompt.text,
-                    prompt.source,
-                    protocol.guidance,
-                    protocol.steps,
-                    seeds,
-                    0,
-                    search,
-                    prompt_kind=prompt.kind,
-                )
-                for prompt in told.prompts
-            )
-            if plans:
-                tasks.append(budget.Task(method, plans, controls if told.texts else 0))
-        elif given is Given.SEARCH:
-            plan = Plan("", "none", protocol.guidance, protocol.steps, seeds, protocol.refinements, search)
-            tasks.append(budget.Task(method, (plan,), min(protocol.search_controls, controls)))
-        else:
-            plan = Plan("", "none", 1.0, protocol.steps, (), protocol.refinements)
-            tasks.append(budget.Task(method, (plan,), controls))
-    return tasks
+    controls = len(context.controls.works)
+    return budget.tasks(context.protocol, context.settings.seed, told.prompts, controls, ranked=bool(told.texts))
 
 
 def _places(task: budget.Task, controls: ControlGroup) -> tuple[int, ...]:
@@ -252,6 +243,8 @@ def _totals(own: Codelength, controls: Sequence[Values]) -> tuple[float, ...]:
 
 def _stored(cache: Cache) -> tuple[Fact, ...]:
     rows = list(cache.account())
+    if cache.hits:
+        rows.append(Fact("stored scores computed again", cache.audit.sentence))
     rows += [Fact("control cache", note) for note in cache.notes[:3]]
     return tuple(rows)
 

@@ -35,6 +35,8 @@ class Measured:
     inversions: tuple[Inversion, ...]
     """The rungs, with best and median output named."""
     absences: tuple[Absent, ...]
+    asked: Work
+    """The picture that retention was measured on, at the size of the examination."""
 
     def of(self, a: str, b: str) -> dict[str, Measurement]:
         """The measurements of one pair of exhibits by measure."""
@@ -43,7 +45,6 @@ class Measured:
 
 def measure(
     received: Received,
-    asked: Work,
     found: Found,
     ladder: Ladder,
     primary: Statistic | None,
@@ -52,10 +53,9 @@ def measure(
     """Measure the disputed image against originals, neighbours and reconstructions, then rank it among the controls.
 
     Args:
-        asked: the picture that retention is asked of.
         primary: the primary statistic of retention, as the protocol names it; None where no checkpoint is examined.
     """
-    disputed, instruments = received.disputed, context.instruments
+    disputed, instruments, asked = received.disputed, context.instruments, ladder.asked or received.disputed
     compared = [(disputed, work.id, work.pixels) for work in received.put_forward]
     compared += [(disputed, name, pixels) for name, pixels in found.pictures.items()]
     others = list(compared)
@@ -81,7 +81,7 @@ def measure(
     measured_names = {m.metric for m in rows}
     metrics = tuple(m.facts for n, m in instruments.at_hand.items() if n in measured_names)
     metrics += tuple(_not_loaded(n, why) for n, why in instruments.absent.items() if n in measured_names)
-    return Measured(metrics, tuple(rows), comparisons, inversions, tuple(absences))
+    return Measured(metrics, tuple(rows), comparisons, inversions, tuple(absences), asked)
 
 
 def _not_loaded(name: str, reason: Absent) -> Metric:

@@ -8,8 +8,9 @@ from pathlib import Path
 from forensics import diffusion
 from forensics.case import Checkpoint
 from forensics.controls import cache as kept
-from forensics.controls.cache import Cache
+from forensics.controls.cache import Audit, Cache
 from forensics.diffusion import autoencoder
+from forensics.diffusion.comparable import comparable
 from forensics.events import Emit, Event
 from forensics.resources import samples
 from forensics.settings import Settings
@@ -25,7 +26,9 @@ def models(settings: Settings, emit: Emit) -> Models:
     emit(Event("identify", 0, 2, "checkpoint headers and digests"))
     checkpoint = identify(settings)
     control = open_control_checkpoint(settings, checkpoint)
-    return Models(checkpoint, control, autoencoder.beside(checkpoint, control, settings.autoencoders))
+    beside = autoencoder.beside(checkpoint, control, settings.autoencoders)
+    why = comparable(checkpoint, control) if control is not None else None
+    return Models(checkpoint, None if why else control, beside, why)
 
 
 def identify(settings: Settings) -> Checkpoint:
@@ -38,7 +41,12 @@ def identify(settings: Settings) -> Checkpoint:
     location = settings.checkpoint or str(reference / "twin-a")
     # Naming an embedded checkpoint by its path, or putting a LoRA beside it, makes it no less a demonstration.
     demonstration = Path(location).resolve() in [(reference / f"twin-{twin}").resolve() for twin in "ab"]
-    return diffusion.identify(location, demonstration=demonstration, lora=settings.lora)
+    return diffusion.identify(location, demonstration=demonstration, wishes=wishes(settings))
+
+
+def wishes(settings: Settings) -> diffusion.Wishes:
+    """What the settings state of the checkpoint beside its location."""
+    return diffusion.Wishes(settings.base, settings.prediction, settings.size, settings.lora)
 
 
 def open_control_checkpoint(settings: Settings, checkpoint: Checkpoint) -> Checkpoint | None:
@@ -53,16 +61,17 @@ def open_control_checkpoint(settings: Settings, checkpoint: Checkpoint) -> Check
     if not checkpoint.demonstration:
         return None
     if settings.lora:
-        return identify(replace(settings, lora=None))
+        return identify(replace(settings, lora=()))
     # Twin B is twin A's training without the planted works: it cannot have seen them.
     is_b = settings.checkpoint is not None and Path(settings.checkpoint).resolve() == twin_b.resolve()
     return None if is_b or not twin_b.is_dir() else diffusion.identify(str(twin_b), demonstration=True)
 
 
-def kept_scores(checkpoint: Checkpoint) -> Cache:
+def kept_scores(checkpoint: Checkpoint, seed: int) -> Cache:
     """What controls scored before: in the user's cache, and for the embedded checkpoint among the samples."""
     shipped = samples() / "reference" / "control-scores.jsonl"
-    return Cache(kept.folder(), (shipped,) if checkpoint.demonstration and shipped.is_file() else ())
+    packs = (shipped,) if checkpoint.demonstration and shipped.is_file() else ()
+    return Cache(kept.folder(), packs, audit=Audit(seed))
 
 
 def published(checkpoint: Checkpoint) -> Checkpoint:

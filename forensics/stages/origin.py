@@ -6,7 +6,7 @@ ones drawn.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from torch import Tensor
@@ -16,45 +16,27 @@ from forensics.case import (
     Absent,
     Checkpoint,
     Comparison,
-    ControlScore,
     Origin,
-    Pair,
     Reconstruction,
     StatedRecipe,
-    Statistic,
 )
 from forensics.diffusion.autoencoder import NONE_GIVEN
 from forensics.diffusion.base import DiffusionModel
 from forensics.events import Event
 from forensics.folder import Ledger
 from forensics.origin import recipe, watermark
-from forensics.origin.gate import gate
-from forensics.origin.reconstruction import LAYER, LayerError, Losses
+from forensics.origin.gate import Candidates, gate
+from forensics.origin.reconstruction import LAYER, LayerError
 from forensics.pictures import bounded
 from forensics.pictures.tensors import fit, to_picture, unfit
 from forensics.similarity.base import Similarity
 from forensics.similarity.lpips import Lpips
 from forensics.stages import other_autoencoders
 from forensics.stages.context import Context, Models, Received
-from forensics.stages.rank import compared, corrected
+from forensics.stages.given_back import given_back
 from forensics.stages.search import Found
 from forensics.stages.works import Work
 
-STATISTICS: tuple[tuple[Statistic, str, Callable[[Losses], float]], ...] = (
-    (
-        Statistic.AUTOENCODER_RATIO,
-        "Mean squared difference between the picture and its reconstruction by the checkpoint's autoencoder, divided "
-        "by that between the reconstruction and its own reconstruction.",
-        lambda row: row.ratio,
-    ),
-    (
-        Statistic.AUTOENCODER_LAYER,
-        "LPIPS distance in the second feature map between the picture and its reconstruction by the checkpoint's "
-        "autoencoder.",
-        lambda row: row.layer,
-    ),
-)
-"""Statistic, how it is computed, and from which losses. Low values speak for a picture of the checkpoint's own."""
 _RECIPE_EXHIBIT = "P1"
 
 
@@ -85,10 +67,8 @@ def trace(
     disputed, emit, protocol = received.disputed, context.emit, context.protocol
     model = diffusion.load(models.checkpoint, context.device)
     lpips = context.instruments.at_hand.get("lpips")
-    controls = context.controls
-    drawn = [controls.works[i] for i in sorted(controls.drawn[: protocol.search_controls])]
     layer = _layer(lpips)
-    own, comparisons, missing = _reconstruct(disputed, drawn, model, layer, context)
+    back = given_back(disputed, model, layer, context)
     emit(Event("origin", 0, 1, "watermarks and stated recipe"))
     marks = watermark.read(to_picture(disputed.pixels))
     made = _follow(received, models.checkpoint, model, lpips, context.ledger)
@@ -100,16 +80,20 @@ def trace(
     del model
     reconstructions: tuple[Reconstruction, ...] = ()
     untried: tuple[Absent, ...] = ()
-    if own and layer is not None:
-        reconstructions, untried = other_autoencoders.compare(models, own, stride, (disputed, *drawn), layer, context)
+    if back.rows and layer is not None:
+        # Other autoencoders are tried on the controls drawn first: each costs two passes a picture, and none is kept.
+        drawn = sorted(context.controls.drawn[: protocol.search_controls])
+        few = {0: back.rows[0]} | {n: back.rows[i + 1] for n, i in enumerate(drawn, 1) if i + 1 in back.rows}
+        works = (disputed, *(context.controls.works[i] for i in drawn))
+        reconstructions, untried = other_autoencoders.compare(models, few, stride, works, layer, context)
     left_out = (*models.autoencoders.left_out, *untried)
-    primary = comparisons[0] if comparisons else None
-    decided = gate(primary, made, protocol.rank_level, tuple(candidates), disputed.id, copies)
+    named = Candidates(tuple(candidates), tuple(work.id for work in received.put_forward), copies)
+    decided = gate(back.comparisons, made, protocol, named, disputed.id)
     target = candidates.get(decided.target, disputed)
-    none_given = tuple(a for a in left_out if own and a.what == NONE_GIVEN)
-    absences = tuple(a for a in (missing, *none_given, *untried, marks, made) if isinstance(a, Absent))
-    shown = missing if isinstance(missing, Absent) and not reconstructions else reconstructions
-    return Traced(Origin(shown, marks, made, decided, left_out), comparisons, target, absences, round_trips)
+    none_given = tuple(a for a in left_out if back.rows and a.what == NONE_GIVEN)
+    absences = tuple(a for a in (back.missing, *none_given, *untried, marks, made) if isinstance(a, Absent))
+    shown = back.missing if back.missing is not None and not reconstructions else reconstructions
+    return Traced(Origin(shown, marks, made, decided, left_out), back.comparisons, target, absences, round_trips)
 
 
 def _layer(lpips: Similarity | None) -> LayerError | None:
@@ -123,34 +107,6 @@ def _round_trip(model: DiffusionModel, pixels: Tensor) -> Tensor:
     """The picture after encoding and decoding, at the size it had."""
     fitted, step = fit(pixels, model.native_px, model.stride)
     return unfit(model.decode(model.encode(fitted)).float().cpu().clamp(0, 1), step)
-
-
-def _reconstruct(
-    disputed: Work, drawn: Sequence[Work], model: DiffusionModel, layer: LayerError | None, context: Context
-) -> tuple[dict[int, Losses], tuple[Comparison, ...], Absent | None]:
-    """The losses under the checkpoint's autoencoder by number, the disputed image 0, and its ranks among the rest."""
-    if layer is None:
-        return {}, (), Absent("autoencoder reconstruction", "LPIPS is not at hand.", "Install its pinned weights.")
-    rows = other_autoencoders.measure(
-        (disputed, *drawn), model, model.stride, layer, "autoencoder, twice", context.emit
-    )
-    if isinstance(rows, Absent):
-        return {}, (), rows
-    if len(rows) == 1:
-        reason = "There is no control work to rank the reconstruction of the disputed image among."
-        return rows, (), Absent("primary measurement of origin", reason, "Pass --controls.")
-    names = [drawn[i - 1].id for i in rows if i]
-    return rows, _ranked(list(rows.values()), names, context.protocol.primary_origin), None
-
-
-def _ranked(rows: Sequence[Losses], names: Sequence[str], primary: Statistic) -> tuple[Comparison, ...]:
-    found = []
-    for number, (statistic, computed, value) in enumerate(STATISTICS, 1):
-        own, *others = (value(row) for row in rows)
-        scores = [ControlScore(name, other) for name, other in zip(names, others, strict=True)]
-        pair = Pair.ORIGIN if statistic is primary else None
-        found.append(compared(f"O{number}", statistic, computed, own, scores, primary_for=pair))
-    return corrected(found)
 
 
 def _follow(

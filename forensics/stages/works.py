@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PIL import Image
@@ -15,7 +15,7 @@ from forensics.controls import works as control_works
 from forensics.controls.works import Controls
 from forensics.embedders.copies import CopyDescriptor
 from forensics.pictures import bounded, codecs, intake
-from forensics.pictures.tensors import resize, to_picture, to_tensor
+from forensics.pictures.tensors import reduced, resize, to_picture, to_tensor
 from forensics.protocol import Protocol
 from forensics.resources import samples
 from forensics.settings import Settings
@@ -23,6 +23,10 @@ from forensics.stages.distinct import SAME_THUMBNAIL, THUMBNAIL, Distinct
 
 _BACKGROUND = 99
 """Unrelated works that a descriptor is normalised with where there are no controls."""
+_COMPLEXITY_SIDE = 64
+"""Pictures are brought down to so many pixels squared before their complexity is taken, whatever size they came in:
+bits a pixel depend on the size, and fine noise of a format is no content."""
+_MEASURED = f"{codecs.COMPLEXITY_SENTENCE}, each brought down to {_COMPLEXITY_SIDE}² pixels, in octaves"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +39,27 @@ class Work:
     """(1, 3, H, W) in [0, 1]."""
     caption: str
     """Empty where none is known."""
+    reduced_to: str = ""
+    """Size it was brought to for the examination, as `WxH`; empty where it is as received."""
 
     @classmethod
     def of(cls, work_id: str, picture: Image.Image, caption: str = "") -> Work:
         """The work for an upright RGB picture."""
         return cls(work_id, to_tensor(picture), caption)
+
+    def at(self, side: int) -> Work:
+        """The work at no more than side² pixels: itself where it is no larger."""
+        small = reduced(self.pixels, side)
+        if small is self.pixels:
+            return self
+        return replace(self, pixels=small, reduced_to=f"{small.shape[-1]}x{small.shape[-2]}")
+
+
+def common_side(work: Work, native_px: int) -> int:
+    """Side of the square, in pixels, that every picture of the examination is brought down to: the checkpoint's own,
+    or the disputed image's where that is smaller, so that nothing is compared with what an enlargement invented."""
+    height, width = work.pixels.shape[-2:]
+    return min(native_px, max(1, round(math.sqrt(height * width))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +72,10 @@ class ControlGroup:
     """SHA-256 of each work's file, in the order of the works."""
     drawn: tuple[int, ...] = ()
     """Positions of the works in the order in which they were drawn: searches that cost most run on the first ones."""
+
+    def at(self, side: int) -> ControlGroup:
+        """The same works at no more than side² pixels each."""
+        return replace(self, works=tuple(work.at(side) for work in self.works))
 
 
 def control_group(
@@ -76,7 +100,7 @@ def control_group(
     source = _source(settings, checkpoint)
     if isinstance(source, Absent):
         return ControlGroup(source)
-    target = codecs.complexity(to_picture(examined[0].pixels))
+    target = _complexity(examined[0].pixels)
     small = _small(examined)
     pool: list[tuple[FileDigest, Work]] = []
     left_out, distinct = 0, Distinct(copies)
@@ -91,8 +115,9 @@ def control_group(
             left_out += 1
         elif distinct.accept(file.sha256, work.pixels):
             pool.append((file, work))
-    spread = [codecs.complexity(to_picture(work.pixels)) for _, work in pool]
-    nearest = sorted(range(len(pool)), key=lambda i: abs(math.log(spread[i] / target)))[: protocol.controls]
+    spread = [_complexity(work.pixels) for _, work in pool]
+    # In octaves, so that another size or format of one picture chooses the same controls; ties go to those drawn first.
+    nearest = sorted(range(len(pool)), key=lambda i: abs(_step(spread[i]) - _step(target)))[: protocol.controls]
     chosen = sorted(nearest, key=lambda i: pool[i][0].path)
     used = tuple(pool[i][0] for i in chosen)
     return ControlGroup(
@@ -103,21 +128,33 @@ def control_group(
             ground=source.grounds,
             selection=(
                 f"{len(pool)} works were drawn with seed {settings.seed} from the {len(source.works)} available, and "
-                f"the {len(chosen)} of them nearest to the disputed image in complexity ({codecs.COMPLEXITY_SENTENCE}) "
-                f"were used; both before anything was measured. {left_out} drawn works were passed over because they "
-                f"show a picture under examination. {distinct.repeats.said}"
+                f"the {len(chosen)} of them nearest to the disputed image in complexity ({_MEASURED}) were used; both "
+                f"before anything was measured. {left_out} drawn works were passed over because they show a picture "
+                f"under examination. {distinct.repeats.said}"
             ),
             repeats=distinct.repeats.count,
             digest=control_works.combined(files),
             works=used,
-            complexity=Complexity(
-                codecs.COMPLEXITY_SENTENCE, target, tuple(ControlScore(pool[i][0].path, spread[i]) for i in chosen)
-            ),
+            complexity=Complexity(_MEASURED, target, tuple(ControlScore(pool[i][0].path, spread[i]) for i in chosen)),
         ),
         tuple(pool[i][1] for i in chosen),
         tuple(file.sha256 for file in used),
         tuple(sorted(range(len(chosen)), key=lambda position: chosen[position])),
     )
+
+
+def _complexity(pixels: Tensor) -> float:
+    return codecs.complexity(to_picture(reduced(pixels, _COMPLEXITY_SIDE)))
+
+
+def _step(complexity: float) -> int:
+    return round(math.log2(complexity))
+
+
+def available(settings: Settings, checkpoint: Checkpoint) -> int:
+    """How many control works there are to choose from; 0 where there are none. Raises ControlsError."""
+    source = _source(settings, checkpoint)
+    return 0 if isinstance(source, Absent) else len(source.works)
 
 
 def background(settings: Settings, examined: Sequence[Work]) -> tuple[Work, ...]:

@@ -188,16 +188,17 @@ def _domain(
     The rule, fixed before any figure was seen: a change of size widens the range only where this very form of the ratio
     was put through it and no work received a ratio for the wrong side.
     """
+    found = [Range(name, float(min(values)), float(max(values))) for name, values in looks.items()]
+    return widened(found, robustness, levels)
+
+
+def widened(ranges: Sequence[Range], robustness: Sequence[Shift], levels: Sequence[Level]) -> tuple[Range, ...]:
+    """Ranges of the works themselves, the size widened by the rule of `_domain`."""
     misled = {shift.name: shift.misleading_first.k + shift.misleading_second.k for shift in robustness}
     misled |= {level.name: level.misleading.k for level in levels if level.name in SCALES}
     harmless = [factor for name, factor in SCALES.items() if misled.get(name) == 0]
-    found = []
-    for name, values in looks.items():
-        low, high = float(min(values)), float(max(values))
-        if name == domain.SIDE:
-            low, high = low * min([1.0, *harmless]), high * max([1.0, *harmless])
-        found.append(Range(name, low, high))
-    return tuple(found)
+    low, high = min([1.0, *harmless]), max([1.0, *harmless])
+    return tuple(replace(r, low=r.low * low, high=r.high * high) if r.name == domain.SIDE else r for r in ranges)
 
 
 def _parts(question: Question, rows: Sequence[Row]) -> dict[tuple[str, bool], list[Row]]:

@@ -19,7 +19,7 @@ from forensics.inversion.regeneration import generate
 from forensics.origin.reconstruction import LAYER, losses, on_grid
 from forensics.pictures.tensors import fit, to_picture, to_tensor
 from forensics.similarity.lpips import Lpips
-from forensics.stages.origin import STATISTICS
+from forensics.stages.given_back import STATISTICS
 from forensics.validation.strangers import Other, small_autoencoder
 
 SEED = 7

@@ -14,7 +14,7 @@ from forensics.protocol import Protocol
 from forensics.similarity import METRICS
 from forensics.stages import domain
 from forensics.stages.evaluate import feature
-from forensics.stages.origin import STATISTICS
+from forensics.stages.given_back import STATISTICS
 from forensics.statistics.record import Baseline, Repeat
 from forensics.validation import bench, blind, edits, ladder_rows, works
 from forensics.validation.assess import Feature, Material, Question, Row

@@ -46,7 +46,7 @@ def decoder_trained_further(model: Any, works: Tensor, steps: int, seed: int, sa
 
     vae = copy.deepcopy(model.vae).requires_grad_(False)
     parameters = [p for part in (vae.decoder, vae.post_quant_conv) for p in part.requires_grad_(True).parameters()]
-    _train(vae, parameters, works, steps, 1e-3, seed, "decoder trained further", say)
+    _train(vae, parameters, works, Training("decoder trained further", steps, 1e-3, seed), say)
     return Other("the checkpoint's, decoder trained further", vae, model.stride, float(vae.config.scaling_factor))
 
 
@@ -67,14 +67,24 @@ def small_autoencoder(model: Any, works: Tensor, steps: int, seed: int, say: Any
             scaling_factor=1.0,
         )
         torch.nn.init.constant_(vae.quant_conv.bias[8:], -8.0)  # nearly without noise, as `mode` is used later
-    _train(vae, list(vae.parameters()), works, steps, 2e-3, seed, "small autoencoder", say)
+    _train(vae, list(vae.parameters()), works, Training("small autoencoder", steps, 2e-3, seed), say)
     return Other("a small one trained from nothing", vae, model.stride, 1.0)
 
 
-def _train(
-    vae: Any, parameters: list[Any], works: Tensor, steps: int, rate: float, seed: int, name: str, say: Any
-) -> None:
-    batch = 8
+@dataclass(frozen=True, slots=True)
+class Training:
+    """How an autoencoder is trained."""
+
+    name: str
+    """Of what is trained; the draws hang on it and on the seed."""
+    steps: int
+    rate: float
+    """Highest learning rate."""
+    seed: int
+
+
+def _train(vae: Any, parameters: list[Any], works: Tensor, how: Training, say: Any) -> None:
+    batch, name, steps, rate, seed = 8, how.name, how.steps, how.rate, how.seed
     draws = generator(seed, "origin study", name)
     optimizer = torch.optim.Adam(parameters, lr=rate)
     vae.train()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from forensics import __version__, diffusion
-from forensics.case import Absent, Checkpoint, Fact
+from forensics.case import Absent, Checkpoint, Fact, Pair
 from forensics.errors import SettingsError
 from forensics.events import Emit, Event, ignore
 from forensics.protocol import Protocol
@@ -49,6 +49,8 @@ class Request:
     rows: Path | None = None
     """Folder of the ladder study with codelength rows measured before, by digest of the checkpoint."""
     resamples: int = RESAMPLES
+    questions: frozenset[Pair] = frozenset(Pair)
+    """The proposition pairs that are validated; of the others the record says that they were not."""
 
 
 def validate(request: Request, out: Path, *, resume: bool = False, jobs: int = 1, emit: Emit = ignore) -> Path:
@@ -76,7 +78,7 @@ def validate(request: Request, out: Path, *, resume: bool = False, jobs: int = 1
     journal = Journal(out / JOURNAL, made_with, resume=resume)
     if request.rows is not None:
         _adopt(journal, request.rows, checkpoint, other, known)
-    missing = [key for key in tasks(plan, known) if key not in journal]
+    missing = [key for key in tasks(plan, known, request.questions) if key not in journal]
     for number, (key, values) in enumerate(bench.run(plan, missing, jobs), 1):
         journal.add(key, values)
         emit(Event("validate", number, len(missing), key.replace("|", " ")))
@@ -88,19 +90,34 @@ def validate(request: Request, out: Path, *, resume: bool = False, jobs: int = 1
     return path
 
 
-def tasks(plan: Plan, known: Sequence[KnownWork]) -> list[str]:
-    """Every task, in the order in which they are taken."""
-    members, controls = material.split(known)
+def tasks(plan: Plan, known: Sequence[KnownWork], questions: frozenset[Pair] = frozenset(Pair)) -> list[str]:
+    """Every task of the questions, in the order in which they are taken."""
     found = [f"{bench.LOOK}|{bench.OWN}|{w.id}" for w in known]
+    if Pair.DERIVATION in questions:
+        found += _derivation_tasks(plan, known)
+    if Pair.RETENTION in questions:
+        found += _retention_tasks(plan, known)
+    return found + (_origin_tasks(plan, known) if Pair.ORIGIN in questions else [])
+
+
+def _derivation_tasks(plan: Plan, known: Sequence[KnownWork]) -> list[str]:
+    _, controls = material.split(known)
+    found: list[str] = []
     if plan.index is not None and plan.clip:
         paired = [w for half in works.HALVES for w in [c for c in controls if c.half == half][:COMPARED]]
         for kind in bench.PAIR_MEASURES:
             found += [f"{kind}|{name}|{w.id}" for w, name in zip(paired, _turns(paired), strict=True)]
             found += [f"{kind}|{bench.INDEPENDENT}|{w.id}" for w in paired]
-        found += [f"{bench.NEAR}|{bench.OWN}|{w.id}" for w in members]
+    return found
+
+
+def _retention_tasks(plan: Plan, known: Sequence[KnownWork]) -> list[str]:
+    members, controls = material.split(known)
+    near = plan.index is not None and plan.clip
+    found = [f"{bench.NEAR}|{bench.OWN}|{w.id}" for w in members] if near else []
     variants = [bench.OWN, *([bench.ELSEWHERE] if plan.control_checkpoint else [])]
     found += [f"{bench.ROWS}|{variant}|{w.id}" for variant in variants for w in known if w.caption]
-    if plan.index is not None and plan.clip:
+    if near:
         for half in works.HALVES:
             chosen = [w for w in controls if w.half == half and w.caption][:NEIGHBOURS]
             found += [f"{bench.ROWS}|{bench.NEIGHBOUR}|{w.id}" for w in chosen]
@@ -111,7 +128,6 @@ def tasks(plan: Plan, known: Sequence[KnownWork]) -> list[str]:
     if plan.control_checkpoint:
         # Each form of a ratio is put through the changes itself: what holds for one says nothing of the other.
         found += [f"{bench.ROWS}|{bench.ELSEWHERE_OF}{name}|{w.id}" for name in edits.ROBUSTNESS for w in chosen]
-    found += _origin_tasks(plan, known)
     few = chosen[:: 2 * material.CHANGED // REPEATED]
     return found + [f"{bench.ROWS}|{name}|{w.id}" for name in (bench.AGAIN, bench.HALF_PRECISION) for w in few]
 
@@ -166,7 +182,9 @@ def _record(
     journal: Journal,
     data: Any,
 ) -> ValidationRecord:
-    results = material.Results(journal, request.protocol, known, frozenset(tasks(request.plan, known)))
+    results = material.Results(
+        journal, request.protocol, known, frozenset(tasks(request.plan, known, request.questions))
+    )
     baselines = material.baselines(journal, known)
     refused = "".join(
         f"Without the model, {b.inputs.split(':')[0]}, members and controls are told apart with an area of "

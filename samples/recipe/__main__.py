@@ -1,4 +1,4 @@
-"""`python -m forensics.reference COMMAND ...`: make the reference models, step by step."""
+"""`python -m samples.recipe COMMAND ...`: make the reference models, step by step."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sys
 
 COMMANDS = {
     "lpips-trunk": ("lpips_trunk", "convert the AlexNet trunk of LPIPS"),
+    "xfeat": ("xfeat", "convert the weights of the learned local features"),
     "data": ("data", "verify and render the works, split them, write the manifest"),
     "tokenizer": ("tokenizer", "train the tokenizer"),
     "autoencoder": ("autoencoder", "train the shared autoencoder"),
@@ -31,7 +32,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Parse, then import the module of the command only."""
     arguments = sys.argv[1:] if arguments is None else arguments
     parser = argparse.ArgumentParser(
-        prog="python -m forensics.reference",
+        prog="python -m samples.recipe",
         description="Train, pack and evaluate the reference models.",
         epilog="\n".join(f"  {name:12s} {help_text}" for name, (_, help_text) in COMMANDS.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -40,8 +41,8 @@ def main(arguments: list[str] | None = None) -> None:
     command = parser.parse_args(arguments[:1]).command
     name, help_text = COMMANDS[command]
     logging.getLogger("diffusers").setLevel(logging.ERROR)
-    module = importlib.import_module(f"forensics.reference.{name}")
-    sub = argparse.ArgumentParser(prog=f"python -m forensics.reference {command}", description=help_text)
+    module = importlib.import_module(f"samples.recipe.{name}")
+    sub = argparse.ArgumentParser(prog=f"python -m samples.recipe {command}", description=help_text)
     module.add_arguments(sub)
     module.run(sub.parse_args(arguments[1:]))
 

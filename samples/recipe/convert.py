@@ -1,20 +1,31 @@
-"""Validation records of an older form brought to the present one: `python -m samples.recipe.convert RECORD...`.
+"""Validation records of an older form, or of an older protocol, brought to the present one.
 
-From version 2 to 3: a statistic was known by its title and is now known by its identity (`forensics.case.Statistic`).
-No number changes. A record of the present version is left as it is.
+`python -m samples.recipe.convert RECORD...`: from form 2 to 3. A statistic was known by its title and is now known by
+its identity (`forensics.case.Statistic`). No number changes; a record of the present form is left as it is.
+
+`python -m samples.recipe.convert --carry RECORD [DERIVATION]`: from protocol 3 to 4. What protocol 4 measures otherwise
+is derivation alone (other overlays): its part is taken from a record that `forensics validate --question derivation`
+made
+under protocol 4, or is absent. Codelengths and the losses of the autoencoder are counted as before, on the same works
+at the same size, so those parts keep their figures; the sizes they hold for are narrowed by the rule of protocol 4. The
+record says all of this among its limits.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from forensics.case import Statistic
+from forensics.case import Absent, Statistic
+from forensics.protocol import PROFILES, VERSION
 from forensics.schema import decode
+from forensics.stages import domain
 from forensics.statistics import record as records
-from forensics.statistics.record import ValidationRecord
+from forensics.statistics.record import PropositionRecord, Range, ValidationRecord
+from forensics.validation.assess import widened
 
 TITLES_OF_2 = {
     "Codelength, share that the prompt saves": Statistic.SAVED_BY_PROMPT,
@@ -44,6 +55,62 @@ def convert(path: Path) -> bool:
     return True
 
 
-if __name__ == "__main__":
-    for name in sys.argv[1:]:
+_CARRIED = (
+    "The figures of retention and origin were measured under version 3 of the protocol. What they rest on, "
+    "codelengths at "
+    "the checkpoint's own size and the losses of the autoencoder on pictures as received, is measured alike in "
+    "version 4."
+)
+_NOT_AGAIN = Absent(
+    "validation of derivation",
+    "Derivation was validated under version 3 of the protocol, whose overlays were others.",
+    "Run `forensics validate --question derivation`.",
+)
+
+
+def carried(old: ValidationRecord, derivation: ValidationRecord | None) -> ValidationRecord:
+    """The record under protocol 4: retention and origin as measured, derivation as measured anew or absent."""
+    forms = old.propositions
+    studied = forms.retention
+    of_derivation = _NOT_AGAIN if derivation is None else derivation.propositions.derivation
+    if isinstance(forms.derivation, Absent) and derivation is None:
+        of_derivation = forms.derivation
+    return replace(
+        old,
+        protocol_version=VERSION,
+        protocol_digest=PROFILES["standard"].digest,
+        propositions=replace(
+            forms,
+            derivation=of_derivation,
+            retention=_narrowed(studied),
+            retention_with_control_checkpoint=_narrowed(forms.retention_with_control_checkpoint),
+        ),
+        limits=(*old.limits, _CARRIED),
+    )
+
+
+def _narrowed(form: PropositionRecord | Absent) -> PropositionRecord | Absent:
+    """The sizes of the works themselves, as far as this very form was put through other sizes without harm.
+
+    Form 3 of protocol 3 stated half the smallest and twice the largest side, whatever was studied.
+    """
+    if isinstance(form, Absent):
+        return form
+    own = [Range(r.name, r.low * 2, r.high / 2) if r.name == domain.SIDE else r for r in form.domain]
+    return replace(form, domain=widened(own, form.robustness, form.levels))
+
+
+def main(arguments: list[str]) -> None:
+    """See the head of this file."""
+    if arguments[:1] == ["--carry"]:
+        path = Path(arguments[1])
+        derivation = records.load(Path(arguments[2]))[0] if arguments[2:] else None
+        records.save(carried(records.load(path)[0], derivation), path)
+        print(f"{path}: carried to protocol {VERSION}")
+        return
+    for name in arguments:
         print(f"{name}: {'converted' if convert(Path(name)) else 'left as it is'}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -103,7 +103,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Train, resuming from the last checkpoint; save the folder that `forensics.descriptor` loads."""
+    """Train, resuming from the last checkpoint; save the folder that `forensics.embedders.copies` loads."""
     torch.set_num_threads(args.threads)
     device = training.pick_device(args.device)
     folder: Path = args.work / NAME

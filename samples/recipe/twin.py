@@ -142,6 +142,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--twin", choices=("a", "b"), required=True)
     parser.add_argument("--like", type=Path, help="run.json of the other twin: take its steps, schedule and seed")
     parser.add_argument("--steps", type=int, default=20000, help="stop here at the latest")
+    parser.add_argument(
+        "--minutes", type=float, help="stop after about this long, preparation included; a later run goes on from there"
+    )
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--warmup", type=int, default=150)
@@ -159,6 +162,7 @@ SAME = ("batch", "lr", "warmup", "decay_start", "decay_steps", "ema", "dropout",
 
 def run(args: argparse.Namespace) -> None:
     """Train one twin, resuming from the last checkpoint."""
+    entered = time.monotonic()
     if args.like:
         other = json.loads(args.like.read_text(encoding="utf-8"))
         for name in SAME:
@@ -206,7 +210,10 @@ def run(args: argparse.Namespace) -> None:
         )
         write_manifest(folder, args, works, step, seconds, initial)
 
+    done = start
     for step in range(start, end):
+        if args.minutes and time.monotonic() - entered > 60 * args.minutes:
+            break
         training.set_lr(optimizer, learning_rate(step, args))
         index = torch.tensor(next(order))
         noise_source = torch.Generator().manual_seed(args.seed * 1_000_003 + step)
@@ -237,10 +244,11 @@ def run(args: argparse.Namespace) -> None:
         if args.twin == "a" and mask.any():
             values["v_planted"] = float(errors[mask].mean())
         progress.step(step, **values)
-        if (step + 1) % 100 == 0:
-            checkpoint(step + 1)
-    checkpoint(max(start, end))
-    print(f"twin {args.twin}: {max(start, end)} steps, {(spent + time.monotonic() - began) / 60:.1f} min", flush=True)
+        done = step + 1
+        if done % 100 == 0:
+            checkpoint(done)
+    checkpoint(done)
+    print(f"twin {args.twin}: {done} steps, {(spent + time.monotonic() - began) / 60:.1f} min", flush=True)
 
 
 def parameter_digest(model: torch.nn.Module) -> str:

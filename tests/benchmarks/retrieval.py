@@ -181,7 +181,7 @@ def build_pace() -> None:
     from forensics.pictures.intake import decode
     from forensics.pictures.tensors import to_tensor
     from forensics.retrieval import encoders
-    from forensics.retrieval.building.build import build
+    from forensics.retrieval.building.build import Options, build
     from forensics.retrieval.building.units import BATCH
 
     reference, cpu = resources.samples() / "reference", choose("cpu", "fp32")
@@ -205,7 +205,7 @@ def build_pace() -> None:
             for path in paths:
                 shutil.copy(path, source)
             began = time.perf_counter()
-            made = build(source, Path(folder) / "index", embedder, descriptor=used, unit_rows=256)
+            made = build(source, Path(folder) / "index", embedder, Options(descriptor=used, unit_rows=256))
             whole = time.perf_counter() - began
         count = made.snapshot.count
         print(

@@ -19,7 +19,7 @@ from forensics.retrieval.building import build as building
 from forensics.retrieval.building.files import Files
 from forensics.retrieval.building.table import Record as TableRecord
 from forensics.retrieval.building.table import batch, schema
-from forensics.retrieval.building.writer import Record, Writer
+from forensics.retrieval.building.writer import Record, Said, Writer
 
 COUNT, DIMENSION = 1000, 24
 Array = NDArray[np.float32]
@@ -36,14 +36,16 @@ def write(folder: Path, vectors: Array, ids: list[str], dtype: str = "float32", 
     for start in range(0, len(ids), 170):  # not a divisor of the shard size
         writer.add(records[start : start + 170], vectors[start : start + 170])
     writer.close(
-        name="a test index",
-        embedder="test",
-        embedder_digest="d" * 64,
-        preprocessing="none",
-        built="2026-01-01T00:00:00Z",
-        coverage="Random vectors.",
-        source="made up",
-        pictures=".",
+        Said(
+            name="a test index",
+            embedder="test",
+            embedder_digest="d" * 64,
+            preprocessing="none",
+            built="2026-01-01T00:00:00Z",
+            coverage="Random vectors.",
+            source="made up",
+            pictures=".",
+        )
     )
     return folder
 

@@ -5,6 +5,7 @@ The names follow the mapping in diffusers' scripts/convert_diffusers_to_original
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from safetensors.torch import save_file
 from torch import Tensor
-from transformers import CLIPTextConfig, CLIPTextModel
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
 WIDTHS = (32, 32, 64, 64)
 TEXT = 64
@@ -60,10 +61,56 @@ def write(path: Path, parts: dict[str, Any], version: int) -> Path:
     return path
 
 
+def xl_networks() -> dict[str, Any]:
+    """The same of XL's shape: three levels, two text encoders, conditions of size."""
+    with torch.random.fork_rng():
+        torch.manual_seed(12)
+        unet = UNet2DConditionModel(
+            sample_size=8,
+            block_out_channels=(32, 64, 64),
+            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+            up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+            transformer_layers_per_block=(1, 1, 2),
+            attention_head_dim=(1, 1, 1),
+            cross_attention_dim=2048,
+            use_linear_projection=True,
+            addition_embed_type="text_time",
+            addition_time_embed_dim=256,
+            projection_class_embeddings_input_dim=2816,
+        )
+        vae = networks(1)["vae"]
+        words: dict[str, Any] = {
+            "vocab_size": 49408,
+            "intermediate_size": TEXT,
+            "num_hidden_layers": 2,
+            "max_position_embeddings": 77,
+            "bos_token_id": 49406,
+            "eos_token_id": 49407,
+        }
+        one = CLIPTextModel(CLIPTextConfig(hidden_size=768, num_attention_heads=12, hidden_act="quick_gelu", **words))
+        two = CLIPTextModelWithProjection(
+            CLIPTextConfig(hidden_size=1280, num_attention_heads=20, hidden_act="gelu", projection_dim=1280, **words)
+        )
+    return {"unet": unet.eval(), "vae": vae, "text_encoder": one.eval(), "text_encoder_2": two.eval()}
+
+
+def write_xl(path: Path, parts: dict[str, Any]) -> Path:
+    """All parts of XL in one file, as it is shared."""
+    tensors = unet_tensors(parts["unet"]) | vae_tensors(parts["vae"])
+    for name, value in parts["text_encoder"].state_dict().items():
+        if "position_ids" not in name:
+            tensors[f"conditioner.embedders.0.transformer.text_model.{name.removeprefix('text_model.')}"] = value
+    tensors |= open_clip_tensors(parts["text_encoder_2"], "conditioner.embedders.1.model.", 2)
+    save_file({k: v.detach().clone().contiguous() for k, v in tensors.items()}, path)
+    return path
+
+
 def unet_tensors(unet: UNet2DConditionModel) -> dict[str, Tensor]:
     """`model.diffusion_model.*`."""
     blocks: dict[str, str] = {}
-    for i in range(4):
+    levels = len(unet.config.block_out_channels)
+    crossed = ["CrossAttn" in kind for kind in unet.config.up_block_types]
+    for i in range(levels):
         for j in range(2):
             blocks[f"down_blocks.{i}.resnets.{j}."] = f"input_blocks.{3 * i + j + 1}.0."
             blocks[f"down_blocks.{i}.attentions.{j}."] = f"input_blocks.{3 * i + j + 1}.1."
@@ -71,10 +118,11 @@ def unet_tensors(unet: UNet2DConditionModel) -> dict[str, Tensor]:
         for j in range(3):
             blocks[f"up_blocks.{i}.resnets.{j}."] = f"output_blocks.{3 * i + j}.0."
             blocks[f"up_blocks.{i}.attentions.{j}."] = f"output_blocks.{3 * i + j}.1."
-        blocks[f"up_blocks.{i}.upsamplers.0."] = f"output_blocks.{3 * i + 2}.{1 if i == 0 else 2}."
+        blocks[f"up_blocks.{i}.upsamplers.0."] = f"output_blocks.{3 * i + 2}.{2 if crossed[i] else 1}."
     blocks |= {"mid_block.attentions.0.": "middle_block.1.", "mid_block.resnets.0.": "middle_block.0."}
     blocks |= {"mid_block.resnets.1.": "middle_block.2.", "time_embedding.linear_1.": "time_embed.0."}
     blocks |= {"time_embedding.linear_2.": "time_embed.2.", "conv_in.": "input_blocks.0.0."}
+    blocks |= {"add_embedding.linear_1.": "label_emb.0.0.", "add_embedding.linear_2.": "label_emb.0.2."}
     blocks |= {"conv_norm_out.": "out.0.", "conv_out.": "out.2."}
     inner = {"norm1": "in_layers.0", "conv1": "in_layers.2", "norm2": "out_layers.0", "conv2": "out_layers.3"}
     inner |= {"time_emb_proj": "emb_layers.1", "conv_shortcut": "skip_connection"}
@@ -115,12 +163,19 @@ def text_tensors(text: CLIPTextModel, version: int) -> dict[str, Tensor]:
     state = {k.removeprefix("text_model."): v for k, v in text.state_dict().items() if "position_ids" not in k}
     if version == 1:
         return {"cond_stage_model.transformer.text_model." + k: v for k, v in state.items()}
-    root, found = "cond_stage_model.model.", {}
+    return open_clip_tensors(text, "cond_stage_model.model.", 1)
+
+
+def open_clip_tensors(text: Any, root: str, layers: int) -> dict[str, Tensor]:
+    """The tensors of a CLIP text encoder in OpenCLIP's names."""
+    state = {k.removeprefix("text_model."): v for k, v in text.state_dict().items() if "position_ids" not in k}
+    found = {}
     found[root + "token_embedding.weight"] = state["embeddings.token_embedding.weight"]
     found[root + "positional_embedding"] = state["embeddings.position_embedding.weight"]
-    found[root + "text_projection"] = torch.eye(state["embeddings.token_embedding.weight"].shape[1])
-    for end in ("weight", "bias"):
-        layer, block = "encoder.layers.0.", root + "transformer.resblocks.0."
+    width = state["embeddings.token_embedding.weight"].shape[1]
+    found[root + "text_projection"] = state.get("text_projection.weight", torch.eye(width)).T
+    for end, number in itertools.product(("weight", "bias"), range(layers)):
+        layer, block = f"encoder.layers.{number}.", f"{root}transformer.resblocks.{number}."
         found[root + f"ln_final.{end}"] = state[f"final_layer_norm.{end}"]
         joined = torch.cat([state[f"{layer}self_attn.{p}_proj.{end}"] for p in "qkv"])
         found[block + f"attn.in_proj_{end}"] = joined

@@ -15,40 +15,7 @@ import pytest
 from forensics.diffusion import ARCHITECTURES, identify
 from forensics.diffusion.headers import combined_digest, file_digest, read_header
 from forensics.errors import CheckpointError
-
-V1 = "model.diffusion_model.input_blocks."
-
-
-def write_header(path: Path, shapes: dict[str, tuple[int, ...]], metadata: dict[str, str] | None = None) -> Path:
-    """A safetensors file with these shapes and a hole for data: identification reads no further than the header."""
-    entries: dict[str, object] = {"__metadata__": metadata} if metadata else {}
-    end = 0
-    for name, shape in shapes.items():
-        size = 2
-        for n in shape:
-            size *= n
-        entries[name] = {"dtype": "F16", "shape": list(shape), "data_offsets": [end, end + size]}
-        end += size
-    text = json.dumps(entries).encode()
-    with path.open("wb") as file:
-        file.write(struct.pack("<Q", len(text)) + text)
-        file.truncate(8 + len(text) + end)
-    return path
-
-
-def sd(version: int, **changes: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
-    """The tensors that tell a generation, at small widths."""
-    text = {
-        1: "cond_stage_model.transformer.text_model.embeddings.token_embedding.weight",
-        2: "cond_stage_model.model.token_embedding.weight",
-    }[version]
-    shapes = {
-        f"{V1}0.0.weight": (8, 4, 3, 3),
-        f"{V1}1.1.transformer_blocks.0.attn2.to_k.weight": (8, 768 if version == 1 else 1024),
-        "first_stage_model.encoder.conv_in.weight": (8, 3, 3, 3),
-        text: (16, 8),
-    }
-    return shapes | changes
+from tests.diffusion import holes
 
 
 @pytest.mark.parametrize("family", list(ARCHITECTURES))
@@ -81,13 +48,13 @@ def test_prediction_of_a_folder(folders: dict[str, Path]) -> None:
 
 @pytest.mark.parametrize(("version", "prediction", "native"), [(1, "epsilon", 512), (2, "v_prediction", 768)])
 def test_single_file(tmp_path: Path, version: int, prediction: str, native: int) -> None:
-    found = identify(str(write_header(tmp_path / "model.safetensors", sd(version))))
+    found = identify(str(holes.write(tmp_path / "model.safetensors", holes.sd(str(version)))))
     assert (found.layout, found.prediction, found.native_px) == ("single file", prediction, native)
     assert found.parameters == 8 * 4 * 9 + 8 * (768 if version == 1 else 1024)
 
 
 def test_assumed_prediction_is_said_and_can_be_overridden(tmp_path: Path) -> None:
-    path = write_header(tmp_path / "two.safetensors", sd(2))
+    path = holes.write(tmp_path / "two.safetensors", holes.sd("2"))
     assert any("ASSUMED" in f.value and "two.yaml" in f.value for f in identify(str(path)).facts)
     (tmp_path / "two.yaml").write_text('model:\n  params:\n    parameterization: "eps"\n')
     overridden = identify(str(path))
@@ -97,16 +64,16 @@ def test_assumed_prediction_is_said_and_can_be_overridden(tmp_path: Path) -> Non
 
 def test_file_metadata_wins(tmp_path: Path) -> None:
     metadata = {"modelspec.prediction_type": "epsilon", "modelspec.resolution": "640x640"}
-    found = identify(str(write_header(tmp_path / "two.safetensors", sd(2), metadata)))
+    found = identify(str(holes.write(tmp_path / "two.safetensors", holes.sd("2"), metadata)))
     assert (found.prediction, found.native_px) == ("epsilon", 640)
 
 
 @pytest.mark.parametrize(
     ("tensor", "told"),
     [
-        ("conditioner.embedders.1.model.ln_final.weight", "Stable Diffusion XL"),
-        ("model.diffusion_model.joint_blocks.0.x_block.attn.proj.weight", "Stable Diffusion 3"),
-        ("double_blocks.0.img_attn.proj.weight", "Flux"),
+        ("double_blocks.0.img_attn.proj.weight", "a relative of FLUX.1"),
+        ("distilled_guidance_layer.in_proj.bias", "Chroma"),
+        ("model.diffusion_model.cap_embedder.0.weight", "Lumina"),
         ("lora_unet_down_blocks_0.alpha", "LoRA"),
         ("control_model.time_embed.0.weight", "ControlNet"),
         ("input_blocks.0.0.weight", "pixel-space"),
@@ -114,24 +81,36 @@ def test_file_metadata_wins(tmp_path: Path) -> None:
     ],
 )
 def test_other_families_are_named(tmp_path: Path, tensor: str, told: str) -> None:
-    path = write_header(tmp_path / "other.safetensors", {tensor: (2, 2)})
+    path = holes.write(tmp_path / "other.safetensors", {tensor: (2, 2)})
     with pytest.raises(CheckpointError, match=told) as caught:
         identify(str(path))
     assert "Supported now" in caught.value.hint
 
 
-def test_inpainting_is_named(tmp_path: Path) -> None:
-    path = write_header(tmp_path / "inpaint.safetensors", sd(1) | {f"{V1}0.0.weight": (8, 9, 3, 3)})
-    with pytest.raises(CheckpointError, match="9 input channels"):
+@pytest.mark.parametrize(("channels", "told"), [(5, "depth"), (7, "upscaler"), (8, "InstructPix2Pix")])
+def test_variants_are_named(tmp_path: Path, channels: int, told: str) -> None:
+    path = holes.write(tmp_path / "variant.safetensors", holes.sd(channels=channels))
+    with pytest.raises(CheckpointError, match=rf"{told}.*{channels} input channels"):
         identify(str(path))
+
+
+def test_inpainting_is_said(tmp_path: Path) -> None:
+    path = holes.write(tmp_path / "inpaint.safetensors", holes.sd(channels=9))
+    assert any(fact.name == "variant" and "inpainting" in fact.value for fact in identify(str(path)).facts)
 
 
 @pytest.mark.parametrize(
     ("pipeline", "told"),
     [
-        ("StableDiffusionXLPipeline", "Stable Diffusion XL"),
-        ("StableDiffusion3Pipeline", "Stable Diffusion 3"),
-        ("FluxPipeline", "Flux"),
+        ("StableDiffusionXLPipeline", "StableDiffusionXLPipeline whose unet is Other"),
+        ("StableDiffusion3Pipeline", "whose transformer is absent"),
+        ("Flux2Pipeline", "FLUX.2"),
+        ("ZImagePipeline", "Z-Image"),
+        ("QwenImagePipeline", "Qwen-Image"),
+        ("HiDreamImagePipeline", "HiDream"),
+        ("WanPipeline", "Wan"),
+        ("LDMTextToImagePipeline", "BERT"),
+        ("MyOwnPipeline", "whose unet is Other"),
         ("DDPMPipeline", "pixel-space"),
     ],
 )
@@ -202,9 +181,11 @@ def test_broken_folder(folders: dict[str, Path], tmp_path: Path) -> None:
     [
         ("vae/config.json", "block_out_channels", 7, "unexpected kind"),
         ("unet/config.json", "sample_size", "large", "unexpected kind"),
-        ("unet/config.json", "in_channels", 9, "9 input channels"),
+        ("unet/config.json", "in_channels", 8, "8 input channels"),
         ("unet/config.json", "addition_embed_type", "text_time", "Stable Diffusion XL"),
-        ("unet/config.json", "time_cond_proj_dim", 256, "guidance-distilled"),
+        ("unet/config.json", "num_class_embeds", 7, "class or noise-level"),
+        ("scheduler/scheduler_config.json", "_class_name", "FlowMatchEulerDiscreteScheduler", "predicts 'flow'"),
+        ("model_index.json", "unet", ["their_code", "UNet2DConditionModel"], "code of its own"),
         ("unet/config.json", "cross_attention_dim", 32, "vectors of 16 numbers, the network takes 32"),
         ("vae/config.json", "latents_mean", [0.0], "latent statistics"),
         ("scheduler/scheduler_config.json", "prediction_type", "sample", "predicts 'sample'"),
@@ -245,9 +226,14 @@ def test_shards_and_variants(folders: dict[str, Path], tmp_path: Path) -> None:
     plain.rename(half)
     found = identify(str(root))
     assert f"unet/{half.name}" in [f.path for f in found.files]
-    shutil.copy(half, plain.with_name("diffusion_pytorch_model.ema.safetensors"))
-    with pytest.raises(CheckpointError, match="several weight files"):
+    shutil.copy(half, plain.with_name("diffusion_pytorch_model.non_ema.safetensors"))
+    said = {fact.name: fact.value for fact in identify(str(root)).facts}
+    assert "not loaded: diffusion_pytorch_model.non_ema.safetensors" in said["weight files of the unet"]
+    half.rename(plain.with_name("diffusion_pytorch_model.second.safetensors"))
+    with pytest.raises(CheckpointError, match="several weight files") as caught:
         identify(str(root))
+    assert "as received stays untouched" in caught.value.hint  # evidence is never thinned out
+    plain.with_name("diffusion_pytorch_model.second.safetensors").rename(half)
     plain.with_name(f"{plain.name}.index.json").write_text(json.dumps({"weight_map": {"a": half.name}}))
     assert identify(str(root)).parameters == found.parameters
     plain.with_name(f"{plain.name}.index.json").write_text(json.dumps({"weight_map": {"a": "../../x.safetensors"}}))

@@ -93,7 +93,7 @@ def test_a_backward_pass_is_charged(model: StableDiffusion) -> None:
     model.velocity(state, time, condition)
     assert model.evaluations - before == 2
     before = model.evaluations
-    model.velocity(state, time, replace(condition, positive=condition.positive.clone().requires_grad_(True)))
+    model.velocity(state, time, condition.mapped(lambda tensor: tensor.clone().requires_grad_(True)))
     assert model.evaluations - before == 2 * GRADIENT_COST
 
 

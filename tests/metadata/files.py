@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import zlib
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,36 @@ def user_comment(text: str, encoding: str = "utf-16-be", container: str = "JPEG"
     buffer = io.BytesIO()
     picture().save(buffer, container, exif=exif)
     return buffer.getvalue()
+
+
+def xmp(packet: str, container: str = "WEBP") -> bytes:
+    """A file with an XMP packet."""
+    buffer = io.BytesIO()
+    picture().save(buffer, container, xmp=packet.encode())
+    return buffer.getvalue()
+
+
+def exif(tags: dict[int, object], comment: bytes = b"", container: str = "JPEG") -> bytes:
+    """A file with EXIF tags as given, and a comment as its bytes."""
+    record = Image.Exif()
+    for tag, value in tags.items():
+        record[tag] = value
+    if comment:
+        record.get_ifd(EXIF_IFD)[USER_COMMENT] = comment
+    buffer = io.BytesIO()
+    picture().save(buffer, container, exif=record)
+    return buffer.getvalue()
+
+
+def chunk(kind: bytes, body: bytes, *, right: bool = True) -> bytes:
+    """A chunk of PNG; with a wrong checksum where asked."""
+    crc = zlib.crc32(kind + body) ^ (0 if right else 1)
+    return len(body).to_bytes(4, "big") + kind + body + crc.to_bytes(4, "big")
+
+
+def with_chunk(data: bytes, *chunks: bytes) -> bytes:
+    """A PNG with chunks put in behind its header."""
+    return data[:33] + b"".join(chunks) + data[33:]
 
 
 def comfy_webp(graph: dict[str, Any], drawn: dict[str, Any]) -> bytes:

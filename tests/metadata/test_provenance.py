@@ -126,7 +126,7 @@ def test_file_without_statement_has_none_and_loads_no_library() -> None:
 
     asset = Path(__file__).parents[1] / "assets" / "plain.png"
     code = (
-        "import sys; from pathlib import Path; from forensics import intake; "
+        "import sys; from pathlib import Path; from forensics.pictures import intake; "
         f"assert intake.read(Path({str(asset)!r})).provenance == (); assert 'c2pa' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from forensics.device import noise
-from forensics.diffusion.base import Condition
+from forensics.diffusion.base import Condition, from_hidden
 from forensics.diffusion.sd import StableDiffusion
 from forensics.inversion.codelength import Grid, codelengths
 
@@ -50,7 +50,7 @@ class GaussianModel:
         return (state - state * VARIANCE / (VARIANCE + t**2)) / t  # (x - E[x0 | x]) / sigma
 
 
-EMPTY = Condition("", 1.0, 0, torch.zeros(1, 1, 1), None)
+EMPTY = from_hidden(torch.zeros(1, 1, 1))
 
 
 def gaussian_bits(cut: float, highest: float, dims: int) -> float:

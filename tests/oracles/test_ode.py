@@ -108,7 +108,7 @@ def test_inversion_is_ddim_inverse(models: dict[str, StableDiffusion], kind: str
             clock = model.schedule.timestep(there).expand(1)
             seen = model.unit(held, there)
             output = model.unet(seen, clock, encoder_hidden_states=condition.positive).sample
-            slope = model.schedule.velocity(seen, output, here)
+            slope = model.schedule.velocity(seen * float(model.schedule.scale(here)), output, here)
         else:
             slope = model.velocity(held, there, condition)
         state = last(euler(lambda s, t, slope=slope: slope, state, torch.stack([here, there]))).state

@@ -13,7 +13,7 @@ from scipy import stats
 from torch import Tensor
 
 from forensics.device import generator, noise
-from forensics.diffusion.base import GRADIENT_COST, Condition
+from forensics.diffusion.base import GRADIENT_COST, Condition, from_hidden, stack
 from forensics.diffusion.sd import StableDiffusion
 from forensics.events import ignore
 from forensics.inversion import hard_prompt, soft_prompt
@@ -75,7 +75,7 @@ def test_objective_is_the_codelength(models: dict[str, StableDiffusion], kind: s
     picture = torch.rand(1, 3, 32, 32, generator=generator(1, "test"))
     exact = codelengths([picture], [model.condition("cat", 1.0)], model, Grid(256, 1.0, 1))[0].total
     objective = Objective(picture, model, 1.0, 0)
-    estimate = objective.bits(objective.draws(256, "test"), model.condition("cat", 1.0).positive)
+    estimate = objective.bits(objective.draws(256, "test"), model.condition("cat", 1.0))
     assert float(estimate) == pytest.approx(exact, rel=0.03)
 
 
@@ -87,16 +87,16 @@ def test_slope_adds_up_over_batches_and_prompts(models: dict[str, StableDiffusio
     draws = objective.draws(4, "test")
     vectors = model.words.table()[[1, 2, 3]].clone()
 
-    def hidden(flat: Tensor) -> Tensor:
+    def made(flat: Tensor) -> Condition:
         one, two = flat.split([1, 2])
-        return torch.cat([model.words.from_embeddings(p[None], 1.0).positive for p in (one, two)])
+        return stack([model.words.from_embeddings(p[None], 1.0) for p in (one, two)])
 
-    bits, slope = objective.slope(draws, vectors, hidden)
-    assert torch.allclose(bits, objective.bits(draws, hidden(vectors)), rtol=1e-4)
+    bits, slope = objective.slope(draws, vectors, made)
+    assert torch.allclose(bits, objective.bits(draws, made(vectors)), rtol=1e-4)
     leaf = vectors.clone().requires_grad_(True)
     total = torch.zeros(())
-    for row in hidden(leaf):
-        condition = Condition("", 1.0, 0, row[None], None)
+    for row in made(leaf).positive:
+        condition = from_hidden(row[None])
         velocity = model.velocity(draws.state, draws.time, condition)
         estimate = draws.state - draws.time.float().reshape(-1, 1, 1, 1) * velocity
         total = total + (draws.price * (estimate - objective.data).square().flatten(1).sum(1)).mean()
@@ -133,7 +133,7 @@ class Known:
 
     def from_embeddings(self, embeddings: Tensor, guidance: float) -> Condition:
         rest = embeddings.new_zeros(len(embeddings), self.longest - embeddings.shape[1], self.width)
-        return Condition("", guidance, embeddings.shape[1], torch.cat([embeddings, rest], 1), None)
+        return from_hidden(torch.cat([embeddings, rest], 1), guidance, embeddings.shape[1])
 
     def from_tokens(self, tokens: Sequence[int], guidance: float) -> Condition:
         return self.from_embeddings(self._table[list(tokens)][None], guidance)
@@ -186,7 +186,7 @@ def test_hard_prompt_finds_the_planted_tokens(planted: tuple[int, ...]) -> None:
     best = min(found.values(), key=lambda p: p.two_part(model.vocabulary))
     assert best.tokens == planted
     wrong = (3, 4)
-    estimate = objective.bits(objective.draws(4096, "closed form"), model.from_tokens(wrong, 1.0).positive)
+    estimate = objective.bits(objective.draws(4096, "closed form"), model.from_tokens(wrong, 1.0))
     assert float(estimate) == pytest.approx(model.price(wrong, 1.0), rel=0.01)
 
 
@@ -204,5 +204,5 @@ def test_soft_prompt_reaches_the_planted_picture_and_is_told_in_few_bits() -> No
     vectors = objective.draws(search.finalist_draws, "quantisation")
     for bits in coarser:
         told = quantise(two.told.values, bits)
-        worse = float(objective.bits(vectors, model.from_embeddings(told.values[None], 1.0).positive))
+        worse = float(objective.bits(vectors, model.from_embeddings(told.values[None], 1.0)))
         assert worse > two.bits

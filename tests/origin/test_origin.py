@@ -11,18 +11,20 @@ import torch
 from PIL import PngImagePlugin
 
 from forensics import diffusion
-from forensics.case import Absent, Better, Checkpoint, Comparison, Pair, StatedRecipe
+from forensics.case import Absent, Checkpoint, Comparison, ControlScore, Pair, StatedRecipe, Statistic
 from forensics.device import choose, noise
 from forensics.inversion.regeneration import generate
 from forensics.origin import recipe
 from forensics.origin.gate import gate, retention_target
-from forensics.origin.reconstruction import LAYER, losses, on_grid
+from forensics.origin.reconstruction import LAYER, Losses, losses, on_grid
 from forensics.pictures import intake
 from forensics.pictures.metadata import GeneratorMetadata
 from forensics.pictures.tensors import to_picture, to_tensor
+from forensics.protocol import PROFILES
 from forensics.resources import samples
 from forensics.similarity.lpips import Lpips
 from forensics.stages import origin
+from forensics.stages.rank import compared
 from tests.studies import origin_study
 
 REFERENCE = samples() / "reference"
@@ -130,8 +132,8 @@ def test_a_recipe_that_cannot_be_followed_says_why(
 
 
 def ranked(k: int, n: int = 19) -> Comparison:
-    p = (1 + k) / (1 + n)
-    return Comparison("O1", "t", "s", Pair.ORIGIN, Better.LOWER, 1.0, (), k, n, p, (0.0, 0.2))
+    scores = [ControlScore(f"c{i}", 0.5 if i < k else 2.0) for i in range(n)]
+    return compared("O1", Statistic.AUTOENCODER_RATIO, "s", 1.0, scores, primary_for=Pair.ORIGIN)
 
 
 def test_the_gate_opens_only_by_its_rule() -> None:
@@ -179,7 +181,10 @@ def test_the_committed_study_supports_what_the_program_says() -> None:
     study = json.loads((REFERENCE / "origin-study.json").read_text(encoding="utf-8"))
     primary = study["primary_chosen_on_calibration"]
     assert primary == next(iter(origin_study.STATISTICS))
-    assert "first loss over second" in origin.STATISTICS[0][0]
+    # What the program ranks by is what the study chose, number for number.
+    computed = {statistic: value for statistic, _, value in origin.STATISTICS}[PROFILES["standard"].primary_origin]
+    one = Losses(0.7, 0.2, 0.05)
+    assert computed(one) == origin_study.STATISTICS[primary](one)
     clean = study["calibration"]["treatments"]["as it is"]
     assert clean[primary]["auc"]["value"] == max(row["auc"]["value"] for row in clean.values())
     stranger = study["test"]["strangers"]["a small one trained from nothing"][primary]

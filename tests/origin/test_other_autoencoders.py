@@ -12,14 +12,13 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from forensics import diffusion, examination, schema
+from forensics import diffusion, schema
 from forensics.case import Absent, Origin, Pair, Reconstruction
 from forensics.device import choose
 from forensics.diffusion import autoencoder, autoencoder_load
 from forensics.diffusion.autoencoder import NONE_GIVEN, Beside, beside
 from forensics.errors import ExitCode
 from forensics.events import ignore
-from forensics.folder import Ledger
 from forensics.origin.reconstruction import LAYER, LayerError, Losses
 from forensics.pictures import intake
 from forensics.pictures.tensors import to_picture, to_tensor
@@ -28,9 +27,13 @@ from forensics.report.sections import items as subjects
 from forensics.resources import samples
 from forensics.settings import Settings
 from forensics.similarity.lpips import Lpips
+from forensics.stages import open as opened
 from forensics.stages import origin, other_autoencoders
+from forensics.stages.context import Models, Received
+from forensics.stages.instruments import Instruments
 from forensics.stages.search import Found
 from forensics.stages.works import ControlGroup, Work
+from tests import support
 from tests.cli.support import run
 from tests.diffusion import tiny
 from tests.diffusion.test_autoencoder import WEIGHTS, altered
@@ -73,7 +76,7 @@ def per_layer(lpips: Lpips) -> LayerError:
 
 
 def rows(
-    disputed: Tensor, works: tuple[Work, ...], others: dict[str, Path], lpips: Lpips
+    disputed: Tensor, works: tuple[Work, ...], others: dict[str, Path], lpips: Lpips, folder: Path
 ) -> tuple[Reconstruction, ...]:
     """What the stage makes of a picture, the embedded autoencoder taking the checkpoint's place."""
     layer, checkpoint = per_layer(lpips), diffusion.identify(str(REFERENCE / "twin-a"))
@@ -82,15 +85,19 @@ def rows(
     own = autoencoder_load.load(autoencoder.of_checkpoint(checkpoint), choose("cpu"))
     mine = other_autoencoders.measure(every, own, 64, layer, "", ignore)
     assert isinstance(mine, dict)
-    made, missing = other_autoencoders.compare("twin-a", mine, 64, found, every, choose("cpu"), layer, ignore)
+    made, missing = other_autoencoders.compare(
+        Models(checkpoint, None, found), mine, 64, every, layer, support.context(folder)
+    )
     assert missing == ()
     return made
 
 
 @pytest.fixture(scope="module")
-def theirs(works: tuple[Work, ...], others: dict[str, Path], lpips: Lpips) -> tuple[Reconstruction, ...]:
+def theirs(
+    works: tuple[Work, ...], others: dict[str, Path], lpips: Lpips, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Reconstruction, ...]:
     """What the stage makes of a picture that the moved decoder made."""
-    return rows(decoded(others["moved"], works[0]), works[1:], others, lpips)
+    return rows(decoded(others["moved"], works[0]), works[1:], others, lpips, tmp_path_factory.mktemp("case") / "a")
 
 
 @pytest.mark.xfail(
@@ -103,9 +110,14 @@ def test_the_distance_of_one_layer_names_the_autoencoder_that_made_a_picture(
 
 
 def test_a_picture_loses_least_under_the_autoencoder_that_made_it(
-    works: tuple[Work, ...], others: dict[str, Path], lpips: Lpips, theirs: tuple[Reconstruction, ...]
+    works: tuple[Work, ...],
+    others: dict[str, Path],
+    lpips: Lpips,
+    theirs: tuple[Reconstruction, ...],
+    tmp_path: Path,
 ) -> None:
-    own, moved, untrained = rows(decoded(REFERENCE / "twin-a" / "vae", works[0]), works[1:], others, lpips)
+    made_here = decoded(REFERENCE / "twin-a" / "vae", works[0])
+    own, moved, untrained = rows(made_here, works[1:], others, lpips, tmp_path / "case")
     assert own.ratio < min(moved.ratio, untrained.ratio)
     assert own.layer < min(moved.layer, untrained.layer)
     assert (own.k, own.n) == (0, 4)
@@ -136,8 +148,10 @@ def test_an_autoencoder_that_cannot_be_measured_is_absent_with_its_reason(
     files = autoencoder.identify(str(broken))
     coarse = dataclasses.replace(autoencoder.identify(str(others["untrained"])), name="coarse", cell=256)
     mine = {0: Losses(1.0, 1.0, 0.1), 1: Losses(2.0, 1.0, 0.1)}
+    checkpoint = diffusion.identify(str(REFERENCE / "twin-a"))
+    models = Models(checkpoint, None, Beside("", (files, coarse)))
     made, missing = other_autoencoders.compare(
-        "twin-a", mine, 64, Beside("", (files, coarse)), works[:2], choose("cpu"), per_layer(lpips), ignore
+        models, mine, 64, works[:2], per_layer(lpips), support.context(tmp_path / "case")
     )
     assert [r.autoencoder for r in made] == ["twin-a"]
     assert ["not finite" in missing[0].reason, "at least 256" in missing[1].reason] == [True, True]
@@ -167,26 +181,16 @@ def test_the_stage_hands_the_rows_to_the_report_and_leaves_the_rank_alone(
     protocol = PROFILES["quick"]
     traced = []
     for number, found in enumerate([beside(checkpoint, twin_b, (str(others["moved"]),)), beside(checkpoint, None, ())]):
-        ledger = Ledger(tmp_path / f"case-{number}")
-        item, picture = ledger.receive(source, "Q1", "disputed")
-        work = Work.of(item.exhibit, picture)
-        traced.append(
-            origin.trace(
-                work,
-                item,
-                checkpoint,
-                [],
-                Found(Absent("", "")),
-                group,
-                protocol,
-                choose("cpu"),
-                {"lpips": lpips},
-                ledger,
-                ignore,
-                {},
-                found,
-            )
+        context = support.context(
+            tmp_path / f"case-{number}",
+            protocol=protocol,
+            controls=group,
+            instruments=Instruments({"lpips": lpips}, {}),
         )
+        item, picture = context.ledger.receive(source, "Q1", "disputed")
+        received = Received(item, Work.of(item.exhibit, picture))
+        models = Models(checkpoint, None, found)
+        traced.append(origin.trace(received, models, Found(Absent("", "")), {}, context))
     with_, without = traced
     assert with_.comparisons == without.comparisons
     assert with_.comparisons[0].primary_for is Pair.ORIGIN
@@ -235,11 +239,11 @@ def test_a_wrong_autoencoder_fails_before_any_folder_exists(tmp_path: Path) -> N
 
 
 def test_the_base_of_an_embedded_fine_tune_is_at_hand_as_its_control() -> None:
-    settings = Settings(lora=str(REFERENCE / "finetune"))
-    tuned = examination.identify(settings)
-    base = examination._control_checkpoint(settings, tuned)
+    settings = Settings(lora=(str(REFERENCE / "finetune"),))
+    tuned = opened.identify(settings)
+    base = opened.open_control_checkpoint(settings, tuned)
     assert base is not None
-    assert base.lora == ""
+    assert base.lora == ()
     assert diffusion.load(base, choose("cpu")).checkpoint is base
     found = beside(tuned, base, ())
     assert "the same weights as the checkpoint's own" in found.left_out[0].reason

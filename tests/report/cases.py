@@ -15,6 +15,7 @@ from forensics import folder as case_folder
 from forensics import verbal
 from forensics.case import (
     NOTHING_TO_EXCLUDE,
+    SCHEMA,
     Absent,
     Assessment,
     Better,
@@ -54,12 +55,14 @@ from forensics.case import (
     Pair,
     Palette,
     Place,
+    PromptKind,
     RateCurve,
     RatePoint,
     Region,
     Repeats,
     Search,
     Setting,
+    Statistic,
     Step,
     Style,
     StyleMeasure,
@@ -68,6 +71,7 @@ from forensics.case import (
     WorkStyle,
 )
 from forensics.protocol import PROFILES
+from forensics.stages.rank import compared
 from tests.report.pictures import png, scene
 
 NO_VALIDATION = Absent(
@@ -298,6 +302,7 @@ def full(folder: Path) -> Case:
             32768.0,
             "",
             "none",
+            PromptKind.NONE,
             1.0,
             0,
             (),
@@ -316,6 +321,7 @@ def full(folder: Path) -> Case:
             Absent("supplied bits of the starting point", "Quantisation of the starting point was not run."),
             "evening over the ridge, flat colours",
             "claimed caption",
+            PromptKind.CLAIMED,
             1.0,
             40,
             (),
@@ -336,6 +342,7 @@ def full(folder: Path) -> Case:
             113.2,
             "evening over the ridge, flat colours",
             "claimed caption",
+            PromptKind.CLAIMED,
             7.5,
             30,
             seeds,
@@ -356,48 +363,35 @@ def full(folder: Path) -> Case:
         )
     )
     generous = tuple(ControlScore(n, round(0.44 + 0.011 * (i * 7 % 24), 4)) for i, n in enumerate(names))
-    ssims = tuple(ControlScore(n, round(0.31 + 0.013 * (i * 11 % 24), 4)) for i, n in enumerate(names))
+    laid = tuple(ControlScore(n, round(0.31 + 0.013 * (i * 11 % 24), 4)) for i, n in enumerate(names))
     tops = tuple(ControlScore(n, round(0.71 + 0.011 * (i * 5 % 24), 4)) for i, n in enumerate(names))
     comparisons = (
-        Comparison(
+        compared(
             "K1",
-            "Regeneration from the caption: closest of 16 seeds",
+            Statistic.PROMPT_BEST_LPIPS,
             "Lowest LPIPS distance between the target and the pictures generated from its caption with 16 seeds.",
-            Pair.RETENTION,
-            Better.LOWER,
             0.133,
             generous,
-            0,
-            24,
-            0.04,
-            (0.0, 0.1425),
+            primary_for=Pair.RETENTION,
         ),
-        Comparison(
+        compared(
             "K2",
-            "Structural similarity to the closest compared work",
-            "Largest SSIM between the target and the works put forward or found in the index.",
-            Pair.DERIVATION,
-            Better.HIGHER,
-            0.9412,
-            ssims,
-            0,
-            24,
-            0.04,
-            (0.0, 0.1425),
+            Statistic.ALIGNED_TO_WORK,
+            "LPIPS between the picture and R1, one laid over the other where they correspond.",
+            0.0321,
+            laid,
+            of="R1",
+            primary_for=Pair.DERIVATION,
         ),
-        Comparison(
-            "K3",
-            "Similarity to the nearest work of the training index",
-            "Cosine between the target and its nearest row of the same index.",
-            None,
-            Better.HIGHER,
-            0.894,
-            tops,
-            6,
-            24,
-            0.28,
-            (0.0977, 0.4671),
-            0.28,
+        dataclasses.replace(
+            compared(
+                "K3",
+                Statistic.COSINE_TO_NEAREST,
+                "Cosine between the target and its nearest row of the same index.",
+                0.9,
+                tops,
+            ),
+            p_holm=0.28,
         ),
     )
     assessments = (
@@ -428,7 +422,7 @@ def full(folder: Path) -> Case:
             "F1",
             Pair.DERIVATION,
             "Does Q1 correspond to R1 beyond what comparable works show?",
-            "SSIM between Q1 and R1 is higher than for each of the 24 controls.",
+            "Aligned LPIPS between Q1 and R1 is lower than for each of the 24 controls.",
             NO_VALIDATION,
             ("K2", "M1", "M2"),
             ("The nearest work of the index, N1, corresponds to Q1 as closely as R1 does.",),
@@ -540,6 +534,7 @@ def bare(folder: Path) -> Case:
             32768.0,
             "",
             "none",
+            PromptKind.NONE,
             1.0,
             0,
             (),
@@ -684,7 +679,7 @@ def _case(
     rows = [("received", i.id, i.sha256) for i in items]
     rows += [("exhibit stored", e.id, e.sha256) for e in b.exhibits]
     return Case(
-        1,
+        SCHEMA,
         "0b6c2f7e-8d57-5d0c-9a55-2f6f6d9f3a10",
         "2026-11-22T09:12:44Z",
         Fact("forensics", "0.1.0"),
@@ -842,7 +837,7 @@ def bits_and_validation(folder: Path, case: Case) -> Case:
             GroupRates("trained on 4 times a pass", 20, 0.702, 19, -1.6, in_first=False),
         ),
         (ChangedRates("JPEG, quality 30", 20, 20, 0.995, 3, 0), ChangedRates("mirrored", 20, 20, 0.4375, 18, 0)),
-        "Codelength, share that the prompt saves",
+        Statistic.SAVED_BY_PROMPT,
     )
     validation = ValidationFacts(
         "twin-a-standard",

@@ -1,22 +1,66 @@
-"""Write the golden HTML anew: `python -m tests.report.golden`. Read the difference before committing it."""
+"""The golden HTML of the report, rendered from real cases that are stored whole under `tests/assets/cases`.
+
+`python -m tests.report.golden` renders the stored cases and writes the goldens anew. After a change of what a case
+holds, `python -m tests.report.golden --examine` makes the cases themselves anew first, by the very commands in
+`EXAMINED` on the samples. Read the difference before committing it.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import shutil
+import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
-from forensics import report, schema
+from forensics import examination, report, schema
+from forensics import folder as case_folder
 from forensics.case import Case
 from forensics.report import words
-from tests.report.cases import CASES
+from forensics.resources import samples
+from forensics.settings import resolve
 
-FOLDER = Path(__file__).resolve().parents[1] / "golden"
+GOLDENS = Path(__file__).resolve().parents[1] / "golden"
+STORED = Path(__file__).resolve().parents[1] / "assets" / "cases"
+EDITED, ORIGINAL = samples() / "disputed" / "edited.jpg", samples() / "originals" / "edited-original.png"
+
+
+def _analyze(out: Path) -> None:
+    """Everything at hand: checkpoint, control checkpoint, index, controls, a work put forward."""
+    flags = {"profile": "quick", "originals": (str(ORIGINAL),)}
+    examination.analyze(EDITED, out, resolve(flags, samples() / "case.toml"))
+
+
+def _bare(out: Path) -> None:
+    """A checkpoint that is not the embedded one and nothing beside it."""
+    with tempfile.TemporaryDirectory() as folder:
+        own = Path(folder) / "checkpoint-of-a-user"
+        shutil.copytree(samples() / "reference" / "twin-a", own, symlinks=False)
+        flags = {"profile": "quick", "checkpoint": str(own)}
+        examination.analyze(samples() / "disputed" / "manner.png", out, resolve(flags))
+
+
+def _compare(out: Path) -> None:
+    """Two pictures, no checkpoint at all."""
+    examination.compare(EDITED, (ORIGINAL,), out, resolve({}))
+
+
+EXAMINED: dict[str, Callable[[Path], None]] = {"analyze": _analyze, "bare": _bare, "compare": _compare}
+"""Name of a stored case -> how it was made."""
+_KEPT = (case_folder.CASE, "data/exhibits", "data/protocol.json", "data/validation.json")
+"""What of a case folder the report is drawn from."""
 
 
 def path(name: str) -> Path:
     """Where the golden of a case lies."""
-    return FOLDER / f"report-{name}.html"
+    return GOLDENS / f"report-{name}.html"
+
+
+def stored(name: str) -> tuple[Case, Path]:
+    """A stored case and its folder."""
+    folder = STORED / name
+    return case_folder.load(folder), folder
 
 
 def stable(html: str, case: Case) -> str:
@@ -24,14 +68,40 @@ def stable(html: str, case: Case) -> str:
     return html.replace(words.groups(hashlib.sha256(schema.canonical(case)).hexdigest()), "(digest of the case)")
 
 
+def html(name: str) -> str:
+    """What the report makes of a stored case today."""
+    case, folder = stored(name)
+    return stable(report.render_html(case, folder), case)
+
+
+def examine(name: str) -> None:
+    """Make the stored case anew, on this machine, from the samples."""
+    with tempfile.TemporaryDirectory() as temporary:
+        made = Path(temporary) / "case"
+        EXAMINED[name](made)
+        keep(made, STORED / name)
+
+
+def keep(made: Path, to: Path) -> None:
+    """Store of a case folder what the report is drawn from."""
+    shutil.rmtree(to, ignore_errors=True)
+    for part in _KEPT:
+        source, target = made / part, to / part
+        if source.is_dir():
+            shutil.copytree(source, target)
+        elif source.is_file():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+
+
 def main() -> None:
-    """Render every case and overwrite its golden."""
-    FOLDER.mkdir(exist_ok=True)
-    for name, build in CASES.items():
-        with tempfile.TemporaryDirectory() as folder:
-            case = build(Path(folder))
-            path(name).write_text(stable(report.render_html(case, Path(folder)), case), encoding="utf-8")
-            print(path(name).name)
+    """Render every stored case and overwrite its golden."""
+    GOLDENS.mkdir(exist_ok=True)
+    for name in EXAMINED:
+        if "--examine" in sys.argv[1:]:
+            examine(name)
+        path(name).write_text(html(name), encoding="utf-8")
+        print(path(name).name)
 
 
 if __name__ == "__main__":

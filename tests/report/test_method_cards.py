@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from forensics import report
-from forensics.overlay import align, correspondence, outcome, regions, thumbnail_level
+from forensics.overlay import align, correspondence, judge, outcome, regions, thumbnail_level
 from forensics.report.view import DESCRIBED
 from forensics.similarity import METRICS
 from tests.report.cases import CASES
@@ -22,22 +22,33 @@ def test_the_card_of_the_comparison_states_the_bounds_in_force() -> None:
     card = " ".join(words((METHODS / "correspondence.html.j2").read_text(encoding="utf-8")).split())
     bounds = outcome.BOUNDS
     for said in (
-        f"the details of {align._JUDGED[0]}, {align._JUDGED[1]} and {align._JUDGED[2]} pixels",
         f"Up to {align.REGIONS} parts",
+        f"its long side {judge.SIDE} pixels",
+        f"a contrast up to {judge.PLAIN}",
+        f"likeness of the detail in all channels of at least {judge.AGREES:.2f}",
+        f"smoothed over {100 * judge.FLOW:.0f} % of the long side and cut at {100 * judge.FURTHEST:.0f} %",
         f"correlates with at least {correspondence.LEVEL_AGREES}",
         f"every step from {thumbnail_level.FIRST} pixels on",
         f"The finest step is {thumbnail_level.STEPS[-1]} pixels",
         f"cut into {regions.GRID} cells along its long side",
-        f"correlation of at least {regions.AGREES:.2f}, differs below {regions.DIFFERS:.2f}",
-        f"contrast below {regions.PLAIN}",
-        f"at least {bounds.cells} agreeing cells",
-        f"a level of at least {bounds.level} pixels or {bounds.places} keypoints",
-        f"at least {100 * bounds.whole:.0f} % of the content",
+        f"at least {100 * regions.AGREES:.0f} % of what could agree in it does",
+        f"differs below {100 * regions.DIFFERS:.0f} %",
+        f"on less than {100 * regions.INFORMATIVE:.0f} % of its area",
+        f"at least {100 * bounds.agreement:.0f} % of what could agree in its overlap",
+        f"over at least {100 * bounds.extent:.0f} % of what one of the two shows",
+        f"on at least {bounds.evidence:.0f} squares",
+        f"a level of at least {bounds.level} pixels; where more than {100 * bounds.same:.0f} % agree by chance",
+        f"only a level of {bounds.fine} pixels",
+        f"over at least {bounds.spread} cells of {align.CELL} pixels, unless more than {100 * bounds.repeats:.0f} %",
+        f"at least {100 * bounds.whole:.0f} % of what both pictures show",
+        f"no piece that differs larger than {100 * bounds.gap:.0f} %",
         f"mean correlation of at least {bounds.arrangement}",
+        f"at least {100 * bounds.moved:.0f} % that agree once displacements are followed",
         f"at least {100 * bounds.arrangement_share:.0f} % of both contents",
-        f"PDQ quality of {bounds.quality} and {bounds.structure} keypoints",
+        f"on less than {bounds.shown} squares",
     ):
         assert said in card, said
+    assert bounds.beyond == 2
     low, high = thumbnail_level._QUANTILES
     assert f"holds {100 * (high - low):.0f} % of resamples" in card
 

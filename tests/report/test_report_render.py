@@ -38,11 +38,18 @@ print(hashlib.sha256(report.render(compare(folder), folder)).hexdigest())
 """
 
 
-def test_html_equals_its_golden(rendered: Rendered) -> None:
-    path = golden.path(rendered.name)
+@pytest.mark.parametrize("name", golden.EXAMINED)
+def test_html_of_a_real_case_equals_its_golden(name: str) -> None:
+    path = golden.path(name)
     assert path.is_file(), f"{path.name} is missing; write it with `python -m tests.report.golden` and read it"
-    found = golden.stable(rendered.html, rendered.case)
+    found = golden.html(name)
     assert found == path.read_text(encoding="utf-8"), "read the difference, then `python -m tests.report.golden`"
+
+
+@pytest.mark.parametrize("name", golden.EXAMINED)
+def test_every_title_of_a_stored_case_is_one_that_the_program_gives(name: str) -> None:
+    for comparison in golden.stored(name)[0].comparisons:
+        assert comparison.title == comparison.statistic.label.format(of=comparison.of)
 
 
 def test_every_body_of_a_table_has_a_row(rendered: Rendered) -> None:

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from forensics import resources, verbal
-from forensics.case import Absent, Better, Comparison, ControlScore, LikelihoodRatio, Pair
+from forensics.case import Absent, Better, ControlScore, LikelihoodRatio, Pair, Statistic
 from forensics.report import glyphs, words
 from forensics.report.charts import strips as charts
 from forensics.report.charts.strips import svg
+from forensics.stages.rank import compared
 from tests.report.cases import CASES, CLIP, LPIPS, SSIM
 from tests.report.wording import violations
 
@@ -107,9 +108,8 @@ def test_lint_finds(sentence: str) -> None:
 
 def test_more_alike_lies_to_the_right() -> None:
     def place(better: Better) -> float:
-        c = Comparison(
-            "K", "t", "s", None, better, 0.1, (ControlScore("a", 0.5), ControlScore("b", 0.9)), 0, 2, 1 / 3, (0, 0.8)
-        )
+        statistic = next(s for s in Statistic if s.kind.better is better)
+        c = compared("K", statistic, "s", 0.1, (ControlScore("a", 0.5), ControlScore("b", 0.9)))
         drawing = str(charts.strip(c))
         return float(drawing.split('<polygon points="')[1].split(",")[0])
 

@@ -20,7 +20,7 @@ from forensics.embedders.open_clip import Embedder
 from forensics.errors import IndexError_
 from forensics.events import Event
 from forensics.pictures.tensors import to_tensor
-from forensics.retrieval.building.build import build
+from forensics.retrieval.building.build import Options, build
 from forensics.retrieval.encoders import clip
 from forensics.retrieval.readers.native import LanceIndex
 
@@ -73,7 +73,9 @@ def check_search(out: Path, embedder: Embedder) -> None:
 
 def test_a_folder_with_side_files(works: Path, tmp_path: Path, embedder: Embedder) -> None:
     events: list[Event] = []
-    made = build(works, tmp_path / "index", embedder, name="Works", coverage="All.", emit=events.append, built=BUILT)
+    made = build(
+        works, tmp_path / "index", embedder, Options(name="Works", coverage="All.", built=BUILT), emit=events.append
+    )
     assert made.snapshot.count == 11
     assert [e.path for e in made.excluded] == ["empty.png", "side.png", "text.jpg", "torn.png"]
     assert all(e.reason for e in made.excluded)
@@ -92,17 +94,17 @@ def test_a_folder_with_side_files(works: Path, tmp_path: Path, embedder: Embedde
 def test_two_builds_hold_the_same_rows(
     works: Path, tmp_path: Path, embedder: Embedder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    a = build(works, tmp_path / "a", embedder, built=BUILT, unit_rows=4).snapshot
-    b = build(works, tmp_path / "b", embedder, built=BUILT, unit_rows=4).snapshot
+    a = build(works, tmp_path / "a", embedder, Options(built=BUILT, unit_rows=4)).snapshot
+    b = build(works, tmp_path / "b", embedder, Options(built=BUILT, unit_rows=4)).snapshot
     assert a.rows_digest == b.rows_digest
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
-    c = build(works, tmp_path / "c", embedder, unit_rows=4).snapshot
+    c = build(works, tmp_path / "c", embedder, Options(unit_rows=4)).snapshot
     assert (c.rows_digest, c.built) == (a.rows_digest, "1970-01-01T00:00:00Z")
     check_search(tmp_path / "a", embedder)
 
 
 def test_float32_storage(works: Path, tmp_path: Path, embedder: Embedder) -> None:
-    build(works, tmp_path / "index", embedder, dtype="float32")
+    build(works, tmp_path / "index", embedder, Options(dtype="float32"))
     index = retrieval.open(tmp_path / "index")
     hit = retrieval.search(index, [clip(embedder)], tensor(picture("04")), 1)[0][0]
     assert hit.row.caption == "caption 04"
@@ -152,7 +154,7 @@ def test_tables(tmp_path: Path, embedder: Embedder, kind: str) -> None:
             writer = csv.DictWriter(stream, rows[0], delimiter="," if kind == "csv" else "\t")
             writer.writeheader()
             writer.writerows(rows)
-    made = build(table, tmp_path / "out" / "index", embedder, where={"role": frozenset({"training"})})
+    made = build(table, tmp_path / "out" / "index", embedder, Options(where={"role": frozenset({"training"})}))
     assert made.snapshot.count == 11
     reasons = {e.path: e.reason for e in made.excluded}
     assert "digest" in reasons["01.png"]
@@ -169,7 +171,7 @@ def test_tables(tmp_path: Path, embedder: Embedder, kind: str) -> None:
 def test_digests_of_another_form_are_recorded_and_not_checked(tmp_path: Path, embedder: Embedder) -> None:
     (tmp_path / "a.png").write_bytes(picture("00"))
     (tmp_path / "t.jsonl").write_text(json.dumps({"path": "a.png", "sha256": "AB" * 32}))
-    build(tmp_path / "t.jsonl", tmp_path / "index", embedder, digests="origin")
+    build(tmp_path / "t.jsonl", tmp_path / "index", embedder, Options(digests="origin"))
     rows = LanceIndex(str(tmp_path / "index")).table(["source_sha256", "sha256", "width", "height"]).to_pylist()
     assert rows[0]["source_sha256"].hex() == "ab" * 32
     assert rows[0]["sha256"] == hashlib.sha256(picture("00")).digest()
@@ -235,7 +237,7 @@ def test_sources_that_cannot_be_used(tmp_path: Path, embedder: Embedder) -> None
         with pytest.raises(IndexError_, match=message):
             build(tmp_path / name, tmp_path / "index", embedder)
     with pytest.raises(IndexError_, match="no column 'role'"):
-        build(tmp_path / "no_paths.csv", tmp_path / "index", embedder, where={"role": frozenset({"x"})})
+        build(tmp_path / "no_paths.csv", tmp_path / "index", embedder, Options(where={"role": frozenset({"x"})}))
     with pytest.raises(IndexError_, match="in a table only"):
-        build(tmp_path / "empty", tmp_path / "index", embedder, where={"role": frozenset({"x"})})
+        build(tmp_path / "empty", tmp_path / "index", embedder, Options(where={"role": frozenset({"x"})}))
     assert not (tmp_path / "index").exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import lance
@@ -17,8 +18,8 @@ from forensics.embedders.open_clip import Embedder
 from forensics.errors import IndexError_
 from forensics.events import Event
 from forensics.retrieval import CLIP
+from forensics.retrieval.building.build import Options, excluded_rows
 from forensics.retrieval.building.build import build as build_alone
-from forensics.retrieval.building.build import excluded_rows
 from forensics.retrieval.readers.native import LanceIndex
 
 ray = pytest.importorskip("ray", reason="Ray is the extra `forensics[distributed]`")
@@ -57,7 +58,7 @@ def works(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def alone(works: Path, tmp_path_factory: pytest.TempPathFactory, embedder: Embedder, one_thread: None) -> LanceIndex:
     out = tmp_path_factory.mktemp("alone") / "index"
-    build_alone(works, out, embedder, unit_rows=UNIT)
+    build_alone(works, out, embedder, Options(unit_rows=UNIT))
     return LanceIndex(str(out))
 
 
@@ -92,13 +93,7 @@ def test_a_machine_lost_during_the_build_changes_nothing(
             machines.remove_node(sorted(machines.worker_nodes, key=str)[0], allow_graceful=False)  # type: ignore[attr-defined]
 
     made = distributed.build(
-        works,
-        out,
-        embedder,
-        address=machines.address,
-        unit_rows=UNIT,
-        fragment_rows=16,
-        emit=lose_one,  # type: ignore[attr-defined]
+        works, out, embedder, Options(unit_rows=UNIT), address=machines.address, fragment_rows=16, emit=lose_one
     )
     assert 0 < lost[0] < (COUNT + 2) / UNIT, "the machine was lost in the middle"
     index = LanceIndex(str(out))
@@ -142,25 +137,18 @@ def test_a_build_stopped_on_the_cluster_goes_on_anywhere_and_bytes_and_additions
         if event.done >= 20:
             raise InterruptedError
 
-    options = {"unit_rows": UNIT, "keep_bytes": True}
+    options = Options(unit_rows=UNIT, keep_bytes=True)
     with pytest.raises(InterruptedError):
-        distributed.build(works, out, embedder, address=machines.address, emit=stop, **options)  # type: ignore[attr-defined]
+        distributed.build(works, out, embedder, options, address=machines.address, emit=stop)  # type: ignore[attr-defined]
     assert not (out / "snapshots").exists()
-    made = build_alone(works, out, embedder, **options)
+    made = build_alone(works, out, embedder, options)
     assert made.resumed >= 20 // UNIT
     assert made.snapshot.rows_digest == alone.snapshot.rows_digest
 
     more.mkdir()
     (more / "one.png").write_bytes((works / "01.png").read_bytes())
-    made = distributed.build(
-        more,
-        out,
-        embedder,
-        address=machines.address,
-        append=True,
-        tag="v2",
-        **options,  # type: ignore[attr-defined]
-    )
+    appended = replace(options, append=True, tag="v2")
+    made = distributed.build(more, out, embedder, appended, address=machines.address)
     assert (made.snapshot.count, made.snapshot.fragments) == (COUNT + 1, 2)
     index = LanceIndex(str(out))
     row = next(r for r in index.fetch(range(COUNT + 1)) if r.training_id == "one.png")

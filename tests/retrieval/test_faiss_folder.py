@@ -99,9 +99,16 @@ def exchange(folder: Path) -> None:
     second.write_bytes(one)
 
 
-@pytest.mark.parametrize("kind", ["Flat", "IVF4,PQ8x4", "OPQ8,IVF4,PQ8x4"])
+@pytest.mark.parametrize(
+    ("kind", "first", "eighth"), [("Flat", 1.0, 1.0), ("IVF4,PQ8x4", 0.6, 0.9), ("OPQ8,IVF4,PQ8x4", 0.6, 0.9)]
+)
 def test_what_the_rows_name_is_compared_with_the_vectors_and_a_shuffled_file_is_refused(
-    kind: str, folder: Callable[[str], Path], shown: tuple[Path, np.ndarray], embedder: Embedder
+    kind: str,
+    first: float,
+    eighth: float,
+    folder: Callable[[str], Path],
+    shown: tuple[Path, np.ndarray],
+    embedder: Embedder,
 ) -> None:
     made = folder(kind)
     index = retrieval.open(made, pictures=shown[0])
@@ -110,8 +117,12 @@ def test_what_the_rows_name_is_compared_with_the_vectors_and_a_shuffled_file_is_
     said = {f.name: f.value for f in index.info().facts.facts}["metadata describe the vectors"]
     assert "of 64 rows, drawn from all files, agree" in said
     assert index.info().columns[0].digest == embedder.digest
-    found = index.search(shown[1][[5, 90]], 1, mode="ann", params={"nprobes": 4, "refine": 8})
-    assert [index.fetch(h.row_ids)[0].caption for h in found] == ["row 5", "row 90"]
+    # Which row a coarse quantiser names first for one query hangs on the last bits of its training, and so on the
+    # processor; how many queries find their own row does not. By chance 1 and 8 of 96 would.
+    found = index.search(shown[1], 8, mode="ann", params={"nprobes": 4, "refine": 8})
+    named = [[row.caption for row in index.fetch(h.row_ids)] for h in found]
+    assert np.mean([rows[0] == f"row {n}" for n, rows in enumerate(named)]) >= first
+    assert np.mean([f"row {n}" in rows for n, rows in enumerate(named)]) >= eighth
 
     shuffle(sorted((made / "metadata").iterdir())[1])
     with pytest.raises(IndexError_, match="do not describe its vectors"):

@@ -18,7 +18,7 @@ from forensics import retrieval
 from forensics.embedders.open_clip import Embedder
 from forensics.errors import IndexError_
 from forensics.pictures.tensors import to_picture
-from forensics.retrieval.building.build import build, excluded_rows, remove
+from forensics.retrieval.building.build import Options, build, excluded_rows, remove
 from forensics.retrieval.encoders import clip
 from forensics.retrieval.phash import distances, phash
 from forensics.retrieval.readers.native import LanceIndex
@@ -50,7 +50,7 @@ def works(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def made(works: Path, tmp_path_factory: pytest.TempPathFactory, embedder: Embedder) -> Path:
     out = tmp_path_factory.mktemp("native") / "index"
-    build(works, out, embedder, unit_rows=8)
+    build(works, out, embedder, Options(unit_rows=8))
     return out
 
 
@@ -127,7 +127,7 @@ def test_what_was_cited_stays_when_rows_are_added_removed_and_compacted(
     for n in (76, 77):
         (tmp_path / "more" / f"{n}.png").write_bytes(picture(str(n)))
     (tmp_path / "more" / "05.png").write_bytes(picture("78"))
-    grown = build(tmp_path / "more", out, embedder, append=True, tag="v2")
+    grown = build(tmp_path / "more", out, embedder, Options(append=True, tag="v2"))
     assert (grown.snapshot.count, [e.path for e in grown.excluded]) == (COUNT + 2, ["05.png"])
     assert answers(out, "v2", embedder)[1][0].row.training_id == "77.png"
     thinned = remove(out, "training_id IN ('05.png', '77.png')", "v3", "removed on request")
@@ -159,7 +159,7 @@ def test_a_moved_tag_is_noticed(made: Path, tmp_path: Path) -> None:
 
 def test_pictures_in_the_index_itself(works: Path, tmp_path: Path, embedder: Embedder) -> None:
     source = Path(shutil.copytree(works, tmp_path / "source"))
-    build(source, tmp_path / "index", embedder, keep_bytes=True)
+    build(source, tmp_path / "index", embedder, Options(keep_bytes=True))
     shutil.rmtree(source)
     row = retrieval.search(retrieval.open(tmp_path / "index"), [clip(embedder)], tensor(picture("7")), 1)[0][0].row
     assert (row.training_id, row.picture, row.lead) == ("07.png", None, False)

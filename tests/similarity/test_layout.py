@@ -16,7 +16,7 @@ from forensics.overlay import layout, outcome
 from forensics.overlay.correspondence import Pairing, pair, prepare
 from forensics.overlay.plates import Plate, plate, without
 from forensics.resources import samples
-from tests.studies import comparison_cases, comparison_tables
+from tests.studies import comparison_cases
 
 Pixels = NDArray[np.uint8]
 
@@ -100,9 +100,11 @@ def test_the_layout_raises_no_correspondence_and_lowers_nothing() -> None:
     part = outcome.seen(copy.parts[0])
     assert outcome.word([], arranged=True) is Outcome.ARRANGEMENT
     for share, word in ((1.0, Outcome.REPRODUCES), (0.3, Outcome.PARTLY)):
-        exact = replace(part, level=128, cells=60, share_a=share, share_b=share)
+        exact = replace(
+            part, agreement=share, chance=0.1, evidence=60.0, level=128, share_a=share, share_b=share, gap=0.0
+        )
         assert {outcome.word([exact], arranged=a) for a in (False, True)} == {word}
-    plain = Pairing((), None, 0, (0, 100), (0, 500), replace(layout.NOTHING, value=1.0))
+    plain = Pairing((), None, 0, (0, 100), (0, 500), replace(layout.NOTHING, value=1.0), (0.0, 90.0))
     assert outcome.decide(plain) is Outcome.INSUFFICIENT
 
 
@@ -113,16 +115,3 @@ def test_a_redrawn_white_page_stays_white() -> None:
     made = case.make(page, page, random.Random(1))
     assert made[:16].min() == 255
     assert set(np.unique(made)) <= {24, 72, 120, 168, 216, 255}
-
-
-def _row(value: float) -> comparison_tables.Row:
-    return {"parts": [], "quality": [100, 100], "structure": [300, 300], "layout": {"value": value}}
-
-
-def test_the_bound_is_the_smallest_step_that_the_rule_allows() -> None:
-    bounds = replace(outcome.BOUNDS, layout=comparison_tables.OFF)
-    rows = [_row(0.1)] * 398 + [_row(0.71), _row(0.79)]
-    assert comparison_tables._layout(rows, 0.85, bounds) == 0.6
-    rows = [_row(0.1)] * 396 + [_row(0.71), _row(0.73), _row(0.75), _row(0.79)]
-    assert comparison_tables._layout(rows, 0.85, bounds) == 0.74
-    assert comparison_tables._layout([_row(0.99)] * 10, 0.85, bounds) == comparison_tables.OFF

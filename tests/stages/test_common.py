@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from forensics.case import NO_COMPANIONS, NOTHING_TO_EXCLUDE, Absent, CommonElements, Outcome
-from forensics.folder import Ledger
 from forensics.pictures.tensors import to_tensor
 from forensics.resources import samples
 from forensics.stages import correspond
 from forensics.stages import shared_parts as common
 from forensics.stages.search import Companion
 from forensics.stages.works import Work, read
+from tests import support
 
 DISPUTED = samples() / "disputed"
 WORKS = sorted((samples() / "reference" / "controls").iterdir())
@@ -48,19 +48,17 @@ def companions() -> tuple[Companion, ...]:
 def test_a_template_alone_is_no_correspondence(companions: tuple[Companion, ...], tmp_path: Path) -> None:
     """Two cards of one template with different pictures: the ornament corresponds, and is left out."""
     disputed, other = work("Q1", template(4)), work("R1", template(7))
-    ledger = Ledger(tmp_path / "case")
-    alone = correspond.correspond(disputed, [other], {}, ledger, lambda _: None, figures=0)[0]
+    context = support.context(tmp_path / "case")
+    alone = correspond.correspond(disputed, [other], context, figures=0)[0]
     assert alone.outcome in (Outcome.REPRODUCES, Outcome.PARTLY)
     assert alone.common == NO_COMPANIONS
-    rest = correspond.correspond(
-        disputed, [other], {}, ledger, lambda _: None, beside=correspond.Beside(lambda _: companions)
-    )[0]
+    rest = correspond.correspond(disputed, [other], context, beside=correspond.Beside(lambda _: companions))[0]
     assert rest.outcome not in (Outcome.REPRODUCES, Outcome.PARTLY)
     assert isinstance(rest.common, CommonElements)
     assert rest.common.shared_by == ("T2", "T3", "T5")
     assert 0.3 < rest.common.share < 0.9
     assert rest.common.left_out
-    assert [e.id[-1] for e in ledger.exhibits if e.id.startswith("D1")] == ["E"]
+    assert [e.id[-1] for e in context.ledger.exhibits if e.id.startswith("D1")] == ["E"]
 
 
 def test_what_fills_the_template_still_counts(companions: tuple[Companion, ...], tmp_path: Path) -> None:
@@ -69,9 +67,7 @@ def test_what_fills_the_template_still_counts(companions: tuple[Companion, ...],
     found = correspond.correspond(
         disputed,
         [other],
-        {},
-        Ledger(tmp_path / "case"),
-        lambda _: None,
+        support.context(tmp_path / "case"),
         figures=0,
         beside=correspond.Beside(lambda _: companions),
     )[0]
@@ -93,12 +89,12 @@ def test_a_series_of_icons_in_one_frame_is_told_from_its_members(tmp_path: Path)
         Companion(n, to_tensor(read(folder / f"{n}.webp"))) for n in ("0613e0776bd6", "edc3a35f5998", "6a3734253e32")
     ]
     beside = correspond.Beside(lambda _: series)
-    ledger = Ledger(tmp_path / "case")
-    other = correspond.correspond(pets, [parking], {}, ledger, lambda _: None, figures=0, beside=beside)[0]
+    context = support.context(tmp_path / "case")
+    other = correspond.correspond(pets, [parking], context, figures=0, beside=beside)[0]
     assert other.outcome not in (Outcome.REPRODUCES, Outcome.PARTLY)
-    same = correspond.correspond(
-        Work("Q1", parking.pixels.pow(1.1), ""), [parking], {}, ledger, lambda _: None, figures=0, beside=beside
-    )[0]
+    same = correspond.correspond(Work("Q1", parking.pixels.pow(1.1), ""), [parking], context, figures=0, beside=beside)[
+        0
+    ]
     assert same.outcome in (Outcome.REPRODUCES, Outcome.PARTLY)
     assert isinstance(same.common, CommonElements)
     assert same.common.left_out
@@ -144,7 +140,5 @@ def test_nothing_is_sought_where_nothing_corresponds(tmp_path: Path) -> None:
         raise AssertionError("the index was asked although nothing corresponds")
 
     one, two = Work.of("Q1", read(WORKS[0])), Work.of("R1", read(WORKS[1]))
-    found = correspond.correspond(
-        one, [two], {}, Ledger(tmp_path / "case"), lambda _: None, beside=correspond.Beside(never)
-    )[0]
+    found = correspond.correspond(one, [two], support.context(tmp_path / "case"), beside=correspond.Beside(never))[0]
     assert found.common == NOTHING_TO_EXCLUDE

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from forensics.case import Absent, CurveKind, Inversion, Measurement
+from forensics.case import Absent, CurveKind, Inversion, Measurement, PromptKind
 from forensics.controls.cache import Cache, Values
 from forensics.device import choose
 from forensics.diffusion.sd import StableDiffusion
@@ -158,7 +158,23 @@ def test_a_codec_curve_keeps_only_codings_that_no_other_one_beats() -> None:
 
 def _rung(method: str, number: int, bits: float, own: float, controls: Sequence[float]) -> tuple[Rung, Measurement]:
     inversion = Inversion(
-        f"L{number}", method, method, "1", "", bits, "", "none", 1.0, 1, (), 1, 0.0, (f"X{number}",), None, None
+        f"L{number}",
+        method,
+        method,
+        "1",
+        "",
+        bits,
+        "",
+        "none",
+        PromptKind.NONE,
+        1.0,
+        1,
+        (),
+        1,
+        0.0,
+        (f"X{number}",),
+        None,
+        None,
     )
     scores: tuple[Values, ...] = tuple({"lpips": (value,)} for value in controls)
     rung = Rung(inversion, (torch.zeros(1, 3, 8, 8),), scores, tuple(range(len(controls))))

@@ -10,19 +10,20 @@ from pathlib import Path
 import pytest
 
 from forensics import diffusion, retrieval
-from forensics.case import Absent, Comparison, ControlFacts, LikelihoodRatio, Pair
+from forensics.case import Absent, Comparison, ControlFacts, LikelihoodRatio, Pair, Statistic
 from forensics.device import choose
 from forensics.embedders.open_clip import Embedder
-from forensics.events import ignore
-from forensics.folder import Ledger
 from forensics.protocol import PROFILES
 from forensics.resources import samples
-from forensics.retrieval.building.build import build
+from forensics.retrieval.building.build import Options, build
+from forensics.settings import Settings
 from forensics.stages import evaluate, measure, search
+from forensics.stages.instruments import Instruments
 from forensics.stages.ladder import Ladder
 from forensics.stages.works import ControlGroup, Work, read
 from forensics.statistics import record as records
 from forensics.validation import edits
+from tests import support
 
 REFERENCE = samples() / "reference"
 FEW, CONTROLS = 12, 4
@@ -45,7 +46,7 @@ def examined(
     source.mkdir(parents=True)
     for path in paths:
         shutil.copy(path, source)
-    build(source, folder / "index", embedder, keep_bytes=held)
+    build(source, folder / "index", embedder, Options(keep_bytes=held))
     if held:
         shutil.rmtree(source)
     disputed = Work.of("Q1", edits.jpeg(read(paths[0])))
@@ -55,28 +56,25 @@ def examined(
     path = REFERENCE / "validation-twin-a.json"
     record, _ = records.load(path)
     protocol = dataclasses.replace(PROFILES["standard"], version=record.protocol_version, neighbours=1)
-    ledger = Ledger(folder / "case", force=False)
-    sources = search.Sources(retrieval.open(folder / "index"), embedder)
-    found = search.search(disputed, controls, sources, protocol, ledger, ignore)
-    instruments = measure.Instruments.prepare(embedder)
-    measured = measure.measure(disputed, [], found, Ladder(), controls, instruments, ignore)
-    evaluated = evaluate.evaluate(
-        disputed,
-        disputed,
-        list(found.pictures),
-        measured,
-        diffusion.identify(str(REFERENCE / "twin-a")),
-        None,
-        protocol,
-        str(path),
-        embedder,
-        ledger,
+    settings = Settings(validation=str(path))
+    context = support.context(
+        folder / "case",
+        protocol=protocol,
+        settings=settings,
+        controls=controls,
+        instruments=Instruments.prepare(embedder),
     )
+    received = support.received(disputed)
+    found = search.search(received, search.Sources(retrieval.open(folder / "index"), embedder), context)
+    measured = measure.measure(received, disputed, found, Ladder(), None, context)
+    models = support.models(diffusion.identify(str(REFERENCE / "twin-a")))
+    traced = support.traced(disputed)
+    evaluated = evaluate.evaluate(disputed, list(found.pictures), measured, traced, models, embedder, context)
     return measured, evaluated
 
 
 def nearest(measured: measure.Measured) -> Comparison:
-    return next(c for c in measured.comparisons if c.title == "Cosine to the nearest training image")
+    return next(c for c in measured.comparisons if c.statistic is Statistic.COSINE_TO_NEAREST)
 
 
 def test_more_unrelated_items_never_raise_the_ratio_or_lower_the_p(tmp_path: Path, embedder: Embedder) -> None:

@@ -12,12 +12,12 @@ from PIL import Image, ImageOps
 from forensics import device, resources, retrieval
 from forensics.case import Absent, IndexFacts
 from forensics.controls.cache import Cache
-from forensics.folder import Ledger
 from forensics.pictures.tensors import to_tensor
 from forensics.protocol import PROFILES
 from forensics.retrieval import encoders, parts
 from forensics.stages import elsewhere, known_items, search
 from forensics.stages.works import ControlGroup, Work, read
+from tests import support
 
 SAMPLES = resources.samples()
 
@@ -43,17 +43,9 @@ def test_neighbours_come_with_pictures_and_a_citation(
 ) -> None:
     disputed = Work.of("Q1", read(SAMPLES / "disputed" / "memorised.png"))
     quick = PROFILES["quick"]
-    found = search.search(
-        disputed,
-        controls,
-        sources,
-        quick,
-        Ledger(tmp_path / "case"),
-        lambda _: None,
-        "ab" * 32,
-        (),
-        Cache(tmp_path / "cache"),
-    )
+    cache = Cache(tmp_path / "cache")
+    among = support.context(tmp_path / "case", protocol=quick, controls=controls, cache=cache)
+    found = search.search(support.received(disputed, sha256="ab" * 32), sources, among)
     assert isinstance(found.facts, IndexFacts)
     assert len(found.neighbours) == quick.neighbours == len(found.pictures)
     assert len(found.control_top) == 2

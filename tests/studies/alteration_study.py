@@ -22,7 +22,7 @@ from forensics.embedders.copies import open_descriptor
 from forensics.embedders.open_clip import Embedder
 from forensics.errors import WeightsError
 from forensics.events import ignore
-from forensics.origin.gate import gate
+from forensics.origin.gate import Candidates, gate
 from forensics.overlay import alteration, correspondence, outcome
 from forensics.protocol import PROFILES
 from forensics.resources import samples
@@ -89,7 +89,8 @@ def _asked(
     shown = [(hit.row.training_id, picture) for hit in hits if (picture := picture_of(hit.row)) is not None]
     found = [Work.of(name, picture) for name, picture in shown]
     copies = lay_over(disputed, found, ignore).copies(disputed, found)
-    target = gate(None, _NO_RECIPE, 0.0, [w.id for w in found], disputed.id, copies).target
+    candidates = Candidates(tuple(w.id for w in found), copies=copies)
+    target = gate((), _NO_RECIPE, PROFILES["standard"], candidates, disputed.id).target
     return "the disputed picture" if target == disputed.id else "the work" if target == work.id else "another picture"
 
 

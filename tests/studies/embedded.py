@@ -16,7 +16,7 @@ from forensics import device
 from forensics.case import Absent
 from forensics.embedders.copies import open_descriptor
 from forensics.embedders.open_clip import Embedder
-from forensics.retrieval.building.build import Built, build
+from forensics.retrieval.building.build import Built, Options, build
 
 ROLES = frozenset({"training", "planted"})
 """Values of the column `role` that name what the reference checkpoint was trained on."""
@@ -50,12 +50,14 @@ def build_embedded(reference: Path, *, built: str = "", with_copies: bool = True
         reference / "manifest.jsonl",
         reference / "index",
         embedder,
-        descriptor=None if isinstance(descriptor, Absent) else descriptor,
-        name=NAME,
-        coverage=COVERAGE,
-        built=built,
-        where={"role": ROLES},
-        digests="origin",
+        Options(
+            descriptor=None if isinstance(descriptor, Absent) else descriptor,
+            name=NAME,
+            coverage=COVERAGE,
+            built=built,
+            where={"role": ROLES},
+            digests="origin",
+        ),
     )
 
 

@@ -13,19 +13,21 @@ import pytest
 from PIL import Image
 
 from forensics import diffusion
-from forensics.case import Absent, Better, Checkpoint, Comparison, LikelihoodRatio, Pair, ValidationFacts
+from forensics.case import Absent, Checkpoint, LikelihoodRatio, Pair, ValidationFacts
 from forensics.errors import CaseError, SettingsError
-from forensics.folder import Ledger
 from forensics.folder.layout import stored
 from forensics.protocol import PROFILES, Protocol
+from forensics.settings import Settings
 from forensics.stages import evaluate
 from forensics.stages.measure import Measured
 from forensics.stages.origin import STATISTICS
+from forensics.stages.rank import compared
 from forensics.stages.works import Work
 from forensics.statistics import record as records
 from forensics.statistics.record import PropositionRecord
 from forensics.validation import bench, blind, document, edits, table, validate, works
 from forensics.validation.journal import Journal
+from tests import support
 
 PROTOCOL = PROFILES["standard"]
 
@@ -119,8 +121,9 @@ def test_an_examination_uses_the_record_that_fits_and_says_why_another_does_not(
     measured = Measured((), (), (), (), ())
 
     def examine(protocol: Protocol, to: str) -> evaluate.Evaluated:
-        ledger = Ledger(tmp_path / to, force=False)
-        return evaluate.evaluate(work, work, (), measured, checkpoint, None, protocol, str(path), None, ledger)
+        context = support.context(tmp_path / to, protocol=protocol, settings=Settings(validation=str(path)))
+        models, traced = support.models(checkpoint), support.traced(work)
+        return evaluate.evaluate(work, (), measured, traced, models, None, context)
 
     used = examine(PROTOCOL, "fits")
     assert isinstance(used.facts, ValidationFacts)
@@ -149,16 +152,14 @@ def test_what_the_autoencoder_did_becomes_the_ratio_of_origin(
     control = next(w for w in works.read(request.plan.manifest) if not w.member and w.half == "calibration")
     disputed = Work.of("Q1", control.read())
     measured = tuple(
-        Comparison(f"O{i}", title, "", None, Better.LOWER, value, (), 0, 1, 0.5, (0, 1))
-        for i, (title, value) in enumerate(zip((t for t, _, _ in STATISTICS), (1.5, 0.01), strict=True))
+        compared(f"O{i}", statistic, "", value, ())
+        for i, ((statistic, _, _), value) in enumerate(zip(STATISTICS, (1.5, 0.01), strict=True))
     )
 
     def ratio(work: Work, name: str) -> LikelihoodRatio | Absent:
-        nothing = Measured((), (), (), (), ())
-        ledger = Ledger(tmp_path / name, force=False)
-        found = evaluate.evaluate(
-            work, work, (), nothing, checkpoint, None, PROTOCOL, str(path), None, ledger, measured
-        )
+        context = support.context(tmp_path / name, settings=Settings(validation=str(path)))
+        models, traced = support.models(checkpoint), support.traced(work, measured)
+        found = evaluate.evaluate(work, (), Measured((), (), (), (), ()), traced, models, None, context)
         return found.ratios[Pair.ORIGIN]
 
     found = ratio(disputed, "same")

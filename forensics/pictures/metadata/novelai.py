@@ -15,9 +15,13 @@ _KNOWN = frozenset({"prompt", "uc", "seed", "steps", "sampler", "noise_schedule"
 
 def read(entries: Entries, source: str = "text entries") -> list[GeneratorMetadata]:
     """The record, where the entry `Software` names NovelAI."""
-    if "NovelAI" not in entries.get("Software", ""):
+    if not any("NovelAI" in entries.get(name, "") for name in ("Software", "EXIF Software")):
         return []
-    record = document(entries.get("Comment", "{}"))
+    comment = next((entries[n] for n in ("Comment", "comment", "EXIF UserComment") if n in entries), "{}")
+    record = document(comment)
+    if record is not None and isinstance(record.get("Comment"), str):  # all entries in one, as WebP keeps them
+        entries = {**entries, **{k: v for k, v in record.items() if isinstance(v, str)}}
+        record = document(record["Comment"])
     problems = () if record is not None else ('The entry "Comment" is not a JSON object.',)
     record = record or {}
     model, _, digest = entries.get("Source", "").strip().rpartition(" ")
@@ -41,6 +45,15 @@ def read(entries: Entries, source: str = "text entries") -> list[GeneratorMetada
             height=whole(record.get("height")),
             further=further(record, _KNOWN),
             problems=problems,
+            marks=(
+                "Software: NovelAI",
+                *(
+                    f"{n}: {text(record[n])[:60]}"
+                    for n in ("noise_schedule", "sampler", "scale", "seed")
+                    if n in record
+                ),
+            ),
+            entry="Comment",
         )
     ]
 

@@ -50,7 +50,7 @@ def _manifest(data: bytes, media_type: str) -> list[Fact]:
         reason = str(exc).split("\n")[0][:300]
         if "ManifestNotFound" in reason:  # the mark was a coincidence, or a reference that was stripped
             return []
-        if "RemoteManifest" in reason:
+        if "RemoteManifest" in reason or reason.startswith("Remote"):  # the library's name for it has changed
             return [Fact(_NAME, f"The file refers to a manifest kept elsewhere, which was not fetched: {reason}")]
         return [Fact(_NAME, f"A manifest is there and could not be read: {reason}")]
     active = text(store.get("active_manifest")) if store else ""

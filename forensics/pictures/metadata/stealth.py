@@ -7,12 +7,13 @@ followed by the length in bits (32 bits, most significant first) and the text, p
 from __future__ import annotations
 
 import zlib
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from forensics.pictures.metadata import novelai, webui
+from forensics.pictures.metadata import arguments, comfyui, novelai, swarmui, webui
 from forensics.pictures.metadata.base import GeneratorMetadata, document, text
 
 _SIGNATURES = {
@@ -94,11 +95,12 @@ def _payload(bits: NDArray[np.uint8], *, compressed: bool) -> str | None:
 
 
 def _records(payload: str, source: str) -> list[GeneratorMetadata]:
+    """The hidden text through the readers of open texts: it is one of their layouts under one of their names."""
     parsed = document(payload)
-    if parsed is not None:
-        entries = {str(key): text(value) for key, value in parsed.items()}
-        if named := novelai.read(entries, source):
-            return named
-    if webui.recognised(payload):
-        return [webui.parse(payload, source)]
-    return [GeneratorMetadata("unknown software", source, problems=(f"The text has no known layout: {payload[:200]}",))]
+    entries = {"parameters": payload} if parsed is None else {str(key): text(value) for key, value in parsed.items()}
+    for reader in (novelai.read, webui.read, arguments.read, swarmui.read, comfyui.read):
+        named = reader(entries) or (reader({"parameters": payload}) if parsed is not None else [])
+        if named:
+            return [replace(record, source=source, entry="") for record in named]
+    problem = f"The text has no known layout: {payload[:2000]}"
+    return [GeneratorMetadata("unknown software", source, problems=(problem,))]

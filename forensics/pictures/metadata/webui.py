@@ -1,85 +1,415 @@
-"""The parameter text of AUTOMATIC1111's web UI, also written by Forge, SD.Next and Fooocus.
+"""The parameter text of AUTOMATIC1111's web UI and its kin: Forge, reForge, SD.Next, Fooocus, Stable Horde clients.
 
-Three parts: the prompt, a part that begins with `Negative prompt:`, and one last line of `Name: value` pairs separated
-by commas, in which values with commas stand between quotation marks. PNG keeps it in the text entry `parameters`, JPEG
-and WebP in the EXIF tag UserComment, GIF in its comment.
+    text      = prompt [negative] parameters [templates]
+    negative  = "Negative prompt:" text
+    parameters = pair { separator pair };  pair = name ":" value;  separator = "," or "|" or ";" or the end of a line
+    value     = JSON object or list | JSON string | text up to the next separator
+    templates = { ("Template:" | "Negative Template:") text }
+
+Parameters usually stand on a line of their own; programs that flatten texts put all in one line. The line is looked for
+from the end, outside of JSON and quotation marks, and taken only where its names and values are ones that generators
+write: "Steps: 5, Oven: 180" is a recipe. What no rule covers is kept verbatim.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
-from forensics.case import Fact
-from forensics.pictures.metadata.base import MAX_CHARS, Entries, GeneratorMetadata, document, real, whole
+from forensics.pictures.metadata.base import (
+    MAX_CHARS,
+    MAX_FURTHER,
+    Entries,
+    GeneratorMetadata,
+    Lora,
+    document,
+    real,
+    sampler_known,
+    shown,
+    whole,
+)
 
-_ENTRIES = {
-    "parameters": 'text entry "parameters"',
-    "EXIF UserComment": "EXIF tag UserComment",
-    "comment": "comment of the file",
-}
-_PAIR = re.compile(r'\s*(\w[\w \-/]*):\s*("(?:\\.|[^\\"])*"|[^,]*)(?:,|$)')
-_NEGATIVE = "Negative prompt:"
-_FIELDS = frozenset({"Seed", "Steps", "Sampler", "Schedule type", "CFG scale", "Model", "Model hash", "Size"})
+_NEGATIVE = re.compile(r"Negative prompt:", re.IGNORECASE)
+_NAME = re.compile(r"\s*([^\W\d_][\w .\-/()+#*&'\[\]]{0,60}?)\s*:(?!//)[ \t]*")
+_TEMPLATE = re.compile(r"^(Negative Template|Template):[ \t]?", re.MULTILINE | re.IGNORECASE)
+_EXTRA = re.compile(r"<(lora|lyco|hypernet):([^:<>]{1,200})((?::[^:<>]{0,80})*)>")
+_SEPARATORS = ",|;"
+_DECODER = json.JSONDecoder()
+
+_FIELDS = frozenset(
+    {"seed", "steps", "sampler", "schedule type", "cfg scale", "guidance scale", "model", "model hash", "size", "vae"}
+)
+_HEX = re.compile(r"(?:0x)?[0-9a-fA-F]{8,64}|[0-9a-fA-F]{6}")
+_SIZE = re.compile(r"(\d{1,6}) ?[xX×*] ?(\d{1,6})")
+_MAX_STEPS, _MAX_GUIDANCE = 2000, 200.0
+
+_PROGRAM = ("EXIF Software", "XMP xmp:CreatorTool", "Software", "IPTC OriginatingProgram")
+
+Pairs = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A text of this layout, taken apart."""
+
+    prompt: str
+    negative: str
+    pairs: Mapping[str, str]
+    """Values by name as written; quotation marks are undone."""
+    templates: Mapping[str, str]
+    rest: str
+    """Parts of the parameters that have no name, verbatim."""
+    marks: tuple[str, ...]
+    problems: tuple[str, ...] = ()
 
 
 def read(entries: Entries) -> list[GeneratorMetadata]:
-    """Every entry of the file that has this layout."""
-    found = ((source, entries.get(name, "")) for name, source in _ENTRIES.items())
-    return [parse(value, source) for source, value in found if recognised(value)]
+    """Every entry of the file that has this layout. The marks are strict, so all texts of the file are looked at."""
+    found = []
+    for name, value in entries.items():
+        if name == "xmp" or "teps:" not in value:
+            continue  # the packet is read property by property
+        if any("Draw Things" in entries.get(field, "") for field in _PROGRAM):
+            continue  # has a reader of its own, which knows its line for the negative prompt
+        if recognised(value):
+            record = parse(value, described(name))
+            found.append(replace(record, entry=name))
+    return found
+
+
+def described(name: str) -> str:
+    """Where an entry lies, for people."""
+    if name == "comment":
+        return "comment of the file"
+    if name.startswith("EXIF "):
+        return f"EXIF tag {name.removeprefix('EXIF ')}"
+    if name.startswith("XMP "):
+        return f"XMP property {name.removeprefix('XMP ')}"
+    if name.startswith("IPTC "):
+        return f"IPTC field {name.removeprefix('IPTC ')}"
+    return f'text entry "{name}"'
 
 
 def recognised(value: str) -> bool:
-    """Whether a text has the layout: its line of pairs names the number of steps."""
-    return len(value) <= MAX_CHARS and bool(re.search(r"\bSteps: *\d", value)) and document(value) is None
+    """Whether a text has the layout: names and plausible values that only generators write."""
+    return len(value) <= MAX_CHARS and document(value) is None and _split(value) is not None
 
 
 def parse(value: str, source: str) -> GeneratorMetadata:
-    """The record in a text of this layout."""
-    *lines, last = value.strip().split("\n")
-    pairs = _PAIR.findall(last)
-    if len(pairs) < 3:  # fewer are a sentence with a colon: the line belongs to the prompt
-        lines, pairs = [*lines, last], []
-    body = "\n".join(lines)
-    prompt, _, negative = body.partition(_NEGATIVE)
-    stated = {name.strip(): _unquoted(raw) for name, raw in pairs}
-    size = re.fullmatch(r"(\d{1,6})x(\d{1,6})", stated.get("Size", ""))
-    problems = []
-    if "Seed" in stated and whole(stated["Seed"]) is None:
+    """The record in a text of this layout; one with a problem where the text has another."""
+    parsed = _split(value) if len(value) <= MAX_CHARS else None
+    if parsed is None:
+        prompt, negative = _prompts(value)
+        problem = "The text does not have the line of parameters that the software writes."
+        return GeneratorMetadata(
+            "unknown software", source, prompt=prompt, negative_prompt=negative, problems=(problem,)
+        )
+    stated = {_key(name): text for name, text in parsed.pairs.items()}
+    size = _SIZE.fullmatch(stated.get("size", ""))
+    problems = list(parsed.problems)
+    if "seed" in stated and whole(stated["seed"]) is None:
         problems.append("The seed is not a whole number.")
-    if not pairs:
-        problems.append("The line of parameters does not have the layout that the software writes.")
+    rows = [shown(name, text) for name, text in parsed.pairs.items() if _key(name) not in _FIELDS and text]
+    rows += [shown(name, text) for name, text in parsed.templates.items()]
     return GeneratorMetadata(
-        software=_software(stated.get("Version", "")),
+        software=_software(stated),
         source=source,
-        prompt=prompt.strip(),
-        negative_prompt=negative.strip(),
-        seed=whole(stated.get("Seed")),
-        steps=whole(stated.get("Steps")),
-        sampler=stated.get("Sampler", ""),
-        scheduler=stated.get("Schedule type", ""),
-        guidance=real(stated.get("CFG scale")),
-        model=stated.get("Model", ""),
-        model_hash=stated.get("Model hash", ""),
+        prompt=parsed.prompt,
+        negative_prompt=parsed.negative,
+        seed=whole(stated.get("seed")),
+        steps=whole(stated.get("steps")),
+        sampler=stated.get("sampler", ""),
+        scheduler=stated.get("schedule type", ""),
+        guidance=real(stated.get("cfg scale", stated.get("guidance scale"))),
+        model=stated.get("model", ""),
+        model_hash=stated.get("model hash", ""),
         width=int(size[1]) if size else None,
         height=int(size[2]) if size else None,
-        further=tuple(Fact(k, v[:400]) for k, v in stated.items() if k not in _FIELDS and v)[:40],
+        vae="" if stated.get("vae") in ("None", "Automatic", "Default") else stated.get("vae", ""),
+        loras=loras(parsed.prompt, stated),
+        further=tuple(rows[:MAX_FURTHER]),
         problems=tuple(problems),
+        marks=parsed.marks,
+        rest=parsed.rest,
     )
 
 
-def _unquoted(raw: str) -> str:
-    if raw.startswith('"'):
+def loras(prompt: str, stated: Mapping[str, str]) -> tuple[Lora, ...]:
+    """LoRA named in the prompt, in lists of digests, and among Civitai's resources, each once.
+
+    Args:
+        prompt: with `<lora:name:strength>` where any was called so.
+        stated: values by name in lower case.
+    """
+    digests = dict(_hash_pairs(stated.get("lora hashes", "")))
+    hashes = document(stated.get("hashes", "")) or {}
+    for name, digest in hashes.items():
+        kind, _, rest = str(name).partition(":")
+        if kind.lower() in ("lora", "lyco", "locon") and rest:
+            digests.setdefault(rest, str(digest))
+    found: dict[str, Lora] = {}
+    for kind, name, arguments in _EXTRA.findall(prompt):
+        if kind in ("lora", "lyco"):
+            first = arguments.split(":")[1] if arguments else ""
+            found.setdefault(name, Lora(name, real(first.partition("=")[2] or first), digests.get(name, "")))
+    for name, digest in digests.items():
+        found.setdefault(name, Lora(name, None, digest))
+    for row in _list(stated.get("civitai resources", "")):
+        if isinstance(row, dict) and str(row.get("type", "")).lower() in ("lora", "lycoris", "locon", "dora"):
+            name = str(row.get("modelName") or row.get("modelVersionId") or row.get("air") or "not named")
+            version = row.get("modelVersionName")
+            found.setdefault(name, Lora(f"{name}, {version}" if version else name, real(row.get("weight"))))
+    return tuple(found.values())
+
+
+def _hash_pairs(value: str) -> Iterator[tuple[str, str]]:
+    """`name: digest, name: digest`; names may hold colons and commas only where no digest follows them."""
+    for match in re.finditer(r"\s*(.+?): *((?:0x)?[0-9a-fA-F]{4,64})(?:,|$)", value):
+        yield match[1].strip(), match[2]
+
+
+def _list(value: str) -> Sequence[Any]:
+    try:
+        parsed = json.loads(value) if value.startswith("[") else []
+    except (ValueError, RecursionError):
+        return []
+    return parsed if isinstance(parsed, list) else []
+
+
+# The grammar
+
+
+def _split(value: str) -> Parsed | None:
+    """The text taken apart, or None where no part of it is a line of parameters."""
+    value = value.replace("\r\n", "\n").replace("\r", "\n").strip("\0").strip()
+    for start in _starts(value):
+        head, tail = value[:start], value[start:]
+        template = _TEMPLATE.search(tail)
+        pairs, rest, problems = _pairs(tail[: template.start()] if template else tail)
+        marks = marks_of(pairs)
+        if marks is None:
+            continue
+        # The web UI's own line is whole; above lines that lack the number of steps there may be more of them.
+        start, earlier = _lines_above(head) if "steps" not in map(_key, pairs) else (len(head), {})
+        prompt, negative = _prompts(head[:start])
+        return Parsed(
+            prompt, negative, {**earlier, **pairs}, _templates(tail[template.start() :]) if template else {}, rest,
+            marks, problems,
+        )  # fmt: skip
+    return None
+
+
+def _starts(value: str) -> Iterator[int]:
+    """Places where the parameters may begin: lines from the last to the first, then places within a line."""
+    lines = [0, *(m.end() for m in re.finditer("\n", value))]
+    protected = _json_spans(value)
+    for start in reversed(lines):
+        name = _NAME.match(value, start)
+        if name and _key(name[1]) in _KNOWN and not any(a < start < b for a, b in protected):
+            yield start
+    for found in re.finditer(r"(?<![\w-])(?:Steps|Seed|Sampler|CFG scale): *\S", value):
+        yield found.start()
+
+
+def _json_spans(value: str) -> list[tuple[int, int]]:
+    """Where JSON objects and lists stand as values: what looks like parameters inside them belongs to them."""
+    spans, place = [], 0
+    while (match := re.compile(r":[ \t]*(?=[\[{])").search(value, place)) is not None:
         try:
-            return str(json.loads(raw))
-        except ValueError:
-            return raw.strip('"')
-    return raw.strip()
+            _, place = _DECODER.raw_decode(value, match.end())
+            spans.append((match.end(), place))
+        except (ValueError, RecursionError):
+            place = match.end()
+    return spans
 
 
-def _software(version: str) -> str:
-    if version.startswith("f"):
+def _lines_above(head: str) -> tuple[int, Pairs]:
+    """Parameters on lines of their own above the first line found: programs write one a line. (place, pairs)"""
+    earlier: Pairs = {}
+    start = len(head)
+    while (above := head[:start].rstrip("\n").rfind("\n")) >= 0 or start:
+        line = head[above + 1 : start].strip()
+        pairs, rest, _ = _pairs(line)
+        if not line or rest or not pairs or not all(_key(n) in _KNOWN and _plausible(n, v) for n, v in pairs.items()):
+            break
+        earlier = {**pairs, **earlier}
+        start = above + 1
+        if above < 0:
+            break
+    return start, earlier
+
+
+def _separator(text: str) -> str:
+    """What stands between the pairs: the sign before a name that only generators write, outside of quotation marks."""
+    text = re.sub(r'"(?:\\.|[^"\\])*"', '""', text)
+    for sign in "|;":
+        if re.search(rf"\{sign}\s*(?:Seed|Sampler|CFG scale|Size|Model hash|Steps): *\S", text):
+            return sign
+    return ","
+
+
+def _pairs(text: str) -> tuple[Pairs, str, tuple[str, ...]]:
+    """(values by name, what has no name, problems) of a line of parameters, or of several."""
+    pairs: Pairs = {}
+    rest: list[str] = []
+    problems: list[str] = []
+    sign, place = _separator(text), 0
+    while place < len(text):
+        name = _NAME.match(text, place)
+        if name is None or (known := name[1].strip()) == "":
+            end = _next(text, place, sign)
+            if left := text[place:end].strip():
+                rest.append(left)
+            place = end + 1
+            continue
+        value, place = _value(text, name.end(), sign)
+        if known in pairs and pairs[known] != value:
+            problems.append(
+                f"“{known}” is stated more than once, first as “{pairs[known][:80]}”, then as “{value[:80]}”."
+            )
+        pairs.setdefault(known, value)
+        end = _next(text, place, sign)
+        if left := text[place:end].strip():
+            rest.append(left)
+        place = end + 1
+    return pairs, f"{sign} ".join(rest), tuple(problems)
+
+
+def _next(text: str, place: int, sign: str) -> int:
+    found = re.compile(rf"[{re.escape(sign)}\n]").search(text, place)
+    return found.start() if found else len(text)
+
+
+def _value(text: str, place: int, sign: str) -> tuple[str, int]:
+    """A value and the place behind it."""
+    first = text[place : place + 1]
+    if first in ('"', "{", "["):
+        try:
+            parsed, end = _DECODER.raw_decode(text, place)
+        except (ValueError, RecursionError):
+            pass
+        else:
+            # A string that only begins with quotation marks, or a list that goes on as text, is no JSON value.
+            if re.compile(rf"\s*(?:[{re.escape(_SEPARATORS)}\n]|$)").match(text, end):
+                return (parsed if isinstance(parsed, str) else text[place:end]), end
+    end = _next(text, place, sign)
+    return text[place:end].strip(), end
+
+
+def _prompts(head: str) -> tuple[str, str]:
+    """Prompt and negative prompt: a line that begins with the words divides them, else the words in mid-line."""
+    found = re.search(r"^[ \t]*Negative prompt:", head, re.MULTILINE | re.IGNORECASE) or _NEGATIVE.search(head)
+    if found is None:
+        return head.strip(), ""
+    prompt = head[: found.start()].strip()
+    for label in ("Positive prompt:", "Prompt:"):  # written by programs that name both parts
+        prompt = prompt.removeprefix(label).strip()
+    return prompt, head[found.end() :].strip()
+
+
+def _templates(tail: str) -> dict[str, str]:
+    """Texts with wildcards that extensions keep behind the parameters, each up to the next."""
+    starts = list(_TEMPLATE.finditer(tail))
+    ends = [m.start() for m in starts[1:]] + [len(tail)]
+    return {m[1]: tail[m.end() : end].strip() for m, end in zip(starts, ends, strict=True)}
+
+
+# What only generators write
+
+
+def _key(name: str) -> str:
+    return " ".join(name.lower().replace("_", " ").split())
+
+
+def _plausible(name: str, value: str) -> bool:
+    test = _KNOWN.get(_key(name))
+    return test is not None and test(value)
+
+
+def _steps(value: str) -> bool:
+    found = whole(value)
+    return found is not None and 0 < found <= _MAX_STEPS
+
+
+def _guidance(value: str) -> bool:
+    found = real(value)
+    return found is not None and -_MAX_GUIDANCE <= found <= _MAX_GUIDANCE
+
+
+def _fraction(value: str) -> bool:
+    found = real(value)
+    return found is not None and 0 <= found <= 1
+
+
+def _hex(value: str) -> bool:
+    return bool(_HEX.fullmatch(value.strip()))
+
+
+def _size(value: str) -> bool:
+    found = _SIZE.fullmatch(value)
+    return bool(found) and all(16 <= int(side) <= 32768 for side in found.groups())  # type: ignore[union-attr]
+
+
+def _some(value: str) -> bool:
+    return bool(value)
+
+
+def _version(value: str) -> bool:
+    return bool(
+        re.match(r"v?\d+\.\d+|f\d|[0-9a-f]{7,40}$|Fooocus|ComfyUI|Simple|neo|reForge|SD\.Next", value, re.IGNORECASE)
+    )
+
+
+_EXCLUSIVE: dict[str, Any] = {
+    "sampler": sampler_known, "cfg scale": _guidance, "guidance scale": _guidance, "model hash": _hex,
+    "schedule type": _some, "clip skip": lambda v: whole(v) is not None, "lora hashes": _some, "ti hashes": _some,
+    "hashes": lambda v: document(v) is not None, "civitai resources": _some, "denoising strength": _fraction,
+    "distilled cfg scale": _guidance, "hires upscaler": _some, "hires steps": lambda v: whole(v) is not None,
+    "vae hash": _hex, "adm guidance": _some, "fooocus v2 expansion": _some, "performance": _some,
+    "eta noise seed delta": _some, "ensd": lambda v: whole(v) is not None, "parser": lambda v: v.endswith("parser"),
+    "first pass size": _size, "face restoration": _some,
+}  # fmt: skip
+"""Names that generators write and hardly anything else, with what their values are like."""
+_COMMON: dict[str, Any] = {
+    "steps": _steps, "seed": lambda v: whole(v) is not None, "size": _size, "model": _some, "version": _version,
+    "vae": _some, "strength": _fraction,
+}  # fmt: skip
+"""Names that also stand in recipes, logs of exercise and seed catalogues."""
+_KNOWN: dict[str, Any] = _EXCLUSIVE | _COMMON
+
+
+def marks_of(pairs: Mapping[str, str]) -> tuple[str, ...] | None:
+    """The pairs that mark a generator's record, as written, or None where they do not suffice.
+
+    Needed are the number of steps or a seed, and two names that only generators write beside it; or one such and three
+    common ones. Every value counted is one that a generator could have written.
+    """
+    given = {name: value for name, value in pairs.items() if _plausible(name, value)}
+    exclusive = [name for name in given if _key(name) in _EXCLUSIVE]
+    common = [name for name in given if _key(name) in _COMMON]
+    base = {"steps", "seed"} & {_key(name) for name in common}
+    enough = (len(exclusive) >= 2 and base) or (len(exclusive) >= 1 and len(common) >= 3 and base)
+    if not enough:
+        return None
+    return tuple(f"{name}: {given[name][:60]}" for name in [*exclusive, *common][:8])
+
+
+def _software(stated: Mapping[str, str]) -> str:
+    version = stated.get("version", "")
+    if version.startswith("Fooocus") or "fooocus v2 expansion" in stated:
+        return version if version.startswith("Fooocus") else "Fooocus"
+    if version == "ComfyUI":
+        return "ComfyUI, in the layout of the Stable Diffusion web UI"
+    if re.match(r"f\d", version):
         return f"Stable Diffusion web UI Forge {version}"
-    if version.startswith("Fooocus"):
-        return version
-    return f"Stable Diffusion web UI {version}".strip()
+    if "parser" in stated or ("app" in stated and "SD.Next" in stated["app"]):
+        return f"SD.Next {version}".strip()
+    return f"Stable Diffusion web UI {version}".strip() if re.match(r"v?\d|neo", version) else _unnamed(stated)
+
+
+def _unnamed(stated: Mapping[str, str]) -> str:
+    """The layout without a version of the web UI: many programs write it."""
+    return "Stable Diffusion web UI" + (f" (version {stated['version']})" if stated.get("version") else "")

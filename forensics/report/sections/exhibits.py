@@ -115,7 +115,7 @@ def _beside(make: _Maker, disputed: str, originals: Sequence[str]) -> tuple[Boar
         else "The disputed image. No work was put forward for comparison"
     )
     side = PAIR_MM if originals else TRIPLE_MM
-    return (make.board("fig-disputed", rows, [], side, f"{said}. Working copies: upright, sRGB, 8 bits a channel."),)
+    return (make.board("fig-disputed", rows, side, f"{said}. Working copies: upright, sRGB, 8 bits a channel."),)
 
 
 def _neighbours(make: _Maker, disputed: str, pictured: Sequence[str]) -> tuple[Board, ...]:
@@ -125,11 +125,10 @@ def _neighbours(make: _Maker, disputed: str, pictured: Sequence[str]) -> tuple[B
     first = make.board(
         "fig-neighbours",
         [(disputed, *pictured[:large])],
-        _chunks(list(pictured[large:]), 5),
         TRIPLE_MM if large == 2 else QUADRUPLE_MM,
         "Disputed image and the closest items of the index searched, in the order of the search. "
         "Pictures as the index ships them.",
-        strip_mm=28.4,
+        strip=_Strip(_chunks(list(pictured[large:]), 5), 28.4),
     )
     return (first,)
 
@@ -140,7 +139,7 @@ def _reconstructions(make: _Maker, asked: str, single: Sequence[Inversion]) -> t
     rows = [(asked, *chunk) for chunk in _chunks([i.outputs[0] for i in single], 2)]
     said = "; ".join(f"{i.outputs[0]}: {i.title.lower() if i.title[1:2].islower() else i.title}" for i in single)
     text = f"Reconstructions: each method was given {make.named(asked)} itself. {said[0].upper()}{said[1:]}."
-    return (make.board("fig-reconstructions", rows, [], TRIPLE_MM, text, beside=asked),)
+    return (make.board("fig-reconstructions", rows, TRIPLE_MM, text, beside=asked),)
 
 
 def _regeneration(make: _Maker, asked: str, inversion: Inversion, side_mm: float) -> Board:
@@ -151,8 +150,8 @@ def _regeneration(make: _Maker, asked: str, inversion: Inversion, side_mm: float
         f"{inversion.title}: {make.named(asked)}, the output closest to it and the output at the median, then all "
         f"{len(inversion.outputs)} outputs in the order of their seeds. {'; '.join(said)}. No output is left out."
     )
-    strip = _chunks(list(inversion.outputs), 8)
-    return make.board(f"fig-{inversion.id}", [(asked, *chosen)], strip, side_mm, text, beside=asked, seeds=seeds)
+    strip = _Strip(_chunks(list(inversion.outputs), 8), seeds=seeds)
+    return make.board(f"fig-{inversion.id}", [(asked, *chosen)], side_mm, text, beside=asked, strip=strip)
 
 
 def _where(make: _Maker, asked: str, inversion: Inversion) -> tuple[Board, ...]:
@@ -163,7 +162,7 @@ def _where(make: _Maker, asked: str, inversion: Inversion) -> tuple[Board, ...]:
         "reproduce, the border of what remains in black; and how far the prompt moves the network at each place of "
         "the noised image, white where most. The third does not look at the pictures generated."
     )
-    return (make.board(f"fig-{inversion.id}-where", [(asked, *inversion.maps)], [], QUADRUPLE_MM, text, beside=asked),)
+    return (make.board(f"fig-{inversion.id}-where", [(asked, *inversion.maps)], QUADRUPLE_MM, text, beside=asked),)
 
 
 def _height_mm(exhibits: dict[str, Exhibit], rows: Sequence[tuple[str, ...]], side_mm: float) -> float:
@@ -173,6 +172,16 @@ def _height_mm(exhibits: dict[str, Exhibit], rows: Sequence[tuple[str, ...]], si
 
 def _chunks(tags: list[str], size: int) -> list[tuple[str, ...]]:
     return [tuple(tags[i : i + size]) for i in range(0, len(tags), size)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Strip:
+    """Small pictures under the large ones of a figure."""
+
+    rows: Sequence[tuple[str, ...]] = ()
+    side_mm: float = STRIP_MM
+    seeds: dict[str, int] | None = None
+    """Exhibit -> seed, where the seeds are to be printed."""
 
 
 class _Maker:
@@ -189,23 +198,25 @@ class _Maker:
         self,
         tag: str,
         rows: Sequence[tuple[str, ...]],
-        strip: Sequence[tuple[str, ...]],
         side_mm: float,
         caption: str,
         *,
         beside: str = "",
-        seeds: dict[str, int] | None = None,
-        strip_mm: float = STRIP_MM,
+        strip: _Strip | None = None,
     ) -> Board:
         """Lay out one figure. `beside` is the exhibit that the numbers under the others hold for."""
-        against = beside or self.disputed
+        against, small = beside or self.disputed, strip or _Strip()
         return Board(
             tag,
             tuple(tuple(self._panel(t, against, side_mm, full=True) for t in row) for row in rows),
-            tuple(tuple(self._panel(t, against, strip_mm, full=False, seeds=seeds) for t in row) for row in strip),
-            _height_mm(self._exhibits, rows, side_mm) + _height_mm(self._exhibits, strip, strip_mm) > UNBROKEN_MM,
+            tuple(
+                tuple(self._panel(t, against, small.side_mm, full=False, seeds=small.seeds) for t in row)
+                for row in small.rows
+            ),
+            _height_mm(self._exhibits, rows, side_mm) + _height_mm(self._exhibits, small.rows, small.side_mm)
+            > UNBROKEN_MM,
             "two" if side_mm == PAIR_MM else "three",
-            "five" if strip_mm > STRIP_MM else "strip",
+            "five" if small.side_mm > STRIP_MM else "strip",
             caption,
         )
 

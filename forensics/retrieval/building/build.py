@@ -9,7 +9,9 @@ from __future__ import annotations
 import datetime
 import json
 import os
+import re
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -48,6 +50,8 @@ class Built:
     excluded: tuple[Excluded, ...]
     resumed: int
     """Units that an earlier, stopped build had finished."""
+    counts: tuple[str, ...] = ()
+    """What the source held beside the pictures taken, one clause each; printed always, nothing counted included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,51 @@ class Job:
     columns: tuple[Column, ...]
     keep_bytes: bool
     threads: int
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What an index records and how it is stored."""
+
+    descriptor: CopyDescriptor | None = None
+    """Makes the vectors of copies; without it the column is left out."""
+    name: str = ""
+    """Of the collection; the source's name where empty."""
+    coverage: str = ""
+    """What part of a checkpoint's training set it holds, as a sentence."""
+    built: str = ""
+    """UTC time to record; SOURCE_DATE_EPOCH or the clock where empty."""
+    where: Mapping[str, frozenset[str]] | None = None
+    """Rows of a table to keep, by column."""
+    digests: str = "file"
+    """What a table's column `sha256` is of: `file` (checked) or `origin` (recorded)."""
+    dtype: str = "float16"
+    """Storage of the vectors, float16 or float32."""
+    tag: str = "v1"
+    """Name of the snapshot."""
+    keep_bytes: bool = False
+    """Store the pictures in the table, so that the index can be cited without the source."""
+    unit_rows: int = UNIT_ROWS
+    """Entries of one unit of a folder or table."""
+    append: bool = False
+    """Add the source as a new snapshot; earlier snapshots stay as they are."""
+
+    def named(self, source: Path | str) -> Options:
+        """The same with a name of the collection in any case."""
+        return self if self.name else replace(self, name=default_name(source))
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A build whose units are all put down."""
+
+    files: Files
+    source: Source
+    job: Job
+    before: Snapshot | None
+    """The snapshot that is appended to; none for a new index."""
+    earlier: int
+    """Units that an earlier, stopped build had finished."""
 
 
 @dataclass(slots=True)
@@ -93,19 +142,9 @@ def build(
     source: Path | str,
     out: Path | str,
     embedder: Embedder,
+    options: Options | None = None,
     *,
-    descriptor: CopyDescriptor | None = None,
-    name: str = "",
-    coverage: str = "",
     emit: Emit = ignore,
-    built: str = "",
-    where: Mapping[str, frozenset[str]] | None = None,
-    digests: str = "file",
-    dtype: str = "float16",
-    tag: str = "v1",
-    keep_bytes: bool = False,
-    unit_rows: int = UNIT_ROWS,
-    append: bool = False,
 ) -> Built:
     """Build an index, or go on with a build that was stopped.
 
@@ -113,28 +152,19 @@ def build(
         source: folder with side files, table of paths, or img2dataset output (`forensics.retrieval.building.sources`).
         out: folder or address to make; with `append`, an index that is there.
         embedder: makes the vectors of meaning; queries need the same one.
-        descriptor: makes the vectors of copies; without it the column is left out.
-        name: of the collection; the source's name where empty.
-        coverage: what part of a checkpoint's training set it holds, as a sentence.
+        options: what is recorded and how it is stored; the defaults of `Options` where None.
         emit: told every picture.
-        built: UTC time to record; SOURCE_DATE_EPOCH or the clock where empty.
-        where: rows of a table to keep, by column.
-        digests: what a table's column `sha256` is of: `file` (checked) or `origin` (recorded).
-        dtype: storage of the vectors, float16 or float32.
-        tag: name of the snapshot.
-        keep_bytes: store the pictures in the table, so that the index can be cited without the source.
-        unit_rows: entries of one unit of a folder or table.
-        append: add the source as a new snapshot; earlier snapshots stay as they are.
 
     Raises:
         IndexError_: something else is there, the source is unusable, or no picture could be used.
     """
-    snapshot.check_tag(tag)
+    how = (options or Options()).named(source)
+    snapshot.check_tag(how.tag)
     files = Files(str(out))
-    job = plan(embedder, descriptor, dtype, keep_bytes=keep_bytes)
-    before = begin(files, tag, job, append)
-    opened = open_source(source, where, digests=digests, unit_rows=unit_rows)
-    resume(files, opened, job, tag)
+    job = plan(embedder, how.descriptor, how.dtype, keep_bytes=how.keep_bytes)
+    before = begin(files, how.tag, job, how.append)
+    opened = open_source(source, how.where, digests=how.digests, unit_rows=how.unit_rows)
+    resume(files, opened, job, how.tag)
     meter = Meter(emit, opened.total)
     earlier = 0
     for number, unit in enumerate(opened.units):
@@ -151,18 +181,7 @@ def build(
                 discard(files, before)
             raise
         units.save(files, number, made)
-    return finish(
-        files,
-        opened,
-        job,
-        before,
-        earlier,
-        tag=tag,
-        built=built,
-        coverage=coverage,
-        name=name or default_name(source),
-        out=out,
-    )
+    return finish(Begun(files, opened, job, before, earlier), how)
 
 
 def is_planned(files: Files) -> bool:
@@ -226,17 +245,9 @@ def resume(files: Files, source: Source, job: Job, tag: str) -> None:
 
 
 def finish(
-    files: Files,
-    source: Source,
-    job: Job,
-    before: Snapshot | None,
-    earlier: int,
+    begun: Begun,
+    options: Options,
     *,
-    tag: str,
-    built: str,
-    coverage: str,
-    name: str,
-    out: Path | str,
     write: Callable[[Assembly, pa.Schema, bool], None] | None = None,
     summaries: Iterable[units.Summary] | None = None,
     how: str = "",
@@ -244,11 +255,12 @@ def finish(
     """Assemble the table from the finished units and take its snapshot.
 
     Args:
-        files, source, job, before, earlier, tag, built, coverage, name, out: of the build.
+        options: of the build, with the name of the collection in it.
         write: what writes the table, where it is not this process.
         summaries: of all units, where others have read them already.
         how: the vectors were computed, where this process did not.
     """
+    files, source, job, before = begun.files, begun.source, begun.job, begun.before
     if summaries is None:
         summaries = (units.summary(units.require(files, n)) for n in range(len(source.units)))
     assembly = Assembly(files, summaries, before)
@@ -257,6 +269,7 @@ def finish(
         reason = f" First reason: {first.path}: {first.reason}" if first else ""
         discard(files, before)
         raise IndexError_(f"No picture of the source could be used.{reason}", hint="Check the source.")
+    counts = _counts(source, assembly)
     wanted = schema(job.columns, blobs=job.keep_bytes)
     (write or _write)(assembly, wanted, before is not None)
     base = ""
@@ -265,23 +278,43 @@ def finish(
         base = Path(os.path.relpath(os.path.abspath(source.base), target)).as_posix()  # noqa: PTH100
         if before is not None and before.pictures != base:
             base = before.pictures  # rows added from elsewhere keep their bytes only if --bytes stored them
-    said = coverage or (before.coverage if before else "The builder did not state what it covers.")
+    said = options.coverage or (before.coverage if before else "The builder did not state what it covers.")
     taken = take(
         files,
         Statement(
-            name=before.name if before else name,
+            name=before.name if before else options.name,
             columns=job.columns,
-            built=built or _now(),
+            built=options.built or _now(),
             coverage=said,
-            source=f"{source.kind}, {source.total} entries" + (f"; added to {before.tag}" if before else ""),
+            source=f"{source.kind}, {'; '.join(counts)}" + (f"; added to {before.tag}" if before else ""),
             pictures=base,
             made_by=how or made_by(job),
         ),
-        tag,
+        options.tag,
         [*(_excluded(files, before) if before else ()), *assembly.excluded],
     )
     files.delete(units.PARTIAL)
-    return Built(str(out), taken, tuple(assembly.excluded), earlier)
+    return Built(files.uri, taken, tuple(assembly.excluded), begun.earlier, counts)
+
+
+def _counts(source: Source, assembly: Assembly) -> tuple[str, ...]:
+    """The build in numbers: entries, without caption, left out by kind of reason, remarks, and files not looked at."""
+    left_out = Counter(_kind_of(excluded) for excluded in assembly.excluded)
+    reasons = ", ".join(f"{reason}: {count}" for reason, count in left_out.most_common(6))
+    rows = [
+        f"{assembly.count + len(assembly.excluded)} entries",
+        f"{assembly.uncaptioned} without caption",
+        f"{len(assembly.excluded)} left out" + (f" ({reasons})" if reasons else ""),
+        *(f"{remark}: {count}" for remark, count in sorted(assembly.remarks.items())),
+        "not looked at: " + (", ".join(source.not_looked_at) or "nothing"),
+    ]
+    return tuple(rows)
+
+
+def _kind_of(excluded: Excluded) -> str:
+    """A reason without the names and numbers of the one file it was given for."""
+    reason = excluded.reason.replace(excluded.path, "").strip()
+    return re.split(r"[:(\"'“]|\d", reason, maxsplit=1)[0].strip(" .")[:60] or "no reason"
 
 
 def discard(files: Files, before: Snapshot | None) -> None:
@@ -314,8 +347,12 @@ class Assembly:
         self.keep: list[list[int]] = []
         self.starts: list[int] = []
         self.count = 0
+        self.uncaptioned = 0
+        self.remarks: Counter[str] = Counter()
         for unit in summaries:
             self.excluded += unit.excluded
+            self.uncaptioned += unit.uncaptioned
+            self.remarks.update(unit.remarks)
             chosen = []
             for place, (name, path) in enumerate(zip(unit.names, unit.paths, strict=True)):
                 if name in seen:

@@ -20,7 +20,7 @@ from forensics.retrieval.building import build as building
 from forensics.retrieval.building import snapshot, table
 from forensics.retrieval.building.files import Files
 from forensics.retrieval.building.snapshot import TABLE, Snapshot
-from forensics.retrieval.building.writer import Record, Writer
+from forensics.retrieval.building.writer import Record, Said, Writer
 from forensics.retrieval.encoders import Encoder
 from forensics.retrieval.readers.faiss_folder import FaissFolder
 from forensics.retrieval.readers.folder import Folder
@@ -60,14 +60,16 @@ def export_to(uri: str, out: Path, at: str | None = None) -> Manifest:
             records = [_record(values) for values in batch.select(names).to_pylist()]
             writer.add(records, table.matrix(batch.column(CLIP)))
         return writer.close(
-            name=s.name,
-            embedder=first.embedder,
-            embedder_digest=first.digest,
-            preprocessing=first.preprocessing,
-            built=s.built,
-            coverage=s.coverage,
-            source=f"{s.source}; snapshot {s.tag}, digest of the rows {s.rows_digest}",
-            pictures=index.pictures.as_posix() if index.pictures else ".",
+            Said(
+                name=s.name,
+                embedder=first.embedder,
+                embedder_digest=first.digest,
+                preprocessing=first.preprocessing,
+                built=s.built,
+                coverage=s.coverage,
+                source=f"{s.source}; snapshot {s.tag}, digest of the rows {s.rows_digest}",
+                pictures=index.pictures.as_posix() if index.pictures else ".",
+            )
         )
     except BaseException:
         shutil.rmtree(out, ignore_errors=True)

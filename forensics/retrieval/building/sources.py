@@ -1,97 +1,64 @@
-"""What an index can be built from: a folder with captions in side files, a table of paths, or img2dataset's output.
+"""What an index can be built from: folders with side files, tables, tar files of samples, Parquet, img2dataset.
 
 Every source gives its entries in one fixed order, whatever the file system's. What cannot become an entry is an
-`Excluded` with its reason, never silently left out.
+`Excluded` with its reason, and what is no picture is counted as not looked at: nothing is silently left out.
 """
 
 from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import json
 import os
 import re
-import tarfile
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from forensics.errors import IndexError_
+from forensics.path_names import printable
+from forensics.retrieval.building import parquet_pictures
+from forensics.retrieval.building.archives import (
+    ARCHIVES,
+    Sample,
+    is_archive,
+    packed_pictures,
+    packed_places,
+    samples,
+    stem,
+)
+from forensics.retrieval.building.entries import SUFFIXES, Entry, Origin, Source, entry, fingerprint, is_picture, slices
 from forensics.retrieval.building.places import Place
+from forensics.retrieval.building.side_files import Side, left_over
 from forensics.retrieval.readers.layout import Excluded
+from forensics.retrieval.words import ALIASES, key, normalised, pick, plain
+
+__all__ = [
+    "SUFFIXES",
+    "TABLES",
+    "UNIT_ROWS",
+    "Entry",
+    "Source",
+    "default_name",
+    "loose_pictures",
+    "open_source",
+    "packed_pictures",
+    "packed_places",
+    "rows_by_key",
+    "shard_names",
+]
 
 UNIT_ROWS = 256
-"""Entries of one unit of a folder or table; of img2dataset's output a shard is a unit."""
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif")
+"""Entries of one unit of a folder or table; of tar files one is a unit, of Parquet files a row group."""
 TABLES = (".csv", ".tsv", ".parquet", ".jsonl")
-_SIDE = (".json", ".txt")
-_ALIASES = {
-    "path": ("image_path", "path", "file", "file_name", "filename"),
-    "caption": ("caption", "text", "title", "description"),
-    "creator": ("creator", "artist", "author"),
-    "training_id": ("training_id", "id", "key"),
-    "sha256": ("sha256",),
-    "url": ("url",),
-    "licence": ("licence", "license"),
-    "licence_url": ("licence_url", "license_url"),
-    "rights_holder": ("rights_holder", "copyright"),
-    "fetched_at": ("fetched_at",),
-    "repetitions": ("repetitions", "copies"),
-}
-"""Column names understood in tables and side files, the first one present wins."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One picture of a source, not yet read."""
-
-    path: str
-    """Relative to the source's `base`, with forward slashes."""
-    training_id: str
-    caption: str
-    creator: str
-    expected_sha256: str
-    """Digest the source states for these very bytes; empty where it states none."""
-    source_sha256: str
-    """Digest the source states for an earlier form: img2dataset's, of the bytes as downloaded, before resizing."""
-    url: str
-    licence: str
-    read: Callable[[], bytes]
-    in_folder: bool = True
-    """Whether `path` is a file below the source's base; otherwise a member of an archive."""
-    licence_url: str = ""
-    rights_holder: str = ""
-    fetched_at: str = ""
-    shard: str = ""
-    key: str = ""
-    repetitions: int | None = None
-    """How often the source states that the image stood in the training set."""
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A source opened for reading."""
-
-    kind: str
-    base: Path | None
-    """Folder the entries' paths start from; none where it is not of this machine."""
-    total: int
-    units: tuple[Callable[[], Iterator[Entry | Excluded]], ...]
-    """The source in pieces, each of which can be read for itself and again: what a build resumes and shares out by."""
-    fingerprint: str
-    """SHA-256 over names and sizes, or over the table: a build is resumed on the same source only."""
-
-    @property
-    def entries(self) -> Iterator[Entry | Excluded]:
-        """All of it, in order."""
-        for unit in self.units:
-            yield from unit()
+_DELIMITERS = ",;\t|"
 
 
 def open_source(
@@ -104,8 +71,8 @@ def open_source(
     """The source at this path.
 
     Args:
-        source: a folder of pictures or one written by img2dataset, as a path or as the address of an object store;
-            or the path of a table (CSV, TSV, Parquet, JSONL).
+        source: a folder of pictures, tar files or Parquet files, or one written by img2dataset, as a path or as the
+            address of an object store; or the path of a table (CSV, TSV, Parquet, JSONL) or of one tar file.
         where: for tables: keep the rows whose column holds one of these values.
         digests: for tables: what a column `sha256` is of. `file`: the very file named, which is then checked;
             `origin`: another form of the work, which is then only recorded.
@@ -116,18 +83,49 @@ def open_source(
     """
     if "://" not in str(source):
         path = Path(source)
-        if path.is_file() and path.suffix.lower() in TABLES:
-            return _table(path, where or {}, unit_rows, downloaded=digests == "origin")
+        if path.is_file() and (path.suffix.lower() in TABLES or is_archive(path.name)):
+            return _file(path, where or {}, unit_rows, downloaded=digests == "origin")
         if not path.is_dir():
             raise IndexError_(
-                f"{source} is neither a folder nor a table.", hint=f"Give a folder or a file of {', '.join(TABLES)}."
+                f"{source} is neither a folder nor a table.",
+                hint=f"Give a folder or a file of {', '.join((*TABLES, *ARCHIVES))}.",
             )
     if where:
         raise IndexError_("Rows can be chosen by column in a table only.", hint="Give a table instead of a folder.")
     place = Place(source)
     files = place.walk()
-    shards = shard_names(files)
-    return _img2dataset(place, files, shards) if shards else _folder(place, files, unit_rows)
+    return _folder_of(place, files, unit_rows)
+
+
+def _file(path: Path, where: Mapping[str, frozenset[str]], unit_rows: int, *, downloaded: bool) -> Source:
+    """One file as a source: a table, a tar file, or pictures in Parquet."""
+    place = Place(path.parent)
+    if is_archive(path.name):
+        return _shards(place, {path.name: path.stat().st_size}, [stem(path.name)])
+    if path.suffix.lower() == ".parquet" and parquet_pictures.holds_pictures(place, path.name):
+        if where:
+            raise IndexError_(
+                "Rows of a file that holds pictures cannot be chosen by column.", hint="Filter the file beforehand."
+            )
+        sizes = {path.name: path.stat().st_size}
+        return parquet_pictures.source(place, sizes, [path.name], f"pictures in {path.name}", ())
+    return _table(path, where, unit_rows, downloaded=downloaded)
+
+
+def _folder_of(place: Place, files: Mapping[str, int], unit_rows: int) -> Source:
+    tables = [
+        name for name in files if name.lower().endswith(".parquet") and not PurePosixPath(name).name.startswith("._")
+    ]
+    packed = [name for name in files if is_archive(name)]
+    full = [name for name in tables if parquet_pictures.holds_pictures(place, name)]
+    if full and not packed:
+        rest = left_over(files, Side(place), frozenset(full))
+        return parquet_pictures.source(place, files, full, _kind("pictures in Parquet files", place), rest)
+    numbered = shard_names(files)
+    if packed or numbered:
+        names = sorted({*numbered, *(stem(name) for name in packed)}, key=_shard_order)
+        return _shards(place, files, names)
+    return _folder(place, files, unit_rows)
 
 
 def default_name(source: Path | str) -> str:
@@ -135,116 +133,67 @@ def default_name(source: Path | str) -> str:
     return Path(str(source).rstrip("/")).stem
 
 
-def _pick(row: Mapping[str, Any], field: str) -> str:
-    for name in _ALIASES[field]:
-        if row.get(name) not in (None, ""):
-            return str(row[name])
-    return ""
+def _kind(kind: str, place: Place) -> str:
+    return kind if place.path is not None else f"{kind} at {place}"
 
 
-def _entry(
-    path: str,
-    row: Mapping[str, Any],
-    read: Callable[[], bytes],
-    *,
-    downloaded: bool = False,
-    in_folder: bool = True,
-    shard: str = "",
-    key: str = "",
-) -> Entry:
-    digest = _pick(row, "sha256").lower()
-    times = _pick(row, "repetitions")
-    return Entry(
-        path=path,
-        training_id=_pick(row, "training_id") or path,
-        caption=_pick(row, "caption"),
-        creator=_pick(row, "creator"),
-        expected_sha256="" if downloaded else digest,
-        source_sha256=digest if downloaded else "",
-        url=_pick(row, "url"),
-        licence=_pick(row, "licence"),
-        read=read,
-        in_folder=in_folder,
-        licence_url=_pick(row, "licence_url"),
-        rights_holder=_pick(row, "rights_holder"),
-        fetched_at=_pick(row, "fetched_at"),
-        shard=shard,
-        key=key,
-        repetitions=int(times) if times.isdigit() else None,
-    )
-
-
-def _slices(
-    count: int, rows: int, read: Callable[[int, int], Iterator[Entry | Excluded]]
-) -> tuple[Callable[[], Iterator[Entry | Excluded]], ...]:
-    return tuple(partial(read, start, min(count, start + rows)) for start in range(0, count, rows))
-
-
-def _fingerprint(*parts: object) -> str:
-    return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()
+# Folders
 
 
 def _folder(place: Place, files: Mapping[str, int], unit_rows: int) -> Source:
-    names = [name for name in files if PurePosixPath(name).suffix.lower() in SUFFIXES]
+    names = [name for name in files if is_picture(name)]
+    try:
+        side = Side.of(place, files)
+    except (OSError, ValueError) as exc:
+        raise IndexError_(f"A table of words in {place} is not readable: {exc}.", hint="Repair or remove it.") from exc
+    rest = left_over(files, side, frozenset(names))
     if not names:
-        raise IndexError_(f"{place} holds no pictures.", hint=f"Known suffixes: {', '.join(SUFFIXES)}.")
-    side = {name for name in files if PurePosixPath(name).suffix in _SIDE}
+        said = f" It holds {', '.join(rest)}." if rest else ""
+        raise IndexError_(f"{place} holds no pictures.{said}", hint=f"Known suffixes: {', '.join(SUFFIXES)}.")
 
     def read(start: int, stop: int) -> Iterator[Entry | Excluded]:
         for name in names[start:stop]:
             try:
-                row = _side_files(place, name, side)
-                # img2dataset writes these side files too; its digest is of the bytes before it resized them.
-                downloaded = "original_width" in row
-                yield _entry(
-                    name, row, partial(place.read, name), downloaded=downloaded, in_folder=place.path is not None
-                )
+                words = side.of_picture(name)
             except (OSError, ValueError) as exc:
-                yield Excluded(name, f"its side file is not readable: {exc}")
+                yield Excluded(printable(name), f"its side file is not readable: {exc}")
+                continue
+            # img2dataset writes these side files too; its digest is of the bytes before it resized them.
+            origin = Origin(
+                name, partial(place.read, name), "original_width" in words.row, in_folder=place.path is not None
+            )
+            yield entry(origin, words.row, words.remarks)
 
     listed = ((name, files[name]) for name in names)
-    units = _slices(len(names), unit_rows, read)
+    units = slices(len(names), unit_rows, read)
     return Source(
         _kind("folder with side files", place),
         place.path,
         len(names),
         units,
-        _fingerprint("folder", unit_rows, *listed),
+        fingerprint("folder", unit_rows, *listed),
+        rest,
     )
 
 
-def _kind(kind: str, place: Place) -> str:
-    return kind if place.path is not None else f"{kind} at {place}"
-
-
-def _side_files(place: Place, name: str, side: Collection[str]) -> dict[str, Any]:
-    """What `<stem>.json` (an object) and `<stem>.txt` (the caption) say; the text file wins for the caption."""
-    row: dict[str, Any] = {}
-    if (beside := PurePosixPath(name).with_suffix(".json").as_posix()) in side:
-        data = json.loads(place.read(beside).decode())
-        if not isinstance(data, dict):
-            raise ValueError(f"{PurePosixPath(beside).name} is not an object")
-        row |= data
-        row.pop("id", None)  # numbers there are seldom unique across folders; the path is
-    if (beside := PurePosixPath(name).with_suffix(".txt").as_posix()) in side:
-        row["caption"] = place.read(beside).decode().strip()
-    return row
+# Tables
 
 
 def _table(source: Path, where: Mapping[str, frozenset[str]], unit_rows: int, *, downloaded: bool) -> Source:
-    rows = _read_table(source)
+    rows = [normalised(row) for row in _read_table(source)]
     for column in where:
-        if rows and column not in rows[0]:
+        if rows and key(column) not in rows[0]:
             raise IndexError_(f"{source} has no column {column!r}.", hint=f"Columns: {', '.join(rows[0])}.")
-    rows = [row for row in rows if all(str(row.get(c)) in values for c, values in where.items())]
+    rows = [row for row in rows if all(plain(row.get(key(c))) in values for c, values in where.items())]
     if not rows:
         raise IndexError_(f"{source} has no rows to index.", hint="Check the table and the choice of rows.")
-    if not any(name in rows[0] for name in _ALIASES["path"]):
+    if not any(name in row for row in rows[:1] for name in ALIASES["path"]):
         raise IndexError_(
-            f"{source} has no column of picture paths.", hint=f"Name one of: {', '.join(_ALIASES['path'])}."
+            f"{source} has no column of picture paths; it has {', '.join(rows[0])[:300]}.",
+            hint=f"Name one of: {', '.join(ALIASES['path'])}.",
         )
-    given = [_pick(row, "path") for row in rows]
-    absolute = [os.path.abspath(source.parent / path) for path in given]  # noqa: PTH100 - keeps symbolic links as named
+    given = [pick(row, "path") for row in rows]
+    absolute = [str(_existing(Path(os.path.abspath(source.parent / path)))) for path in given]  # noqa: PTH100 - keeps links
     folders = [str(Path(full).parent) for full, path in zip(absolute, given, strict=True) if path]
     base = Path(os.path.commonpath(folders)) if folders else source.parent
 
@@ -253,65 +202,153 @@ def _table(source: Path, where: Mapping[str, frozenset[str]], unit_rows: int, *,
             row, path, full = rows[number], given[number], absolute[number]
             if path:
                 name = Path(full).relative_to(base).as_posix()
-                yield _entry(name, row, Path(full).read_bytes, downloaded=downloaded)
+                yield entry(Origin(name, Path(full).read_bytes, downloaded), row)
             else:
                 yield Excluded(f"row {number + 1}", "the row names no picture")
 
     chosen = "".join(f", rows with {c} {' or '.join(sorted(values))}" for c, values in sorted(where.items()))
     with source.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    units = _slices(len(rows), unit_rows, read)
+    units = slices(len(rows), unit_rows, read)
     return Source(
-        f"table {source.name}{chosen}", base, len(rows), units, _fingerprint("table", unit_rows, digest, chosen)
+        f"table {source.name}{chosen}", base, len(rows), units, fingerprint("table", unit_rows, digest, chosen)
     )
 
 
+def _existing(path: Path) -> Path:
+    """The file a row names, written with backslashes or in another form of the same letters perhaps; else as named."""
+    forms = [path, path.parent / Path(*path.name.split("\\"))] if "\\" in path.name else [path]
+    found = (one for form in forms if (one := form if form.exists() else _spelt(form)) is not None)
+    return next(found, path)
+
+
+def _spelt(path: Path) -> Path | None:
+    """The file whose name has the same letters in another form of Unicode, step by step; none where there is none."""
+    found = Path(path.anchor)
+    for part in path.parts[1:]:
+        step = found / part
+        if not step.exists():
+            wanted = unicodedata.normalize("NFC", part)
+            try:
+                there = sorted(p for p in found.iterdir() if unicodedata.normalize("NFC", p.name) == wanted)
+            except OSError:
+                return None
+            if not there:
+                return None
+            step = there[0]
+        found = step
+    return found
+
+
 def _read_table(source: Path) -> list[dict[str, Any]]:
+    suffix = source.suffix.lower()
     try:
-        if source.suffix.lower() == ".parquet":
+        if suffix == ".parquet":
             return list(pq.read_table(source).to_pylist())
-        with source.open(encoding="utf-8-sig", newline="") as stream:
-            if source.suffix.lower() == ".jsonl":
-                return [json.loads(line) for line in stream if line.strip()]
-            return list(csv.DictReader(stream, delimiter="\t" if source.suffix.lower() == ".tsv" else ","))
-    except (OSError, ValueError, pa.ArrowException, csv.Error) as exc:
+        text = source.read_bytes().decode("utf-8-sig")
+        if suffix == ".jsonl":
+            # Lines end at line feeds alone: a JSON text may hold other separators of lines.
+            return [_object(json.loads(line)) for line in text.split("\n") if line.strip()]
+        return list(csv.DictReader(io.StringIO(text, newline=""), delimiter=_delimiter(text), skipinitialspace=True))
+    except UnicodeDecodeError as exc:
+        code = "UTF-16" if source.read_bytes()[:2] in (b"\xff\xfe", b"\xfe\xff") else "no UTF-8"
+        raise IndexError_(
+            f"{source} is not a readable table: its text is {code}.", hint="Save it as UTF-8 and give it again."
+        ) from exc
+    except (OSError, ValueError, pa.ArrowException, csv.Error, RecursionError) as exc:
         raise IndexError_(f"{source} is not a readable table: {exc}.", hint="Check its format and encoding.") from exc
 
 
-def _img2dataset(place: Place, files: Mapping[str, int], shards: list[str]) -> Source:
-    """Shards `00000.tar` or `00000/` beside `00000.parquet` (key, url, caption, status, sha256, ...)."""
+def _object(parsed: object) -> dict[str, Any]:
+    if not isinstance(parsed, dict):
+        raise ValueError("a line is not an object")
+    return parsed
+
+
+def _delimiter(text: str) -> str:
+    """What stands between the columns: the sign under which the first line names a column of paths, or most columns."""
+    first = next((line for line in text.splitlines() if line.strip()), "")
+
+    def names(sign: str) -> list[str]:
+        return [key(name) for name in next(csv.reader([first], delimiter=sign, skipinitialspace=True), [])]
+
+    return max(
+        _DELIMITERS, key=lambda s: (any(n in ALIASES["path"] for n in names(s)), len(names(s)), -_DELIMITERS.index(s))
+    )
+
+
+# Tar files, and img2dataset's output
+
+
+def _shards(place: Place, files: Mapping[str, int], shards: list[str]) -> Source:
+    """Tar files or folders of samples, with img2dataset's listings (key, url, caption, status, sha256, ...) beside."""
     listings = {shard for shard in shards if f"{shard}.parquet" in files}
-    packed = {shard for shard in shards if f"{shard}.tar" in files}
+    packed = {shard: name for shard in shards for s in ARCHIVES if (name := f"{shard}{s}") in files}
     loose = loose_pictures(files, shards)
+    ours = {f"{s}.parquet" for s in listings} | set(packed.values())
+    ours |= {name for shard in shards for name in files if name.startswith(f"{shard}/")}
+    rest = left_over(files, Side(place), frozenset({*ours, *(f"{s}_stats.json" for s in shards)}))
 
     def read(shard: str) -> Iterator[Entry | Excluded]:
         with ExitStack() as stack:
-            members = (
-                stack.enter_context(packed_pictures(place, f"{shard}.tar"))
-                if shard in packed
-                else {key: (name, partial(place.read, name)) for key, name in loose[shard].items()}
-            )
+            if shard in packed:
+                members = stack.enter_context(samples(place, packed[shard]))
+            else:
+                members = _loose(place, loose[shard], [n for n in files if n.startswith(f"{shard}/")])
             rows = rows_by_key(place, shard) if shard in listings else {}
-            for key in sorted(rows.keys() | members.keys()):
-                row = rows.get(key, {})
-                status = row.get("status", "success")
-                if status != "success":
-                    reason = row.get("error_message") or "no message"
-                    yield Excluded(f"{shard}/{key}", f"img2dataset status {status!r}: {reason}")
-                elif key not in members:
-                    yield Excluded(f"{shard}/{key}", "listed by img2dataset, but the shard holds no picture")
-                else:
-                    name, bytes_of = members[key]
-                    in_folder = shard not in packed and place.path is not None
-                    yield _entry(
-                        name, {"key": key} | row, bytes_of, downloaded=True, in_folder=in_folder, shard=shard, key=key
-                    )
+            for one in sorted(rows.keys() | members.keys()):
+                yield from _sample(shard, one, rows.get(one), members.get(one), place, packed=shard in packed)
 
     units = tuple(partial(read, shard) for shard in shards)
     total = sum(_count(place, f"{shard}.parquet") for shard in sorted(listings))
-    parts = (f"{shard}{suffix}" for shard in shards for suffix in (".tar", ".parquet"))
+    parts = (f"{shard}{suffix}" for shard in shards for suffix in (*ARCHIVES, ".parquet"))
     listed = ((name, files[name]) for name in parts if name in files)
-    return Source(_kind("img2dataset output", place), place.path, total, units, _fingerprint("img2dataset", *listed))
+    kind = "img2dataset output" if listings else "tar files of samples"
+    return Source(_kind(kind, place), place.path, total, units, fingerprint("img2dataset", *listed), rest)
+
+
+def _loose(place: Place, pictures: Mapping[str, str], names: Iterable[str]) -> dict[str, Sample]:
+    """The pictures of a shard that is a folder, with their side files."""
+    side = Side.of(place, names)
+    found = {}
+    for one, name in pictures.items():
+        sample = Sample(name, partial(place.read, name))
+        try:
+            words = side.of_picture(name)
+            sample.row, sample.remarks = dict(words.row), list(words.remarks)
+        except (OSError, ValueError) as exc:
+            sample.unreadable = f"its side file is not readable: {exc}"
+        found[one] = sample
+    return found
+
+
+def _sample(
+    shard: str, one: str, listed: Mapping[str, Any] | None, sample: Sample | None, place: Place, *, packed: bool
+) -> Iterator[Entry | Excluded]:
+    row = normalised(listed or {})
+    status = plain(row.get("status")) or "success"
+    if status != "success":
+        reason = plain(row.get("error_message")) or "no message"
+        yield Excluded(f"{shard}/{one}", f"img2dataset status {status!r}: {reason}")
+    elif sample is None:
+        yield Excluded(f"{shard}/{one}", "listed by img2dataset, but the shard holds no picture")
+    elif sample.unreadable and not row:
+        yield Excluded(f"{shard}/{one}", sample.unreadable)
+    else:
+        for name in sample.more:
+            yield Excluded(f"{shard}/{name}", "a further picture of a sample, of which one is taken")
+        origin = Origin(
+            sample.name,
+            sample.read,
+            downloaded=True,
+            in_folder=not packed and place.path is not None,
+            shard=shard,
+            key=one,
+        )
+        words = {n: v for n, v in sample.row.items() if plain(v)} | {n: v for n, v in row.items() if plain(v)}
+        # Keys are unique in img2dataset's output; in other archives a shard may begin again at zero.
+        words.setdefault("key", one if listed is not None or re.fullmatch(r"\d{9,}", one) else f"{shard}/{one}")
+        yield entry(origin, words, tuple(sample.remarks))
 
 
 def _count(place: Place, name: str) -> int:
@@ -320,6 +357,11 @@ def _count(place: Place, name: str) -> int:
             return int(pq.read_metadata(stream).num_rows)
     except (OSError, pa.ArrowException) as exc:
         raise IndexError_(f"{place}/{name} is not a readable table: {exc}.", hint="Obtain the shard again.") from exc
+
+
+def _shard_order(name: str) -> tuple[str, int, str]:
+    number = re.search(r"(\d+)$", name)
+    return name[: number.start()] if number else name, int(number[1]) if number else -1, name
 
 
 def shard_names(files: Iterable[str]) -> list[str]:
@@ -333,7 +375,7 @@ def loose_pictures(files: Iterable[str], shards: Sequence[str]) -> dict[str, dic
     loose: dict[str, dict[str, str]] = {shard: {} for shard in shards}
     for name in files:
         folder, _, rest = name.partition("/")
-        if folder in loose and rest and "/" not in rest and PurePosixPath(name).suffix.lower() in SUFFIXES:
+        if folder in loose and rest and "/" not in rest and is_picture(name):
             loose[folder][PurePosixPath(name).stem] = name
     return loose
 
@@ -347,48 +389,3 @@ def rows_by_key(place: Place, shard: str) -> dict[str, dict[str, Any]]:
     except (OSError, ValueError, pa.ArrowException) as exc:
         raise IndexError_(f"{place}/{name} is not a readable table: {exc}.", hint="Obtain the shard again.") from exc
     return {str(row["key"]): row for row in rows if row.get("key") is not None}
-
-
-Members = dict[str, tuple[str, Callable[[], bytes]]]
-"""Pictures of a shard by key: (name below the source, how to read it)."""
-
-
-@contextmanager
-def packed_pictures(place: Place, name: str) -> Iterator[Members]:
-    """Pictures of a tar file, to be read while it is open. Raises IndexError_ where it is not readable."""
-    with ExitStack() as stack:
-        archive, files = _archive(stack, place, name, "r")
-        yield {
-            inside.stem: (f"{name}/{inside.name}", partial(_extract, archive, member))
-            for member, inside in files
-            if inside.suffix.lower() in SUFFIXES
-        }
-
-
-def packed_places(place: Place, name: str) -> dict[str, tuple[int, int]]:
-    """Where in a tar file its pictures lie, by key: (first byte, length). Raises as `packed_pictures` does."""
-    with ExitStack() as stack:
-        _, files = _archive(stack, place, name, "r:")  # in a compressed one places mean nothing
-        return {
-            inside.stem: (member.offset_data, member.size)
-            for member, inside in files
-            if inside.suffix.lower() in SUFFIXES and not member.issparse()
-        }
-
-
-def _archive(
-    stack: ExitStack, place: Place, name: str, mode: Literal["r", "r:"]
-) -> tuple[tarfile.TarFile, list[tuple[tarfile.TarInfo, PurePosixPath]]]:
-    try:
-        stream = stack.enter_context(place.open(name))
-        archive = stack.enter_context(tarfile.open(fileobj=stream, mode=mode))  # noqa: SIM115 - closed by the stack
-        return archive, [(m, PurePosixPath(m.name)) for m in archive.getmembers() if m.isfile()]
-    except (OSError, tarfile.TarError) as exc:
-        raise IndexError_(f"{place}/{name} is not a readable tar file: {exc}.", hint="Obtain the shard again.") from exc
-
-
-def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    stream = archive.extractfile(member)
-    if stream is None:
-        raise OSError(f"{member.name} is not a file")
-    return stream.read()

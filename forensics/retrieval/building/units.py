@@ -22,8 +22,8 @@ from forensics.errors import ImageError, IndexError_
 from forensics.pictures.intake import decode
 from forensics.pictures.tensors import to_tensor
 from forensics.retrieval.base import Column
+from forensics.retrieval.building.entries import Entry
 from forensics.retrieval.building.files import Files
-from forensics.retrieval.building.sources import Entry
 from forensics.retrieval.building.table import Record, batch
 from forensics.retrieval.encoders import Encoder
 from forensics.retrieval.phash import phash
@@ -46,6 +46,8 @@ class Unit:
     rows: pa.RecordBatch
     """Row ids are places in the unit; the assembly gives the final ones."""
     excluded: tuple[Excluded, ...]
+    remarks: tuple[str, ...] = ()
+    """On how words were read, one for each picture it holds for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +58,16 @@ class Summary:
     """Training ids, in order."""
     paths: tuple[str, ...]
     excluded: tuple[Excluded, ...]
+    remarks: tuple[str, ...] = ()
+    uncaptioned: int = 0
+    """Rows without a caption."""
 
 
 def summary(unit: Unit) -> Summary:
     """Of a finished unit."""
     names, paths = (tuple(unit.rows.column(c).to_pylist()) for c in ("training_id", "path"))
-    return Summary(names, paths, unit.excluded)
+    uncaptioned = sum(not caption for caption in unit.rows.column("caption").to_pylist())
+    return Summary(names, paths, unit.excluded, unit.remarks, uncaptioned)
 
 
 def name(number: int) -> str:
@@ -88,6 +94,7 @@ def embed(
     """
     excluded: list[Excluded] = []
     records: list[Record] = []
+    remarks: list[str] = []
     vectors: dict[str, list[Any]] = {e.column: [] for e in encoders}
     waiting: list[list[Tensor]] = []
 
@@ -96,7 +103,7 @@ def embed(
             vectors[encoder.column].append(encoder.encode([prepared[place] for prepared in waiting]))
         waiting.clear()
 
-    for found in _read_ahead(entries, encoders, keep_bytes):
+    for found in _read_ahead(_noted(entries, remarks), encoders, keep_bytes):
         if isinstance(found, Excluded):
             excluded.append(found)
         else:
@@ -108,7 +115,14 @@ def embed(
     if waiting:
         flush()
     together = {n: np.concatenate(v) if v else None for n, v in vectors.items()}
-    return Unit(batch(records, together, columns, 0, blobs=False), tuple(excluded))
+    return Unit(batch(records, together, columns, 0, blobs=False), tuple(excluded), tuple(remarks))
+
+
+def _noted(entries: Iterator[Entry | Excluded], remarks: list[str]) -> Iterator[Entry | Excluded]:
+    for entry in entries:
+        if isinstance(entry, Entry):
+            remarks += entry.remarks
+        yield entry
 
 
 def _read_ahead(
@@ -181,7 +195,10 @@ def _hexadecimal(digest: str) -> bool:
 
 def save(files: Files, number: int, unit: Unit) -> None:
     """Put a finished unit down; its file appears only when complete."""
-    stated = {b"excluded": json.dumps([asdict(e) for e in unit.excluded]).encode()}
+    stated = {
+        b"excluded": json.dumps([asdict(e) for e in unit.excluded]).encode(),
+        b"remarks": json.dumps(unit.remarks).encode(),
+    }
     sink = pa.BufferOutputStream()
     with pa.ipc.new_file(sink, unit.rows.schema.with_metadata((unit.rows.schema.metadata or {}) | stated)) as writer:
         writer.write_batch(unit.rows)
@@ -201,7 +218,8 @@ def load(files: Files, number: int) -> Unit | None:
     excluded = tuple(Excluded(**e) for e in json.loads(table.schema.metadata[b"excluded"]))
     batches = table.combine_chunks().to_batches()
     empty = pa.RecordBatch.from_pylist([], schema=table.schema)
-    return Unit(batches[0] if batches else empty, excluded)
+    remarks = tuple(json.loads(table.schema.metadata.get(b"remarks", b"[]")))
+    return Unit(batches[0] if batches else empty, excluded, remarks)
 
 
 def require(files: Files, number: int) -> Unit:

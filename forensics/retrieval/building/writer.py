@@ -41,6 +41,23 @@ class Record:
     height: int
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a manifest says beyond its files."""
+
+    name: str
+    embedder: str
+    embedder_digest: str
+    preprocessing: str
+    built: str
+    """UTC."""
+    coverage: str
+    """What part of a checkpoint's training set the rows are, as a sentence."""
+    source: str
+    pictures: str
+    """Folder that the paths of pictures count from, seen from the manifest."""
+
+
 class Writer:
     """Writes shards and, at the end, the manifest over them."""
 
@@ -76,19 +93,7 @@ class Writer:
         self._count += rows
         self._records, self._vectors = self._records[rows:], [tail]
 
-    def close(
-        self,
-        *,
-        name: str,
-        embedder: str,
-        embedder_digest: str,
-        preprocessing: str,
-        built: str,
-        coverage: str,
-        source: str,
-        pictures: str,
-        excluded: tuple[Excluded, ...] = (),
-    ) -> Manifest:
+    def close(self, said: Said, excluded: tuple[Excluded, ...] = ()) -> Manifest:
         """Write what is left and the manifest. Raises IndexError_ where there is no row at all."""
         if self._records:
             self._flush(len(self._records))
@@ -97,17 +102,17 @@ class Writer:
             raise IndexError_(f"No picture of the source could be used.{first}", hint="Check the source.")
         names = [name for s in self._shards for name in (s.vectors, s.metadata)]
         manifest = Manifest(
-            name=name,
+            name=said.name,
             count=self._count,
             dimension=self._dimension,
             dtype=self._dtype,
-            embedder=embedder,
-            embedder_digest=embedder_digest,
-            preprocessing=preprocessing,
-            built=built,
-            coverage=coverage,
-            source=source,
-            pictures=pictures,
+            embedder=said.embedder,
+            embedder_digest=said.embedder_digest,
+            preprocessing=said.preprocessing,
+            built=said.built,
+            coverage=said.coverage,
+            source=said.source,
+            pictures=said.pictures,
             shards=tuple(self._shards),
             files=tuple(FileDigest(n, sha256_file(self._folder / n), (self._folder / n).stat().st_size) for n in names),
             excluded=excluded,

@@ -25,16 +25,15 @@ import torch
 
 from forensics import __version__
 from forensics.device import noise
-from forensics.embedders.copies import CopyDescriptor
 from forensics.embedders.open_clip import Embedder
 from forensics.errors import ForensicsError, IndexError_
 from forensics.events import Emit, ignore
 from forensics.retrieval.building import build as building
 from forensics.retrieval.building import snapshot, units
-from forensics.retrieval.building.build import FRAGMENT_ROWS, Assembly, Built, Job, Meter
+from forensics.retrieval.building.build import FRAGMENT_ROWS, Assembly, Built, Job, Meter, Options
 from forensics.retrieval.building.files import Files, absolute
 from forensics.retrieval.building.snapshot import TABLE
-from forensics.retrieval.building.sources import UNIT_ROWS, Source, default_name, open_source
+from forensics.retrieval.building.sources import Source, open_source
 from forensics.retrieval.building.units import Summary
 from forensics.retrieval.encoders import Encoder
 from forensics.retrieval.ray import cluster
@@ -69,20 +68,10 @@ def build(
     source: Path | str,
     out: Path | str,
     embedder: Embedder,
+    options: Options | None = None,
     *,
     address: str,
-    descriptor: CopyDescriptor | None = None,
-    name: str = "",
-    coverage: str = "",
     emit: Emit = ignore,
-    built: str = "",
-    where: Mapping[str, frozenset[str]] | None = None,
-    digests: str = "file",
-    dtype: str = "float16",
-    tag: str = "v1",
-    keep_bytes: bool = False,
-    unit_rows: int = UNIT_ROWS,
-    append: bool = False,
     fragment_rows: int = FRAGMENT_ROWS,
 ) -> Built:
     """Build an index on a Ray cluster, or go on with a build that was stopped, here or on one machine.
@@ -93,19 +82,20 @@ def build(
         embedder: loaded here and sent to the workers, as is the descriptor.
         address: of the cluster (`forensics.retrieval.ray.cluster.connected`).
         fragment_rows: most rows of a fragment: what tasks write, and what a search is shared out by.
-        descriptor, name, coverage, emit, built, where, digests, dtype, tag, keep_bytes, unit_rows, append: see there.
+        options, emit: see there.
 
     Raises:
         IndexError_: as there; or no cluster, or one that cannot do it.
     """
-    snapshot.check_tag(tag)
+    how = (options or Options()).named(source)
+    snapshot.check_tag(how.tag)
     files = Files(absolute(out))
-    job = building.plan(embedder, descriptor, dtype, keep_bytes=keep_bytes)
-    before = building.begin(files, tag, job, append)
-    opened = open_source(absolute(source), where, digests=digests, unit_rows=unit_rows)
+    job = building.plan(embedder, how.descriptor, how.dtype, keep_bytes=how.keep_bytes)
+    before = building.begin(files, how.tag, job, how.append)
+    opened = open_source(absolute(source), how.where, digests=how.digests, unit_rows=how.unit_rows)
     with cluster.connected(address) as ray:
         _check_room(ray, job)
-        building.resume(files, opened, job, tag)
+        building.resume(files, opened, job, how.tag)
         kept = {n for n in range(len(opened.units)) if files.size(units.name(n)) is not None}
         work = Work(uuid.uuid4().hex, files.uri, job, opened)
         try:
@@ -117,16 +107,8 @@ def build(
                 building.discard(files, before)
             raise
         return building.finish(
-            files,
-            opened,
-            job,
-            before,
-            len(kept),
-            tag=tag,
-            built=built,
-            coverage=coverage,
-            name=name or default_name(source),
-            out=out,
+            building.Begun(files, opened, job, before, len(kept)),
+            how,
             summaries=summaries,
             how=_made_by(ray, job, workers),
             write=partial(_write, ray, fragment_rows),
@@ -162,7 +144,8 @@ def _embed(
                     raise IndexError_(row["error"], hint=row["hint"])
                 excluded = tuple(Excluded(**e) for e in json.loads(row["excluded"]))
                 number = row["number"]
-                found[number] = Summary(tuple(row["names"]), tuple(row["paths"]), excluded)
+                remarks = tuple(json.loads(row["remarks"]))
+                found[number] = Summary(tuple(row["names"]), tuple(row["paths"]), excluded, remarks, row["uncaptioned"])
                 worker = Worker(**json.loads(row["worker"]))
                 if worker.version != __version__:
                     raise IndexError_(
@@ -180,8 +163,9 @@ def _embed(
 _ANSWER = pa.schema(
     [
         ("number", pa.int64()),
+        ("uncaptioned", pa.int64()),
         *((name, pa.list_(pa.string())) for name in ("names", "paths")),
-        *((name, pa.string()) for name in ("excluded", "error", "hint", "worker")),
+        *((name, pa.string()) for name in ("excluded", "remarks", "error", "hint", "worker")),
     ]
 )
 _HERE: dict[str, tuple[Work, Worker]] = {}
@@ -194,10 +178,12 @@ def _unit(rows: Mapping[str, Any], reference: Any, key: str) -> pa.Table:
     answers = []
     for number in map(int, rows["id"]):
         answer = {"number": number, "names": [], "paths": [], "excluded": "[]", "error": "", "hint": ""}
+        answer |= {"remarks": "[]", "uncaptioned": 0}
         try:
             made = units.summary(_made(work, number))
             answer |= {"names": list(made.names), "paths": list(made.paths)}
             answer["excluded"] = json.dumps([asdict(e) for e in made.excluded])
+            answer |= {"remarks": json.dumps(made.remarks), "uncaptioned": made.uncaptioned}
         except ForensicsError as exc:  # said, not raised: Ray would try it again and wrap it up
             answer |= {"error": exc.message, "hint": exc.hint}
         answers.append(answer | {"worker": json.dumps(asdict(worker))})

@@ -46,6 +46,7 @@ from forensics.retrieval.readers.folder import map_vectors
 from forensics.retrieval.readers.layout import UNIT_TOLERANCE
 from forensics.retrieval.readers.rows import Rows
 from forensics.retrieval.readers.shards import Shards
+from forensics.retrieval.words import normalised, pick, plain
 
 INDEX, METADATA, RAW, MAPPING = "image.index", "metadata", "img_emb", "ivf_old_to_new_mapping.npy"
 NPROBES, REFINE = 16, 10
@@ -260,25 +261,24 @@ class FaissFolder:
         return answers
 
     def _row(self, number: int, values: dict[str, Any]) -> Row:
-        def cell(*names: str) -> str:
-            return _cell(values, *names)
-
-        path = cell("image_path")
+        words = normalised(values)
+        path = pick(words, "path")
         picture = (self.pictures / path).resolve() if path else None
         # A row must not name files outside the pictures' folder, by `..` or by an absolute path.
         if picture is not None and not (picture.is_relative_to(self.pictures) and picture.is_file()):
             picture = None
-        known = self._packed.by_key(PurePosixPath(cell("key", "image_path")).stem) if self._packed else None
+        named = plain(words.get("key")) or path
+        known = self._packed.by_key(PurePosixPath(named).stem) if self._packed else None
         return Row(
             training_id=_name(values, number),
-            caption=cell("caption", "TEXT", "text"),
-            creator=cell("creator"),
+            caption=pick(words, "caption"),
+            creator=pick(words, "creator"),
             # A digest in such metadata is of the bytes as downloaded, not of any picture at hand.
             sha256=known.sha256 if known else "",
             picture=picture,
             image=known.image if known else None,
-            url=cell("url", "URL"),
-            licence=cell("licence", "license", "LICENSE"),
+            url=pick(words, "url"),
+            licence=pick(words, "licence"),
             source_sha256=known.source_sha256 if known else "",
         )
 
@@ -316,12 +316,10 @@ class FaissFolder:
             )
 
 
-def _cell(values: dict[str, Any], *names: str) -> str:
-    return next((str(values[n]) for n in names if values.get(n) not in (None, "")), "")
-
-
 def _name(values: dict[str, Any], number: int) -> str:
-    return _cell(values, "training_id", "key", "image_path", "url", "URL") or str(number)
+    words = normalised(values)
+    names = (plain(words.get(column)) for column in ("training_id", "key", "image_path"))
+    return next((name for name in names if name), pick(words, "path") or pick(words, "url") or str(number))
 
 
 def _read(path: Path) -> Any:

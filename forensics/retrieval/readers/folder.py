@@ -34,11 +34,13 @@ from forensics.retrieval.base import (
 )
 from forensics.retrieval.readers.checks import REBUILD, check_files, listed_shards
 from forensics.retrieval.readers.layout import MANIFEST, UNIT_TOLERANCE, Manifest, Shard, pair_shards, read_manifest
+from forensics.retrieval.words import ALIASES, key, normalised, pick, plain
 from forensics.weights import sha256_file
 
 QUICK_BYTES = 512 << 20
 """Up to this size every digest and norm is checked on opening; above it only sizes and a sample of norms."""
 _SAMPLE = 1000
+_FIELDS = ("caption", "creator", "sha256", "url", "licence")
 
 
 class Folder:
@@ -166,7 +168,7 @@ class Folder:
 
     def _row(self, number: int) -> Row:
         shard, i = self._place(number)
-        path = self._cell(shard, "image_path", i)
+        path = self._cell(shard, "path", i)
         picture = (self.pictures / path).resolve() if path else None
         # A row must not name files outside the pictures' folder, by `..` or by an absolute path.
         if picture is not None and not (picture.is_relative_to(self.pictures) and picture.is_file()):
@@ -183,21 +185,25 @@ class Folder:
             source_sha256="" if self.manifest is not None else digest,
             picture=picture,
             url=self._cell(shard, "url", i),
-            licence=self._cell(shard, "licence", i) or self._cell(shard, "LICENSE", i),
+            licence=self._cell(shard, "licence", i),
         )
 
     def _place(self, number: int) -> tuple[int, int]:
         shard = int(np.searchsorted(self._starts, number, side="right")) - 1
         return shard, number - int(self._starts[shard])
 
-    def _cell(self, shard: int, column: str, i: int) -> str:
+    def _cell(self, shard: int, field: str, i: int) -> str:
+        """What a row says of a field, by any of the names it goes by."""
+        return pick(self._words(shard, i), field)
+
+    def _words(self, shard: int, i: int) -> dict[str, Any]:
         table = self._rows[shard]
-        value = table[column][i].as_py() if column in table.column_names else None
-        return "" if value is None else str(value)
+        return normalised({name: table[name][i].as_py() for name in table.column_names})
 
     def _training_id(self, shard: int, i: int) -> str:
-        names = (self._cell(shard, column, i) for column in ("training_id", "key", "image_path"))
-        return next((name for name in names if name), f"{shard}:{i}")
+        words = self._words(shard, i)
+        names = (plain(words.get(column)) for column in ("training_id", "key", "image_path", "id"))
+        return next((name for name in names if name), pick(words, "path") or f"{shard}:{i}")
 
     def _check_shape(self) -> None:
         if self.count == 0:
@@ -276,10 +282,10 @@ def map_vectors(path: Path) -> NDArray[Any]:
 def _metadata(location: Path, shard: Shard, count: int) -> pa.Table:
     if not shard.metadata:
         return pa.table({"row": list(range(count))})
-    wanted = ("training_id", "key", "image_path", "caption", "creator", "sha256", "url", "licence", "LICENSE")
+    wanted = {name for field in ("training_id", "path", *_FIELDS) for name in ALIASES[field]}
     path = location / shard.metadata
     try:
-        columns = [name for name in pq.read_schema(path).names if name in wanted]
+        columns = [name for name in pq.read_schema(path).names if key(name) in wanted]
         if columns:
             return pq.read_table(path, columns=columns)
         # Without any of our columns the row count is all the file can tell.

@@ -34,6 +34,7 @@ from forensics.retrieval.base import (
 )
 from forensics.retrieval.building.places import Place
 from forensics.retrieval.building.sources import loose_pictures, packed_places, rows_by_key, shard_names
+from forensics.retrieval.words import normalised, pick
 
 _KEPT = 64
 """Shards whose contents are kept in memory once listed."""
@@ -159,16 +160,17 @@ class Shards:
             raise IndexError_(
                 f"{self.place}: shard {shard} lists the picture {key} and does not hold it.", hint="Obtain it again."
             )
-        source = str(listed.get("sha256") or "")
+        words = normalised(listed)
+        source = pick(words, "sha256")
         return Row(
             training_id=key,
-            caption=str(listed.get("caption") or ""),
-            creator=str(listed.get("creator") or ""),
+            caption=pick(words, "caption"),
+            creator=pick(words, "creator"),
             sha256=hashlib.sha256(data).hexdigest(),
             picture=None,
             image=data,
-            url=str(listed.get("url") or ""),
-            licence=str(listed.get("licence") or listed.get("license") or listed.get("LICENSE") or ""),
+            url=pick(words, "url"),
+            licence=pick(words, "licence"),
             source_sha256=source if re.fullmatch(r"[0-9a-f]{64}", source) else "",
         )
 

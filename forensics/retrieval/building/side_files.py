@@ -1,0 +1,135 @@
+"""Words beside pictures: `NAME.txt`, `NAME.caption`, `NAME.json`, `NAME.png.txt`, `metadata.jsonl`, in any case.
+
+Trainers, downloaders and hubs each have a custom of their own; all are looked for at once. Of several, a text file wins
+for the caption over a JSON file, and that over a table for the whole folder.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+
+from forensics.pictures.metadata import encodings
+from forensics.retrieval.building.places import Place
+from forensics.retrieval.words import key, normalised, pick, valued
+
+TEXTS = (".txt", ".caption", ".cap", ".text")
+_OBJECTS = (".json",)
+TABLES = ("metadata.jsonl", "metadata.csv", "metadata.tsv")
+"""Words for all pictures of a folder, as the hubs for data sets keep them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What was found beside one picture."""
+
+    row: dict[str, Any]
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Side:
+    """The side files of a folder and of those below it."""
+
+    place: Place
+    files: dict[str, str] = field(default_factory=dict)
+    """Name in lower case -> name."""
+    rows: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Of the tables: path of a picture in lower case -> its row."""
+
+    @classmethod
+    def of(cls, place: Place, names: Iterable[str]) -> Side:
+        """Find the side files, and read the tables. Raises ValueError where a table is not readable."""
+        found = cls(place)
+        for name in names:
+            path = PurePosixPath(name)
+            if path.name.lower() in TABLES:
+                found._table(name)
+            elif path.suffix.lower() in (*TEXTS, *_OBJECTS) and not path.name.startswith("._"):
+                found.files.setdefault(name.lower(), name)
+        return found
+
+    def knows(self, name: str) -> bool:
+        """Whether a file is one of words."""
+        path = PurePosixPath(name)
+        return name.lower() in self.files or path.name.lower() in TABLES
+
+    def of_picture(self, name: str) -> Words:
+        """The words about a picture. Raises OSError and ValueError where a side file is not readable."""
+        stem, whole = PurePosixPath(name).with_suffix("").as_posix().lower(), name.lower()
+        row: dict[str, Any] = dict(self.rows.get(whole, {}))
+        remarks: list[str] = []
+        for suffix in _OBJECTS:
+            for beside in (f"{stem}{suffix}", f"{whole}{suffix}"):
+                if beside in self.files:
+                    row |= document(self.place.read(self.files[beside]), self.files[beside])
+                    row.pop("id", None)  # numbers there are seldom unique across folders; the path is
+        for suffix in TEXTS:
+            for beside in (f"{stem}{suffix}", f"{whole}{suffix}"):
+                if beside in self.files:
+                    text, remark = caption(self.place.read(self.files[beside]))
+                    if text:
+                        row["caption"] = text
+                    if remark:
+                        remarks.append(remark)
+        return Words(row, tuple(remarks))
+
+    def _table(self, name: str) -> None:
+        text = encodings.decoded(self.place.read(name), "UTF-8").value
+        if name.lower().endswith(".jsonl"):
+            rows = [
+                parsed for line in text.splitlines() if line.strip() and isinstance(parsed := json.loads(line), dict)
+            ]
+        else:
+            rows = list(csv.DictReader(io.StringIO(text), delimiter="\t" if name.lower().endswith(".tsv") else ","))
+        for row in rows:
+            words = normalised(row)
+            if path := pick(words, "path"):
+                words = {n: v for n, v in words.items() if n not in ("file_name", "path", "file")}
+                self.rows[(PurePosixPath(name).parent / path).as_posix().lower()] = words
+
+
+def document(data: bytes, name: str) -> dict[str, Any]:
+    """The JSON object in a side file, names in one form. Raises ValueError where it is none."""
+    text = encodings.decoded(data, "UTF-8")
+    try:
+        parsed = json.loads(text.value.strip("\ufeff"), parse_constant=lambda _: None)
+    except RecursionError as exc:
+        raise ValueError("nested beyond reason") from exc
+    if not isinstance(parsed, dict):
+        raise ValueError(f"{PurePosixPath(name).name} is not an object")
+    return normalised(parsed)
+
+
+def caption(data: bytes) -> tuple[str, str]:
+    """(caption, what to say of its code)"""
+    text = encodings.decoded(data, "UTF-8")
+    said = text.code
+    if "no UTF-8" in said:
+        said = "caption that is no UTF-8, read as Latin-1"
+    elif "UTF-16" in said:
+        said = "caption in UTF-16"
+    else:
+        said = ""
+    return valued(text.value).text, said
+
+
+def left_over(names: Iterable[str], side: Side, pictures: Mapping[str, object] | frozenset[str]) -> tuple[str, ...]:
+    """Files that are neither pictures nor words, counted by suffix."""
+    counts: dict[str, int] = {}
+    for name in names:
+        if name not in pictures and not side.knows(name):
+            suffix = PurePosixPath(name).suffix.lower()
+            counts[suffix] = counts.get(suffix, 0) + 1
+    return tuple(
+        f"{count} file{'s' if count > 1 else ''} {f'*{suffix}' if suffix else 'without a suffix'}"
+        for suffix, count in sorted(counts.items())
+    )
+
+
+__all__ = ["TABLES", "TEXTS", "Side", "Words", "caption", "document", "key", "left_over"]

@@ -1,0 +1,75 @@
+"""Whether controls will serve, said from the files alone."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import ExifTags, Image
+
+from forensics.cli import main
+from forensics.controls import works
+from forensics.errors import ControlsError
+from forensics.stages.control_check import check
+
+
+def picture(path: Path, seed: int, side: int = 48, made: str = "") -> None:
+    noise = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), dtype=np.uint8)
+    image = Image.fromarray(noise).resize((side, side), Image.Resampling.BICUBIC)
+    exif = image.getexif()
+    if made:
+        exif[ExifTags.Base.DateTime] = made
+    image.save(path, exif=exif)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    place = tmp_path / "controls"
+    place.mkdir()
+    for number in range(12):
+        picture(place / f"{number:02}.jpg", number, made="2026:05:01 10:00:00" if number else "2019:05:01 10:00:00")
+        (place / f"{number:02}.txt").write_text(f"a picture\nof {number}")
+    return place
+
+
+def test_a_table_is_made_with_dates_and_captions_and_grounds_only_where_they_hold(folder: Path) -> None:
+    done = CliRunner().invoke(main, ["controls", "build", str(folder), "--published", "2025-01-01"])
+    assert done.exit_code == 0, done.output
+    assert "12 works, 1 without a ground" in done.output
+    with pytest.raises(ControlsError, match="ground"):
+        works.load(folder)
+    text = (folder / works.TABLE).read_text()
+    (folder / works.TABLE).write_text("".join(r for r in text.splitlines(keepends=True) if not r.startswith("00.jpg")))
+    found = works.load(folder)
+    assert [w.date for w in found.works] == [dt.date(2026, 5, 1)] * 11
+    assert found.works[0].caption == "a picture of 1"
+
+
+def test_repeats_are_counted_once_and_too_few_controls_are_named(folder: Path) -> None:
+    Image.open(folder / "03.jpg").resize((96, 96)).save(folder / "again.png")
+    CliRunner().invoke(main, ["controls", "build", str(folder), "--ground", "Made later."])
+    found = check(works.load(folder))
+    facts = {f.name: f.value for f in found.facts}
+    assert facts["works"] == "13, 12 of them distinct pictures"
+    assert facts["smallest p, profile quick"].startswith("0.0769, from 12")
+    assert any("again.png" in w for w in found.warnings)
+    assert any("takes 59. Add 47" in w for w in found.warnings)
+
+
+def test_a_picture_unlike_the_controls_and_a_date_before_publication_are_warned_of(folder: Path) -> None:
+    CliRunner().invoke(main, ["controls", "build", str(folder), "--ground", "Made later."])
+    picture(folder.parent / "large.png", 99, side=900)
+    found = check(works.load(folder), folder.parent / "large.png", dt.date(2025, 1, 1))
+    assert any("unlike the controls: shorter side in pixels is 900" in w for w in found.warnings)
+    assert any("1 works are dated 2025-01-01 or before" in w and "00.jpg" in w for w in found.warnings)
+    alike = check(works.load(folder), folder / "05.jpg", dt.date(2018, 1, 1))
+    assert not any("unlike" in w or "dated" in w for w in alike.warnings)
+
+
+def test_a_date_that_is_none_is_refused_with_its_line(folder: Path) -> None:
+    (folder / works.TABLE).write_text("file,ground,date\n01.jpg,Made later.,yesterday\n")
+    with pytest.raises(ControlsError, match="line 2: 'yesterday' is no date"):
+        works.load(folder)

@@ -1,0 +1,488 @@
+"""Pictures of known truth for the study of the overlay: several kinds of picture, what people do to copies, strangers.
+
+The Debian packages are fetched by name into a folder of the caller's choice and never shipped. Everything else is drawn
+here or comes with scikit-image and the samples. A picture belongs to one half, by a digest of its name; all sizes of a
+wallpaper, light and dark, are one picture.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import random
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from forensics.resources import samples
+
+PACKAGES = ("plasma-workspace-wallpapers", "gnome-backgrounds", "tuxpaint-stamps-default")
+SIDE = 448
+"""Long side of every picture at most, in pixels."""
+Pixels = NDArray[np.uint8]
+PHOTOGRAPH, WALLPAPER, STAMP, DRAWING, PAGE = "photograph", "wallpaper", "stamp", "clip art", "text page"
+TEXTURE, PLAIN, SERIES = "texture", "nearly plain", "series"
+COPIED = (PHOTOGRAPH, WALLPAPER, STAMP, DRAWING, PAGE)
+"""Kinds whose pictures are copied and edited."""
+_PHOTOGRAPHED = (
+    "Autumn", "BytheWater", "ColdRipple", "ColorfulCups", "DarkestHour", "EveningGlow", "FallenLeaf", "Grey", "Kite",
+    "OneStandsOut", "Path", "SafeLanding",
+)  # fmt: skip
+_SKIMAGE = (
+    "astronaut",
+    "camera",
+    "cat",
+    "coffee",
+    "coins",
+    "moon",
+    "rocket",
+    "clock",
+    "retina",
+    "page",
+    "hubble_deep_field",
+)
+_WORDS = [
+    "harbour",
+    "winter",
+    "column",
+    "letter",
+    "garden",
+    "evening",
+    "silver",
+    "machine",
+    "distance",
+    "morning",
+    "paper",
+    "window",
+    "river",
+    "answer",
+    "stone",
+    "bridge",
+    "market",
+    "summer",
+    "corner",
+    "figure",
+    "island",
+    "copper",
+    "shadow",
+    "yellow",
+    "measure",
+    "history",
+    "village",
+    "number",
+    "signal",
+    "forest",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One picture with its kind."""
+
+    name: str
+    kind: str
+    pixels: Pixels
+
+    @property
+    def half(self) -> str:
+        """`calibration` or `test`."""
+        return half_of(self.name)
+
+
+def half_of(name: str) -> str:
+    """The half a name belongs to."""
+    return ("calibration", "test")[int(hashlib.sha256(name.encode()).hexdigest(), 16) % 2]
+
+
+@cache
+def _creators() -> dict[str, str]:
+    rows = (samples() / "reference" / "manifest.jsonl").read_text(encoding="utf-8").splitlines()
+    return {row["id"]: row["creator"] for row in map(json.loads, rows)}
+
+
+def one_hand(a: str, b: str) -> bool:
+    """Whether two pictures, by their names, are by one hand or of one theme and may share a drawn part in truth."""
+    kinds = a.split("/")[0], b.split("/")[0]
+    if kinds == ("work", "work"):
+        one, two = (_creators().get(n.split("/")[1], "") for n in (a, b))
+        return one == two != ""
+    if kinds == ("stamps", "stamps"):
+        return a.rpartition("/")[0] == b.rpartition("/")[0]
+    # Every fourth texture is drawn over a regular grid.
+    return kinds == ("texture", "texture") and all(int(n.split("/")[1]) % 4 == 3 for n in (a, b))
+
+
+def fetch(folder: Path) -> Path:
+    """The packages, unpacked below a folder; fetched with apt where they are not there yet."""
+    root = folder / "packages"
+    if not root.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        for package in PACKAGES:
+            subprocess.run(["apt-get", "download", package], cwd=folder, check=True, capture_output=True)
+        for archive in sorted(folder.glob("*.deb")):
+            subprocess.run(["dpkg-deb", "-x", str(archive), str(root)], check=True)
+    return root
+
+
+def pictures(folder: Path) -> list[Picture]:
+    """All pictures of every kind, in an order of their own."""
+    root = fetch(folder) / "usr" / "share"
+    found = [
+        *_wallpapers(root),
+        *_skimage(),
+        *_stamps(root),
+        *_drawings(),
+        *_pages(),
+        *_textures(),
+        *_plain(),
+        *_series(),
+    ]
+    return sorted(found, key=lambda p: (p.kind, p.name))
+
+
+def sized(picture: Image.Image, side: int = SIDE) -> Pixels:
+    """A picture reduced to at most `side` pixels along its long side, transparency on white."""
+    if picture.mode in ("RGBA", "LA", "P"):
+        picture = picture.convert("RGBA")
+        page = Image.new("RGBA", picture.size, "white")
+        picture = Image.alpha_composite(page, picture)
+    shown = picture.convert("RGB")
+    shown.thumbnail((side, side), Image.Resampling.LANCZOS)
+    return np.asarray(shown)
+
+
+def _wallpapers(root: Path) -> list[Picture]:
+    found = []
+    for place in sorted((root / "wallpapers").iterdir()):
+        files = sorted((place / "contents" / "images").glob("*.*"), key=lambda p: (p.stat().st_size, p.name))
+        if files:
+            kind = PHOTOGRAPH if place.name in _PHOTOGRAPHED else WALLPAPER
+            found.append(Picture(place.name, kind, sized(Image.open(files[0]))))
+    for file in sorted((root / "backgrounds" / "gnome").glob("*-l.*")):
+        if file.suffix in (".webp", ".jpg", ".png"):
+            found.append(Picture(f"gnome/{file.stem}", WALLPAPER, sized(Image.open(file))))
+    return found
+
+
+def _skimage() -> list[Picture]:
+    from skimage import data
+
+    rows = []
+    for name in _SKIMAGE:
+        pixels = getattr(data, name)()
+        shown = pixels if pixels.ndim == 3 else np.stack([pixels] * 3, 2)
+        rows.append(Picture(f"skimage/{name}", PHOTOGRAPH, sized(Image.fromarray(shown[..., :3]))))
+    return rows
+
+
+def _stamps(root: Path) -> list[Picture]:
+    found = []
+    for file in sorted((root / "tuxpaint" / "stamps").rglob("*.png")):
+        if file.stem.endswith(("_mirror", "_flip")):
+            continue
+        with Image.open(file) as picture:
+            if min(picture.size) >= 200 and "symbols" not in file.parts:
+                found.append(Picture(f"stamps/{file.relative_to(root / 'tuxpaint' / 'stamps')}", STAMP, sized(picture)))
+    return found
+
+
+def _drawings() -> list[Picture]:
+    folder = samples() / "reference"
+    files = sorted([*(folder / "works").glob("*.webp"), *(folder / "controls").glob("*.webp")])
+    draw = random.Random("drawings")
+    return [Picture(f"work/{f.stem}", DRAWING, sized(Image.open(f))) for f in sorted(draw.sample(files, 240))]
+
+
+def _pages() -> list[Picture]:
+    """Pages of one layout with words of their own."""
+    return [Picture(f"page/{n}", PAGE, _page(n)) for n in range(60)]
+
+
+def _page(number: int) -> Pixels:
+    draw = random.Random(f"page {number}")
+    page = Image.new("RGB", (340, 440), "white")
+    pen = ImageDraw.Draw(page)
+    head, body = ImageFont.load_default(20), ImageFont.load_default(11)
+    pen.text((30, 24), " ".join(draw.sample(_WORDS, 3)).title(), fill="black", font=head)
+    pen.line((30, 54, 310, 54), fill=(150, 0, 0), width=2)
+    for line in range(23):
+        if line != 11:
+            words = " ".join(draw.choices(_WORDS, k=7))
+            pen.text((30, 64 + 15 * line), words[:46], fill=(20, 20, 20), font=body)
+    pen.text((160, 420), str(number), fill="black", font=body)
+    return np.asarray(page)
+
+
+def _textures() -> list[Picture]:
+    found = []
+    for n in range(24):
+        rng = np.random.default_rng(n)
+        field = np.zeros((320, 320, 3), np.float32)
+        for octave in (4, 8, 16, 32, 64)[n % 3 :]:
+            some = rng.normal(0, 1, (octave, octave, 3 if n % 2 else 1)).astype(np.float32)
+            field += cv2.resize(some, (320, 320), interpolation=cv2.INTER_CUBIC).reshape(320, 320, -1) / octave**0.5
+        field = (field - field.min()) / (field.max() - field.min())
+        if n % 4 == 3:
+            rows = np.sin(np.linspace(0, 60 + 20 * (n % 5), 320)).astype(np.float32)
+            field = 0.5 * field + 0.25 * (1 + rows[:, None, None] * rows[None, :, None])
+        found.append(Picture(f"texture/{n}", TEXTURE, np.uint8(255 * np.clip(field, 0, 1))))
+    return found
+
+
+def _plain() -> list[Picture]:
+    """One colour, a gradient, or a single simple shape on a ground."""
+    return [Picture(f"plain/{n}", PLAIN, _shape(n)) for n in range(80)]
+
+
+def _shape(number: int) -> Pixels:
+    draw = random.Random(f"plain {number}")
+    side = draw.choice((320, 400))
+    colours = [tuple(draw.randint(0, 255) for _ in range(3)) for _ in range(2)]
+    page = Image.new("RGB", (side, side), draw.choice(("white", colours[1])))
+    pen = ImageDraw.Draw(page)
+    reach = side * draw.uniform(0.22, 0.36)
+    x, y = side / 2 + draw.uniform(-8, 8), side / 2 + draw.uniform(-8, 8)
+    what = number % 6
+    if what == 0:
+        pen.ellipse((x - reach, y - reach, x + reach, y + reach), fill=colours[0])
+    elif what == 1:
+        pen.rectangle((x - reach, y - reach * 0.7, x + reach, y + reach * 0.7), fill=colours[0])
+    elif what == 2:
+        pen.polygon([(x, y - reach), (x - reach, y + reach * 0.8), (x + reach, y + reach * 0.8)], fill=colours[0])
+    elif what == 3:
+        pen.ellipse((x - reach, y - reach, x + reach, y + reach), outline=colours[0], width=int(reach / 4))
+    elif what == 4:
+        ramp = np.linspace(0, 1, side)[:, None, None] * np.ones((1, side, 1))
+        return np.uint8(ramp * np.array(colours[0]) + (1 - ramp) * np.array(colours[1]))
+    else:
+        pen.line((0, y, side, y + reach / 3), fill=colours[0], width=int(reach / 3))
+    return np.asarray(page)
+
+
+def _series() -> list[Picture]:
+    """Signs of one series: one frame, ground and hand, another drawing in each."""
+    found = []
+    works = _drawings()
+    for n in range(64):
+        draw = random.Random(f"series {n // 16}")
+        colour = tuple(draw.randint(0, 200) for _ in range(3))
+        page = Image.new("RGB", (360, 360), "white")
+        pen = ImageDraw.Draw(page)
+        if n // 16 % 2:
+            pen.polygon([(180, 14), (14, 340), (346, 340)], fill=(255, 255, 240), outline=colour, width=14)
+        else:
+            pen.rounded_rectangle((10, 10, 350, 350), 30, fill=colour)
+            pen.rounded_rectangle((22, 22, 338, 338), 24, outline="white", width=5)
+        inside = Image.fromarray(works[n * 3].pixels).resize((150, 150))
+        page.paste(inside, (105, 160 if n // 16 % 2 else 105))
+        found.append(Picture(f"series/{n // 16}/{n % 16}", SERIES, np.asarray(page)))
+    return found
+
+
+# What people do to copies -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One way in which a copy differs from its work."""
+
+    name: str
+    make: Callable[[Pixels, Pixels, random.Random], tuple[Pixels, float | None]]
+    """(work, another picture, draw) -> the disputed picture, and the share of the work's area that it has, if known."""
+    whole: bool
+    """Whether all of both is the same: the word has to be "reproduces"."""
+    placed: bool = False
+    """Whether one thing was changed: the word has to be "partly reproduces"."""
+
+
+def _whole(change: Callable[[Pixels], Pixels]) -> Callable[[Pixels, Pixels, random.Random], tuple[Pixels, float]]:
+    return lambda work, _, __: (np.ascontiguousarray(change(work)), 1.0)
+
+
+def jpeg(pixels: Pixels, quality: int) -> Pixels:
+    """Saved as JPEG and opened again."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=quality)
+    return np.asarray(Image.open(buffer).convert("RGB"))
+
+
+def scaled(pixels: Pixels, factor: float) -> Pixels:
+    """At another size."""
+    size = max(16, round(pixels.shape[1] * factor)), max(16, round(pixels.shape[0] * factor))
+    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
+
+
+def _hue(work: Pixels, _: Pixels, draw: random.Random) -> tuple[Pixels, float]:
+    hue, saturation, value = Image.fromarray(work).convert("HSV").split()
+    step = draw.randint(40, 215)
+    turned = Image.merge("HSV", (hue.point(lambda h: (h + step) % 256), saturation, value))
+    return np.asarray(turned.convert("RGB")), 1.0
+
+
+def crop(work: Pixels, share: float, draw: random.Random) -> Pixels:
+    """A part with this share of the area, the proportions kept."""
+    height, width = work.shape[:2]
+    rows, columns = round(height * share**0.5), round(width * share**0.5)
+    top, left = draw.randint(0, height - rows), draw.randint(0, width - columns)
+    return work[top : top + rows, left : left + columns]
+
+
+def _crop(share: float) -> Callable[[Pixels, Pixels, random.Random], tuple[Pixels, float]]:
+    return lambda work, _, draw: (np.ascontiguousarray(crop(work, share, draw)), share)
+
+
+def _turned(work: Pixels, _: Pixels, draw: random.Random) -> tuple[Pixels, None]:
+    angle = draw.choice((-1, 1)) * draw.uniform(5, 25)
+    ground = tuple(int(v) for v in np.median(work[0], axis=0))
+    return np.asarray(Image.fromarray(work).rotate(angle, Image.Resampling.BICUBIC, fillcolor=ground)), None
+
+
+def _collage(work: Pixels, other: Pixels, draw: random.Random) -> tuple[Pixels, float]:
+    page = np.asarray(Image.fromarray(other).resize((480, 480))).copy()
+    small = scaled(work, draw.uniform(0.4, 0.6) * 480 / max(work.shape[:2]))
+    top, left = draw.randint(0, 480 - small.shape[0]), draw.randint(0, 480 - small.shape[1])
+    page[top : top + small.shape[0], left : left + small.shape[1]] = small
+    return page, 1.0
+
+
+def _screenshot(work: Pixels, _: Pixels, draw: random.Random) -> tuple[Pixels, float]:
+    """A page of a program around the picture."""
+    height, width = work.shape[:2]
+    page = Image.new("RGB", (width + 160, height + 150), draw.choice(("white", (32, 33, 36), (240, 240, 245))))
+    pen = ImageDraw.Draw(page)
+    pen.rectangle((0, 0, width + 160, 34), fill=(60, 64, 70))
+    pen.text((12, 9), " ".join(draw.sample(_WORDS, 3)), fill="white", font=ImageFont.load_default(13))
+    for line in range(4):
+        text = " ".join(draw.sample(_WORDS, 6))
+        pen.text((20, height + 70 + 17 * line), text, fill=(120, 120, 120), font=ImageFont.load_default(12))
+    page.paste(Image.fromarray(work), (60, 52))
+    return np.asarray(page), 1.0
+
+
+def _photographed(work: Pixels, _: Pixels, draw: random.Random) -> tuple[Pixels, None]:
+    """A photograph of a screen: perspective, the grid of the screen, uneven light, blur, noise, JPEG."""
+    height, width = work.shape[:2]
+    rows, columns = np.mgrid[0:height, 0:width]
+    seen = work * (0.9 + 0.1 * np.sin(columns * 1.9) * np.sin(rows * 1.7))[..., None]
+    room = np.full((height + 80, width + 80, 3), draw.randint(15, 60), np.float64)
+    corners = np.float32([[0, 0], [width, 0], [width, height], [0, height]])
+    moved = corners + 40 + np.float32([[draw.uniform(-22, 22), draw.uniform(-22, 22)] for _ in range(4)])
+    plane = cv2.getPerspectiveTransform(corners, moved)
+    cv2.warpPerspective(seen, plane, (width + 80, height + 80), dst=room, borderMode=cv2.BORDER_TRANSPARENT)
+    light = np.linspace(draw.uniform(0.75, 0.95), 1.1, width + 80)[None, :, None]
+    room = cv2.GaussianBlur(room * light, (0, 0), 0.9)
+    room += np.random.default_rng(draw.randint(0, 9999)).normal(0, 5, room.shape)
+    return jpeg(np.uint8(np.clip(room, 0, 255)), 75), None
+
+
+def _text_over(work: Pixels, _: Pixels, draw: random.Random) -> tuple[Pixels, float]:
+    page = Image.fromarray(work)
+    size = max(14, work.shape[0] // 11)
+    font = ImageFont.load_default(size)
+    colour = draw.choice(("white", "black", (220, 30, 30)))
+    layer = Image.new("L", page.size, 0)
+    pen = ImageDraw.Draw(layer)
+    for line in range(3):
+        place = (draw.randint(0, work.shape[1] // 6), round(work.shape[0] * (0.1 + 0.3 * line)))
+        pen.text(place, " ".join(draw.sample(_WORDS, 3)), fill=255, font=font)
+    page.paste(colour, (0, 0), layer)
+    return np.asarray(page), 1 - float((np.asarray(layer) > 60).mean())
+
+
+def _covered(work: Pixels, other: Pixels, draw: random.Random) -> tuple[Pixels, float]:
+    """A box over thirty per cent: black, of one colour, or another picture."""
+    height, width = work.shape[:2]
+    ratio = draw.uniform(0.6, 1.5)
+    rows = min(height - 4, round((0.3 * height * width * ratio) ** 0.5))
+    columns = min(width - 4, round(0.3 * height * width / rows))
+    top, left = draw.randint(0, height - rows), draw.randint(0, width - columns)
+    page = work.copy()
+    fill = draw.choice(("black", "colour", "picture"))
+    page[top : top + rows, left : left + columns] = (
+        cv2.resize(other, (columns, rows)) if fill == "picture"
+        else 0 if fill == "black" else [draw.randint(0, 255) for _ in range(3)]
+    )  # fmt: skip
+    return page, 1 - rows * columns / (height * width)
+
+
+def changed(work: Pixels, other: Pixels, draw: random.Random) -> tuple[Pixels, tuple[float, float, float, float]]:
+    """One thing replaced by a part of another picture, its edge softened; the place as shares of the sides."""
+    height, width = work.shape[:2]
+    share = draw.uniform(0.06, 0.2)
+    rows, columns = round(height * share**0.5), round(width * share**0.5)
+    top, left = (draw.randint(round(0.1 * n), round(0.9 * n) - m) for n, m in ((height, rows), (width, columns)))
+    thing = cv2.resize(crop(other, 0.5, draw), (columns, rows), interpolation=cv2.INTER_AREA).astype(np.float32)
+    soft = np.zeros((height, width), np.float32)
+    cv2.ellipse(soft, (left + columns // 2, top + rows // 2), (columns // 2, rows // 2), 0, 0, 360, 1, -1)
+    soft = cv2.GaussianBlur(soft, (0, 0), 2)[..., None]
+    page = work.astype(np.float32)
+    full = page.copy()
+    full[top : top + rows, left : left + columns] = thing
+    place = (left / width, top / height, (left + columns) / width, (top + rows) / height)
+    return np.uint8(np.clip(np.rint(full * soft + page * (1 - soft)), 0, 255)), place
+
+
+def redrawn(work: Pixels, amplitude: float, draw: random.Random) -> Pixels:
+    """Every place moved smoothly and the tones flattened."""
+    rng = np.random.default_rng(draw.randint(0, 2**31))
+    height, width = work.shape[:2]
+    x, y = (
+        cv2.resize(
+            rng.normal(0, amplitude * max(height, width), (6, 6)).astype(np.float32), (width, height),
+            interpolation=cv2.INTER_CUBIC,
+        )
+        for _ in range(2)
+    )  # fmt: skip
+    down, along = np.mgrid[0:height, 0:width].astype(np.float32)
+    moved = cv2.remap(work, along + x, down + y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    flat = cv2.bilateralFilter(moved, 9, 60, 9).astype(np.int32) // 48 * 48 + 24
+    return np.uint8(np.minimum(flat, 255))
+
+
+def relit(work: Pixels, draw: random.Random) -> Pixels:
+    """Light from one side and another colour of light."""
+    height, width = work.shape[:2]
+    across, down = np.meshgrid(np.linspace(-1, 1, width), np.linspace(-1, 1, height))
+    turn = draw.uniform(0, 2 * np.pi)
+    light = 1 + 0.4 * (across * np.cos(turn) + down * np.sin(turn))
+    tint = np.array([draw.uniform(0.8, 1.15) for _ in range(3)])
+    return np.uint8(np.clip(work * light[..., None] * tint, 0, 255))
+
+
+def painted(work: Pixels, _: random.Random) -> Pixels:
+    """As if painted: edge-preserving smoothing with strokes."""
+    return np.asarray(cv2.stylization(work, sigma_s=30, sigma_r=0.4), np.uint8)
+
+
+EDITS: Sequence[Edit] = (
+    Edit("itself", _whole(lambda x: x), True),
+    Edit("mirror", _whole(lambda x: x[:, ::-1]), True),
+    Edit("quarter turn", _whole(lambda x: np.rot90(x)), True),
+    Edit("recolour", _hue, True),
+    Edit("grey", _whole(lambda x: np.stack([cv2.cvtColor(x, cv2.COLOR_RGB2GRAY)] * 3, 2)), True),
+    Edit("inverted", _whole(lambda x: 255 - x), True),
+    Edit("JPEG 30", _whole(lambda x: jpeg(x, 30)), True),
+    Edit("half size", _whole(lambda x: scaled(x, 0.5)), True),
+    Edit(
+        "padded",
+        _whole(lambda x: cv2.copyMakeBorder(x, 40, 40, 40, 40, cv2.BORDER_CONSTANT, value=(255, 255, 255))),
+        True,
+    ),
+    Edit("screenshot", _screenshot, False),
+    Edit("crop, 12 % cut off", _crop(0.88), False),
+    Edit("crop to 40 %", _crop(0.40), False),
+    Edit("turned 5 to 25 degrees", _turned, False),
+    Edit("collage", _collage, False),
+    Edit("photograph of a screen", _photographed, False),
+    Edit("text over it", _text_over, False),
+    Edit("30 % covered", _covered, False),
+)
+CHANGED, REDRAWN, RELIT, PAINTED = "one thing changed", "redrawn", "lit anew", "painted"

@@ -1,0 +1,96 @@
+"""Names of files at the entrances: bytes that are no UTF-8, names at the limit, dashes, control characters."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from forensics import path_names
+from forensics.cli.analyze import case_folder
+from forensics.errors import ForensicsError, ImageError, SettingsError
+from forensics.pictures import intake
+from tests.cli.support import run
+
+ASSETS = Path(__file__).parent / "assets"
+BYTES = os.fsdecode(b"out-\xfc")
+
+
+def test_text_for_names_that_are_none() -> None:
+    assert path_names.printable(BYTES) == "out-\\xfc"
+    assert path_names.printable("größe 🐇") == "größe 🐇"
+    assert not path_names.is_text(BYTES)
+    assert ForensicsError(f"{BYTES} is bad", hint=BYTES).message.encode() == b"out-\\xfc is bad"
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        ("hare.png", "hare-case"),
+        ("-dash.png", "dash-case"),
+        ("--out.png", "out-case"),
+        ("a\nb.png", "a_b-case"),
+        ("a\u202eb.png", "a_b-case"),
+        (os.fsdecode(b"a\xfc.png"), "a_-case"),
+        ("größe.png", "größe-case"),
+        ("-.png", "image-case"),
+        ("a\x1b[31mb.png", "a_[31mb-case"),
+    ],
+)
+def test_the_case_folder_is_called_by_what_can_be_typed(name: str, folder: str) -> None:
+    assert case_folder(Path(name), None).name == folder
+
+
+def test_a_name_at_the_limit_asks_for_o() -> None:
+    with pytest.raises(SettingsError) as caught:
+        case_folder(Path("x" * 251 + ".png"), None)
+    assert "-o" in caught.value.hint
+    assert case_folder(Path("x" * 251 + ".png"), Path("short")).name == "short"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("compare", "a.png", "b.png", "-o", BYTES),
+        ("analyze", "a.png", "-o", BYTES),
+        ("index", "info", BYTES),
+        ("index", "verify", BYTES),
+        ("index", "build", BYTES, "-o", "index"),
+        ("index", "build", "works", "-o", BYTES),
+        ("verify", BYTES),
+        ("report", BYTES),
+        ("sign", BYTES),
+        ("index", "export", "index", "-o", BYTES),
+    ],
+)
+def test_folders_whose_names_are_no_text_are_refused_in_words(arguments: tuple[str, ...]) -> None:
+    done = run(*arguments)
+    assert done.exit_code == 2, done.stderr
+    assert "holds bytes that are no UTF-8" in done.stderr
+    assert "Unexpected" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [("index", "info", "x" * 300), ("verify", "x" * 300), ("compare", "a.png", "b.png", "-o", "x" * 300)]
+)
+def test_names_longer_than_file_systems_take(arguments: tuple[str, ...]) -> None:
+    done = run(*arguments)
+    assert done.exit_code == 2, done.stderr
+    assert "longer than file systems take" in done.stderr
+
+
+def test_an_image_may_be_called_anything(tmp_path: Path) -> None:
+    if sys.platform == "darwin":
+        pytest.skip("this file system takes text alone")
+    for name in (b"a\xfc.png", b"-x.png", "a\u202e\nb.png".encode(), b"x" * 251 + b".png"):
+        path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))
+        shutil.copyfile(ASSETS / "plain.png", path)
+        assert intake.read(path).picture.size == (96, 64)
+    with pytest.raises(ImageError, match="cannot be read"):
+        intake.read(tmp_path / ("y" * 300))
+    with pytest.raises(ImageError) as caught:
+        intake.read(Path(os.fsdecode(b"absent-\xfc.png")))
+    assert "absent-\\xfc.png" in caught.value.message
