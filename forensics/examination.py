@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from forensics import __version__, documents, inputs
-from forensics.case import SCHEMA, Absent, Case, Fact
+from forensics.case import SCHEMA, Absent, Case, ControlFacts, Fact
 from forensics.controls import works as control_works
 from forensics.device import choose, facts, session
 from forensics.embedders.copies import CopyDescriptor
@@ -139,6 +139,7 @@ def analyze(
                 id=case_id("analyze", received, context, models, found.facts, evaluated.facts),
                 protocol=protocol_file,
                 checkpoint=opened.published(models.checkpoint),
+                controls=_scored(context),
                 index=found.facts,
                 exhibits=ledger.exhibits,
                 neighbours=found.neighbours,
@@ -273,6 +274,14 @@ def _case(command: str, received: Received, context: Context, resolved: Resolved
         environment=facts(context.device),
         custody=context.ledger.custody,
     )
+
+
+def _scored(context: Context) -> ControlFacts | Absent:
+    """The controls, and how many of their scores this run computed itself."""
+    facts = context.controls.facts
+    if isinstance(facts, Absent):
+        return facts
+    return replace(facts, computed=context.cache.misses, stored=context.cache.hits)
 
 
 def _finish(ledger: Ledger, case: Case, context: Context) -> Path:

@@ -145,7 +145,7 @@ def outlook(image: Path, settings: Settings, emit: Emit) -> Outlook:
     checkpoint = opened.identify(settings)
     control = opened.open_control_checkpoint(settings, checkpoint)
     controls = works.available(settings, checkpoint)
-    cache = opened.kept_scores(checkpoint)
+    cache = opened.kept_scores(checkpoint, settings.seed)
     prompts = expected_prompts(image, settings, checkpoint)
     with session(device):
         model = diffusion.load(checkpoint, device)

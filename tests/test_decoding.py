@@ -314,3 +314,14 @@ def test_pages_of_several_sizes() -> None:
     decoded = intake.decode(buffer.getvalue(), "test")
     assert decoded.picture.size == (96, 64)
     assert "frame 2, the largest, was taken" in " ".join(decoded.decoding)
+
+
+def test_an_orientation_in_xmp_alone_is_said_and_not_applied() -> None:
+    packet = (
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        '<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/></rdf:RDF></x:xmpmeta>'
+    )
+    for container in ("JPEG", "WEBP"):
+        decoded = intake.decode(files.xmp(packet, container), "test")
+        assert "XMP states the orientation 6" in " ".join(decoded.decoding)
+        assert "No rotation is recorded" in " ".join(decoded.decoding)

@@ -11,7 +11,7 @@ MOST = 7
 COMMANDS = ("cli",)
 """Where a function has a parameter for every option of a command."""
 
-OWED = {"forensics/stages/correspond.py:_row has 8"}
+OWED = {"forensics/stages/correspond.py:_row has 8", "forensics/pictures/metadata/comfyui.py:_record has 8"}
 """Known ones that are still to be brought down."""
 
 

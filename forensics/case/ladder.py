@@ -23,6 +23,29 @@ class PromptKind(StrEnum):
     """No words were given."""
 
 
+class Given(StrEnum):
+    """What a rung has in hand: it decides how its result is read, and how many controls go through it."""
+
+    WORDS = "words"
+    """A prompt alone; the picture is looked at only to compare."""
+    PICTURE = "picture"
+    """The whole picture: that it comes back says how much the rung can carry, and nothing about training."""
+    SEARCH = "search"
+    """The picture, as the target of a search that costs much: the controls drawn first go through it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """Near-copies of the target among independent draws."""
+
+    hits: int
+    draws: int
+    """>= 1."""
+    low: float
+    """Lower end of the exact 95 % Clopper-Pearson interval of the rate, in [0, 1]."""
+    high: float
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One step of a trajectory."""
@@ -69,6 +92,15 @@ class Inversion:
     facts: tuple[Fact, ...] = ()
     maps: tuple[str, ...] = ()
     """Exhibit ids of pictures drawn about the outputs, which are no outputs themselves: where the target came back."""
+    given: Given = Given.PICTURE
+    """Whether the picture was an input, and of what kind."""
+    hits: Hits | None = None
+    """How often the target came back; none where nothing was drawn."""
+    checkpoint: str = ""
+    """Name of the control checkpoint, where it and not the checkpoint under examination made the outputs."""
+    made_px: tuple[int, int] | None = None
+    """Width and height at which the outputs were made, before they were brought to the size of the target; none where
+    it is not known."""
 
 
 NO_CODEC = Absent("codec at equal nearness", "No codec was run, or none comes as near at any quality tried.")

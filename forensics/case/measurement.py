@@ -36,6 +36,10 @@ class ControlFacts:
     """None where the works used were not chosen by it."""
     repeats: int = 0
     """Works drawn and left out because they show what a work drawn before them shows."""
+    computed: int | None = None
+    """Scores of control works computed in this run; none where that was not counted."""
+    stored: int | None = None
+    """Scores read from the store, where an earlier run with the same checkpoint and protocol left them."""
 
 
 @dataclass(frozen=True, slots=True)

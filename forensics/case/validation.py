@@ -85,6 +85,18 @@ class GroupRates:
 
 
 @dataclass(frozen=True, slots=True)
+class NullRates:
+    """Ranks of works for which the second proposition is known to hold: how often a small p is a false one."""
+
+    name: str
+    """ "controls of the test half, prompted with the caption of their neighbour"."""
+    n: int
+    at_05: int
+    """Works with p at or below 0.05."""
+    at_01: int
+
+
+@dataclass(frozen=True, slots=True)
 class ValidatedPair:
     """What the validation record says about one proposition pair. Ratios and bounds are log10."""
 
@@ -119,6 +131,10 @@ class ValidatedPair:
     """Robustness: the same works after a change to the picture."""
     changes_of: str = ""
     """Where the changes were studied with another form of the ratio: which one."""
+    nulls: tuple[NullRates, ...] = ()
+    """The same for every group of such works, the controls of the test half first."""
+    chosen: str = ""
+    """How the form of the ratio was chosen, among how many and on which half, as a sentence."""
 
 
 @dataclass(frozen=True, slots=True)

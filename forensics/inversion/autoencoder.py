@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from forensics.case import Fact
+from forensics.case import Fact, Given
 from forensics.diffusion.base import DiffusionModel
 from forensics.events import Emit, ignore
-from forensics.inversion.base import Attempt, Given, Plan, Progress, Rung, fit_all, groups
+from forensics.inversion.base import Attempt, Plan, Progress, Rung, fit_all, groups
 from forensics.pictures.tensors import unfit
 
 BITS_PER_VALUE = 16

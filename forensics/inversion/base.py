@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from typing import Protocol
 
 from torch import Tensor
 
-from forensics.case import Absent, Fact, PromptKind, Step
+from forensics.case import Absent, Fact, Given, PromptKind, Step
 from forensics.diffusion.base import DiffusionModel
 from forensics.events import Emit, Event, ignore
 from forensics.pictures.tensors import Fit, fit
@@ -80,17 +79,6 @@ class Attempt:
     def score(self, name: str) -> float | None:
         """The score of that name, or None."""
         return dict(self.scores).get(name)
-
-
-class Given(Enum):
-    """What a rung has in hand: it decides how its result is read, and how many controls go through it."""
-
-    WORDS = "words"
-    """A prompt alone; the picture is looked at only to compare."""
-    PICTURE = "picture"
-    """The whole picture: that it comes back says how much the rung can carry, and nothing about training."""
-    SEARCH = "search"
-    """The picture, as the target of a search that costs much: the controls drawn first go through it."""
 
 
 class Rung(Protocol):

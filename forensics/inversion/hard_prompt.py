@@ -15,11 +15,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from forensics.case import Fact
+from forensics.case import Fact, Given
 from forensics.device import generator
 from forensics.diffusion.base import Condition, DiffusionModel, stack
 from forensics.diffusion.words import PromptSpace, prompt_space
-from forensics.inversion.base import Given, Plan, Progress
+from forensics.inversion.base import Plan, Progress
 from forensics.inversion.objective import Objective, gradient_evaluations
 from forensics.inversion.prompt_search import Found, PromptSearch, codelength_facts, plain_and_found
 from forensics.inversion.regeneration import generation_evaluations

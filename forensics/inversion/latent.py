@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from forensics.case import Fact
+from forensics.case import Fact, Given
 from forensics.diffusion.base import DiffusionModel
 from forensics.events import Emit, ignore
-from forensics.inversion.base import Attempt, Given, Plan, Progress, Rung, fit_all
+from forensics.inversion.base import Attempt, Plan, Progress, Rung, fit_all
 from forensics.inversion.fidelity import near_copy
 from forensics.inversion.ode import inversion_evaluations, noise_facts
 from forensics.inversion.quantise import SCALE_BITS, Quantised, quantise

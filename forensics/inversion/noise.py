@@ -21,10 +21,10 @@ import torch
 from torch import Tensor
 
 from forensics import device
-from forensics.case import Absent, Fact
+from forensics.case import Absent, Fact, Given
 from forensics.diffusion.base import GRADIENT_COST, Condition, DiffusionModel
 from forensics.events import Emit, ignore
-from forensics.inversion.base import Attempt, Given, Plan, Progress, Rung, fit_all
+from forensics.inversion.base import Attempt, Plan, Progress, Rung, fit_all
 from forensics.inversion.fidelity import near_copy
 from forensics.inversion.regeneration import ceiling, generate
 from forensics.pictures.tensors import Fit, unfit

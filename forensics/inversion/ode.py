@@ -12,11 +12,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from forensics.case import Fact, Step
+from forensics.case import Fact, Given, Step
 from forensics.diffusion.base import DiffusionModel
 from forensics.events import Emit, ignore
 from forensics.inversion.autoencoder import BITS_PER_VALUE
-from forensics.inversion.base import Attempt, Given, Plan, Progress, Rung, fit_all, groups
+from forensics.inversion.base import Attempt, Plan, Progress, Rung, fit_all, groups
 from forensics.inversion.solvers import Point, backward_euler, euler, last
 from forensics.inversion.whiteness import Whiteness, whiteness
 from forensics.pictures.tensors import unfit

@@ -13,11 +13,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from forensics.case import Fact
+from forensics.case import Fact, Given
 from forensics.device import noise
 from forensics.diffusion.base import Condition, DiffusionModel, stack
 from forensics.events import Emit, ignore
-from forensics.inversion.base import Attempt, Given, Plan, Progress, Rung, fit_all, groups
+from forensics.inversion.base import Attempt, Plan, Progress, Rung, fit_all, groups
 from forensics.inversion.fidelity import near_copy
 from forensics.inversion.hits import HitRate, judged
 from forensics.inversion.solvers import euler, last

@@ -128,7 +128,7 @@ def mirror(plate: Plate) -> Matrix:
 def align(a: Prepared, b: Prepared) -> list[Alignment]:
     """The best alignment first, then further parts of a collage, if keypoints find any. Empty where nothing fits."""
     cv2.setRNGSeed(0)
-    matches = [*_by_keypoints(a.keypoints, b.keypoints), *_by_learned(a, b, PLAIN_WAYS, SIDE)]
+    matches = proposed(a, b)
     fitted = [f for m in matches for f in _fitted(a.plate, b.plate, m)]
     proposals = [*fitted, *_frames(a.plate, b.plate), *_contents(a.plate, b.plate), *_search(a.plate, b.plate)]
     judged = _ranked(a, b, proposals)
@@ -146,6 +146,11 @@ def align(a: Prepared, b: Prepared) -> list[Alignment]:
     polished = [recounted(a, b, polish(a, b, p), matches) for p in chosen]
     best = max(polished, key=lambda p: p.score + _BY_SPREAD * p.spread)
     return [best, *_further(a, b, best)]
+
+
+def proposed(a: Prepared, b: Prepared) -> list[Matches]:
+    """Places matched by keypoints in their four hypotheses and by learned features as the pictures stand."""
+    return [*_by_keypoints(a.keypoints, b.keypoints), *_by_learned(a, b, PLAIN_WAYS, SIDE)]
 
 
 def _by_keypoints(ka: Keypoints, kb: Keypoints) -> Iterator[Matches]:

@@ -7,16 +7,16 @@ exchanging the two pictures exchanges the answer and changes no number.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from forensics.overlay import judge, layout, pdq, photometric, thumbnail_level
-from forensics.overlay.align import Alignment, align, weigh
+from forensics.overlay.align import Alignment, align, proposed, recounted, weigh
 from forensics.overlay.judge import Judged, Moved
-from forensics.overlay.overlay import Overlay, lay, overlap, project, tones
+from forensics.overlay.overlay import Overlay, inner, lay, overlap, project, tones
 from forensics.overlay.plates import Array, Matrix, Plate
 from forensics.overlay.prepared import Prepared as Prepared
 from forensics.overlay.prepared import prepare as prepare
@@ -125,7 +125,9 @@ def pair(first: Prepared, second: Prepared, guide: Prepared | None = None) -> Pa
         found = align(a, b)
     else:
         x, y = (guide, first) if swap else (first, guide)
-        found = [_outside(f, a.plate, b.plate) for f in align(x, y)]
+        # What was left out proposes how the two lie, but none of its keypoints count.
+        matches = proposed(a, b)
+        found = [recounted(a, b, f, matches) for f in align(x, y)]
     parts = [p for p in (_part(a, b, alignment, swap) for alignment in found) if p is not None]
     toned = _tones(parts[0]) if parts else None
     return Pairing(
@@ -134,17 +136,6 @@ def pair(first: Prepared, second: Prepared, guide: Prepared | None = None) -> Pa
         (len(first.keypoints.points), len(second.keypoints.points)), layout.compare(a.plate, b.plate),
         (first.structure, second.structure), first.photographic and second.photographic,
     )  # fmt: skip
-
-
-def _outside(found: Alignment, a: Plate, b: Plate) -> Alignment:
-    """An alignment that counts only keypoints outside what is left out of either plate."""
-    kept = np.ones(len(found.points), bool)
-    for plate_, columns in ((a, (0, 1)), (b, (2, 3))):
-        if plate_.ignored is not None and len(kept):
-            x, y = (np.clip(np.rint(found.points[:, c]).astype(int), 0, n - 1) for c, n in
-                    zip(columns, plate_.size[::-1], strict=True))  # fmt: skip
-            kept &= ~plate_.ignored[y, x]
-    return replace(found, inliers=int(kept.sum()), points=found.points[kept])
 
 
 def _order(p: Plate) -> tuple[int, str]:
@@ -279,4 +270,9 @@ def shared(work: Prepared, other: Prepared) -> NDArray[np.bool_] | None:
     height, width = over.mask.shape
     canvas = cv2.resize(agreeing, (width, height), interpolation=cv2.INTER_NEAREST)
     size = (work.plate.size[1], work.plate.size[0])
-    return cv2.warpPerspective(canvas, np.linalg.inv(over.to_canvas), size, flags=cv2.INTER_NEAREST) > 0
+    found_there = cv2.warpPerspective(canvas, np.linalg.inv(over.to_canvas), size, flags=cv2.INTER_NEAREST)
+    # The rim, where nothing is compared, is shared where the places beside it are.
+    box = inner(work.plate)
+    part = found_there[box.top : box.bottom, box.left : box.right]
+    rim = box.top, size[1] - box.bottom, box.left, size[0] - box.right
+    return cv2.copyMakeBorder(part, *rim, cv2.BORDER_REPLICATE) > 0

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 PNG, JPEG, RIFF = b"\x89PNG\r\n\x1a\n", b"\xff\xd8", b"RIFF"
 MAX_TEXT = 8_000_000
 """Characters of one text entry that are expanded; Pillow's own bound is below 1,1 million."""
+MAX_TEXTS = 32_000_000
+"""Of all compressed text entries together."""
 LONG_TEXT = 1_048_576
 _CRITICAL = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND"})
 _FOR_PIXELS = frozenset({b"tRNS", b"acTL", b"fcTL", b"fdAT"})
@@ -42,6 +44,8 @@ class Container:
     steps: list[str] = field(default_factory=list)
     """Sentences on damage, lacks and surplus."""
     texts: list[RawText] = field(default_factory=list)
+    expanded: int = 0
+    """Bytes of texts expanded so far."""
     profile_declared: bool = False
     """Whether the file holds a colour profile, readable or not."""
     profile: bytes = b""
@@ -174,8 +178,12 @@ def _png_text(kind: bytes, body: bytes, found: Container) -> None:
         _, _, rest = rest.partition(b"\0")  # the name in that language
     if packed:
         expander = zlib.decompressobj()
+        if found.expanded > MAX_TEXTS:
+            found.steps.append(f"The text entry “{name}” is not read: the texts of the file are too long together.")
+            return
         try:
             value = expander.decompress(rest, MAX_TEXT)
+            found.expanded += len(value)
         except zlib.error as exc:
             found.steps.append(f"The text entry “{name}” could not be expanded ({exc}) and is not read.")
             return

@@ -138,8 +138,22 @@ def _first_directory(image: Image.Image, found: Collected) -> dict[int, object]:
         exif.load(raw)
         image._exif = exif
     tags = dict(exif.items())
-    found.orientation = tags.get(ExifTags.Base.Orientation)
+    own = _own_record(image.info.get("exif"))
+    if own is None:
+        own = tags if raw or image.format == "TIFF" else {}
+    found.orientation = own.get(ExifTags.Base.Orientation)
+    if found.orientation is None or ExifTags.Base.Orientation not in tags:
+        tags.pop(ExifTags.Base.Orientation, None)
     return tags
+
+
+def _own_record(record: object) -> dict[int, object] | None:
+    """Tags of the EXIF record alone: the library adds an orientation that only XMP states. None without a record."""
+    if not isinstance(record, bytes):
+        return None
+    exif = Image.Exif()
+    exif.load(record)
+    return dict(exif.items())
 
 
 def _exif_directory(image: Image.Image, _: Collected) -> dict[int, object]:
@@ -184,6 +198,9 @@ def _packet(image: Image.Image, found: Collected) -> None:
         found.steps.append("The XMP packet could not be read and is kept as it stands in the file as received.")
     for name, value in properties.items():
         found.put(name, undone(value))
+    stated = properties.get("XMP tiff:Orientation", "1")
+    if found.orientation is None and stated not in ("0", "1"):
+        found.steps.append(f"XMP states the orientation {stated[:20]}, EXIF none; it was not applied.")
 
 
 def _iptc(image: Image.Image, found: Collected) -> None:

@@ -16,6 +16,7 @@ import hashlib
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import util
@@ -30,6 +31,20 @@ MAX_MEMBER = 2_000_000_000
 """Bytes of one file of a package after expansion."""
 MAX_PICTURES = 2000
 _LISTED = 12
+_ERRORS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    ValueError,
+    KeyError,
+    IndexError,
+    TypeError,
+    AttributeError,
+    OSError,
+    RuntimeError,
+    NotImplementedError,
+)
+"""What damaged packages and archives make their readers raise."""
 _HINT = "Obtain the capture again, or take the picture out of it by a documented step."
 
 
@@ -89,7 +104,7 @@ def read(data: bytes, name: str, *, url: str = "") -> Capture:
             listed = json.loads(_member(package, "datapackage.json"))
             facts = [*_files(package, listed), *_signed(package), *_pages(package)]
             pictures = list(_pictures(package))
-    except (zipfile.BadZipFile, ValueError, KeyError, OSError, RuntimeError, NotImplementedError) as exc:
+    except _ERRORS as exc:
         raise ImageError(f"{name} is a web capture that cannot be read: {exc}.", hint=_HINT) from exc
     chosen, others = _chosen(pictures, name, url)
     steps = (

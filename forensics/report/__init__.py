@@ -11,7 +11,7 @@ from typing import Literal
 
 from forensics.case import Case
 from forensics.errors import RenderingError
-from forensics.report import attachments, html
+from forensics.report import attachments, drawn, html
 from forensics.report import stored_pictures as exhibits
 from forensics.report.tables import tables
 from forensics.report.view import view
@@ -30,7 +30,8 @@ def render(case: Case, folder: Path, *, paper: Literal["A4", "Letter"] = "A4", s
     """
     from forensics.report import pdf  # WeasyPrint and Pango: not needed for the HTML
 
-    pictures = exhibits.read(case, folder)
+    stored = exhibits.read(case, folder)
+    pictures = stored | drawn.pictures(case, stored)
     files = attachments.attached(case, folder)
     return pdf.write(html.render(view(case, signatory)), pictures, attached=files, created=case.created, paper=paper)
 
@@ -51,14 +52,14 @@ def pages(data: bytes) -> int:
 def summary(case: Case, folder: Path, *, paper: Literal["A4", "Letter"] = "A4") -> bytes:
     """Two pages for a letter, from the same view, with the same attachments. Raises as `render`.
 
-    Where the words alone fill the pages, the pictures are left to the full report.
+    Where the words fill more, whole parts are left to the full report and named; nothing is cut.
     """
     from forensics.report import pdf
 
     shown = exhibits.read(case, folder)
     files = attachments.attached(case, folder)
-    for pictures in (True, False):
-        page = html.render(view(case), "letter.html.j2", pictures=pictures)
+    for detail in range(4):
+        page = html.render(view(case), "letter.html.j2", detail=detail)
         made = pdf.write(page, shown, attached=files, created=case.created, paper=paper)
         if pdf.pages(made) <= SUMMARY_PAGES:
             return made

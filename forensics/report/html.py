@@ -8,13 +8,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from forensics import resources
-from forensics.report import glyphs, words
+from forensics.report import glyphs
 
 
-def render(report: object, template: str = "report.html.j2", *, pictures: bool = True) -> str:
-    """Deterministic HTML of a report, in full or as the two pages of `letter.html.j2`, these also without pictures.
+def render(report: object, template: str = "report.html.j2", *, detail: int = 0) -> str:
+    """Deterministic HTML of a report, in full or as the two pages of `letter.html.j2`.
 
     Another template comes with a view of its own, which it knows as `r` as well.
+    `detail` is how many parts the letter leaves to the full report, saying so: 0 none, 1 the pictures, 2 long lists as
+    well, 3 what was done as well. Nothing is ever cut within a sentence.
     A template that asks for what the view does not hold raises UndefinedError.
     """
     folder = resources.templates()
@@ -28,8 +30,7 @@ def render(report: object, template: str = "report.html.j2", *, pictures: bool =
         auto_reload=False,
     )
     environment.filters["commands"] = commands
-    environment.filters["brief"] = words.cut
-    text = environment.get_template(template).render(r=report, pictures=pictures)
+    text = environment.get_template(template).render(r=report, detail=detail)
     return glyphs.escape(text, folder / "fonts")
 
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from markupsafe import Markup
-
 from forensics import jurisdictions, schema
-from forensics.case import Absent, Assessment, Case, Origin
+from forensics.case import Absent, Assessment, Case, Grade, Origin, Pair
 from forensics.report import words
 from forensics.report.sections import appendices as records
+from forensics.report.sections import levels
+from forensics.report.sections.answers import Card, cards
 from forensics.report.sections.bits import Bits, bits
 from forensics.report.sections.controls import Comparing, comparing
-from forensics.report.sections.correspondence import Entry, control, correspondences
-from forensics.report.sections.exhibits import Boards, Picture, boards, picture
+from forensics.report.sections.correspondence import Apart, Entry, apart, control, correspondences
+from forensics.report.sections.exhibits import Boards, boards
+from forensics.report.sections.explanations import Explained, explanations
 from forensics.report.sections.items import (
     ItemView,
     Line,
@@ -33,17 +35,19 @@ from forensics.report.sections.items import (
 from forensics.report.sections.limitations import absences, limitations, third_source
 from forensics.report.sections.measurements import Measures, Table
 from forensics.report.sections.model import Searched, searched
+from forensics.report.sections.plates import Plates, plates
+from forensics.report.sections.rules import Factor, factors
 from forensics.report.sections.sensitivity import SensitivityRow, sensitivity
 from forensics.report.sections.style import StyleView, styles
 from forensics.report.sections.summary import Summary, summary
+from forensics.report.sections.sure import Against, Sure, against, sure
+from forensics.report.sections.tries import Tries, tries
 from forensics.report.sections.validation import Validation, validation
 
 HEADER = 60
 """Characters that stand on one line of the running header."""
 DESCRIBED = "correspondence/3, outcome/4"
 """The versions of the comparison whose steps and bounds the method card states; others are named, not described."""
-PICTURED = 2
-"""Assessments that repeat the two pictures; with more of them the section would be longer than its words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +75,6 @@ class AssessmentView:
     differs: tuple[str, ...]
     subject_or_manner: tuple[str, ...]
     cites: str
-    pictures: tuple[Picture, ...]
-    """The disputed image and the work, for the first works; the others are shown among the exhibits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,23 @@ class Report:
     digest: str
     cover: Cover
     summary: Summary
+    cards: tuple[Card, ...]
+    plates: Plates
+    sure: Sure
+    against: tuple[Against, ...]
+    propositions: tuple[tuple[str, str, str], ...]
+    """Name, first and second of every pair that was asked."""
+    tries: Tries
+    explanations: tuple[Explained, ...]
+    explanations_more: str
+    """The works whose explanations stand in the record."""
+    factors: tuple[Factor, ...]
+    asked: str
+    """How many questions the case file puts, as a noun phrase."""
+    by_grade: tuple[tuple[str, str], ...]
+    """Graded word, and the works that received it."""
+    assessed_apart: str
+    """The works that do not correspond, in one sentence."""
     items: tuple[ItemView, ...]
     checkpoint: Subject
     index: Subject
@@ -119,11 +138,10 @@ class Report:
     boards: Boards
     rungs: tuple[Rung, ...]
     methods: tuple[Method, ...]
-    chart: Markup | None
     tables: tuple[Table, ...]
     correspondences: tuple[Entry, ...]
     """The first, and every other with a region."""
-    apart: tuple[Entry, ...]
+    apart: Apart | None
     """Those after the first without any region, which share a table."""
     moved: str
     """Where retention is asked of another picture than the disputed image: what stands in its place, and where."""
@@ -166,7 +184,9 @@ def view(case: Case, signatory: str = "") -> Report:
     """The whole report as strings. Pure; the order of everything is the order of the case."""
     measures = Measures(case)
     laid = correspondences(case)
-    apart = tuple(c for c in laid[1:] if not c.pictures and not c.elements)
+    alone = tuple(c for c in laid[1:] if not c.pictures and not c.elements)
+    explained = explanations(case)
+    asked = (Pair.DERIVATION,) if case.command == "compare" else tuple(Pair)
     reference = case.matter.reference or f"Case {case.id[:8]}"
     status = f"Signed electronically by {words.cut(signatory, 60)}" if signatory else "DRAFT – NOT SIGNED"
     if case.demonstration:
@@ -185,17 +205,28 @@ def view(case: Case, signatory: str = "") -> Report:
         digest=words.groups(digest),
         cover=_cover(case),
         summary=summary(case),
+        cards=cards(case),
+        plates=plates(case),
+        sure=sure(case),
+        against=against(case),
+        propositions=tuple(words.PAIRS[pair] for pair in asked),
+        tries=tries(case),
+        explanations=explained,
+        explanations_more=words.listed([e.work for e in explained[1:]]),
+        factors=factors(case),
+        asked=words.counted(len(case.matter.questions), "question", "questions"),
+        by_grade=_by_grade(case.assessments),
+        assessed_apart=_assessed_apart(case),
         items=tuple(item(case, i) for i in case.items),
         checkpoint=checkpoint(case.checkpoint),
         index=index(case.index),
         controls=controls(case.controls),
-        boards=boards(case, measures),
+        boards=boards(case),
         rungs=rungs(case),
         methods=methods(rungs(case)),
-        chart=measures.chart(),
         tables=measures.tables(),
-        correspondences=tuple(c for c in laid if c not in apart),
-        apart=apart,
+        correspondences=tuple(c for c in laid if c not in alone),
+        apart=apart(alone),
         moved=_moved(case),
         laid_by=words.listed(sorted({c.protocol for c in case.correspondences})),
         comparing_laid={c.protocol for c in case.correspondences} == {DESCRIBED},
@@ -207,7 +238,7 @@ def view(case: Case, signatory: str = "") -> Report:
         third=third_source(case),
         bits=bits(case),
         validation=validation(case),
-        assessments=tuple(_assessment(case, a, pictured=n < PICTURED) for n, a in enumerate(case.assessments)),
+        assessments=tuple(_assessment(case, a) for a in case.assessments),
         grades=tuple(
             (grade.value, said)
             for grade, said in (words.GRADES if case.correspondences else words.GRADES_UNALIGNED).items()
@@ -313,17 +344,35 @@ def _joined(*parts: str) -> str:
     return " ".join(words.sentence(part) for part in parts if part)
 
 
-def _assessment(case: Case, a: Assessment, *, pictured: bool) -> AssessmentView:
-    disputed, work = case.exhibit(case.item(case.disputed).exhibit), case.exhibit(a.work)
+def _by_grade(rows: Sequence[Assessment]) -> tuple[tuple[str, str], ...]:
+    by_grade: dict[Grade, list[str]] = {}
+    for a in rows:
+        by_grade.setdefault(a.grade, []).append(a.work)
+    return tuple((grade.value, words.listed(works)) for grade, works in by_grade.items())
+
+
+def _assessed_apart(case: Case) -> str:
+    """What was found of the works after the first, a part of a sentence for each graded word."""
+    said = [f"{works}: {grade}" for grade, works in _by_grade(case.assessments[1:])]
+    return words.sentence(f"The other works compared. {'; '.join(said)}") if said else ""
+
+
+def _assessment(case: Case, a: Assessment) -> AssessmentView:
+    work = case.exhibit(a.work)
+    laid = next((c for c in case.correspondences if c.work == a.work), None)
+    corresponds = tuple(map(words.sentence, a.corresponds))
+    if laid is not None and laid.regions and a.grade in words.CORRESPONDING and a.grade is not Grade.SAME_PIXELS:
+        # The level of detail is never given above what the smaller of the two can show.
+        shown = tuple(levels.sentence(case, r, a.work) for r in laid.regions)
+        corresponds = (*shown, *filter(None, (laid.containment,)))
     return AssessmentView(
         a.id,
         a.work,
         work.title,
         a.grade.value,
         words.sentence(a.basis),
-        tuple(map(words.sentence, a.corresponds)),
+        corresponds,
         tuple(map(words.sentence, a.differs)),
         tuple(map(words.sentence, a.subject_or_manner)),
         ", ".join(a.cites),
-        (picture(disputed, 26), picture(work, 26)) if pictured else (),
     )

@@ -1,4 +1,5 @@
-"""One HTML file to look at every pair of the report: slider, blink, difference, equal zoom, and the digests again.
+"""One HTML file to look at the pairs of the report: laid over each other by the overlay that was measured, then slider,
+blink, difference, equal zoom, and the digests again.
 
 Everything is inside: no request leaves the page, and its security policy names style and script by digest, so that
 nothing else can run in it. The same case gives the same bytes.
@@ -9,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +18,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from forensics import resources, schema
-from forensics.case import Case, Measurement, NotMeasured
-from forensics.report import glyphs
+from forensics.case import Case
+from forensics.report import drawn, glyphs, words
 from forensics.report import stored_pictures as exhibits
-from forensics.report.sections.exhibits import picture
+from forensics.report.sections import answers
+from forensics.report.sections.kinds import MADE, kind_of
 from forensics.report.sections.measurements import Measures
 
 
@@ -60,24 +63,88 @@ def viewer(case: Case, folder: Path) -> bytes:
     return environment.get_template("viewer.html.j2").render(v=shown).encode()
 
 
-def pairs(case: Case) -> tuple[tuple[str, str], ...]:
-    """Every pair the report shows or measures: the disputed image with each exhibit, then all others measured."""
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One pair: the picture beneath, the one laid over it, and what was found of the two."""
+
+    a: str
+    b: str
+    group: str
+    said: str
+    """The outcome in plain words, with caption and hit rate where there are any."""
+    matrix: tuple[float, ...] | None
+    """Nine numbers, row by row: pixels of `b` -> pixels of `a`, counted from the corner; none where nothing was laid
+    over anything, so that the frames lie on each other."""
+    inverted: bool
+
+
+def pairs(case: Case) -> tuple[Shown, ...]:
+    """The pairs that make sense, group by group: works, what was generated, the nearest control.
+
+    Figures that were drawn about a pair, and pictures that nothing was measured between, are no pairs.
+    """
+    made = [*_works(case), *_generated(case), *_control(case)]
     disputed = case.item(case.disputed).exhibit
-    shown = [(disputed, e.id) for e in case.exhibits if e.id != disputed]
-    measured = [(m.a, m.b) for m in case.measurements if isinstance(m, Measurement | NotMeasured)]
-    known = {frozenset(p) for p in shown}
-    others = [p for p in measured if frozenset(p) not in known]
-    return tuple(dict.fromkeys([*shown, *others])) or ((disputed, disputed),)
+    return tuple(made) or (Shown(disputed, disputed, "Disputed image", "There is no other picture.", None, False),)
+
+
+def _works(case: Case) -> list[Shown]:
+    disputed = case.item(case.disputed).exhibit
+    originals = [i.exhibit for i in case.items if i.id != case.disputed]
+    found = [n.exhibit for n in case.neighbours if n.exhibit]
+    graded = {a.work: a for a in case.assessments}
+    laid = {c.work: c for c in case.correspondences}
+    captions = {n.exhibit: n.caption for n in case.neighbours if n.caption}
+    rows = []
+    for tag in dict.fromkeys([*originals, *found]):
+        c, said = laid.get(tag), []
+        region = c.regions[0] if c and c.regions else None
+        if tag in graded:
+            said.append(answers.graded(case, graded[tag], region))
+        if tag in captions:
+            said.append(f"Caption: “{words.public(captions[tag])}”.")
+        matrix = _matrix(region.matrix) if region else None
+        rows.append(Shown(disputed, tag, "Works", " ".join(said), matrix, bool(region and region.inverted)))
+    return rows
+
+
+def _generated(case: Case) -> list[Shown]:
+    heads = dict(MADE)
+    rows = []
+    for key, head in MADE:
+        for v in (v for v in case.inversions if kind_of(v) == key):
+            whose = f"Control checkpoint {v.checkpoint}" if v.checkpoint else "Checkpoint"
+            told = f", given “{v.prompt}”" if v.prompt else ""
+            came = f": near-copies {answers.came(v)}" if v.hits else ""
+            for tag in v.outputs:
+                role = {v.best: ", the closest", v.median: ", the median"}.get(tag, "")
+                rows.append(Shown(case.asked, tag, heads[key], f"{whose}{told}{came}{role}.", None, False))
+    return rows
+
+
+def _control(case: Case) -> list[Shown]:
+    found = case.control_correspondence
+    if found is None:
+        return []
+    region = found.regions[0] if found.regions else None
+    said = f"The nearest control work and the item of the index nearest to it: {found.outcome.value}."
+    matrix = _matrix(region.matrix) if region else None
+    return [Shown(found.laid, found.work, "Nearest control", said, matrix, bool(region and region.inverted))]
+
+
+def _matrix(matrix: Sequence[float]) -> tuple[float, ...]:
+    return tuple(round(float(v), 6) for v in drawn.cornered(matrix).ravel())
 
 
 def _data(case: Case, stored: dict[str, bytes]) -> dict[str, object]:
     measures = Measures(case)
     fonts = resources.templates() / "fonts"
+    shown = pairs(case)
+    used = {tag for p in shown for tag in (p.a, p.b)}
     return {
         "exhibits": {
             e.id: {
-                "title": glyphs.escape(e.title, fonts),
-                "alt": glyphs.escape(picture(e, 1).alt, fonts),
+                "title": glyphs.escape(words.public(e.title), fonts),
                 "type": e.media_type,
                 "width": e.width,
                 "height": e.height,
@@ -85,8 +152,20 @@ def _data(case: Case, stored: dict[str, bytes]) -> dict[str, object]:
                 "bytes": base64.b64encode(stored[e.path]).decode(),
             }
             for e in case.exhibits
+            if e.id in used
         },
-        "pairs": [{"a": a, "b": b, "values": measures.beside(a, b)} for a, b in pairs(case)],
+        "pairs": [
+            {
+                "a": p.a,
+                "b": p.b,
+                "group": p.group,
+                "said": glyphs.escape(p.said, fonts),
+                "values": measures.beside(p.a, p.b),
+                "matrix": p.matrix,
+                "inverted": p.inverted,
+            }
+            for p in shown
+        ],
     }
 
 

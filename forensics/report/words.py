@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -189,6 +190,36 @@ def ratio(value: LikelihoodRatio | Absent, pair: Pair) -> str:
         f"{shown}: {value.band} support for the proposition that {first}, rather than that {second}; calibrated on "
         f"{sources}"
     )
+
+
+def counted(n: int, one: str, many: str) -> str:
+    """A number with its noun: "1 work", "5 works"."""
+    return f"{count(n)} {one if n == 1 else many}"
+
+
+def times(n: int) -> str:
+    """ "once", "twice", "256 times"."""
+    return {1: "once", 2: "twice"}.get(n, f"{count(n)} times")
+
+
+def percent(value: float) -> str:
+    """0.631 -> "63 %"; for bounds of rates, which need no more digits."""
+    return f"{100 * value:.0f}{NARROW}%"
+
+
+def share(value: float) -> str:
+    """A share of an area: "all", "99 %"; "almost all" where rounding would say all."""
+    if value >= 0.995:
+        return "all"
+    return f"{max(1, round(100 * value))}{NARROW}%" if value > 0 else "nothing"
+
+
+_ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+
+
+def public(text: str) -> str:
+    """Text of the material without private addresses for e-mail, which no reader needs; the case holds them."""
+    return _ADDRESS.sub("[address left out]", text)
 
 
 def listed(parts: Sequence[str]) -> str:

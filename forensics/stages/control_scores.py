@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from forensics import protocol as protocols
+from forensics.case import Given
 from forensics.controls.cache import Cache, Key, Values
 from forensics.device import Device
 from forensics.diffusion.base import DiffusionModel
 from forensics.events import Emit, Event
 from forensics.inversion import codelength
-from forensics.inversion.base import Attempt, Given, Plan, run_many
+from forensics.inversion.base import Attempt, Plan, run_many
 from forensics.inversion.base import Rung as Method
 from forensics.inversion.codelength import Grid, codelengths
 from forensics.similarity.base import Similarity

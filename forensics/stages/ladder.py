@@ -10,17 +10,30 @@ from dataclasses import dataclass, field, replace
 from torch import Tensor
 
 from forensics import diffusion
-from forensics.case import Absent, Checkpoint, CurveKind, Fact, Inversion, Item, PromptKind, RateCurve, Setting
+from forensics.case import (
+    Absent,
+    Checkpoint,
+    CurveKind,
+    Fact,
+    Given,
+    Hits,
+    Inversion,
+    Item,
+    PromptKind,
+    RateCurve,
+    Setting,
+)
 from forensics.controls.cache import Cache, Values
 from forensics.diffusion.base import DiffusionModel
 from forensics.embedders.copies import open_descriptor
 from forensics.events import Emit, Event
 from forensics.inversion import INVERSIONS
-from forensics.inversion.base import Attempt, Given, Plan
+from forensics.inversion.base import Attempt, Plan
 from forensics.inversion.base import Rung as Method
 from forensics.inversion.codelength import Codelength, Grid, codelengths
 from forensics.inversion.gap import DRAWS as GAP_DRAWS
 from forensics.inversion.gap import Gap, score_gaps
+from forensics.inversion.hits import HitRate
 from forensics.pictures import codecs
 from forensics.pictures.tensors import to_picture
 from forensics.protocol import Protocol
@@ -308,7 +321,7 @@ class _Climber:
         rung = self.run("regeneration", plan, model, (), [])
         title = f"{rung.inversion.title}, control checkpoint {checkpoint.name}"
         facts = (*rung.inversion.facts, Fact("control checkpoint digest", checkpoint.digest))
-        return replace(rung, inversion=replace(rung.inversion, title=title, facts=facts))
+        return replace(rung, inversion=replace(rung.inversion, title=title, facts=facts, checkpoint=checkpoint.name))
 
     def run(self, method: str, plan: Plan, model: DiffusionModel, places: Sequence[int], plans: Sequence[Plan]) -> Rung:
         rung = INVERSIONS.load(method)()
@@ -349,4 +362,16 @@ class _Climber:
             median=None,
             trace=attempt.trace,
             facts=attempt.facts,
+            given=rung.given,
+            hits=_hits(attempt),
+            made_px=(attempt.fit.fitted[1], attempt.fit.fitted[0]),
         ), tuple(outputs)
+
+
+def _hits(attempt: Attempt) -> Hits | None:
+    """How often the target came back, for a rung that draws."""
+    hits, draws = attempt.score("hits"), attempt.score("draws")
+    if hits is None or not draws:
+        return None
+    rate = HitRate(int(hits), int(draws))
+    return Hits(rate.hits, rate.draws, *rate.interval)

@@ -14,6 +14,7 @@ from forensics.case import (
     Comparison,
     ControlScore,
     Family,
+    Given,
     Measurement,
     NotMeasured,
     Pair,
@@ -22,7 +23,6 @@ from forensics.case import (
 from forensics.controls.cache import Key
 from forensics.events import Event
 from forensics.inversion import INVERSIONS
-from forensics.inversion.base import Given
 from forensics.inversion.blind import outlying
 from forensics.inversion.codelength import share_saved
 from forensics.inversion.gap import DRAWS, Gap

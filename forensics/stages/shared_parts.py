@@ -49,7 +49,7 @@ def seek(work: Prepared, companions: Sequence[Companion] | Absent) -> Shared | A
         other = prepare(np.asarray(to_picture(companion.pixels), np.uint8))
         found = pair(work, other)
         # An ornament covers little: what may be shared is looked for where the aligned distance sees anything.
-        if not any(map(corresponds, found.parts)):
+        if not any(corresponds(p) or outcome.in_detail(p) for p in found.parts):
             continue
         if outcome.decide(found) is Outcome.REPRODUCES and found.parts[0].cells.share >= WHOLLY:
             duplicates.append(companion.training_id)

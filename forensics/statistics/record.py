@@ -24,6 +24,7 @@ from forensics.case import (
     FileDigest,
     GroupRates,
     LikelihoodRatio,
+    NullRates,
     Pair,
     ValidatedPair,
     ValidationFacts,
@@ -443,6 +444,8 @@ def validated(form: PropositionRecord, sibling: PropositionRecord | Absent | Non
             for s in studied.robustness
         ),
         changes_of=of if studied.robustness else "",
+        nulls=tuple(NullRates(v.name, v.n, v.false_05.k, v.false_01.k) for v in form.p_values),
+        chosen=form.form,
     )
 
 

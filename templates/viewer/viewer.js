@@ -3,24 +3,38 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const one = (selector) => document.querySelector(selector);
 const all = (selector) => [...document.querySelectorAll(selector)];
 const stage = one("#stage"), left = one("#left"), right = one("#right");
-const a = one("img.a"), b = one("img.b"), over = new Image();
+const a = one("img.a"), b = one("img.b"), over = new Image(), lid = one("#lid");
 over.className = "over";
 over.alt = "";
-const state = { pair: 0, mode: "side", zoom: "fit", timer: 0, shown: false };
+lid.append(over);
+const state = { pair: 0, mode: "side", zoom: "fit", timer: 0, shown: false, aligned: true };
 const address = (id) => `data:${data.exhibits[id].type};base64,${data.exhibits[id].bytes}`;
 
+let list = null, group = "";
 data.pairs.forEach((pair, index) => {
+  if (pair.group !== group || !list) {
+    group = pair.group;
+    const head = document.createElement("h2");
+    head.textContent = group;
+    list = document.createElement("ol");
+    one("#pairs").append(head, list);
+  }
   const button = document.createElement("button");
   button.type = "button";
   button.append(`${pair.a} and ${pair.b}`);
   const note = document.createElement("small");
-  note.textContent = pair.values || data.exhibits[pair.b].title;
+  note.textContent = pair.said || data.exhibits[pair.b].title;
   button.append(note);
   button.addEventListener("click", () => choose(index));
   const row = document.createElement("li");
   row.append(button);
-  one("#pairs").append(row);
+  list.append(row);
 });
+
+function described(id, pair) {
+  const e = data.exhibits[id];
+  return `${id}: ${e.title}, ${e.width} by ${e.height} pixels. ${pair.said}`.trim();
+}
 
 function caption(figure, ids) {
   const line = figure.querySelector("figcaption");
@@ -37,8 +51,8 @@ async function choose(index) {
   const pair = data.pairs[state.pair];
   a.src = address(pair.a);
   b.src = over.src = address(pair.b);
-  a.alt = data.exhibits[pair.a].alt;
-  b.alt = over.alt = data.exhibits[pair.b].alt;
+  a.alt = described(pair.a, pair);
+  b.alt = described(pair.b, pair);
   await Promise.all([a.decode(), b.decode(), over.decode()]);
   all("#pairs button").forEach((button, i) => button.setAttribute("aria-current", i === state.pair));
   draw();
@@ -58,20 +72,40 @@ function draw() {
   caption(left, together ? [pair.a, pair.b] : [pair.a]);
   caption(right, [pair.b]);
   const pane = left.querySelector(".pane"), stack = left.querySelector(".stack");
-  if (together) stack.append(over); else over.remove();
+  lid.hidden = !together;
   const size = scale(pane), first = data.exhibits[pair.a], second = data.exhibits[pair.b];
   a.style.width = `${first.width * size}px`;
   const fitted = state.zoom === "fit" && !together ? scaleOf(second, right.querySelector(".pane")) : size;
   b.style.width = `${second.width * fitted}px`;
-  over.style.width = a.style.width; // laid over each other at equal width
+  lid.style.width = a.style.width;
+  lid.style.height = `${first.height * size}px`;
+  const laid = state.aligned && pair.matrix;
+  place(laid ? pair.matrix : frames(first, second), size, second);
+  over.style.filter = laid && pair.inverted ? "invert(1)" : "";
+  one("#align").disabled = !pair.matrix;
+  one("#align").setAttribute("aria-pressed", Boolean(laid));
   stage.classList.toggle("sharp", size >= 2 / window.devicePixelRatio);
-  over.style.clipPath = state.mode === "slider" ? `inset(0 0 0 ${one("#boundary").value}%)` : "";
-  over.style.visibility = state.mode === "blink" && !state.shown ? "hidden" : "visible";
+  lid.style.clipPath = state.mode === "slider" ? `inset(0 0 0 ${one("#boundary").value}%)` : "";
+  lid.style.visibility = state.mode === "blink" && !state.shown ? "hidden" : "visible";
   stack.style.filter = state.mode === "difference" ? `brightness(${one("#gain").value})` : "";
   one("#gained").textContent = one("#gain").value;
-  const unlike = together && first.width !== second.width;
-  one("#said").textContent = [pair.values, unlike ? `${pair.b} is shown at the width of ${pair.a}.` : ""].filter(Boolean).join(". ");
+  const how = !together ? "" : laid ? `${pair.b} is laid over ${pair.a} as it was measured.` : `${pair.b} is shown in the frame of ${pair.a}.`;
+  one("#found").textContent = pair.said;
+  one("#said").textContent = [pair.values, how].filter(Boolean).join(". ");
   if (state.mode !== "blink") stop();
+}
+
+// Nine numbers that put one frame on the other, as a picture is laid where no overlay was measured.
+function frames(first, second) {
+  return [first.width / second.width, 0, 0, 0, first.height / second.height, 0, 0, 0, 1];
+}
+
+// Pixels of the second picture to pixels of the screen: the measured matrix, then the size on the screen.
+function place(m, size, second) {
+  over.style.width = `${second.width}px`;
+  over.style.height = `${second.height}px`;
+  const [p, q, r, s, t, u, v, w, z] = m;
+  over.style.transform = `matrix3d(${[p * size, s * size, 0, v, q * size, t * size, 0, w, 0, 0, 1, 0, r * size, u * size, 0, z].join(",")})`;
 }
 
 function scaleOf(exhibit, pane) {
@@ -79,6 +113,7 @@ function scaleOf(exhibit, pane) {
 }
 
 function mode(name) { state.mode = name; draw(); }
+function align() { state.aligned = !state.aligned; draw(); }
 function zoom(name) { state.zoom = name; draw(); }
 function swap() { state.shown = !state.shown; draw(); }
 function stop() { clearInterval(state.timer); state.timer = 0; one("#run").textContent = "Start"; }
@@ -90,6 +125,7 @@ function start() {
 
 all("button[data-mode]").forEach((e) => e.addEventListener("click", () => mode(e.dataset.mode)));
 all("button[data-zoom]").forEach((e) => e.addEventListener("click", () => zoom(e.dataset.zoom)));
+one("#align").addEventListener("click", align);
 one("#boundary").addEventListener("input", draw);
 one("#gain").addEventListener("input", draw);
 one("#rate").addEventListener("input", () => { if (state.timer) start(); });
@@ -115,7 +151,7 @@ addEventListener("keydown", (event) => {
     ArrowRight: () => { boundary.value = Number(boundary.value) + 2; draw(); },
     s: () => mode("side"), o: () => mode("slider"), b: () => mode("blink"), d: () => mode("difference"),
     f: () => zoom("fit"), 1: () => zoom("1"), 2: () => zoom("2"), 4: () => zoom("4"),
-    x: () => { if (state.mode === "blink") swap(); },
+    x: () => { if (state.mode === "blink") swap(); }, a: align,
   };
   const action = actions[event.key.length === 1 ? event.key.toLowerCase() : event.key];
   if (!action) return;

@@ -385,3 +385,15 @@ def test_a_second_sampler_takes_what_the_first_hands_on() -> None:
     assert (second.prompt, second.negative_prompt, second.seed) == ("a hare, ink", "text", 9)
     assert (second.model, second.width) == (first.model, 512)
     assert second.problems == ()
+
+
+def test_graphs_made_to_take_for_ever_end() -> None:
+    graph = with_nodes()
+    for n in range(100, 160):
+        graph[str(n)] = node("ConditioningCombine", conditioning_1=[str(n + 1), 0], conditioning_2=[str(n + 1), 0])
+    graph["160"] = node("CLIPTextEncode", text="a hare", clip=["4", 1])
+    graph["3"]["inputs"]["positive"] = ["100", 0]
+    assert any("Not followed" in problem for problem in one(graph).problems)
+    inner = {"id": "self", "nodes": [{"id": n, "type": "self", "inputs": []} for n in range(20)], "links": []}
+    drawn_graph = {"nodes": inner["nodes"], "links": [], "definitions": {"subgraphs": [inner]}}
+    intake.decode(files.png(workflow=json.dumps(drawn_graph)), "test")

@@ -7,6 +7,7 @@ flattened comments at image hosts, and the exports of Stable Horde clients.
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
@@ -148,3 +149,21 @@ def test_one_text_in_two_places_is_one_record_with_both_named() -> None:
     text = f"a hare\n{LINE}"
     (record,) = intake.decode(files.exif({0x010E: text}, b"UNICODE\0" + text.encode("utf-16-be")), "test").records
     assert record.source == "EXIF tag ImageDescription and EXIF tag UserComment"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Steps: 1, Sampler: x\n" * 20_000,
+        ":{" * 50_000 + "Steps: 1",
+        ': {"' * 20_000,
+        f"a\n{LINE.replace('Euler a', 'dpm' + 'p' * 5000 + '!')}",
+        f"a\n{LINE.replace('Euler a', 'dpm' + 'cfg++' * 12 + '!')}",
+        f'a\n{LINE}, Lora hashes: "{"a" * 100_000}"',
+    ],
+)
+def test_texts_made_to_take_for_ever_end(text: str) -> None:
+    began = time.process_time()
+    webui.recognised(text)
+    webui.parse(text, "test")
+    assert time.process_time() - began < 20

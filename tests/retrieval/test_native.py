@@ -32,9 +32,9 @@ import torch
 torch.set_num_threads(1)
 from forensics import device
 from forensics.embedders.open_clip import Embedder
-from forensics.retrieval.building.build import build
+from forensics.retrieval.building.build import Options, build
 source, out, model = sys.argv[1:]
-build(Path(source), out, Embedder.open(model, device.choose("cpu")), unit_rows=4)
+build(Path(source), out, Embedder.open(model, device.choose("cpu")), Options(unit_rows=4))
 """
 
 

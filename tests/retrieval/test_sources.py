@@ -22,7 +22,7 @@ from PIL import Image
 from forensics.embedders.open_clip import Embedder
 from forensics.errors import IndexError_
 from forensics.retrieval import words
-from forensics.retrieval.building.build import build
+from forensics.retrieval.building.build import build, Options
 from forensics.retrieval.building.entries import Entry, Source
 from forensics.retrieval.building.sources import open_source
 from forensics.retrieval.readers.layout import Excluded
@@ -253,7 +253,7 @@ def test_counts_are_always_stated(tmp_path: Path, embedder: Embedder) -> None:
     for part in ("4 entries", "1 without caption", "1 left out", "read as Latin-1: 1", "not looked at: 1 file *.docx"):
         assert part in said
         assert part in made.snapshot.source
-    made = build(works, tmp_path / "second", embedder, unit_rows=1)
+    made = build(works, tmp_path / "second", embedder, Options(unit_rows=1))
     assert "; ".join(made.counts) == said
 
 

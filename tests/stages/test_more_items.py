@@ -66,7 +66,7 @@ def examined(
     )
     received = support.received(disputed)
     found = search.search(received, search.Sources(retrieval.open(folder / "index"), embedder), context)
-    measured = measure.measure(received, disputed, found, Ladder(), None, context)
+    measured = measure.measure(received, found, Ladder(), None, context)
     models = support.models(diffusion.identify(str(REFERENCE / "twin-a")))
     traced = support.traced(disputed)
     evaluated = evaluate.evaluate(disputed, list(found.pictures), measured, traced, models, embedder, context)

@@ -24,7 +24,7 @@ def main() -> None:
         began = time.monotonic()
         try:
             property_of(grammar, given.examples)()
-        except AssertionError as exc:
+        except (AssertionError, ExceptionGroup) as exc:
             failed += 1
             print(f"{grammar}: not read back: {str(exc)[:1500]}")
         else:

@@ -154,7 +154,7 @@ def text(value: object) -> str:
 def stated(value: object) -> str:
     """As `text`, with Python's and JSON's words for "nothing" as nothing: programs write them out."""
     found = text(value)
-    return "" if found in ("None", "none", "null", "N/A", "undefined") else found
+    return "" if found in ("None", "none", "null", "N/A") else found
 
 
 def document(value: str) -> dict[str, Any] | None:
@@ -199,15 +199,20 @@ _STEMS = (
     r"sa[ _-]?solver|seeds|gradient_estimation|kohaku|flow ?match|exp_heun|rk\d|ralston|dormand|dopri5|vdm|cogx?dd?im"
 )
 _PARTS = (
-    r"a|ag|ancestral|karras|k|sde|gpu|[1-9][sm]?|pp|p|cfg\+{0,2}|exponential|exp|fast|adaptive|adaptative|trailing|rf|"
-    r"heun|uniform|simple|sgm|turbo|test|bh[12]|multistep|singlestep|discrete|scheduler|alpha|max|dyn|smea|ays|beta|"
-    r"normal|order|v\d|substep|dynamic|polyexponential|flow|match|solver|stable|inverse|ode|lu|euler|x0|rescaled|tcd"
+    r"ancestral|alpha|adaptive|adaptative|ays|ag|a|karras|k|sde|gpu|[1-9][sm]?|pp|p|cfg\+{0,2}|exponential|exp|fast|"
+    r"trailing|rf|heun|uniform|simple|sgm|turbo|test|bh[12]|multistep|singlestep|discrete|scheduler|max|dynamic|dyn|"
+    r"smea|beta|normal|order|v\d|substep|polyexponential|flow|match|solver|stable|inverse|ode|lu|euler|x0|rescaled|tcd"
 )
-SAMPLER = re.compile(rf"(?:k[_-])?(?:sample_)?(?:{_STEMS})(?:[ _+\-()]*(?:{_PARTS}))*[ )]*", re.IGNORECASE)
+SAMPLER = re.compile(
+    # Nothing is given back once taken (?>…, *+): a name made to have many readings would take for ever otherwise.
+    rf"(?:k[_-])?(?:sample_)?(?:{_STEMS})(?>[ _+\-()]*+(?>{_PARTS}))*+[ )]*+",
+    re.IGNORECASE,
+)
 """Names of samplers of diffusion models: a method, then words for its order, noise and spacing, and nothing else."""
+_LONGEST_NAME = 80
 
 
 def sampler_known(name: str) -> bool:
     """Whether a text is built as the names of samplers of diffusion models are."""
     first = name.partition(",")[0]  # some programs append the spacing with a comma
-    return bool(SAMPLER.fullmatch(first.strip().removesuffix("Scheduler").strip()))
+    return len(first) <= _LONGEST_NAME and bool(SAMPLER.fullmatch(first.strip().removesuffix("Scheduler").strip()))

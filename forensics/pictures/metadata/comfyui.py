@@ -42,6 +42,8 @@ from forensics.pictures.metadata.comfyui_nodes import (
 )
 
 _DEPTH = 80
+_MAX_LINKS = 20_000
+"""Links followed for one record: a graph can have more ways through it than can be gone."""
 _MAX_NODES = 5000
 _PLACES = ("prompt", "workflow", "Prompt", "Workflow", "comment", "Comment", "Description", "parameters")
 
@@ -266,6 +268,7 @@ class Walk:
     guidance: float | None = None
     """What a node for guidance stated on the way to the positive prompt."""
     _trail: list[tuple[str, int, str]] = field(default_factory=list)
+    _links: int = 0
 
     def say(self, problem: str) -> None:
         """Note a sentence once."""
@@ -338,6 +341,10 @@ class Walk:
         place = self.at(value)
         if place is None:
             return None if isinstance(value, list | dict) else value
+        self._links += 1
+        if self._links > _MAX_LINKS:
+            self.say(f"Not followed: more than {_MAX_LINKS} links.")
+            return None
         here = (place.key, place.slot, of)
         if here in self._trail or len(self._trail) > _DEPTH:
             self.say(f"Not followed: {place.name} stands in a circle of links.")
@@ -523,4 +530,4 @@ def _bases(inputs: Mapping[str, Any], rule: Context) -> list[object]:
 
 
 def _named(name: str) -> bool:
-    return name not in ("", "None", "Baked VAE", "none", "undefined")
+    return name not in ("", "None", "Baked VAE", "none")

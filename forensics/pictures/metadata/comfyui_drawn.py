@@ -19,6 +19,7 @@ _INPUTS, _OUTPUTS = -10, -20
 """Ids of the two ends of a subgraph."""
 _CONTROLS = frozenset({"fixed", "randomize", "increment", "decrement"})
 _LEVELS = 12
+_MAX_OPENED = 500
 
 Link = tuple[str, int]
 
@@ -31,6 +32,8 @@ class _Flat:
     ends: dict[tuple[str, int], Link | None] = field(default_factory=dict)
     """Output of a subgraph's node -> the output inside that it stands for."""
     limit: int = 5000
+    opened: int = 0
+    """Subgraphs opened so far: one can hold itself."""
 
 
 def executed_form(parsed: Mapping[str, Any], limit: int) -> dict[str, Mapping[str, Any]]:
@@ -79,7 +82,8 @@ def _open(
         key, kind = f"{prefix}{text(node.get('id'))}", text(node.get("type"))
         slots = [slot for slot in _list(node.get("inputs")) if isinstance(slot, dict)]
         arriving = {n: source(slot.get("link")) for n, slot in enumerate(slots)}
-        if kind in subgraphs and level < _LEVELS:
+        if kind in subgraphs and level < _LEVELS and flat.opened < _MAX_OPENED:
+            flat.opened += 1
             inside = _with_proxies(subgraphs[kind], node)
             _open(inside, subgraphs, flat, f"{key}:", arriving, level + 1)
             inner = dict(_links(inside.get("links"), ends=True))

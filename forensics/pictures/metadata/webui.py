@@ -17,10 +17,10 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 from forensics.pictures.metadata.base import (
-    MAX_CHARS,
     MAX_FURTHER,
     Entries,
     GeneratorMetadata,
@@ -37,6 +37,7 @@ _NAME = re.compile(r"\s*([^\W\d_][\w .\-/()+#*&'\[\]]{0,60}?)\s*:(?!//)[ \t]*")
 _TEMPLATE = re.compile(r"^(Negative Template|Template):[ \t]?", re.MULTILINE | re.IGNORECASE)
 _EXTRA = re.compile(r"<(lora|lyco|hypernet):([^:<>]{1,200})((?::[^:<>]{0,80})*)>")
 _SEPARATORS = ",|;"
+_OPENING = re.compile(r":[ \t]*(?=[\[{])")
 _DECODER = json.JSONDecoder()
 
 _FIELDS = frozenset(
@@ -45,6 +46,12 @@ _FIELDS = frozenset(
 _HEX = re.compile(r"(?:0x)?[0-9a-fA-F]{8,64}|[0-9a-fA-F]{6}")
 _SIZE = re.compile(r"(\d{1,6}) ?[xX×*] ?(\d{1,6})")
 _MAX_STEPS, _MAX_GUIDANCE = 2000, 200.0
+_LONGEST = 500_000
+"""Characters of a text that is looked through: the work grows faster than the length."""
+_TRIED = 64
+"""Places in a text that the parameters may begin at."""
+_SPANS = 400
+_LONGEST_LIST = 20_000
 
 _PROGRAM = ("EXIF Software", "XMP xmp:CreatorTool", "Software", "IPTC OriginatingProgram")
 
@@ -95,12 +102,12 @@ def described(name: str) -> str:
 
 def recognised(value: str) -> bool:
     """Whether a text has the layout: names and plausible values that only generators write."""
-    return len(value) <= MAX_CHARS and document(value) is None and _split(value) is not None
+    return len(value) <= _LONGEST and document(value) is None and _split(value) is not None
 
 
 def parse(value: str, source: str) -> GeneratorMetadata:
     """The record in a text of this layout; one with a problem where the text has another."""
-    parsed = _split(value) if len(value) <= MAX_CHARS else None
+    parsed = _split(value) if len(value) <= _LONGEST else None
     if parsed is None:
         prompt, negative = _prompts(value)
         problem = "The text does not have the line of parameters that the software writes."
@@ -167,7 +174,7 @@ def loras(prompt: str, stated: Mapping[str, str]) -> tuple[Lora, ...]:
 
 def _hash_pairs(value: str) -> Iterator[tuple[str, str]]:
     """`name: digest, name: digest`; names may hold colons and commas only where no digest follows them."""
-    for match in re.finditer(r"\s*(.+?): *((?:0x)?[0-9a-fA-F]{4,64})(?:,|$)", value):
+    for match in re.finditer(r"\s*(.{1,200}?): *((?:0x)?[0-9a-fA-F]{4,64})(?:,|$)", value[:_LONGEST_LIST]):
         yield match[1].strip(), match[2]
 
 
@@ -185,7 +192,7 @@ def _list(value: str) -> Sequence[Any]:
 def _split(value: str) -> Parsed | None:
     """The text taken apart, or None where no part of it is a line of parameters."""
     value = value.replace("\r\n", "\n").replace("\r", "\n").strip("\0").strip()
-    for start in _starts(value):
+    for start in islice(_starts(value), _TRIED):
         head, tail = value[:start], value[start:]
         template = _TEMPLATE.search(tail)
         pairs, rest, problems = _pairs(tail[: template.start()] if template else tail)
@@ -216,13 +223,15 @@ def _starts(value: str) -> Iterator[int]:
 
 def _json_spans(value: str) -> list[tuple[int, int]]:
     """Where JSON objects and lists stand as values: what looks like parameters inside them belongs to them."""
-    spans, place = [], 0
-    while (match := re.compile(r":[ \t]*(?=[\[{])").search(value, place)) is not None:
+    spans: list[tuple[int, int]] = []
+    place = 0
+    while len(spans) < _SPANS and (match := _OPENING.search(value, place)) is not None:
         try:
             _, place = _DECODER.raw_decode(value, match.end())
             spans.append((match.end(), place))
         except (ValueError, RecursionError):
             place = match.end()
+            spans.append((place, place))  # counts as one looked at
     return spans
 
 

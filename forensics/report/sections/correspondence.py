@@ -18,12 +18,14 @@ from forensics.case import (
     share,
 )
 from forensics.report import words
+from forensics.report.drawn import DETAILED
+from forensics.report.sections import levels
 from forensics.report.sections.exhibits import Picture, picture
 from forensics.report.sections.items import Line, Lines
 from forensics.report.sections.measurements import Measures
 
-_SIDE_MM = {"L": 150.0, "O": 48.0, "B": 48.0, "M": 48.0, "E": 48.0}
-"""Printed long side of a figure by the last letter of its id: the pair fills a row, the others stand three in one."""
+_SIDE_MM = {"L": 98.0, "O": 36.0, "B": 36.0, "M": 48.0, "E": 36.0}
+"""Printed long side of a figure by the last letter of its id: pair beside map, the others three abreast."""
 _CONTROL_MM = 72.0
 """Of the nearest control and its work, two in a row."""
 _BOARD_MM, _SMALL_MM = 98.0, 35.0
@@ -92,8 +94,10 @@ def control(case: Case) -> Entry | None:
 
 
 def _rows(figures: Sequence[Exhibit]) -> tuple[tuple[Exhibit, ...], ...]:
-    """The board by itself, then three abreast."""
-    return tuple(r for r in (tuple(figures[:1]), tuple(figures[1:4]), tuple(figures[4:])) if r)
+    """The board beside the map, then three abreast."""
+    first = [e for e in figures if e.id[-1] in "LM"]
+    rest = [e for e in figures if e not in first]
+    return tuple(r for r in (tuple(first), tuple(rest[:3]), tuple(rest[3:])) if r)
 
 
 def _entry(case: Case, found: Correspondence, metrics: dict[str, Metric], measures: Measures) -> Entry:
@@ -107,8 +111,7 @@ def _entry(case: Case, found: Correspondence, metrics: dict[str, Metric], measur
         said = (
             f"{region.model}{', mirrored' if region.mirrored else ''}{', tone-inverted' if region.inverted else ''}; "
             f"residual {region.residual_px:.2f} px; {share(region.share_disputed)} of {laid}, "
-            f"{share(region.share_work)} of {found.work}; level {region.level} px "
-            f"({region.level_low} to {region.level_high})"
+            f"{share(region.share_work)} of {found.work}; level {levels.of(case, region, found.work, found.laid).said}"
         )
         rows.append(Line(f"Region {region.number}", said))
     rows += [Line(_capital(v.name), v.value.replace("-", "−") if v.value[:1] == "-" else v.value) for v in found.values]
@@ -130,7 +133,7 @@ def _entry(case: Case, found: Correspondence, metrics: dict[str, Metric], measur
     return Entry(
         found.id,
         f"{laid} and {found.work}: {found.outcome.value}",
-        found.basis,
+        _basis(case, found),
         tuple(rows),
         tuple(map(_row, found.elements)),
         tuple(map(_row, found.differences)),
@@ -138,6 +141,43 @@ def _entry(case: Case, found: Correspondence, metrics: dict[str, Metric], measur
         _CAPTION,
         found.word_rates,
     )
+
+
+def _basis(case: Case, found: Correspondence) -> str:
+    """On what the word rests: where parts agree in detail, to the level that the smaller picture can show."""
+    if found.outcome not in DETAILED or not found.regions:
+        return found.basis
+    return " ".join(levels.sentence(case, r, found.work, found.laid) for r in found.regions)
+
+
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """Works of which no part could be laid over the disputed image: what they share is said once."""
+
+    said: str
+    rows: tuple[tuple[str, str, str], ...]
+    """Id, title, and what was measured."""
+
+
+def apart(found: Sequence[Entry]) -> Apart | None:
+    """One table for all of them; none without any."""
+    if not found:
+        return None
+    skip = ("Outcome",)
+    shared = {(r.name, r.value) for r in found[0].facts if all((r.name, r.value) in _pairs(e) for e in found)}
+    shared = {p for p in shared if p[0] not in skip and len(found) > 1}
+    basis = found[0].basis if len({e.basis for e in found}) == 1 else ""
+    said = " ".join(["Outcome for the other works.", *([basis] if basis else [])])
+    common = "; ".join(f"{r.name}: {r.value}" for r in found[0].facts if (r.name, r.value) in shared)
+    rows = []
+    for e in found:
+        own = [f"{r.name}: {r.value}" for r in e.facts if r.name not in skip and (r.name, r.value) not in shared]
+        rows.append((e.id, e.title, words.sentence("; ".join([*([] if basis else [e.basis.rstrip(".")]), *own]))))
+    return Apart(f"{said} {words.sentence(f'The same for all: {common}')}" if common else said, tuple(rows))
+
+
+def _pairs(e: Entry) -> set[tuple[str, str]]:
+    return {(r.name, r.value) for r in e.facts}
 
 
 def _capital(name: str) -> str:

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 
 from forensics.case import Case, Exhibit, Inversion
 from forensics.report import words
-from forensics.report.sections.measurements import Measures
+from forensics.report.sections.kinds import MADE, kind_of
 
-MM_PER_INCH = 25.4
 LABELS_MM, UNBROKEN_MM = 10.0, 90.0
 """Height of the labels of a row; a figure up to this height is kept on one page."""
-PAIR_MM, TRIPLE_MM, QUADRUPLE_MM, STRIP_MM = 73.0, 44.0, 35.0, 16.5
-"""Printed long side of a panel by the number of panels in a row, of 150 mm at most: two, three, four, eight."""
+SIX_MM, STRIP_MM = 26.0, 18.0
+"""Printed long side of a panel by the number of panels in a row, of 170 mm at most: six, eight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +69,17 @@ class Board:
 
 
 @dataclass(frozen=True, slots=True)
+class Generated:
+    """Pictures that a checkpoint made, of one kind: what was an input decides what they can say."""
+
+    key: str
+    title: str
+    said: str
+    """What holds of every figure under the heading, and of no other."""
+    boards: tuple[Board, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Boards:
     """All figures of the section, in the order they are printed; empty where there is nothing to show."""
 
@@ -77,92 +87,83 @@ class Boards:
     neighbours: tuple[Board, ...]
     without_picture: str
     """The neighbours the index ships no picture for; empty where it ships them all."""
-    reconstructions: tuple[Board, ...]
-    regenerations: tuple[Board, ...]
+    generated: tuple[Generated, ...]
 
 
-def boards(case: Case, measures: Measures) -> Boards:
-    """Arrange every exhibit of the case. The disputed image stands first in each figure."""
-    make = _Maker(case, measures)
-    disputed, asked = make.disputed, case.asked
+_SAID = {
+    "words": "The checkpoint was given these words and a seed, and not the picture. The closest output is the best of "
+    "all tries and is always shown with the one at the median.",
+    "searched": "A search looked at the picture to find these words; the pictures were then drawn from the words and a "
+    "seed.",
+    "vectors": "A search looked at the picture to find numbers that stand where words would; they are no text, and can "
+    "carry detail themselves.",
+    "picture": "The method started from the picture itself: that it comes back says how much detail the checkpoint "
+    "can carry, not whether it has seen the picture.",
+}
+
+
+def boards(case: Case) -> Boards:
+    """Arrange every exhibit of the case."""
+    make = _Maker(case)
+    disputed = case.item(case.disputed).exhibit
     originals = [i.exhibit for i in case.items if i.id != case.disputed]
     pictured = [n.exhibit for n in case.neighbours if n.exhibit]
-    single = [i for i in case.inversions if len(i.outputs) == 1]
-    many = [i for i in case.inversions if len(i.outputs) > 1]
+    forward = f", works put forward ({', '.join(originals)})" if originals else ""
+    found = (
+        f", and the closest items of the index in the order of the search ({', '.join(pictured)})" if pictured else ""
+    )
+    text = f"Disputed image ({disputed}){forward}{found}. Working copies: upright, sRGB, 8 bits a channel."
+    groups = []
+    for key, title in MADE:
+        runs = [v for v in case.inversions if kind_of(v) == key]
+        if runs:
+            groups.append(Generated(key, title, _SAID[key], _made(make, case, runs, together=key == "picture")))
     return Boards(
-        # Without works put forward it stands first in the figure of the neighbours, and needs none of its own.
-        disputed=_beside(make, disputed, originals) if originals or not pictured else (),
-        neighbours=_neighbours(make, disputed, pictured),
-        without_picture=", ".join(f"rank {n.rank}" for n in case.neighbours if not n.exhibit),
-        reconstructions=_reconstructions(make, asked, single),
-        regenerations=tuple(
-            b
-            for number, i in enumerate(many)
-            for b in (
-                # The first run is the one that the finding rests on; the others are printed smaller.
-                _regeneration(make, asked, i, QUADRUPLE_MM if number else TRIPLE_MM),
-                *_where(make, asked, i),
+        (make.board("fig-received", _chunks([disputed, *originals, *pictured], 6), text),),
+        (),
+        ", ".join(f"rank {n.rank}" for n in case.neighbours if not n.exhibit),
+        tuple(groups),
+    )
+
+
+def _made(make: _Maker, case: Case, runs: Sequence[Inversion], *, together: bool) -> tuple[Board, ...]:
+    if together:
+        tags = [t for v in runs for t in v.outputs]
+        text = words.sentence("; ".join(f"{', '.join(v.outputs)}: {v.title}" for v in runs))
+        return (make.board("fig-reconstructions", _chunks(tags, 6), text),)
+    made = []
+    for v in runs:
+        prompt = f" Prompt: “{v.prompt}”." if v.prompt else ""
+        size = f" Made at {words.pixels(*v.made_px)}{_resized(case, v)}." if v.made_px else ""
+        hits = f" Near-copies of {make.named(case.asked)}: {v.hits.hits} of {v.hits.draws}." if v.hits else ""
+        every = words.counted(len(v.outputs), "output", "outputs")
+        text = f"{v.title}: all {every} in the order of the seeds.{prompt}{size}{hits}"
+        made.append(make.board(f"fig-{v.id}", _chunks(list(v.outputs), 8), text, side_mm=STRIP_MM, notes=_notes(v)))
+        if v.maps:
+            where = (
+                f"{v.title}: what fewer than half of the seeds reproduce is faded, the border of the rest black; then "
+                "how far the prompt moves the network at each place of the noised image, white where most, which does "
+                "not look at the pictures generated."
             )
-        ),
-    )
+            made.append(make.board(f"fig-{v.id}-where", [tuple(v.maps)], where))
+    return tuple(made)
 
 
-def _beside(make: _Maker, disputed: str, originals: Sequence[str]) -> tuple[Board, ...]:
-    rows: list[tuple[str, ...]] = [(disputed, o) for o in originals] or [(disputed,)]
-    said = (
-        "Disputed image (left) and works put forward (right)"
-        if originals
-        else "The disputed image. No work was put forward for comparison"
-    )
-    side = PAIR_MM if originals else TRIPLE_MM
-    return (make.board("fig-disputed", rows, side, f"{said}. Working copies: upright, sRGB, 8 bits a channel."),)
+def _resized(case: Case, v: Inversion) -> str:
+    first = case.exhibit(v.outputs[0]) if v.outputs else None
+    if first is None or v.made_px is None or v.made_px == (first.width, first.height):
+        return ""
+    how = "enlarged" if v.made_px[0] < first.width else "reduced"
+    return f" and {how} to {words.pixels(first.width, first.height)}"
 
 
-def _neighbours(make: _Maker, disputed: str, pictured: Sequence[str]) -> tuple[Board, ...]:
-    if not pictured:
-        return ()
-    large = 3 if len(pictured) == 3 else 2  # three fit one row of four panels; a single one would be left over
-    first = make.board(
-        "fig-neighbours",
-        [(disputed, *pictured[:large])],
-        TRIPLE_MM if large == 2 else QUADRUPLE_MM,
-        "Disputed image and the closest items of the index searched, in the order of the search. "
-        "Pictures as the index ships them.",
-        strip=_Strip(_chunks(list(pictured[large:]), 5), 28.4),
-    )
-    return (first,)
-
-
-def _reconstructions(make: _Maker, asked: str, single: Sequence[Inversion]) -> tuple[Board, ...]:
-    if not single:
-        return ()
-    rows = [(asked, *chunk) for chunk in _chunks([i.outputs[0] for i in single], 2)]
-    said = "; ".join(f"{i.outputs[0]}: {i.title.lower() if i.title[1:2].islower() else i.title}" for i in single)
-    text = f"Reconstructions: each method was given {make.named(asked)} itself. {said[0].upper()}{said[1:]}."
-    return (make.board("fig-reconstructions", rows, TRIPLE_MM, text, beside=asked),)
-
-
-def _regeneration(make: _Maker, asked: str, inversion: Inversion, side_mm: float) -> Board:
-    chosen = [t for t in (inversion.best, inversion.median) if t]
-    seeds = dict(zip(inversion.outputs, inversion.seeds, strict=False))
-    said = [f"{t} is the {w} by the pre-declared measure" for t, w in zip(chosen, ("closest", "median"), strict=False)]
-    text = (
-        f"{inversion.title}: {make.named(asked)}, the output closest to it and the output at the median, then all "
-        f"{len(inversion.outputs)} outputs in the order of their seeds. {'; '.join(said)}. No output is left out."
-    )
-    strip = _Strip(_chunks(list(inversion.outputs), 8), seeds=seeds)
-    return make.board(f"fig-{inversion.id}", [(asked, *chosen)], side_mm, text, beside=asked, strip=strip)
-
-
-def _where(make: _Maker, asked: str, inversion: Inversion) -> tuple[Board, ...]:
-    if not inversion.maps:
-        return ()
-    text = (
-        f"{inversion.title}: {make.named(asked)}; the same with everything faded that fewer than half of the seeds "
-        "reproduce, the border of what remains in black; and how far the prompt moves the network at each place of "
-        "the noised image, white where most. The third does not look at the pictures generated."
-    )
-    return (make.board(f"fig-{inversion.id}-where", [(asked, *inversion.maps)], QUADRUPLE_MM, text, beside=asked),)
+def _notes(v: Inversion) -> dict[str, str]:
+    """What is said under an output: its seed, and whether it is the closest or the median one."""
+    said = dict(zip(v.outputs, (f"seed {s}" for s in v.seeds), strict=False))
+    for tag, word in ((v.best, "closest"), (v.median, "median")):
+        if tag:
+            said[tag] = f"{said.get(tag, '')}, {word}".lstrip(", ")
+    return said
 
 
 def _height_mm(exhibits: dict[str, Exhibit], rows: Sequence[tuple[str, ...]], side_mm: float) -> float:
@@ -174,20 +175,9 @@ def _chunks(tags: list[str], size: int) -> list[tuple[str, ...]]:
     return [tuple(tags[i : i + size]) for i in range(0, len(tags), size)]
 
 
-@dataclass(frozen=True, slots=True)
-class _Strip:
-    """Small pictures under the large ones of a figure."""
-
-    rows: Sequence[tuple[str, ...]] = ()
-    side_mm: float = STRIP_MM
-    seeds: dict[str, int] | None = None
-    """Exhibit -> seed, where the seeds are to be printed."""
-
-
 class _Maker:
-    def __init__(self, case: Case, measures: Measures) -> None:
+    def __init__(self, case: Case) -> None:
         self._exhibits = {e.id: e for e in case.exhibits}
-        self._measures = measures
         self.disputed = case.item(case.disputed).exhibit
 
     def named(self, asked: str) -> str:
@@ -197,41 +187,17 @@ class _Maker:
     def board(
         self,
         tag: str,
-        rows: Sequence[tuple[str, ...]],
-        side_mm: float,
+        strip: Sequence[tuple[str, ...]],
         caption: str,
         *,
-        beside: str = "",
-        strip: _Strip | None = None,
+        side_mm: float = SIX_MM,
+        notes: dict[str, str] | None = None,
     ) -> Board:
-        """Lay out one figure. `beside` is the exhibit that the numbers under the others hold for."""
-        against, small = beside or self.disputed, strip or _Strip()
-        return Board(
-            tag,
-            tuple(tuple(self._panel(t, against, side_mm, full=True) for t in row) for row in rows),
-            tuple(
-                tuple(self._panel(t, against, small.side_mm, full=False, seeds=small.seeds) for t in row)
-                for row in small.rows
-            ),
-            _height_mm(self._exhibits, rows, side_mm) + _height_mm(self._exhibits, small.rows, small.side_mm)
-            > UNBROKEN_MM,
-            "two" if side_mm == PAIR_MM else "three",
-            "five" if small.side_mm > STRIP_MM else "strip",
-            caption,
-        )
+        """Lay out one figure, its pictures with equal long sides."""
+        rows = tuple(tuple(self._panel(t, side_mm, (notes or {}).get(t, "")) for t in row) for row in strip)
+        tall = _height_mm(self._exhibits, strip, side_mm) > UNBROKEN_MM
+        return Board(tag, (), rows, tall, "", "five" if side_mm == SIX_MM else "strip", caption)
 
-    def _panel(
-        self, tag: str, against: str, side_mm: float, *, full: bool, seeds: dict[str, int] | None = None
-    ) -> Panel:
+    def _panel(self, tag: str, side_mm: float, note: str) -> Panel:
         e = self._exhibits[tag]
-        longest = max(e.width, e.height)
-        per_inch = round(longest / side_mm * MM_PER_INCH)
-        size = words.pixels(e.width, e.height)
-        small = f"seed {seeds[tag]}" if seeds and tag in seeds else size
-        return Panel(
-            id=tag,
-            picture=picture(e, side_mm),
-            scale=f"{size}, {per_inch} px per inch" if full else small,
-            values=self._measures.beside(against, tag) if tag != against else "",
-            cell_mm=f"{side_mm:.1f}",
-        )
+        return Panel(tag, picture(e, side_mm), note or words.pixels(e.width, e.height), "", f"{side_mm:.1f}")

@@ -6,15 +6,11 @@ import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from markupsafe import Markup
-
 from forensics.case import Case, Measurement, Metric, NotMeasured
 from forensics.report import words
-from forensics.report.charts import strips as charts
 
-WIDEST = 5
+WIDEST = 7
 """Measures side by side in one table; more go into a second one."""
-CHARTED_NEIGHBOURS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,31 +90,6 @@ class Measures:
                 del left[p]
             made += self._tables(key, title, pairs)
         return (*made, *self._tables("other", "Other pairs", list(left)))
-
-    def chart(self) -> Markup | None:
-        """The works compared with the disputed image, at a glance; none where nothing was measured."""
-        case = self._case
-        disputed = case.item(case.disputed).exhibit
-        wanted = [(i.exhibit, "work put forward") for i in case.items if i.id != case.disputed]
-        wanted += [(n.exhibit, f"index rank {n.rank}") for n in case.neighbours[:CHARTED_NEIGHBOURS] if n.exhibit]
-        for v in case.inversions:
-            if len(v.outputs) == 1:
-                wanted.append((v.outputs[0], v.method))
-            else:
-                drawn = v.title.partition(", control checkpoint ")[2] or "seed"
-                wanted += [
-                    (t, w) for t, w in ((v.best, f"closest {drawn[:9]}"), (v.median, f"median {drawn[:9]}")) if t
-                ]
-        beside = "" if case.asked == disputed else f", beside {case.asked}"
-        made = {t for v in case.inversions for t in v.outputs}
-        lanes = [
-            charts.Lane(
-                tag, note + beside * (tag in made), tuple(_value(known.get(m.name)) for m in case.metrics[:WIDEST])
-            )
-            for tag, note in wanted
-            if (known := self.pair(case.asked if tag in made else disputed, tag))
-        ]
-        return charts.lattice(case.metrics[:WIDEST], lanes) if lanes and case.metrics else None
 
     def outputs(self) -> Table | None:
         """One row a run of several outputs: median and range of each measure over them; none where there is no run."""

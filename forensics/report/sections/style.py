@@ -142,12 +142,12 @@ def _palettes(found: Style) -> Markup | None:
     """One bar a picture, its colours by share; codes under the wider ones, so that they can be told in grey."""
     if not found.palettes:
         return None
-    left, height, pitch = 26.0, 13.0, 27.0
+    left, height, pitch = 26.0, 8.0, 18.0
     width = WIDTH - left
     parts, said = [], []
     for row, palette in enumerate(found.palettes):
         y, at = row * pitch, left
-        parts.append(svg.text(0, y + 9.5, palette.exhibit, fill=svg.INK, weight=600, size=7.8))
+        parts.append(svg.text(0, y + 7.0, palette.exhibit, fill=svg.INK, weight=600, size=7.8))
         for colour in palette.colours:
             w = width * colour.share
             parts.append(svg.rect(at, y, w, height, fill=colour.rgb))
