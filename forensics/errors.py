@@ -28,6 +28,7 @@ class ExitCode(IntEnum):
     CONTROLS = 10
     RENDERING = 11
     DEVICE = 12
+    ADDED = 13
     INTERRUPTED = 130
 
 
@@ -82,6 +83,12 @@ class VerificationError(ForensicsError):
     """A case folder whose contents differ from its manifest, or whose custody chain is broken."""
 
     exit_code = ExitCode.VERIFICATION
+
+
+class AddedError(VerificationError):
+    """A case folder that is sound in all its parts and holds files that a system or a syncing program added."""
+
+    exit_code = ExitCode.ADDED
 
 
 class CaseError(ForensicsError):

@@ -6,13 +6,12 @@ examination leaves what was gathered, with a custody log that says where it stop
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from forensics import __version__, documents
+from forensics import __version__, documents, inputs
 from forensics.case import SCHEMA, Absent, Case, ControlFacts, Fact
+from forensics.controls import works as control_works
 from forensics.device import choose, facts, session
 from forensics.embedders.copies import CopyDescriptor
 from forensics.embedders.open_clip import Embedder
@@ -20,12 +19,14 @@ from forensics.errors import SettingsError
 from forensics.events import Emit, Event, ignore
 from forensics.findings.conclude import conclude
 from forensics.findings.evidence import NO_CHECKPOINT, Evidence
-from forensics.folder import Ledger
+from forensics.folder import Ledger, stops_on_record
 from forensics.path_names import printable
+from forensics.pictures import bounded
 from forensics.protocol import PROFILES, Protocol
 from forensics.settings import Resolved, Settings
 from forensics.stages import bit_ledger, correspond, evaluate, ladder, measure, origin, search, style, works
 from forensics.stages import open as opened
+from forensics.stages.asked import asked_for
 from forensics.stages.context import Context, Received
 from forensics.stages.declared import declared
 from forensics.stages.identity import case_id
@@ -35,7 +36,16 @@ from forensics.stages.works import Work
 _NO_INDEX = Absent("training index", "No training index was searched: this is a comparison of pictures.")
 
 
-def analyze(image: Path, out: Path, resolved: Resolved, *, force: bool = False, emit: Emit = ignore) -> Path:
+@inputs.watched
+def analyze(
+    image: Path,
+    out: Path,
+    resolved: Resolved,
+    *,
+    force: bool = False,
+    emit: Emit = ignore,
+    resume: bool = False,
+) -> Path:
     """Examine a disputed image against a checkpoint and write the case folder with its report.
 
     Args:
@@ -44,6 +54,7 @@ def analyze(image: Path, out: Path, resolved: Resolved, *, force: bool = False, 
         resolved: settings, matter and their sources.
         force: keep an existing folder aside and start anew.
         emit: told of progress.
+        resume: go on in `out`, where the same examination was stopped.
 
     Returns:
         Path of the PDF.
@@ -54,20 +65,30 @@ def analyze(image: Path, out: Path, resolved: Resolved, *, force: bool = False, 
     settings, protocol = resolved.settings, _protocol(resolved.settings)
     # (1) What would fail later fails now, before a folder is made: device, headers and digests, index, embedder.
     device = choose(settings.device, settings.precision)
+    if settings.controls:
+        control_works.load(Path(settings.controls))
     models = opened.models(settings, emit)
     emit(Event("identify", 1, 2, "index and embedder"))
     sources = search.open_sources(settings, models.checkpoint, device)
     emit(Event("identify", 2, 2, models.checkpoint.name))
 
-    ledger = Ledger(out, force=force)
-    with _stops_on_record(ledger), session(device):
+    ledger = Ledger(out, force=force, asked=asked_for(image, resolved), resume=resume)
+    emit = ledger.watched(emit)
+    with stops_on_record(ledger), session(device):
         # (2) The protocol is fixed and hashed before any measurement.
         protocol_file = ledger.put_file(protocol.file.path, protocol.canonical)
         # (3) Hash the bytes as received, then decode copies; choose the controls.
         received = _receive(ledger, image, settings.originals, emit)
         copies = search.open_copies(device, demonstration=models.checkpoint.demonstration)
         instruments = _instruments(sources.embedder, copies)
-        controls = works.control_group(settings, models.checkpoint, protocol, list(received.pictures), received.digests)
+        controls = works.control_group(
+            settings,
+            models.checkpoint,
+            protocol,
+            list(received.pictures),
+            received.digests,
+            None if isinstance(copies, Absent) else copies,
+        )
         cache = opened.kept_scores(models.checkpoint, settings.seed)
         context = Context(settings, protocol, device, ledger, instruments, emit, controls, cache)
         # (4) Nearest training images, of the disputed image and of every control, in the same index.
@@ -144,6 +165,7 @@ def analyze(image: Path, out: Path, resolved: Resolved, *, force: bool = False, 
         )
 
 
+@inputs.watched
 def compare(
     disputed: Path,
     originals: tuple[Path, ...],
@@ -163,8 +185,9 @@ def compare(
     if not originals:
         raise SettingsError("There is no work to compare with.", hint="Name at least one original.")
     device = choose(settings.device, settings.precision)
-    ledger = Ledger(out, force=force)
-    with _stops_on_record(ledger), session(device):
+    ledger = Ledger(out, force=force, command="compare")
+    emit = ledger.watched(emit)
+    with stops_on_record(ledger), session(device):
         protocol_file = ledger.put_file(protocol.file.path, protocol.canonical)
         received = _receive(ledger, disputed, tuple(map(str, originals)), emit)
         instruments = _instruments(
@@ -200,6 +223,7 @@ def compare(
 
 def _protocol(settings: Settings) -> Protocol:
     """The protocol of the profile, with every constant of the program that can change a number or a word."""
+    bounded.use(bounded.Limits(settings.max_pixels, settings.max_seconds))
     return declared(PROFILES[settings.profile])
 
 
@@ -261,18 +285,9 @@ def _scored(context: Context) -> ControlFacts | Absent:
 
 
 def _finish(ledger: Ledger, case: Case, context: Context) -> Path:
+    inputs.check()  # what was measured is what was hashed, or there is no case
     context.emit(Event("report", 0, 1, "rendering the report"))
     ledger.close(replace(case, custody=ledger.custody))
     pdf = documents.render(ledger.folder, paper=context.settings.paper)
     context.emit(Event("report", 1, 1, pdf.name))
     return pdf
-
-
-@contextmanager
-def _stops_on_record(ledger: Ledger) -> Iterator[None]:
-    """Whatever ends the examination early, the custody log says so; the exhibits gathered stay."""
-    try:
-        yield
-    except BaseException as exc:
-        ledger.log(f"examination stopped: {type(exc).__name__}", ledger.folder.name, "")
-        raise

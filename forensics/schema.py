@@ -108,6 +108,46 @@ def _decode_dataclass(kind: type[Any], data: Any, where: str) -> Any:
     return kind(**{n: _decode(hints[n], data[n], f"{where}.{n}") for n in names})
 
 
+def of_kinds(value: Any, where: str = "value") -> None:
+    """Refuse a dataclass that was made from foreign values without looking at their kinds.
+
+    Raises:
+        ValueError: naming the first field that holds another kind of value than it is annotated with.
+    """
+    hints = get_type_hints(type(value))
+    for field in dataclasses.fields(value):
+        _of_kind(getattr(value, field.name), hints[field.name], f"{where}.{field.name}")
+
+
+def _of_kind(value: Any, hint: Any, where: str) -> None:
+    origin, args = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        plain = [option for option in args if _fits(value, option)]
+        if not plain:
+            raise ValueError(f"{where} holds {type(value).__name__}")
+        return _of_kind(value, plain[0], where)
+    if not _fits(value, hint):
+        raise ValueError(f"{where} holds {type(value).__name__}")
+    if dataclasses.is_dataclass(hint):
+        return of_kinds(value, where)
+    if origin is tuple and args:
+        kinds = [args[0]] * len(value) if len(args) == 2 and args[1] is Ellipsis else list(args)
+        if len(kinds) != len(value):
+            raise ValueError(f"{where} holds {len(value)} values")
+        for number, (one, kind) in enumerate(zip(value, kinds, strict=True)):
+            _of_kind(one, kind, f"{where}[{number}]")
+    return None
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    kind = get_origin(hint) or hint
+    if not isinstance(kind, type):
+        return True
+    if kind is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, kind) and not (kind is int and isinstance(value, bool))
+
+
 def json_schema(kind: type[Any], title: str) -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of the wire form of `kind`."""
     definitions: dict[str, Any] = {}

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import difflib
+import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from forensics import jurisdictions
+from forensics import foreign, jurisdictions
 from forensics.case import Examiner, Matter, Setting
 from forensics.errors import SettingsError
 from forensics.path_names import printable
 from forensics.protocol import PROFILES
 
+_LARGEST = 4 * foreign.MIB
+_LONGEST_KEY, _PARTS = 200, 20
 PAPERS = ("A4", "Letter")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 PREDICTIONS = ("epsilon", "v_prediction", "edm", "flow")
@@ -53,6 +57,10 @@ class Settings:
     precision: str = "auto"
     seed: int = 0
     paper: str = "A4"
+    max_pixels: int = 100_000_000
+    """Pictures with more pixels are refused."""
+    max_seconds: int = 30
+    """A picture that takes longer to decode is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +73,7 @@ class Resolved:
 
 
 _LISTS = ("originals", "captions", "autoencoders", "lora")
-_NUMBERS = ("seed", "size")
+_NUMBERS = ("seed", "size", "max_pixels", "max_seconds")
 _PATHS = ("checkpoint", "base", "control_checkpoint", "index", "controls", "validation", "clip")
 
 
@@ -79,6 +87,7 @@ def resolve(flags: Mapping[str, Any], case_file: Path | None = None) -> Resolved
     Raises:
         SettingsError: unreadable file, unknown table or key, or a value of the wrong kind.
     """
+    _epoch()
     document = _read(case_file) if case_file else {}
     _known(document, ("matter", "examiner", "analysis"), "table", case_file)
     matter = _matter(document.get("matter", {}), document.get("examiner", {}), case_file)
@@ -100,11 +109,18 @@ def resolve(flags: Mapping[str, Any], case_file: Path | None = None) -> Resolved
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as exc:
-        raise SettingsError(f"{path} cannot be read: {exc}.", hint="Check the path given to --case.") from exc
+        text = foreign.text(foreign.read(path, _LARGEST).removeprefix(b"\xef\xbb\xbf"))
+    except foreign.Unreadable as exc:
+        raise SettingsError(f"{path} {exc}.", hint="Check the path given to --case.") from exc
+    # The parser takes a square of the time for a key of many parts, and the stack for nesting: neither is in a case.
+    if any(len(line) > _LONGEST_KEY and line.count(".") > _PARTS for line in re.split("[=\n]", text)):
+        raise SettingsError(f"{path} holds a key of more than {_PARTS} parts.", hint="Mend the line.")
+    try:
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as exc:
         raise SettingsError(f"{path} is not valid TOML: {exc}.", hint="Mend the line named.") from exc
+    except (RecursionError, ValueError) as exc:
+        raise SettingsError(f"{path} holds a value that no case needs: {exc}.", hint="Mend the file.") from exc
 
 
 def _known(given: Mapping[str, Any], allowed: tuple[str, ...], kind: str, path: Path | None) -> None:
@@ -149,9 +165,9 @@ def _analysis(table: Any, path: Path | None) -> dict[str, Any]:
             if key == "originals":
                 rows = tuple(str(base / row) for row in rows)
             elif key == "autoencoders":
-                rows = tuple(str(base / row) if (base / row).exists() else row for row in rows)
+                rows = tuple(str(base / row) if _there(base / row) else row for row in rows)
             elif key == "lora":
-                rows = tuple(str(base / row) if (base / row.rpartition(":")[0]).exists() else row for row in rows)
+                rows = tuple(str(base / row) if _there(base / row.rpartition(":")[0]) else row for row in rows)
             values[key] = rows
         elif key in _NUMBERS:
             if not isinstance(value, int) or isinstance(value, bool):
@@ -160,8 +176,25 @@ def _analysis(table: Any, path: Path | None) -> dict[str, Any]:
         else:
             text = _string(value, key, path)
             # A hub id or an open_clip name is no path; a path in a case file counts from the file.
-            values[key] = str(base / text) if key in _PATHS and (base / text).exists() else text
+            values[key] = str(base / text) if key in _PATHS and _there(base / text) else text
     return values
+
+
+def _epoch() -> None:
+    """Libraries read this variable as well, and fail at being loaded where it is no number."""
+    value = os.environ.get("SOURCE_DATE_EPOCH", "")
+    if value and not (value.isascii() and value.isdecimal() and len(value) <= 11):
+        raise SettingsError(
+            f"SOURCE_DATE_EPOCH is {value[:40]!r}, which is no number of seconds since 1970.",
+            hint="Unset the variable, or give a whole number.",
+        )
+
+
+def _there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name that is too long, or with a NUL
+        return False
 
 
 def _string(value: Any, key: str, path: Path | None) -> str:
@@ -197,6 +230,15 @@ def _checked(settings: Settings) -> Settings:
             )
     if not 0 <= settings.seed < 2**63:
         raise SettingsError(f"The seed {settings.seed} is out of range.", hint="Use 0 to 2**63 - 1.")
+    for name in _PATHS:
+        given = getattr(settings, name)
+        for location in (given,) if isinstance(given, str) else given or ():
+            if "\0" in location or any(len(os.fsencode(part)) > 255 for part in location.split("/")):
+                raise SettingsError(f"{name} is no name that a file can have.", hint="Give a path or a name of a hub.")
+    if not 1 <= settings.max_pixels <= 2**31 or not 1 <= settings.max_seconds <= 86_400:
+        raise SettingsError(
+            "max_pixels and max_seconds are out of range.", hint="Use 1 to 2**31 pixels and 1 to 86400 seconds."
+        )
     if settings.size is not None and not 16 <= settings.size <= MAX_SIZE:
         raise SettingsError(f"The size {settings.size} is out of range.", hint=f"Use 16 to {MAX_SIZE} pixels.")
     return settings

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from forensics import resources
+from forensics import inputs, resources
 from forensics.errors import ForensicsError, WeightsError
 from forensics.events import Emit, Event, ignore
 
@@ -110,7 +110,9 @@ class Status:
 def sha256_file(path: Path) -> str:
     """Hexadecimal SHA-256 of a file, read in blocks."""
     with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    inputs.hashed(path, digest, WeightsError)
+    return digest
 
 
 def cache_dir() -> Path:

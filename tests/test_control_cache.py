@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from forensics.controls import cache as control_cache
-from forensics.controls.cache import Cache, Key
+from forensics.controls.cache import Cache, Key, Kind
 from forensics.errors import ControlsError
 
 KEY = Key("regeneration", "1", "2", "c" * 64, "d" * 64, "a bull", (("seeds", "0 1"), ("steps", "20")), "cpu fp32")
@@ -107,3 +112,118 @@ def test_the_cache_lies_where_the_platform_keeps_caches(monkeypatch: pytest.Monk
     assert control_cache.folder() == tmp_path / "forensics" / "controls"
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
     assert control_cache.folder().is_relative_to(Path.home())
+
+
+def _remade(pack: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Every entry changed and every digest made anew, as whoever hands over a pack can do."""
+    lines = []
+    for line in pack.read_text().split("\n")[1:-1]:
+        entry = json.loads(line)
+        change(entry)
+        content = {name: entry[name] for name in ("key", "values", "made") if name in entry}
+        text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        entry["sha256"] = hashlib.sha256(text.encode()).hexdigest()
+        lines.append(json.dumps(entry, separators=(",", ":")))
+    body = "".join(f"{line}\n" for line in lines)
+    digest = hashlib.sha256(body.encode()).hexdigest()
+    head = {"format": control_cache.FORMAT, "entries": len(lines), "sha256": digest}
+    pack.write_text(json.dumps(head) + "\n" + body)
+
+
+def test_scores_that_were_imported_are_named_with_their_pack_wherever_they_are_used(tmp_path: Path) -> None:
+    """Scaled scores under remade digests cannot be told from true ones: that they were imported is said."""
+    _fill(tmp_path / "theirs")
+    pack = tmp_path / "pack.jsonl"
+    control_cache.export_to(tmp_path / "theirs", pack)
+    _remade(pack, lambda entry: entry["values"].update(bits=[v * 20 for v in entry["values"]["bits"]]))
+    control_cache.import_from(pack, tmp_path / "ours")
+    cache = Cache(tmp_path / "ours")
+    cache.values(dataclasses.replace(KEY, prompt="p1"), lambda: {"bits": (1.0,)})
+    cache.values(KEY, lambda: VALUES)
+    said = {fact.name: fact.value for fact in cache.account()}
+    digest = json.loads(pack.read_text().split("\n")[0])["sha256"]
+    assert said["control scores"] == "1 computed in this run, 1 imported from a pack"
+    stated = said["control scores, imported from a pack"]
+    assert f"1 scores of the pack with SHA-256 {digest}, imported 20" in stated
+    assert "the pack states: computed with forensics" in stated
+    assert control_cache.summary(tmp_path / "ours").packs == ((digest, 3),)
+
+
+def test_a_pack_never_takes_the_place_of_what_this_machine_computed(tmp_path: Path) -> None:
+    _fill(tmp_path / "ours")
+    pack = tmp_path / "pack.jsonl"
+    control_cache.export_to(tmp_path / "ours", pack)
+    _remade(pack, lambda entry: entry["values"].update(bits=[99.0]))
+    control_cache.import_from(pack, tmp_path / "ours")
+    cache = Cache(tmp_path / "ours")
+    assert cache.get(dataclasses.replace(KEY, prompt="p1")) == {"bits": (1.0,)}
+    assert {source.kind for source in cache.sources.values()} == {Kind.STORED}
+
+
+def test_what_was_computed_earlier_on_this_machine_says_by_whom(tmp_path: Path) -> None:
+    _fill(tmp_path)
+    cache = Cache(tmp_path)
+    cache.values(dataclasses.replace(KEY, prompt="p1"), lambda: {"bits": (1.0,)})
+    said = {fact.name: fact.value for fact in cache.account()}
+    assert said["control scores"] == "0 computed in this run, 1 computed earlier and stored on this machine"
+    assert "1 scores, computed with forensics" in said["control scores, computed earlier and stored on this machine"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda e: e["key"].update(checkpoint=5),
+        lambda e: e["key"].update(parameters=[[1, 2]]),
+        lambda e: e["key"].update(parameters="ab"),
+        lambda e: e["key"].pop("prompt"),
+        lambda e: e["key"].update(other=""),
+        lambda e: e.update(key=[]),
+        lambda e: e.update(values=[1]),
+        lambda e: e["values"].update(bits="nan"),
+        lambda e: e["values"].update(bits=["nan"]),
+        lambda e: e["values"].update(bits=[True]),
+        lambda e: e["values"].update(bits=[None]),
+        lambda e: e["values"].update(bits=[10**400]),
+        lambda e: e["values"].update(bits=[[1.0]]),
+        lambda e: e.update(made={"actor": 3}),
+        lambda e: e.update(made=[]),
+    ],
+)
+def test_a_pack_of_wrong_kinds_is_refused_whole(tmp_path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    _fill(tmp_path / "one", 1)
+    pack = tmp_path / "pack.jsonl"
+    control_cache.export_to(tmp_path / "one", pack)
+    _remade(pack, change)
+    with pytest.raises(ControlsError):
+        control_cache.import_from(pack, tmp_path / "two")
+    assert not (tmp_path / "two").exists()
+    assert Cache(None, (pack,)).get(dataclasses.replace(KEY, prompt="p0")) is None
+
+
+@pytest.mark.parametrize("body", ["[" * 200_000, '{"a":' * 200_000, '{"name":"\\ud800"}', "{", "", "nan", "1e400"])
+def test_a_pack_that_is_no_pack_is_refused(tmp_path: Path, body: str) -> None:
+    for text in (body, body + "\n", _head(body + "\n") + body + "\n"):
+        (tmp_path / "pack.jsonl").write_text(text)
+        with pytest.raises(ControlsError):
+            control_cache.import_from(tmp_path / "pack.jsonl", tmp_path / "two")
+
+
+def _head(body: str) -> str:
+    digest = hashlib.sha256(body.encode()).hexdigest()
+    return json.dumps({"format": control_cache.FORMAT, "entries": body.count("\n"), "sha256": digest}) + "\n"
+
+
+def test_folders_links_and_pipes_in_the_cache_are_no_entries(tmp_path: Path) -> None:
+    _fill(tmp_path, 1)
+    (tmp_path / "aa").mkdir()
+    (tmp_path / "aa" / "folder.json").mkdir()
+    (tmp_path / "aa" / "link.json").symlink_to("/etc/passwd")
+    os.mkfifo(tmp_path / "aa" / "pipe.json")
+    assert control_cache.summary(tmp_path).entries == 1
+    key = dataclasses.replace(KEY, prompt="p0")
+    place = tmp_path / key.digest[:2] / f"{key.digest}.json"
+    place.unlink()
+    os.mkfifo(place)
+    cache = Cache(tmp_path)
+    assert cache.get(key) is None
+    assert "is not a regular file" in cache.notes[0]

@@ -43,7 +43,7 @@ def cases(folders: dict[str, Path]) -> dict[str, Case]:
 
 def test_every_folder_verifies(folders: dict[str, Path]) -> None:
     for folder in folders.values():
-        assert case_folder.verify(folder) > 10
+        assert case_folder.verify(folder).count > 10
 
 
 @pytest.mark.parametrize("name", ["memorised.png", "edited.jpg"])

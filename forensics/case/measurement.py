@@ -34,6 +34,8 @@ class ControlFacts:
     works: tuple[FileDigest, ...]
     complexity: Complexity | None = None
     """None where the works used were not chosen by it."""
+    repeats: int = 0
+    """Works drawn and left out because they show what a work drawn before them shows."""
     computed: int | None = None
     """Scores of control works computed in this run; none where that was not counted."""
     stored: int | None = None

@@ -12,11 +12,12 @@ from forensics.cli.console import Console, loading
 from forensics.errors import SettingsError
 from forensics.events import duration
 from forensics.path_names import folder_stem, too_long
-from forensics.settings import PREDICTIONS, resolve
+from forensics.settings import PREDICTIONS, Settings, resolve
 
 
 @click.command(short_help="Examine an image against a checkpoint and write the report.")
-@click.argument("image", type=options.PATH)
+@click.argument("image", type=options.PATH, required=False)
+@click.option("--resume", type=options.FOLDER, metavar="DIR", help="Go on with an examination that was stopped.")
 @click.option("--checkpoint", metavar="PATH_OR_ID", help="Generator: diffusers folder, .safetensors file or hub id.")
 @click.option("--base", metavar="DIR", help="Diffusers folder with what a single checkpoint file lacks.")
 @click.option("--prediction", type=click.Choice(PREDICTIONS), help="What the network predicts, where no file says it.")
@@ -52,7 +53,8 @@ from forensics.settings import PREDICTIONS, resolve
 def analyze(
     console: Console,
     /,
-    image: Path,
+    image: Path | None,
+    resume: Path | None,
     case_file: Path | None,
     out: Path | None,
     force: bool,
@@ -70,9 +72,20 @@ def analyze(
     """
     if max_minutes is not None and flags.get("profile"):
         raise SettingsError("--profile and --max-minutes exclude each other.", hint="Name one of the two.")
-    resolved = resolve(flags, case_file)
-    folder = case_folder(image, out)
-    decodes(image, *map(Path, resolved.settings.originals))
+    if resume is not None:
+        others = (image, case_file, out, max_minutes, *flags.values())
+        if any(value not in (None, ()) for value in others):
+            raise SettingsError("--resume takes no other settings.", hint="They are those of the stopped examination.")
+        from forensics.stages.asked import asked_again
+
+        image, resolved = asked_again(resume)
+        folder = resume
+    elif image is None:
+        raise SettingsError("No image was named.", hint="Name the disputed image, or --resume DIR.")
+    else:
+        resolved = resolve(flags, case_file)
+        folder = case_folder(image, out)
+    decodes(resolved.settings, image, *map(Path, resolved.settings.originals))
     if resolved.settings.checkpoint is None:
         console.note(
             "Demonstration checkpoint: no checkpoint was named, so the small one that ships with forensics is "
@@ -94,16 +107,18 @@ def analyze(
                 f"The examination is expected to take {duration(plan.seconds)}.",
                 hint="Pass --yes to begin, or --max-minutes N or --profile quick for a shorter one.",
             )
-        pdf = examination.analyze(image, folder, resolved, force=force, emit=planning.Clock(plan, console.emit))
+        clock = planning.Clock(plan, console.emit)
+        pdf = examination.analyze(image, folder, resolved, force=force, emit=clock, resume=resume is not None)
     console.result(pdf)
 
 
-def decodes(*images: Path) -> None:
+def decodes(settings: Settings, *images: Path) -> None:
     """Fail in a second, and without leaving a folder, for an image that would fail after the networks are loaded."""
-    from forensics.pictures import intake
+    from forensics.pictures import bounded, intake
 
+    bounded.use(bounded.Limits(settings.max_pixels, settings.max_seconds))
     for image in images:
-        intake.read(image)
+        bounded.decode(intake.read_bytes(image), image.name)
 
 
 def case_folder(image: Path, out: Path | None) -> Path:

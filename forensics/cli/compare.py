@@ -38,7 +38,7 @@ def compare(
     """
     resolved = resolve({**flags, "originals": tuple(map(str, originals))}, case_file)
     folder = case_folder(disputed, out)
-    decodes(disputed, *originals)
+    decodes(resolved.settings, disputed, *originals)
     console.folder = folder
     with console.working():
         with loading():

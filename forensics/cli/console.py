@@ -108,7 +108,11 @@ class Console:
 
     @contextlib.contextmanager
     def _interruptible(self) -> Iterator[None]:
-        """Ctrl-C is remembered, so that the next event of a stage stops the run even if nobody passed it on."""
+        """Ctrl-C is remembered, so that the next event of a stage stops the run even if nobody passed it on.
+
+        A request to end from the system, and a terminal that was closed, end the run in the same way: with a line in
+        the custody log.
+        """
         if threading.current_thread() is not threading.main_thread():
             yield  # handlers can be set in the main thread alone
             return
@@ -117,11 +121,17 @@ class Console:
             self._interrupted = True
             raise KeyboardInterrupt
 
-        before = signal.signal(signal.SIGINT, stop)
+        numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+        before = {number: signal.getsignal(number) for number in numbers}
+        for number in numbers:
+            # What `nohup` and a parent asked to be ignored stays ignored.
+            if before[number] != signal.SIG_IGN or number == signal.SIGINT:
+                signal.signal(number, stop)
         try:
             yield
         finally:
-            signal.signal(signal.SIGINT, before)
+            for number in numbers:
+                signal.signal(number, before[number] if before[number] is not None else signal.SIG_DFL)
 
     def _listening(self) -> Listener:
         if self._listener is None:

@@ -28,6 +28,8 @@ def info() -> None:
     click.echo(f"entries: {found.entries}, {found.size_bytes / 1e6:.1f} MB")
     for digest, count in found.checkpoints:
         click.echo(f"checkpoint {digest}: {count}")
+    for digest, count in found.packs:
+        click.echo(f"imported with the pack {digest}: {count}; a case that uses them names it")
     if found.damaged:
         click.echo(f"damaged: {len(found.damaged)}; they are passed over and computed again")
 
@@ -59,7 +61,11 @@ def export(out: Path, checkpoint: str) -> None:
 @controls.command("import", short_help="Add the scores of an exported file.")
 @click.argument("source", type=options.OUT)
 def import_(source: Path) -> None:
-    """Verify the exported file SOURCE and every entry of it, then add its scores to those stored."""
+    """Verify the exported file SOURCE and every entry of it, then add its scores to those stored.
+
+    Whoever made the file could have written any scores into it. They are marked as imported, and a case that uses them
+    names the digest of the file and who computed them, as the file states.
+    """
     from forensics.controls import cache as control_cache
 
     count = control_cache.import_from(source, control_cache.folder())

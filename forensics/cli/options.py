@@ -145,10 +145,24 @@ case_file: Callable[[F], F] = click.option(
     "--case", "case_file", type=PATH, metavar="case.toml", help="Matter and settings; flags take precedence over it."
 )
 
+system_files: Callable[[F], F] = click.option(
+    "--ignore-system-files", is_flag=True,
+    help="Name and pass over files that systems and syncing programs add, such as .DS_Store and Thumbs.db.",
+)  # fmt: skip
+
+unsign: Callable[[F], F] = click.option(
+    "--unsign", is_flag=True, help="Where a signed folder changes, take its signature off; the custody log says so."
+)
+
 output: Callable[[F], F] = together(
     click.option("-o", "--out", type=OUT, metavar="DIR", help="Case folder.  [default: <image stem>-case]"),
     click.option("--force", is_flag=True, help="Keep an existing case folder aside and start anew."),
 )
 
-examination: Callable[[F], F] = together(clip, profile, case_file, output, device, seed, paper, reporting)
+limits: Callable[[F], F] = together(
+    click.option("--max-pixels", type=int, metavar="N", help="Largest picture that is decoded.  [default: 100000000]"),
+    click.option("--max-seconds", type=int, metavar="N", help="Longest decoding of one picture.  [default: 30]"),
+)
+
+examination: Callable[[F], F] = together(clip, profile, case_file, output, device, seed, paper, limits, reporting)
 """Of the commands that examine an image and write a case folder."""

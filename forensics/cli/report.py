@@ -22,13 +22,25 @@ from forensics.errors import SettingsError
     help="Among pdf (report), html (viewer of pairs), csv (tables), json (the case itself), with commas.",
 )
 @click.option("--summary", is_flag=True, help="Two pages for a letter as well, as summary.pdf.")
+@options.unsign
+@options.system_files
 @options.paper
 @options.verbosity
 @click.pass_obj
-def report(console: Console, case: Path, formats: str, summary: bool, paper: str | None) -> None:
+def report(
+    console: Console,
+    case: Path,
+    formats: str,
+    summary: bool,
+    unsign: bool,
+    ignore_system_files: bool,
+    paper: str | None,
+) -> None:
     """Make the documents of the folder CASE again, from its case.json and exhibits alone.
 
-    The paper is the one of the examination unless another is named. The paths are written to standard output.
+    The paper is the one of the examination unless another is named. What an interrupted run left in the folder is
+    finished or removed first. A signed folder is left as it is where a document would change, unless --unsign is given.
+    The paths are written to standard output.
     """
     from forensics.documents import FORMATS, write
 
@@ -36,9 +48,16 @@ def report(console: Console, case: Path, formats: str, summary: bool, paper: str
     if unknown := [kind for kind in kinds if kind not in FORMATS]:
         raise SettingsError(f"{unknown[0]!r} is not a format.", hint=f"Use: {', '.join(FORMATS)}.")
     with console.working():
-        from forensics import folder as case_folder
+        from forensics.folder.verify import load
 
-        used = {row.name: row.value for row in case_folder.load(case).settings}
-        paths = write(case, kinds, paper=paper or used.get("paper", "A4"), summary=summary)
+        used = {row.name: row.value for row in load(case).settings}
+        paths = write(
+            case,
+            kinds,
+            paper=paper or used.get("paper", "A4"),
+            summary=summary,
+            unsign=unsign,
+            ignore_added=ignore_system_files,
+        )
     for path in paths:
         console.result(path)

@@ -11,7 +11,7 @@ from forensics.cli.console import Console
 from forensics.errors import SettingsError
 
 
-@click.command(short_help="Sign the report of a case with a person's key.")
+@click.command(short_help="Sign the report and the folder of a case with a person's key.")
 @click.argument("case", type=options.FOLDER)
 @click.option("--pkcs12", type=options.PATH, metavar="FILE", help="Key file (.p12, .pfx) of the signatory.")
 @click.option("--passfile", type=options.PATH, metavar="FILE", help="File with the passphrase; asked for otherwise.")
@@ -20,6 +20,8 @@ from forensics.errors import SettingsError
 @click.option("--cert-label", metavar="LABEL", help="Certificate on the token, with --pkcs11.")
 @click.option("--raw-mechanism", is_flag=True, help="For tokens that sign a ready digest only.")
 @click.option("--timestamp-url", metavar="URL", help="Time-stamping authority (RFC 3161) to ask.")
+@options.unsign
+@options.system_files
 @options.paper
 @options.verbosity
 @click.pass_obj
@@ -33,12 +35,16 @@ def sign(
     cert_label: str | None,
     raw_mechanism: bool,
     timestamp_url: str | None,
+    unsign: bool,
+    ignore_system_files: bool,
     paper: str | None,
 ) -> None:
-    """Sign the report of the folder CASE and write it as report-signed.pdf beside the draft.
+    """Sign the folder CASE: its report, as report-signed.pdf beside the draft, and then the folder as a whole.
 
-    The whole folder is verified first. The key is the signatory's own, in a file or on a token; this program has none.
-    The path of the signed PDF is written to standard output.
+    The whole folder is verified first. The signature over the folder, tagmanifest-sha256.txt.p7s, covers every file in
+    it: report, viewer, tables, exhibits and the whole custody log. Make all documents before; afterwards none can be
+    changed without taking the signature off. The key is the signatory's own, in a file or on a token; this program has
+    none. The path of the signed PDF is written to standard output.
     """
     from forensics.folder.sign import Key, Pkcs11, Pkcs12
 
@@ -54,7 +60,15 @@ def sign(
     with console.working():
         from forensics.documents import sign as sign_case
 
-        pdf = sign_case(case, key, timestamp_url=timestamp_url, paper=paper)
+        pdf = sign_case(
+            case,
+            key,
+            timestamp_url=timestamp_url,
+            paper=paper,
+            ignore_added=ignore_system_files,
+            unsign=unsign,
+            warn=console.note,
+        )
     console.result(pdf)
 
 

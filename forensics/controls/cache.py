@@ -2,23 +2,34 @@
 
 An entry is a pure function of its key: the checkpoint, the control, the method with its version and every parameter,
 the prompt, the seeds and the arithmetic. Nothing of the disputed image enters, so an entry serves every case. It is
-one JSON object that carries its key and the SHA-256 of key and values; an entry that does not agree with itself, or
-with the key asked for, is passed over with a note and computed again. The cache can only save time.
+one JSON object that carries its key, who computed it where and when, and the SHA-256 of all that; an entry that does
+not agree with itself, or with the key asked for, is passed over with a note and computed again.
+
+A digest shows damage, not honesty: whoever hands over a pack of scores can make every digest anew, and scores decide p.
+So each score that is used is accounted for by its source, and those that another machine computed are named with the
+digest of their pack.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import datetime as dt
+import getpass
 import hashlib
 import json
 import math
 import os
+import platform
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from forensics import __version__, foreign
+from forensics.case import Fact
 from forensics.errors import ControlsError
 
 Values = dict[str, tuple[float, ...]]
@@ -27,6 +38,9 @@ Values = dict[str, tuple[float, ...]]
 FORMAT = "forensics control cache 1"
 _DIGITS = 9
 """Significant digits kept, of fresh values and stored ones alike, so that both are the same numbers."""
+_LARGEST_ENTRY = 16 * foreign.MIB
+_LARGEST_PACK = 1024 * foreign.MIB
+_LINE_VALUES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +66,57 @@ class Key:
     def digest(self) -> str:
         """SHA-256 of the canonical JSON of the key: the name of its entry."""
         return _sha256(dataclasses.asdict(self))
+
+
+class Kind(StrEnum):
+    """Where a score that was used came from."""
+
+    FRESH = "computed in this run"
+    STORED = "computed earlier and stored on this machine"
+    IMPORTED = "imported from a pack"
+    SHIPPED = "shipped with the package"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Made:
+    """Who computed an entry, as it states."""
+
+    program: str = ""
+    """Name and version of the software."""
+    actor: str = ""
+    """User, as the machine calls them."""
+    machine: str = ""
+    """Name of the machine."""
+    utc: str = ""
+    """When; ISO 8601."""
+
+    @classmethod
+    def here(cls) -> Made:
+        """By this program, on this machine, now."""
+        try:
+            actor = getpass.getuser()
+        except (OSError, KeyError):
+            actor = ""
+        now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return cls(f"forensics {__version__}", _text(actor), _text(platform.node()), now)
+
+    @property
+    def said(self) -> str:
+        """The rest of a sentence that begins with "computed"; empty where nothing is stated."""
+        parts = (("with", self.program), ("by", self.actor), ("on", self.machine))
+        return " ".join(f"{word} {what}" for word, what in parts if what)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Source:
+    """Where a score that was used came from, and whose word it is."""
+
+    kind: Kind
+    pack: str = ""
+    """SHA-256 of the body of the pack that it came in; empty for scores of this machine."""
+    imported: str = ""
+    """When the pack was imported; ISO 8601."""
+    made: Made = Made()
 
 
 AUDITED = 1
@@ -116,12 +181,15 @@ class Cache:
     """Entries that were passed over, one sentence each."""
     hits: int = 0
     misses: int = 0
+    sources: dict[str, Source] = field(default_factory=dict)
+    """Digest of the key of every score that was asked for -> where it came from."""
     audit: Audit = field(default_factory=lambda: Audit())
-    _packed: dict[str, str] | None = None
+    _packed: dict[str, tuple[str, str]] | None = None
+    """Digest of a key -> its line in a shipped pack, and the digest of that pack."""
 
     def get(self, key: Key) -> Values | None:
         """The values of an entry that agrees with its digest and with this key; None where there is none."""
-        for text in self._candidates(key):
+        for text, pack in self._candidates(key):
             try:
                 found = _read(text)
             except ValueError as exc:
@@ -130,19 +198,30 @@ class Cache:
             if found.key != key:
                 self.notes.append("An entry of the control cache belongs to another key and was computed again.")
                 continue
+            kind = Kind.SHIPPED if pack else Kind.IMPORTED if found.pack else Kind.STORED
+            self.sources[key.digest] = Source(kind, pack or found.pack, found.imported, found.made)
             return found.values
         return None
 
     def put(self, key: Key, values: Values) -> None:
-        """Store an entry; whoever reads it sees all of it or none. A folder that cannot be written to keeps nothing."""
+        """Store an entry computed now; whoever reads it sees all of it or none.
+
+        A folder that cannot be written to keeps nothing.
+        """
+        self.sources[key.digest] = Source(Kind.FRESH, made=(made := Made.here()))
+        self.keep(Entry(key, values, made))
+
+    def keep(self, entry: Entry) -> None:
+        """Store an entry as it is."""
         if self.folder is None:
             return
+        key = entry.key
         path = self.folder / key.digest[:2] / f"{key.digest}.json"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
             with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-                stream.write(_written(key, values))
+                stream.write(_written(entry))
             Path(name).replace(path)
         except OSError as exc:
             self.notes.append(f"The control cache cannot be written: {exc.strerror}.")
@@ -168,11 +247,17 @@ class Cache:
         self.put(key, fresh)
         return fresh
 
-    @property
-    def origins(self) -> tuple[str, ...]:
-        """Where stored scores may have come from: packs by name and digest, and the folder of this computer."""
-        packs = [f"{path.name}, SHA-256 {hashlib.sha256(path.read_bytes()).hexdigest()}" for path in self.shipped]
-        return (*packs, *(["scores kept on this computer from earlier examinations"] if self.folder else []))
+    def account(self) -> tuple[Fact, ...]:
+        """How many scores came from where, and whose word those are that were not computed in this run."""
+        counts = {kind: sum(s.kind == kind for s in self.sources.values()) for kind in Kind}
+        listed = ", ".join(f"{count} {kind.value}" for kind, count in counts.items() if count or kind == Kind.FRESH)
+        rows = [Fact("control scores", listed)]
+        groups: dict[tuple[Kind, str, str, str], list[Source]] = {}
+        for source in self.sources.values():
+            if source.kind != Kind.FRESH:
+                groups.setdefault((source.kind, source.pack, source.imported, source.made.said), []).append(source)
+        rows += [Fact(f"control scores, {key[0].value}", _said(key, found)) for key, found in sorted(groups.items())]
+        return tuple(rows)
 
     def keys(self, checkpoint: str) -> Iterator[Key]:
         """The keys of what is kept for a checkpoint, shipped and in the folder; for a forecast, so nothing is verified.
@@ -180,30 +265,35 @@ class Cache:
         Args:
             checkpoint: its digest.
         """
-        texts = [line for path in self.shipped for line in _lines(path)]
-        if self.folder is not None:
-            texts += [path.read_text(encoding="utf-8", errors="replace") for path in _files(self.folder)]
+        texts = [line for path in self.shipped for line in _pack(path)[1]]
+        for path in _files(self.folder) if self.folder is not None else []:
+            with contextlib.suppress(foreign.Unreadable):
+                texts.append(foreign.text(foreign.read(path, _LARGEST_ENTRY)))
         for text in texts:
             try:
-                given = json.loads(text)["key"]
+                given = foreign.parse(text, values=_LINE_VALUES)["key"]
                 key = Key(**{**given, "parameters": tuple((str(a), str(b)) for a, b in given["parameters"])})
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, AttributeError):
                 continue
             if key.checkpoint == checkpoint:
                 yield key
 
-    def _candidates(self, key: Key) -> Iterator[str]:
+    def _candidates(self, key: Key) -> Iterator[tuple[str, str]]:
+        """Texts of entries under this key, each with the digest of the shipped pack that it stands in."""
         if self._packed is None:
             self._packed = {}
             for path in self.shipped:
-                self._packed |= {json.loads(line)["name"]: line for line in _lines(path)}
-        if (line := self._packed.get(key.digest)) is not None:
-            yield line
+                pack, lines = _pack(path)
+                self._packed |= {_name(line): (line, pack) for line in lines}
+        if (found := self._packed.get(key.digest)) is not None:
+            yield found
         if self.folder is not None:
+            path = self.folder / key.digest[:2] / f"{key.digest}.json"
             try:
-                yield (self.folder / key.digest[:2] / f"{key.digest}.json").read_text(encoding="utf-8")
-            except (OSError, UnicodeDecodeError):
-                return
+                yield foreign.text(foreign.read(path, _LARGEST_ENTRY)), ""
+            except foreign.Unreadable as exc:
+                if path.exists():
+                    self.notes.append(f"An entry of the control cache {exc} and was computed again.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +302,10 @@ class Entry:
 
     key: Key
     values: Values
+    made: Made = Made()
+    pack: str = ""
+    """SHA-256 of the pack that it was imported from; empty for one of this machine."""
+    imported: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +318,8 @@ class Summary:
     """Digest of a checkpoint and its number of entries."""
     damaged: tuple[str, ...]
     """Files, or lines of an export, that do not agree with their digest."""
+    packs: tuple[tuple[str, int], ...] = ()
+    """Digest of a pack that was imported and its number of entries."""
 
 
 def folder() -> Path:
@@ -236,19 +332,24 @@ def folder() -> Path:
 def summary(place: Path) -> Summary:
     """Read every entry of a cache folder and say what it holds."""
     counts: dict[str, int] = {}
+    packs: dict[str, int] = {}
     damaged, size = [], 0
     for path in _files(place):
-        text = path.read_text(encoding="utf-8", errors="replace")
-        size += path.stat().st_size
         try:
-            entry = _read(text)
+            data = foreign.read(path, _LARGEST_ENTRY)
+            size += len(data)
+            entry = _read(foreign.text(data))
             if entry.key.digest != path.stem:
                 raise ValueError("named for another key")
         except ValueError:
             damaged.append(path.relative_to(place).as_posix())
             continue
         counts[entry.key.checkpoint] = counts.get(entry.key.checkpoint, 0) + 1
-    return Summary(sum(counts.values()), size, tuple(sorted(counts.items())), tuple(damaged))
+        if entry.pack:
+            packs[entry.pack] = packs.get(entry.pack, 0) + 1
+    return Summary(
+        sum(counts.values()), size, tuple(sorted(counts.items())), tuple(damaged), tuple(sorted(packs.items()))
+    )
 
 
 def export_to(place: Path, out: Path, checkpoint: str = "") -> int:
@@ -262,13 +363,12 @@ def export_to(place: Path, out: Path, checkpoint: str = "") -> int:
     """
     lines = []
     for path in _files(place):
-        text = path.read_text(encoding="utf-8", errors="replace")
         try:
-            entry = _read(text)
+            entry = _read(foreign.text(foreign.read(path, _LARGEST_ENTRY)))
         except ValueError:
             continue
         if entry.key.checkpoint.startswith(checkpoint):
-            lines.append(_written(entry.key, entry.values))
+            lines.append(_written(dataclasses.replace(entry, pack="", imported="")))
     return write_pack(lines, out)
 
 
@@ -291,20 +391,26 @@ def write_pack(lines: list[str], out: Path) -> int:
 
 
 def import_from(source: Path, place: Path) -> int:
-    """Verify an export as a whole and every entry of it, then add the entries to a cache.
+    """Verify an export as a whole and every entry of it, then add the entries to a cache, marked as imported.
+
+    Entries that this machine computed itself stay: a pack never takes their place.
 
     Raises:
         ControlsError: no export, or one that differs from its digest; nothing is then imported.
     """
     entries = []
-    for number, line in enumerate(_lines(source), 2):
+    pack, lines = _pack(source)
+    now = Made.here().utc
+    for number, line in enumerate(lines, 2):
         try:
-            entries.append(_read(line))
+            entries.append(dataclasses.replace(_read(line), pack=pack, imported=now))
         except ValueError as exc:
             raise ControlsError(f"{source}, line {number}: {exc}.", hint="Export the cache again.") from exc
     cache = Cache(place)
     for entry in entries:
-        cache.put(entry.key, entry.values)
+        known = cache.get(entry.key) is not None
+        if not known or cache.sources[entry.key.digest].kind != Kind.STORED:
+            cache.keep(entry)
     if cache.notes:
         raise ControlsError(cache.notes[0], hint="Check the permissions of the cache folder.")
     return len(entries)
@@ -322,44 +428,91 @@ def rounded(value: float) -> float:
 
 
 def _files(place: Path) -> list[Path]:
-    return sorted(place.glob("??/*.json"))
+    """Files of entries; a folder, link or pipe of such a name is none."""
+    return sorted(p for p in place.glob("??/*.json") if p.is_file() and not p.is_symlink())
 
 
-def _lines(source: Path) -> list[str]:
-    """The entries of an export, the whole verified. Raises ControlsError."""
+def _pack(source: Path) -> tuple[str, list[str]]:
+    """The digest of an export and its lines, the whole verified. Raises ControlsError."""
     try:
-        first, _, body = source.read_text(encoding="utf-8").partition("\n")
-        head = json.loads(first)
-        sound = head["format"] == FORMAT and head["sha256"] == hashlib.sha256(body.encode()).hexdigest()
-        sound = sound and head["entries"] == body.count("\n")
-    except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError) as exc:
-        raise ControlsError(f"{source} is no export of a control cache.", hint="Name a file made by export.") from exc
+        first, _, body = foreign.text(foreign.read(source, _LARGEST_PACK)).partition("\n")
+        head = foreign.parse(first, depth=2, values=20)
+        digest = hashlib.sha256(body.encode()).hexdigest()
+        sound = head["format"] == FORMAT and head["sha256"] == digest and head["entries"] == body.count("\n")
+    except (foreign.Unreadable, KeyError, TypeError) as exc:
+        said = f": it {exc}" if isinstance(exc, foreign.Unreadable) else ""
+        raise ControlsError(
+            f"{source} is no export of a control cache{said}.", hint="Name a file made by export."
+        ) from exc
     if not sound:
         raise ControlsError(f"{source} differs from its own digest.", hint="Copy the file again, or export anew.")
-    return body.splitlines()
+    return digest, body.split("\n")[:-1]
 
 
-def _written(key: Key, values: Values) -> str:
-    content = {"key": dataclasses.asdict(key), "values": {name: list(v) for name, v in sorted(values.items())}}
-    whole = {"name": key.digest, **content, "sha256": _sha256(content)}
+def _name(line: str) -> str:
+    """The name of an entry in a pack whose digest agreed."""
+    try:
+        found = foreign.parse(line, values=_LINE_VALUES)
+    except foreign.Unreadable:
+        return ""
+    name = found.get("name") if isinstance(found, dict) else None
+    return name if isinstance(name, str) else ""
+
+
+def _said(key: tuple[Kind, str, str, str], found: list[Source]) -> str:
+    """Whose word a group of scores is."""
+    kind, pack, imported, made = key
+    times = sorted(source.made.utc for source in found if source.made.utc)
+    when = f", {times[0]} to {times[-1]}" if times else ""
+    stated = f"computed {made}{when}" if made else "it is not stated who computed them"
+    if kind == Kind.STORED:
+        return f"{len(found)} scores, {stated}"
+    took = f", imported {imported}" if imported else ""
+    return f"{len(found)} scores of the pack with SHA-256 {pack}{took}; the pack states: {stated}"
+
+
+def _content(entry: Entry) -> dict[str, Any]:
+    """What the digest of an entry covers. Without a maker and a pack it is the form of the first release."""
+    content: dict[str, Any] = {
+        "key": dataclasses.asdict(entry.key),
+        "values": {name: list(v) for name, v in sorted(entry.values.items())},
+    }
+    if entry.made != Made():
+        content["made"] = dataclasses.asdict(entry.made)
+    if entry.pack:
+        content |= {"pack": entry.pack, "imported": entry.imported}
+    return content
+
+
+def _written(entry: Entry) -> str:
+    content = _content(entry)
+    whole = {"name": entry.key.digest, **content, "sha256": _sha256(content)}
     return json.dumps(whole, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def _read(text: str) -> Entry:
-    """An entry that agrees with its digest. Raises ValueError."""
+    """An entry that agrees with its digest, every field of its kind. Raises ValueError."""
+    data = foreign.parse(text, values=_LINE_VALUES)
     try:
-        data = json.loads(text)
-        content = {"key": data["key"], "values": data["values"]}
-        if data["sha256"] != _sha256(content):
-            raise ValueError("it differs from its digest")
-        named: dict[str, Any] = {
-            **data["key"],
-            "parameters": tuple((str(a), str(b)) for a, b in data["key"]["parameters"]),
-        }
-        values = {str(name): tuple(map(float, numbers)) for name, numbers in data["values"].items()}
-        return Entry(Key(**named), values)
-    except (KeyError, TypeError, AttributeError) as exc:
+        named = {**data["key"], "parameters": tuple((a, b) for a, b in data["key"]["parameters"])}
+        values = {name: tuple(map(foreign.finite, numbers)) for name, numbers in data["values"].items()}
+        entry = Entry(
+            Key(**named), values, Made(**data.get("made", {})), data.get("pack", ""), data.get("imported", "")
+        )
+    except (KeyError, TypeError, AttributeError, ValueError) as exc:
         raise ValueError("it is not an entry") from exc
+    pairs = [text for pair in entry.key.parameters for text in pair]
+    flat = [getattr(entry.key, f.name) for f in dataclasses.fields(Key) if f.name != "parameters"]
+    stated = [*dataclasses.astuple(entry.made), entry.pack, entry.imported]
+    if not all(isinstance(text, str) for text in (*pairs, *flat, *stated)):
+        raise ValueError("it is not an entry")
+    if data.get("sha256") != _sha256(_content(entry)):
+        raise ValueError("it differs from its digest")
+    return entry
+
+
+def _text(text: str) -> str:
+    return os.fsencode(text).decode("utf-8", "backslashreplace")  # a name need not be text
 
 
 def _sha256(content: Any) -> str:

@@ -12,13 +12,17 @@ import datetime as dt
 import hashlib
 import json
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from forensics import foreign
 from forensics.case import FileDigest
 from forensics.errors import ControlsError
 
 TABLE = "controls.csv"
+_LARGEST = 512 * foreign.MIB
+_LARGEST_TABLE = 64 * foreign.MIB
 _EMBEDDED_GROUND = "Held out: the manifest of the training run lists it as a control, never trained on."
 
 
@@ -35,9 +39,26 @@ class ControlWork:
     """When it was made, as the table states; None where it states nothing."""
 
     def digest(self) -> FileDigest:
-        """Name, SHA-256 and size of the file."""
-        data = self.path.read_bytes()
+        """Name, SHA-256 and size of the file. Raises ControlsError."""
+        data = self.read()
         return FileDigest(self.name, hashlib.sha256(data).hexdigest(), len(data))
+
+    def read_as(self, hashed: FileDigest) -> bytes:
+        """The bytes that were hashed before. Raises ControlsError where others are there now."""
+        data = self.read()
+        if hashlib.sha256(data).hexdigest() != hashed.sha256:
+            raise ControlsError(
+                f"The control work {self.name} changed while the controls were read.",
+                hint="Keep the controls still during the run, and start it again.",
+            )
+        return data
+
+    def read(self) -> bytes:
+        """Bytes of the file. Raises ControlsError."""
+        try:
+            return foreign.read(self.path, _LARGEST)
+        except foreign.Unreadable as exc:
+            raise ControlsError(f"The control work {self.name} {exc}.", hint="Mend the table or the file.") from exc
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +68,14 @@ class Controls:
     name: str
     works: tuple[ControlWork, ...]
 
+    def files(self) -> dict[str, FileDigest]:
+        """Name of each work -> its file as it is now. Raises ControlsError."""
+        return {name: work.digest() for name, work in {work.name: work for work in self.works}.items()}
+
     @property
     def digest(self) -> str:
         """SHA-256 over the sorted names and file digests of all works."""
-        lines = sorted(f"{d.sha256}  {d.path}\n" for d in (work.digest() for work in self.works))
-        return hashlib.sha256("".join(lines).encode()).hexdigest()
+        return combined(self.files())
 
     @property
     def grounds(self) -> str:
@@ -63,9 +87,19 @@ class Controls:
 
     def shuffled(self, seed: int, exclude: frozenset[str]) -> tuple[ControlWork, ...]:
         """All works whose file digest is not in `exclude`, in an order that depends on the seed alone."""
-        eligible = [work for work in self.works if work.digest().sha256 not in exclude]
+        return self.drawn(seed, exclude, self.files())
+
+    def drawn(self, seed: int, exclude: frozenset[str], files: Mapping[str, FileDigest]) -> tuple[ControlWork, ...]:
+        """As `shuffled`, with the files hashed before."""
+        eligible = [work for work in self.works if files[work.name].sha256 not in exclude]
         random.Random(f"controls/{seed}").shuffle(eligible)
         return tuple(eligible)
+
+
+def combined(files: Mapping[str, FileDigest]) -> str:
+    """SHA-256 over the sorted names and file digests of works."""
+    lines = sorted(f"{d.sha256}  {d.path}\n" for d in files.values())
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def load(folder: Path) -> Controls:
@@ -78,10 +112,12 @@ def load(folder: Path) -> Controls:
     if not folder.is_dir():
         raise ControlsError(f"{folder} is not a folder.", hint="Name the folder that holds the control works.")
     try:
-        rows = list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))
-    except (OSError, UnicodeDecodeError, csv.Error) as exc:
+        text = foreign.text(foreign.read(table, _LARGEST_TABLE).removeprefix(b"\xef\xbb\xbf"))
+        rows = list(csv.DictReader(text.splitlines()))
+    except (foreign.Unreadable, csv.Error) as exc:
+        said = f": it {exc}" if isinstance(exc, foreign.Unreadable) else ""
         raise ControlsError(
-            f"{folder} has no readable {TABLE}.",
+            f"{folder} has no readable {TABLE}{said}.",
             hint="Write one with the columns file, ground and caption: why each work cannot have been trained on.",
         ) from exc
     works: list[ControlWork] = []
@@ -93,13 +129,21 @@ def load(folder: Path) -> Controls:
                 hint="State why the work cannot have been trained on, for instance its date, or leave it out.",
             )
         path = folder / name
-        if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
-            raise ControlsError(f"{table}, line {number}: {name} is not in the folder.", hint="Mend the table.")
+        if not _inside(path, folder):
+            raise ControlsError(f"{table}, line {number}: {name[:80]} is not in the folder.", hint="Mend the table.")
         date = _date((row.get("date") or "").strip(), f"{table}, line {number}")
         works.append(ControlWork(name, path, (row.get("caption") or "").strip(), ground, date))
     if not works:
         raise ControlsError(f"{table} lists no work.", hint="Add control works, or leave --controls out.")
     return Controls(folder.name, tuple(works))
+
+
+def _inside(path: Path, folder: Path) -> bool:
+    """Whether it is a file of the folder, not of a place that a link in it leads to."""
+    try:
+        return path.is_file() and path.resolve().is_relative_to(folder.resolve())
+    except (OSError, ValueError, RuntimeError):  # an over-long name, a NUL, links in a circle
+        return False
 
 
 def _date(text: str, where: str) -> dt.date | None:
@@ -108,7 +152,7 @@ def _date(text: str, where: str) -> dt.date | None:
     try:
         return dt.date.fromisoformat(text)
     except ValueError as exc:
-        raise ControlsError(f"{where}: {text!r} is no date.", hint="Write year-month-day: 2026-11-28.") from exc
+        raise ControlsError(f"{where}: {text[:40]!r} is no date.", hint="Write year-month-day: 2026-11-28.") from exc
 
 
 def embedded(reference: Path) -> Controls:

@@ -11,7 +11,9 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
+from forensics import inputs
 from forensics.device import Device
+from forensics.diffusion import configs
 from forensics.diffusion import parts as components
 from forensics.diffusion.autoencoder import AutoencoderFiles
 from forensics.diffusion.headers import read_header
@@ -71,12 +73,14 @@ def load(files: AutoencoderFiles, device: Device) -> Autoencoder:
                 f"{file.path} of the autoencoder {files.name} has changed since it was identified.",
                 hint="Keep it still during the run.",
             )
+        inputs.unmoved(path)
     with components.quiet():
         if files.root.is_dir():
             weights = network_weights(files.root, DIFFUSERS_STEM, files.name)
             vae = components.network(AutoencoderKL, files.root, weights, f"autoencoder {files.name}", torch.float32)
         else:
             vae = _from_file(files)
+    configs.finite(vae, f"the autoencoder {files.name}")
     return Autoencoder(files, device, vae)
 
 

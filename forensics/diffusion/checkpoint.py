@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from forensics.case import Checkpoint
-from forensics.diffusion import folder, hub, single_file
+from forensics.diffusion import configs, folder, hub, single_file
 from forensics.diffusion.headers import PICKLES
 from forensics.diffusion.hub import CHECKPOINT, Sought
 from forensics.diffusion.lora import attach
@@ -43,6 +43,7 @@ def identify(
     loras = (*wishes.lora, *((lora,) if isinstance(lora, str) else lora or ()))
     path = resolve(location)
     with told(location):
+        configs.folder(path)
         found = _identify(path, location, demonstration, replace(wishes, lora=()))
         return _stated(attach(found, loras, path) if loras else found, wishes)
 
@@ -109,8 +110,13 @@ def resolve(location: str, sought: Sought = CHECKPOINT) -> Path:
         CheckpointError: there is no such path, and no such hub repository at hand.
     """
     path = Path(location).expanduser()
-    if path.exists():
-        return path
+    try:
+        if path.exists():
+            return path
+    except (OSError, ValueError) as exc:  # a name that is too long, or with a NUL
+        raise CheckpointError(
+            f"There is no {sought.what} of this name: {str(exc)[:80]}.", hint="Give a path or a hub id (owner/name)."
+        ) from exc
     looks_like_file = path.suffix.lower() in (*PICKLES, ".safetensors")
     if hub.is_hub_id(location) and not looks_like_file and not path.parent.is_dir():
         return hub.snapshot(location, sought)

@@ -7,17 +7,20 @@ say how long the file must be, so truncation shows without reading it (safetenso
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import struct
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from forensics import foreign, inputs
 from forensics.case import FileDigest
 from forensics.errors import CheckpointError
 
-_MAX_HEADER = 100_000_000
-"""Bytes; the limit of the reference implementation."""
+_MAX_HEADER = 16 * foreign.MIB
+"""Bytes. The reference implementation allows 100 million, which take a gigabyte to parse; the longest header of a
+published image model has less than one."""
+_MAX_JSON = 64 * foreign.MIB
+"""Bytes; the longest is the table of a tokenizer."""
 _CHUNK = 1 << 20
 PICKLES = (".ckpt", ".bin", ".pt", ".pth", ".pkl", ".pickle")
 """Suffixes of files that run code when they are opened."""
@@ -56,12 +59,12 @@ def read_header(path: Path) -> Header:
     except OSError as exc:
         raise CheckpointError(f"{path} cannot be read: {exc.strerror}.", hint="Check the path.") from exc
     try:
-        entries = json.loads(text)
+        entries = foreign.parse(text, depth=8)
         metadata = {str(k): str(v) for k, v in (entries.pop("__metadata__", None) or {}).items()}
-        shapes = {name: tuple(int(n) for n in entry["shape"]) for name, entry in entries.items()}
+        shapes = {name: tuple(_extent(n) for n in entry["shape"]) for name, entry in entries.items()}
         kinds = {name: str(entry["dtype"]) for name, entry in entries.items()}
         end = max((int(entry["data_offsets"][1]) for entry in entries.values()), default=0)
-    except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as exc:
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as exc:
         raise CheckpointError(f"{path.name} has no readable safetensors header.", hint=damaged) from exc
     if 8 + length + end != size:
         raise CheckpointError(
@@ -70,12 +73,19 @@ def read_header(path: Path) -> Header:
     return Header(shapes, metadata, kinds)
 
 
+def _extent(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError("a tensor has sides of whole numbers")
+    return value
+
+
 def file_digest(path: Path, name: str) -> FileDigest:
     """SHA-256 of a file, streamed, recorded under `name` (relative, forward slashes)."""
     sha = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
             sha.update(chunk)
+    inputs.hashed(path, sha.hexdigest(), CheckpointError)
     return FileDigest(name, sha.hexdigest(), path.stat().st_size)
 
 
@@ -88,11 +98,10 @@ def combined_digest(files: tuple[FileDigest, ...]) -> str:
 def read_json(path: Path) -> dict[str, object]:
     """A JSON object from a file of the checkpoint. Raises CheckpointError where it is missing or is not an object."""
     try:
-        value = json.loads(path.read_text("utf-8"))
-    except OSError as exc:
-        raise CheckpointError(f"{path} is missing or cannot be read.", hint="Fetch the checkpoint again.") from exc
-    except (ValueError, RecursionError) as exc:
-        raise CheckpointError(f"{path} is not valid JSON: {exc}.", hint="Fetch the checkpoint again.") from exc
+        value = foreign.read_json(path, _MAX_JSON)
+    except foreign.Unreadable as exc:
+        said = f"{exc}" if path.exists() else "is missing"
+        raise CheckpointError(f"{path} {said}.", hint="Fetch the checkpoint again.") from exc
     if not isinstance(value, dict):
         raise CheckpointError(f"{path} does not hold a JSON object.", hint="Fetch the checkpoint again.")
     return value

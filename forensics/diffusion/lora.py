@@ -9,7 +9,6 @@ file holds is refused, because a tensor left aside would make another model than
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -17,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from forensics import foreign
 from forensics.case import Checkpoint, Fact, FileDigest
 from forensics.diffusion.families import Family, family
 from forensics.diffusion.headers import PICKLES, Header, combined_digest, file_digest, read_header
@@ -344,16 +344,16 @@ def _whole(file: str, layer: Layer) -> None:
 def _configured(file: str, header: Header, configuration: Path | None, row: Family) -> dict[str, Scale]:
     try:
         if configuration is not None:
-            return {"": _scale(json.loads(configuration.read_text("utf-8")), file)}
+            return {"": _scale(foreign.read_json(configuration, foreign.MIB), file)}
         text = header.metadata.get(_METADATA)
         if text is None:
             return {}
-        values, scales = json.loads(text), {}
+        values, scales = foreign.parse(text, depth=8), {}
         for name in row.parts:
             own = {k.removeprefix(f"{name}."): v for k, v in values.items() if k.startswith(f"{name}.")}
             if "lora_alpha" in own:
                 scales[NETWORK if name == row.network else name] = _scale(own, file)
-    except (ValueError, TypeError, KeyError, AttributeError, ZeroDivisionError, OSError) as exc:
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, OSError) as exc:
         raise CheckpointError(
             f"The configuration of the LoRA {file} is not readable.", hint="Fetch it again, with adapter_config.json."
         ) from exc

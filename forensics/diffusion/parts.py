@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from forensics.diffusion import configs
 from forensics.diffusion.families import LIBRARIES
 from forensics.diffusion.headers import read_json
 from forensics.diffusion.schedule import Schedule
@@ -60,6 +61,7 @@ def network(cls: Any, folder: Path, weights: Weights, name: str, dtype: torch.dt
     Raises:
         CheckpointError: the weights do not fit the configuration, or tensors are missing.
     """
+    configs.checked(read_json(folder / "config.json"), f"config.json of the {name}")
     stem = stem_of("text_encoder" if LIBRARIES[cls.__name__] == "transformers" else "unet")
     kind = {"torch_dtype" if LIBRARIES[cls.__name__] == "diffusers" else "dtype": dtype}
     with tempfile.TemporaryDirectory() as shown:
@@ -70,7 +72,7 @@ def network(cls: Any, folder: Path, weights: Weights, name: str, dtype: torch.dt
             made, info = cls.from_pretrained(
                 str(view), use_safetensors=True, local_files_only=True, output_loading_info=True, **kind
             )
-        except (OSError, ValueError, RuntimeError, KeyError, TypeError) as exc:
+        except (OSError, ValueError, RuntimeError, LookupError, TypeError, AttributeError, ArithmeticError) as exc:
             raise CheckpointError(
                 f"The weights of {name} do not fit its config.json.", hint="Fetch the checkpoint again, complete."
             ) from exc
@@ -144,7 +146,7 @@ def clip_tokenizer(folder: Path, kind: str = "CLIPTokenizer") -> Any:
         raise CheckpointError(f"The tokenizer class {kind!r} is not supported.", hint=f"Known: {known}.")
     try:
         return getattr(transformers, kind).from_pretrained(str(folder), local_files_only=True)
-    except (OSError, ValueError, TypeError, KeyError, ImportError) as exc:
+    except Exception as exc:  # the parser of tokenizer files is compiled code with an exception of its own
         raise CheckpointError(
             "The tokenizer could not be loaded.", hint=f"Fetch the folder `{folder.name}` again."
         ) from exc

@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 
+from forensics import inputs
 from forensics.case import Checkpoint
-from forensics.diffusion import lora_merge, schedule
+from forensics.diffusion import configs, lora_merge, schedule
 from forensics.diffusion.checkpoint import resolve
 from forensics.diffusion.families import Family, family
 from forensics.diffusion.folder import pipeline, present, tokenizers
@@ -41,6 +42,8 @@ def load_parts(checkpoint: Checkpoint, dtype: torch.dtype) -> Parts:
             parts = _from_folder(checkpoint, row, root, dtype)
     for given in checkpoint.lora:
         lora_merge.merge(read(given, row), parts.named(row.network), row)
+    for name, part in parts.named(row.network).items():
+        configs.finite(part, f"{name} with its LoRA" if checkpoint.lora else name)
     return parts
 
 
@@ -93,3 +96,4 @@ def _unchanged(checkpoint: Checkpoint, root: Path) -> None:
                 f"{file.path} has changed since the checkpoint was identified.",
                 hint="Keep the checkpoint still during the run.",
             )
+        inputs.unmoved(path)

@@ -23,6 +23,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from forensics.diffusion import configs
+from forensics.errors import CheckpointError
+
 SIGMA_STATES = ("epsilon", "edm")
 """Predictions whose time variable is noise over signal."""
 
@@ -146,7 +149,28 @@ def from_config(config: dict[str, Any], prediction: str) -> Schedule:
     """The schedule of a diffusers scheduler configuration.
 
     Whichever scheduler class it names: all those for epsilon and v share the betas, all those for flows the shift.
+
+    Raises:
+        CheckpointError: the configuration gives no schedule of falling signal.
     """
+    configs.checked(config, "scheduler_config.json")
+    try:
+        found = _from_config(config, prediction)
+    except (ValueError, TypeError, LookupError, RuntimeError, ArithmeticError) as exc:  # NotImplementedError with them
+        raise CheckpointError(
+            f"scheduler_config.json gives no noise schedule: {exc}.", hint="Fetch the checkpoint again."
+        ) from exc
+    rising = bool((found.grid[1:] >= found.grid[:-1]).all() & (found.grid >= 0).all()) and len(found.grid) > 0
+    # At the last step of a schedule with zero terminal signal an epsilon model has no finite time; elsewhere all have.
+    if not rising or not bool(found.grid[:-1].isfinite().all()):
+        raise CheckpointError(
+            "scheduler_config.json gives a noise schedule in which the signal does not fall.",
+            hint="Compare beta_start, beta_end and trained_betas with the publisher's file.",
+        )
+    return found
+
+
+def _from_config(config: dict[str, Any], prediction: str) -> Schedule:
     import diffusers
 
     if prediction == "flow":

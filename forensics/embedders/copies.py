@@ -24,7 +24,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from forensics import resources, weights
+from forensics import foreign, resources, weights
 from forensics.case import Absent
 from forensics.device import Device, batch_size
 from forensics.errors import ForensicsError, WeightsError
@@ -286,7 +286,9 @@ def normalised(
 
 def _config(folder: Path) -> NetworkConfig:
     try:
-        values: dict[str, Any] = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        if not (folder / CONFIG).exists():
+            raise FileNotFoundError(folder / CONFIG)
+        values: dict[str, Any] = foreign.read_json(folder / CONFIG, foreign.MIB)
         values |= {name: tuple(int(v) for v in values[name]) for name in ("widths", "blocks")}
         return NetworkConfig(**values)
     except FileNotFoundError as exc:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from forensics import weights
+from forensics import foreign, weights
 from forensics.device import Device, batch_size
 from forensics.errors import WeightsError
 from forensics.pictures.tensors import resize
@@ -228,7 +228,9 @@ def _locate(spec: str) -> _Source:
 
 def _local(folder: Path) -> _Source:
     try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        if not (folder / CONFIG).exists():
+            raise FileNotFoundError(folder / CONFIG)
+        config = foreign.read_json(folder / CONFIG, foreign.MIB)
         model = config["model_cfg"]
         if not isinstance(model["embed_dim"], int) or not isinstance(model["vision_cfg"], dict):
             raise TypeError("model_cfg is not an open_clip configuration")

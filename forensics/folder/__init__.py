@@ -1,16 +1,17 @@
 """The case folder: bytes in, exhibits out, custody chain, BagIt bag, timestamp request, signature, verification.
 
 The folder is the only cut on disk between the half that needs torch and the half that does not. This door names what
-others use; the public formats (RFC 8493, RFC 3161, PAdES) can be checked by other programs without any of it.
+others use; the public formats (RFC 8493, RFC 3161, PAdES, CMS) can be checked by other programs without any of it. The
+software has no key: a signature says who stands for a folder, not that what it states is right.
 """
 
 from __future__ import annotations
 
 from forensics.folder.bag import file_sha256
-from forensics.folder.custody import append_custody, custody_lines, entry_digest, read_custody, utc_now
+from forensics.folder.custody import custody_lines, entry_digest, read_custody, utc_now
 from forensics.folder.layout import CASE, CUSTODY, EXHIBITS, MANIFEST, REPLY, REPORT, REQUEST, sha256, stored
-from forensics.folder.ledger import Ledger
-from forensics.folder.save import save, save_report, write_manifest
+from forensics.folder.ledger import Ledger, stops_on_record
+from forensics.folder.save import append_custody, save, save_report, write_manifest
 from forensics.folder.verify import load, verify
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "save",
     "save_report",
     "sha256",
+    "stops_on_record",
     "stored",
     "utc_now",
     "verify",

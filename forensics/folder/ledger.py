@@ -1,62 +1,76 @@
-"""The case folder: bytes in, exhibits out, a hash-chained custody log, a bag that other programs can check.
+"""A case folder while an examination writes it: bytes in, exhibits out, a hash-chained custody log.
 
-    data/case.json  data/protocol.json  data/exhibits/<sha256><suffix>      the evidence, fixed when the case is frozen
-    report.pdf  custody.jsonl                                               what was made of it and done with it
-    bagit.txt  bag-info.txt  manifest-sha256.txt  tagmanifest-sha256.txt    the bag (RFC 8493)
-    tagmanifest-sha256.txt.tsq                                              the request for a timestamp (RFC 3161)
-
-The folder is the only cut on disk between the half that needs torch and the half that does not.
+Stages see neither paths nor terminals: only the ledger writes. From the first second `case.json` says that the case is
+incomplete; whatever is written is written whole.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
 from forensics.case import Case, CustodyEntry, Exhibit, FileDigest, Item
 from forensics.errors import CaseError
+from forensics.events import Emit, Event
+from forensics.folder import journal, unfinished
 from forensics.folder.bag import DATA
-from forensics.folder.custody import current_user, custody_line, entry_digest, utc_now
+from forensics.folder.custody import actor, check_chain, custody_lines, following, line, read_custody
 from forensics.folder.layout import CASE, CUSTODY, EXHIBITS, SUFFIX, sha256, stored
-from forensics.pictures import intake
+from forensics.pictures import bounded, intake
 from forensics.pictures.png import pixel_sha256, png_bytes
 from forensics.schema import canonical
 
 
 class Ledger:
-    """A case folder being written. Stages see neither paths nor terminals: only the ledger writes."""
+    """A case folder being written, by this program alone until `done` or the end of the program."""
 
-    def __init__(self, folder: Path, *, force: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        force: bool = False,
+        command: str = "analyze",
+        asked: dict[str, Any] | None = None,
+        resume: bool = False,
+    ) -> None:
         """Create the folder. An existing one is refused, or with `force` kept aside under a new name.
 
+        Args:
+            folder: the case folder.
+            force: keep an existing one aside.
+            command: `analyze` or `compare`.
+            asked: what was asked for, kept while the case is incomplete.
+            resume: go on in a folder whose examination was stopped; its custody chain goes on as well.
+
         Raises:
-            CaseError: the folder exists, or cannot be made.
+            CaseError: the folder exists, is being written to by another run, or cannot be made.
+            VerificationError: the custody log of the folder to go on in is not a chain.
         """
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            if not force:
-                raise CaseError(
-                    f"{folder} exists already and was left as it is.",
-                    hint="Choose another folder with -o, or pass --force to keep the old one aside and start anew.",
-                )
-            if not (folder / CUSTODY).is_file():
-                raise CaseError(
-                    f"{folder} holds other files than a case and was left as it is.",
-                    hint="--force keeps an old case folder aside, and nothing else. Choose another folder with -o.",
-                )
-            folder.rename(_aside(folder))
+        if not resume:
+            _set_aside(folder, force)
         try:
             (folder / DATA / EXHIBITS).mkdir(parents=True, exist_ok=True)
-        except OSError as exc:
+        except (OSError, ValueError) as exc:  # ValueError: a name with a NUL
             raise CaseError(
-                f"{folder} cannot be created: {exc.strerror}.", hint="Choose another folder with -o."
+                f"{folder} cannot be created: {getattr(exc, 'strerror', None) or exc}.",
+                hint="Choose another folder with -o.",
             ) from exc
         self.folder = folder
-        self.actor = current_user()
-        self._custody: list[CustodyEntry] = []
+        self.actor = actor()
+        self._command = command
+        self._stage = ""
+        self._closed = False
+        self._lock = journal.hold(folder)
+        self._asked = asked
+        self._custody: list[CustodyEntry] = _chain(folder) if resume else []
         self._exhibits: dict[str, Exhibit] = {}
-        self.log("case folder opened", folder.name, "")
+        self.log("examination resumed" if resume else "case folder opened", folder.name, "")
+        self.stage("beginning")
 
     @property
     def exhibits(self) -> tuple[Exhibit, ...]:
@@ -67,12 +81,41 @@ class Ledger:
         return tuple(self._custody)
 
     def log(self, action: str, item: str, digest: str) -> None:
-        """Append one link to the custody chain, on disk at once: nothing gathered is lost if the run stops."""
-        previous = entry_digest(self._custody[-1]) if self._custody else "0" * 64
-        entry = CustodyEntry(len(self._custody) + 1, utc_now(), self.actor, action, item, digest, previous)
+        """Append one link to the custody chain, on disk at once: nothing gathered is lost if the run stops.
+
+        Raises:
+            CaseError: the log cannot be written.
+        """
+        entry = following(tuple(self._custody), action, item, digest)
+        path = self.folder / CUSTODY
+        try:
+            with path.open("ab") as stream:
+                before = stream.tell()
+                try:
+                    stream.write(line(entry) + b"\n")
+                    stream.flush()
+                except OSError:
+                    with contextlib.suppress(OSError):  # a full disk leaves half a line, which would break the chain
+                        os.truncate(path, before)
+                    raise
+        except OSError as exc:
+            raise CaseError(f"{path} cannot be written: {exc.strerror}.", hint="Free some space.") from exc
         self._custody.append(entry)
-        with (self.folder / CUSTODY).open("ab") as stream:
-            stream.write(custody_line(entry) + b"\n")
+
+    def stage(self, name: str) -> None:
+        """Say which stage is at work: what a stopped examination is found with."""
+        if name != self._stage and not self._closed:
+            self._stage = name
+            self._write(Path(CASE).name, unfinished.mark(self._command, self._custody[0].utc, name, self._asked))
+
+    def watched(self, emit: Emit) -> Emit:
+        """Progress on its way to the user, which on the way says which stage is at work."""
+
+        def watch(event: Event) -> None:
+            self.stage(event.stage)
+            emit(event)
+
+        return watch
 
     def receive(self, path: Path, item_id: str, role: str) -> tuple[Item, Image.Image]:
         """Take a file into evidence: read once, hash, store the bytes, then decode a copy.
@@ -84,27 +127,36 @@ class Ledger:
         name = os.fsencode(path.name).decode("utf-8", "backslashreplace")  # a name need not be text
         digest = sha256(data)  # before decoding: what is examined is what was received
         self.log(f"received as {role}", name, digest)
-        decoded = intake.decode(data, name)
-        stored = f"{EXHIBITS}/{digest}{SUFFIX.get(decoded.media_type, '.bin')}"
-        self._write(stored, data)
+        decoded = bounded.decode(data, name)
+        kept = f"{EXHIBITS}/{digest}{SUFFIX.get(decoded.media_type, '.bin')}"
+        self._write(kept, data)
         exhibit = self.put(decoded.picture, item_id, f"{role.capitalize()} image, working copy", "received")
         item = Item(
-            id=item_id,
-            role=role,
-            file_name=name,
-            sha256=digest,
-            size_bytes=len(data),
-            media_type=decoded.media_type,
-            width=decoded.width,
-            height=decoded.height,
-            stored=stored,
-            exhibit=exhibit.id,
-            decoding=decoded.decoding,
-            metadata=decoded.metadata,
-            generator=decoded.generator,
+            id=item_id, role=role, file_name=name, sha256=digest, size_bytes=len(data),
+            media_type=decoded.media_type, width=decoded.width, height=decoded.height, stored=kept,
+            exhibit=exhibit.id, decoding=decoded.decoding, metadata=decoded.metadata, generator=decoded.generator,
             provenance=decoded.provenance,
-        )
+        )  # fmt: skip
         return item, decoded.picture
+
+    def as_received(self, item: Item) -> bytes:
+        """The bytes of an item again, as they were hashed when it was received.
+
+        Raises:
+            CaseError: the folder holds others by now.
+        """
+        try:
+            data = stored(self.folder, item.stored).read_bytes()
+        except OSError as exc:
+            raise CaseError(
+                f"{item.stored} cannot be read: {exc.strerror}.", hint="Run the examination again."
+            ) from exc
+        if sha256(data) != item.sha256:
+            raise CaseError(
+                f"{item.stored} changed while the examination ran: it has another digest than what was received.",
+                hint="Find out who writes to the case folder, and run the examination again.",
+            )
+        return data
 
     def put(
         self, picture: Image.Image, exhibit_id: str, title: str, made_by: str, *, seed: int | None = None
@@ -117,17 +169,9 @@ class Ledger:
         path = f"{EXHIBITS}/{digest}.png"
         self._write(path, data)
         exhibit = Exhibit(
-            id=exhibit_id,
-            sha256=digest,
-            pixel_sha256=pixel_sha256(picture),
-            path=path,
-            media_type="image/png",
-            width=picture.width,
-            height=picture.height,
-            title=title,
-            made_by=made_by,
-            seed=seed,
-        )
+            id=exhibit_id, sha256=digest, pixel_sha256=pixel_sha256(picture), path=path, media_type="image/png",
+            width=picture.width, height=picture.height, title=title, made_by=made_by, seed=seed,
+        )  # fmt: skip
         self._exhibits[exhibit_id] = exhibit
         self.log("exhibit stored", exhibit_id, digest)
         return exhibit
@@ -140,28 +184,71 @@ class Ledger:
         return FileDigest(name, digest, len(data))
 
     def close(self, case: Case) -> str:
-        """Write the frozen case and return its digest."""
+        """Write the frozen case in the place of its mark, let others write to the folder, and return its digest."""
         data = canonical(case)
-        self._write(Path(CASE).name, data)
         digest = sha256(data)
         self.log("case frozen", Path(CASE).name, digest)
+        self._write(Path(CASE).name, data)
+        self._closed = True
+        self.done()
         return digest
 
+    def done(self) -> None:
+        """Let other programs write to the folder."""
+        journal.release(self._lock)
+        self._lock = None
+
     def _write(self, relative: str, data: bytes) -> None:
-        path = stored(self.folder, relative)
-        try:
-            temporary = path.with_name(path.name + ".part")
-            temporary.write_bytes(data)
-            temporary.replace(path)  # a reader never sees half a file
-        except OSError as exc:
-            raise CaseError(
-                f"{path} cannot be written: {exc.strerror}.", hint="Free some space and run again."
-            ) from exc
+        journal.write_file(stored(self.folder, relative), data)
 
 
-def _aside(folder: Path) -> Path:
-    for number in range(1, 10_000):
-        candidate = folder.with_name(f"{folder.name}.kept-{number}")
-        if not candidate.exists():
-            return candidate
+@contextlib.contextmanager
+def stops_on_record(ledger: Ledger) -> Iterator[None]:
+    """Whatever ends the examination early, the custody log says so; the exhibits gathered stay."""
+    try:
+        yield
+    except BaseException as exc:
+        with contextlib.suppress(CaseError):  # what stopped it may be what keeps the log from being written
+            ledger.log(f"examination stopped: {type(exc).__name__}", ledger.folder.name, "")
+        raise
+    finally:
+        ledger.done()
+
+
+def _chain(folder: Path) -> list[CustodyEntry]:
+    """The chain of a stopped examination, sound; half a line at its end and half-written files are removed."""
+    entries = list(read_custody(folder, torn=True))
+    check_chain(entries)
+    journal.write_file(folder / CUSTODY, custody_lines(tuple(entries)))
+    for name in journal.leftovers(folder):
+        (folder / name).unlink(missing_ok=True)
+    return entries
+
+
+def _set_aside(folder: Path, force: bool) -> None:
+    try:
+        there = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+    except (OSError, ValueError) as exc:
+        raise CaseError(
+            f"{folder} cannot be examined: {getattr(exc, 'strerror', None) or exc}.",
+            hint="Choose another folder with -o.",
+        ) from exc
+    if not there:
+        return
+    if not force:
+        raise CaseError(
+            f"{folder} exists already and was left as it is.",
+            hint="Choose another folder with -o, or pass --force to keep the old one aside and start anew.",
+        )
+    if not (folder / CUSTODY).is_file():
+        raise CaseError(
+            f"{folder} holds other files than a case and was left as it is.",
+            hint="--force keeps an old case folder aside, and nothing else. Choose another folder with -o.",
+        )
+    with journal.locked(folder):
+        for number in range(1, 10_000):
+            candidate = folder.with_name(f"{folder.name}.kept-{number}")
+            if not candidate.exists():
+                folder.rename(candidate)
+                return
     raise CaseError(f"{folder} has too many kept copies.", hint="Move some of them elsewhere.")

@@ -6,18 +6,27 @@ they are, and the bytes before it are those of the unsigned document.
 
 from __future__ import annotations
 
+import asyncio
+import datetime as dt
 import io
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from cryptography.exceptions import UnsupportedAlgorithm
+
+from forensics import foreign
 from forensics.errors import SettingsError, VerificationError
+from forensics.folder.certificates import Certificate, describe
+from forensics.folder.check_signature import quiet as _quiet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FIELD = "Signature"
+_LARGEST_KEY = 4 * foreign.MIB
+_EXPORT_HINT = "Export key and certificate together: `openssl pkcs12 -export -inkey KEY -in CERTIFICATE -out FILE`."
 _KEY_HINT = "Check the file and the passphrase; `openssl pkcs12 -info -in FILE` shows what it holds."
 
 
@@ -36,16 +45,36 @@ class Pkcs12:
 
     def open(self) -> AbstractContextManager[Any]:
         """The signer. Raises SettingsError where the file cannot be opened."""
+        from cryptography.hazmat.primitives.serialization import pkcs12
         from pyhanko.sign import signers
 
         try:
-            self.path.read_bytes()
-        except OSError as exc:
-            raise SettingsError(f"{self.path} cannot be read: {exc.strerror}.", hint=_KEY_HINT) from exc
-        signer = signers.SimpleSigner.load_pkcs12(str(self.path), passphrase=self.passphrase)
-        if signer is None or signer.signing_cert is None:
-            raise SettingsError(f"{self.path} cannot be opened as PKCS#12 with this passphrase.", hint=_KEY_HINT)
-        return nullcontext(signer)
+            data = foreign.read(self.path, _LARGEST_KEY)
+        except foreign.Unreadable as exc:
+            raise SettingsError(f"{self.path} {exc}.", hint=_KEY_HINT) from exc
+        refusal: Exception | None = None
+        for word in _spellings(self.passphrase):
+            try:
+                private, certificate, _ = pkcs12.load_key_and_certificates(data, word)
+            except (ValueError, TypeError, UnsupportedAlgorithm) as exc:
+                refusal = exc
+                continue
+            if private is None or certificate is None:
+                lacking = "private key" if private is None else "certificate"
+                raise SettingsError(f"{self.path} was opened and holds no {lacking}.", hint=_EXPORT_HINT)
+            with _quiet():
+                signer = signers.SimpleSigner.load_pkcs12(str(self.path), passphrase=word)
+            if signer is None or signer.signing_cert is None:
+                raise SettingsError(f"{self.path} holds a kind of key that cannot sign documents.", hint=_EXPORT_HINT)
+            return nullcontext(signer)
+        raise SettingsError(
+            f"{self.path} cannot be opened as PKCS#12 with this passphrase.", hint=_KEY_HINT
+        ) from refusal
+
+
+def _spellings(passphrase: bytes | None) -> tuple[bytes | None, ...]:
+    """An empty passphrase and none are two things to PKCS#12 and one to the person who types it."""
+    return (b"", None) if not passphrase else (passphrase,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +140,21 @@ def name_of(signer: Any) -> str:
     return str(subject.native.get("common_name") or subject.human_friendly)
 
 
+def suitable(signer: Any) -> Certificate:
+    """The certificate of an open signer, which may sign documents now; what it states may still be worth a warning.
+
+    Raises:
+        SettingsError: it expired, is not valid yet, or is of another use.
+    """
+    found = describe(signer.signing_cert, dt.datetime.now(dt.UTC))
+    if found.problems:
+        raise SettingsError(
+            f"Nothing was signed with the certificate of {found.subject}. {' '.join(found.problems)}",
+            hint="Sign with a certificate that is valid today and that was issued for signing documents.",
+        )
+    return found
+
+
 def sign(pdf: bytes, signer: Any, *, timestamper: Any = None) -> bytes:
     """The signed document; nothing of it may change afterwards.
 
@@ -126,22 +170,56 @@ def sign(pdf: bytes, signer: Any, *, timestamper: Any = None) -> bytes:
     from pyhanko.sign import fields, signers
 
     facts = signers.PdfSignatureMetadata(
-        field_name=FIELD,
-        md_algorithm="sha256",
-        subfilter=fields.SigSeedSubFilter.PADES,
-        certify=True,
-        docmdp_permissions=fields.MDPPerm.NO_CHANGES,
-        reason="The signatory stands for this report.",
-    )
-    try:
+        field_name=FIELD, md_algorithm=_digest_for(signer), subfilter=fields.SigSeedSubFilter.PADES, certify=True,
+        docmdp_permissions=fields.MDPPerm.NO_CHANGES, reason="The signatory stands for this report.",
+    )  # fmt: skip
+    with _converted("The report"):
         writer = IncrementalPdfFileWriter(io.BytesIO(pdf))
         out = signers.PdfSigner(facts, signer, timestamper=timestamper).sign_pdf(writer)
+        return bytes(out.getvalue())
+
+
+def seal(content: bytes, signer: Any, *, timestamper: Any = None) -> bytes:
+    """A detached signature (CMS, RFC 5652) in DER over the second manifest, and through it over the whole folder.
+
+        openssl cms -verify -binary -inform DER -in tagmanifest-sha256.txt.p7s \\
+            -content tagmanifest-sha256.txt -CAfile ISSUER.pem -purpose any -out /dev/null
+
+    Args:
+        content: bytes of the manifest, as they lie on the disk.
+        signer: an open signer.
+        timestamper: of pyHanko; None for a signature without a timestamp.
+
+    Raises:
+        VerificationError: it cannot be signed, for instance because the token or the authority refused.
+    """
+    from pyhanko.sign.signers.pdf_cms import PdfCMSSignedAttributes
+
+    attributes = PdfCMSSignedAttributes(signing_time=dt.datetime.now(dt.UTC).replace(microsecond=0))
+    with _converted("The folder"):
+        made = asyncio.run(
+            signer.async_sign_general_data(
+                content, _digest_for(signer), detached=True, timestamper=timestamper, signed_attr_settings=attributes
+            )
+        )
+        return bytes(made.dump())
+
+
+def _digest_for(signer: Any) -> str:
+    """RFC 8419 prescribes one digest for each Edwards curve; SHA-256 otherwise."""
+    return {"ed25519": "sha512", "ed448": "shake256"}.get(signer.signing_cert.public_key.algorithm, "sha256")
+
+
+@contextmanager
+def _converted(what: str) -> Iterator[None]:
+    try:
+        with _quiet():
+            yield
     except Exception as exc:  # pyHanko, the token and the authority each have errors of their own
         raise VerificationError(
-            f"The report was not signed: {exc or type(exc).__name__}.",
+            f"{what} was not signed: {exc or type(exc).__name__}.",
             hint="Nothing was written. See whether key, token or time-stamping authority answer.",
         ) from exc
-    return bytes(out.getvalue())
 
 
 def authority(url: str) -> Any:

@@ -1,29 +1,57 @@
-"""A case folder checked: every digest, the chain of custody, the exhibits against the case."""
+"""Is the folder the one that was written: every byte against the manifests, the custody chain and the case.
+
+What this shows is that the parts agree with one another. That they are the parts that were there once is shown by what
+lies outside the folder alone: a signature, a timestamp, a digest that somebody noted down.
+"""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from forensics import foreign
 from forensics.case import SCHEMA, Case, ValidationFacts
-from forensics.errors import CaseError, VerificationError
-from forensics.folder import bag, timestamp
+from forensics.errors import AddedError, CaseError, VerificationError
+from forensics.folder import bag, strangers, timestamp
 from forensics.folder.bag import DATA, RESTORE, file_sha256
-from forensics.folder.custody import entry_digest, read_custody
-from forensics.folder.layout import CASE, CUSTODY, MANIFEST, OWN, REPLY, REPORT, REQUEST
+from forensics.folder.custody import check_chain, read_custody
+from forensics.folder.journal import JOURNAL, leftovers
+from forensics.folder.layout import BESIDE, CASE, CUSTODY, MANIFEST, OWN, REPORT, REQUEST, SEAL
+from forensics.folder.unfinished import is_unfinished, refuse
 from forensics.schema import decode
+
+_CASE_LIMIT = 256 * foreign.MIB
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A folder whose parts agree."""
+
+    stated: Mapping[str, str]
+    """Every file of both manifests -> its SHA-256."""
+    count: int
+    """Number of files checked: the listed ones, the second manifest and what was made from it."""
+    added: tuple[str, ...] = ()
+    """Files that systems and syncing programs added, where these were to be passed over."""
 
 
 def load(folder: Path) -> Case:
-    """The case in a folder. Raises CaseError for a missing, damaged or foreign `case.json`."""
+    """The case in a folder.
+
+    Raises:
+        CaseError: `case.json` is missing, damaged, foreign, or of an examination that did not end.
+    """
     path = folder / CASE
     try:
-        data = json.loads(path.read_bytes())
-    except FileNotFoundError as exc:
-        raise CaseError(f"{folder} holds no {CASE}.", hint="Name a folder that `forensics analyze` made.") from exc
-    except (OSError, ValueError) as exc:
-        raise CaseError(f"{path} cannot be read: {exc}.", hint=RESTORE) from exc
+        data = foreign.read_json(path, _CASE_LIMIT)
+    except foreign.Unreadable as exc:
+        if not path.exists():
+            raise CaseError(f"{folder} holds no {CASE}.", hint="Name a folder that `forensics analyze` made.") from exc
+        raise CaseError(f"{path} cannot be read: it {exc}.", hint=RESTORE) from exc
+    if is_unfinished(data):
+        raise refuse(folder, data, CaseError)
     version = data.get("schema") if isinstance(data, dict) else None
     if version != SCHEMA:
         raise CaseError(
@@ -32,17 +60,23 @@ def load(folder: Path) -> Case:
         )
     try:
         return decode(Case, data)
-    except ValueError as exc:
-        raise CaseError(f"{path} does not hold together: {exc}.", hint=RESTORE) from exc
+    except (ValueError, CaseError) as exc:
+        said = exc.message if isinstance(exc, CaseError) else str(exc)
+        raise CaseError(f"{path} does not hold together: {said}.", hint=RESTORE) from exc
 
 
-def verify(folder: Path) -> int:
-    """Re-hash everything and follow the chain; the number of files checked.
+def verify(folder: Path, *, ignore_added: bool = False) -> Checked:
+    """Re-hash everything and follow the chain.
+
+    Args:
+        folder: the case folder.
+        ignore_added: pass over files that systems and syncing programs are known to add.
 
     Raises:
+        AddedError: all parts are sound, and such files were added.
         VerificationError: naming the first file, entry or exhibit that differs.
     """
-    stated = check(folder)
+    stated, added = check(folder)
     # (6) Every document on disk is the last one of its name that was logged.
     if REPORT not in stated:
         raise VerificationError(f"{REPORT} is not in the manifest.", hint=RESTORE)
@@ -51,40 +85,68 @@ def verify(folder: Path) -> int:
         if not name.startswith(f"{DATA}/") and name not in OWN and logged.get(name) != stated[name]:
             raise VerificationError(f"{name} differs from the digest in the custody log.", hint=RESTORE)
     # (7) The request for a timestamp asks for this state of the folder.
-    if not (folder / REQUEST).is_file():
-        raise VerificationError(f"{REQUEST} is missing.", hint=RESTORE)
-    if (folder / REQUEST).read_bytes() != timestamp.request(file_sha256(folder / bag.TAGS)):
+    try:
+        request = foreign.read(folder / REQUEST, foreign.KIB)
+    except foreign.Unreadable as exc:
+        missing = not (folder / REQUEST).exists()
+        said = f"{REQUEST} is missing." if missing else f"{REQUEST} {exc}."
+        raise VerificationError(said, hint=RESTORE) from exc
+    if request != timestamp.request(file_sha256(folder / bag.TAGS)):
         raise VerificationError(f"{REQUEST} does not belong to {bag.TAGS}: one of the two was changed.", hint=RESTORE)
-    return len(stated) + 2  # and the second manifest and the request, which no manifest can list
+    beside = sum((folder / name).is_file() for name in BESIDE)
+    count = len(stated) + 1 + beside  # the second manifest and what is made from it, which no manifest can list
+    if added and not ignore_added:
+        raise added_error(count, added)
+    return Checked(stated, count, added)
 
 
-def check(folder: Path, but: tuple[str, ...] = ()) -> dict[str, str]:
-    """Steps 1 to 5 of `verify`, for every file `but` those; the digests that both manifests state."""
+def added_error(count: int, added: tuple[str, ...]) -> AddedError:
+    """The error for a folder whose `count` files are sound and to which systems added others."""
+    return AddedError(
+        f"All {count} files of the case agree with the manifests, the custody log and the case. Added since: "
+        f"{strangers.said(added)}.",
+        hint="Remove what was added, or pass --ignore-system-files, which names it and passes over it.",
+    )
+
+
+def check(folder: Path, but: tuple[str, ...] = ()) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Steps 1 to 5 of `verify`, for every file `but` those.
+
+    Returns:
+        The digests that both manifests state, and the files that systems added.
+
+    Raises:
+        VerificationError: naming the first thing that differs.
+    """
+    _finished(folder)
+    found = bag.contents(folder)
+    if found.other:
+        name, what = found.other[0]
+        raise VerificationError(
+            f"{name} is {what}; a case folder holds regular files alone.", hint="Find out who put it there, or restore."
+        )
     # (1) Every file of both manifests is there and has the stated digest.
     tags = bag.read(folder, bag.TAGS)
-    _compare(folder, tags, bag.TAGS, but)
+    _compare(folder, tags, bag.TAGS, but, found.files)
     if missing := [name for name in OWN if name not in tags]:
         raise VerificationError(f"{missing[0]} is not in the manifest.", hint=RESTORE)
-    if (folder / bag.DECLARATION).read_bytes() != bag.DECLARED:
+    if foreign.read(folder / bag.DECLARATION, foreign.KIB) != bag.DECLARED:
         raise VerificationError(f"{bag.DECLARATION} does not declare the bag that was written.", hint=RESTORE)
     payload = bag.read(folder, MANIFEST)
-    _compare(folder, payload, MANIFEST, but)
+    _compare(folder, payload, MANIFEST, but, found.files)
     stated = payload | tags
     # (2) Nothing stands in the folder that the manifests do not know.
-    known = {*stated, *but, bag.TAGS, REQUEST, REPLY}
-    if unlisted := [name for name in bag.files(folder) if name not in known]:
-        raise VerificationError(f"{unlisted[0]} is not in the manifest.", hint="Find out who added it, or restore.")
+    known = {*stated, *but, bag.TAGS, *BESIDE}
+    unlisted = [name for name in found.files if name not in known]
+    if unknown := [name for name in unlisted if not strangers.maker(name)]:
+        raise VerificationError(
+            f"{bag.shown(unknown[0])} is not in the manifest.", hint="Find out who added it, or restore."
+        )
     if CASE not in stated:
         raise VerificationError(f"{CASE} is not in the manifest.", hint=RESTORE)
     # (3) The custody chain is unbroken.
     entries = list(read_custody(folder))
-    previous = "0" * 64
-    for number, entry in enumerate(entries, 1):
-        if entry.seq != number or entry.previous != previous:
-            raise VerificationError(
-                f"{CUSTODY}, entry {number} breaks the chain.", hint="An entry was changed or removed."
-            )
-        previous = entry_digest(entry)
+    check_chain(entries)
     # (4) The case on disk is the one that was frozen.
     case = load(folder)
     frozen = [e.sha256 for e in entries if e.action == "case frozen"]
@@ -93,6 +155,36 @@ def check(folder: Path, but: tuple[str, ...] = ()) -> dict[str, str]:
     if case.custody != tuple(entries[: len(case.custody)]):
         raise VerificationError(f"{CUSTODY} does not begin with the entries recorded in {CASE}.", hint=RESTORE)
     # (5) Every file it names carries the digest it states.
+    _cited(case, stated)
+    return stated, tuple(unlisted)
+
+
+def _finished(folder: Path) -> None:
+    """Before anything else: an examination that was stopped, and a change that was, are said to be that."""
+    try:
+        data = foreign.read_json(folder / CASE, _CASE_LIMIT)
+    except foreign.Unreadable:
+        data = None  # what is wrong with it is said in its place
+    if is_unfinished(data):
+        raise refuse(folder, data, VerificationError)
+    if isinstance(data, dict) and data.get("type") == "Case" and not (folder / bag.TAGS).exists():
+        raise VerificationError(
+            f"{bag.TAGS} is missing: the case was frozen, and no report was made of it, or the manifests were removed.",
+            hint="Run `forensics report` on the folder, or restore it from its archive.",
+        )
+    if (folder / JOURNAL).is_file():
+        raise VerificationError(
+            "A change of the folder was interrupted before it was complete.",
+            hint="Run `forensics report` on the folder: it finishes the change, and nothing is lost.",
+        )
+    if left := leftovers(folder):
+        raise VerificationError(
+            f"{left[0]} was left by a program that was interrupted while writing; the case itself is older than that.",
+            hint="Run `forensics report` on the folder: it removes what was left.",
+        )
+
+
+def _cited(case: Case, stated: Mapping[str, str]) -> None:
     named = [(f"Exhibit {e.id}", e.path, e.sha256) for e in case.exhibits]
     named += [(f"Item {i.id}", i.stored, i.sha256) for i in case.items]
     named.append(("The protocol", case.protocol.path, case.protocol.sha256))
@@ -101,25 +193,32 @@ def check(folder: Path, but: tuple[str, ...] = ()) -> dict[str, str]:
     for what, path, digest in named:
         if stated.get(f"{DATA}/{path}") != digest:
             raise VerificationError(f"{what} ({path}) differs from the digest in {CASE}.", hint=RESTORE)
-    return stated
 
 
-def _compare(folder: Path, stated: Mapping[str, str], manifest: str, but: tuple[str, ...]) -> None:
+def _compare(
+    folder: Path, stated: Mapping[str, str], manifest: str, but: tuple[str, ...], there: tuple[str, ...]
+) -> None:
+    present = set(there)
     for name, digest in stated.items():
         if name in but:
             continue
-        if not (folder / name).is_file():
-            others = [n for n in bag.files(folder) if n not in stated and n not in but]
+        if name not in present:
+            others = [n for n in there if n not in stated and n not in but]
             if digest in (file_sha256(folder / other) for other in others):
                 raise VerificationError(f"{manifest} was changed: {name} stands under another name.", hint=RESTORE)
             raise VerificationError(f"{name} is missing.", hint=RESTORE)
-        actual = file_sha256(folder / name)
+        try:
+            actual = file_sha256(folder / name)
+        except foreign.Unreadable as exc:
+            raise VerificationError(f"{name} {exc}.", hint=RESTORE) from exc
         if actual != digest:
-            raise VerificationError(_blame(folder, name, actual, manifest), hint=RESTORE)
+            raise VerificationError(_blame(folder, name, actual, manifest, digest), hint=RESTORE)
 
 
-def _blame(folder: Path, name: str, actual: str, manifest: str) -> str:
+def _blame(folder: Path, name: str, actual: str, manifest: str, digest: str) -> str:
     """Which of two disagreeing files was changed: a second witness, the custody log, decides where it can."""
+    if change := _line_ends(folder / name, digest):
+        return f"{name} differs from the manifest in its line ends alone: a program wrote {change} on the way."
     if name in OWN:
         return f"{name} and {manifest} disagree: one of the two was changed."
     try:
@@ -129,3 +228,20 @@ def _blame(folder: Path, name: str, actual: str, manifest: str) -> str:
     if vouched:
         return f"{manifest} was changed: {name} still has the digest that {CUSTODY} records."
     return f"{name} differs from the manifest."
+
+
+def _line_ends(path: Path, digest: str) -> str:
+    try:
+        return strangers.line_ends(foreign.read(path, _CASE_LIMIT), digest)
+    except foreign.Unreadable:
+        return ""
+
+
+def sealed(folder: Path) -> bool:
+    """Whether a signature over the folder lies in it."""
+    return (folder / SEAL).is_file()
+
+
+def is_case(data: Any) -> bool:
+    """Whether a JSON document is a case, finished or not."""
+    return isinstance(data, dict) and (data.get("type") == "Case" or is_unfinished(data))

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFile, TiffImagePlugin, UnidentifiedImageError
 
+from forensics import foreign
 from forensics.case import Fact
 from forensics.errors import ImageError
 from forensics.pictures import containers, entries, metadata, wacz
@@ -27,6 +28,8 @@ from forensics.pictures.metadata.base import whole
 
 MAX_PIXELS = 100_000_000
 """Pictures above this are refused: a 200-byte file can claim to be larger than memory."""
+MAX_BYTES = 1024 * foreign.MIB
+"""Files above this are refused: no picture within `MAX_PIXELS` needs as many in any format."""
 MIN_SIDE = 16
 """Below this side no measure is meaningful."""
 _FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "AVIF")
@@ -94,9 +97,9 @@ class Decoded:
 def read_bytes(path: Path) -> bytes:
     """The bytes of an image file as they are on disk. Raises ImageError if they cannot be had."""
     try:
-        return path.read_bytes()
-    except OSError as exc:
-        raise ImageError(f"{path} cannot be read: {exc.strerror}.", hint="Check the path and permissions.") from exc
+        return foreign.read(path, MAX_BYTES)
+    except foreign.Unreadable as exc:
+        raise ImageError(f"{path} {exc}.", hint="Check the path and permissions.") from exc
 
 
 def read(path: Path) -> Decoded:

@@ -80,7 +80,7 @@ def _read(folder: Path, path: str, digest: str, what: str) -> bytes:
         raise VerificationError(f"{what} lies outside the case folder: {path!r}.")
     try:
         data = case_folder.stored(folder, path).read_bytes()
-    except OSError as exc:
+    except (OSError, ValueError) as exc:  # ValueError: a path with a NUL
         raise VerificationError(
             f"{what} ({path}) cannot be read.", hint="Restore the case folder from its archive."
         ) from exc

@@ -36,7 +36,7 @@ def _one(exhibit: Exhibit, folder: Path) -> bytes:
         raise VerificationError(f"Exhibit {exhibit.id} lies outside the case folder: {exhibit.path!r}.")
     try:
         data = case_folder.stored(folder, exhibit.path).read_bytes()
-    except OSError as exc:
+    except (OSError, ValueError) as exc:  # ValueError: a path with a NUL
         raise VerificationError(
             f"Exhibit {exhibit.id} ({exhibit.path}) cannot be read.",
             hint="Restore the case folder from its manifest; an incomplete report is never written.",

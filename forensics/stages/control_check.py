@@ -22,7 +22,8 @@ from forensics.pictures import intake
 from forensics.pictures.tensors import resize, to_tensor
 from forensics.protocol import PROFILES, Protocol
 from forensics.stages import domain
-from forensics.stages.works import THUMBNAIL, same_picture
+from forensics.stages.distinct import THUMBNAIL
+from forensics.stages.works import same_picture
 
 BEST = (
     "The best controls are works by the same hand, in the same manner, made after the checkpoint was published: "

@@ -255,8 +255,7 @@ def _totals(own: Codelength, controls: Sequence[Values]) -> tuple[float, ...]:
 
 
 def _stored(cache: Cache) -> tuple[Fact, ...]:
-    rows = [Fact("control scores", f"{cache.misses} computed in this examination, {cache.hits} read from a store")]
-    rows += [Fact("store of control scores", origin) for origin in cache.origins]
+    rows = list(cache.account())
     if cache.hits:
         rows.append(Fact("stored scores computed again", cache.audit.sentence))
     rows += [Fact("control cache", note) for note in cache.notes[:3]]

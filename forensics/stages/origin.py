@@ -24,11 +24,10 @@ from forensics.diffusion.autoencoder import NONE_GIVEN
 from forensics.diffusion.base import DiffusionModel
 from forensics.events import Event
 from forensics.folder import Ledger
-from forensics.folder.layout import stored
 from forensics.origin import recipe, watermark
 from forensics.origin.gate import Candidates, gate
 from forensics.origin.reconstruction import LAYER, LayerError
-from forensics.pictures import intake
+from forensics.pictures import bounded
 from forensics.pictures.tensors import fit, to_picture, unfit
 from forensics.similarity.base import Similarity
 from forensics.similarity.lpips import Lpips
@@ -115,7 +114,7 @@ def _follow(
 ) -> StatedRecipe | Absent:
     """The picture made by the recipe of the file as received, beside the disputed image."""
     disputed, item = received.disputed, received.item
-    decoded = intake.decode(stored(ledger.folder, item.stored).read_bytes(), item.file_name)
+    decoded = bounded.decode(ledger.as_received(item), item.file_name)
     record = recipe.stated(decoded.records, checkpoint)
     if isinstance(record, Absent):
         return record

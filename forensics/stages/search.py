@@ -9,12 +9,12 @@ from pathlib import Path
 from PIL import Image
 from torch import Tensor
 
-from forensics import retrieval
+from forensics import inputs, retrieval
 from forensics.case import NO_COMPANIONS, Absent, Checkpoint, IndexFacts, Neighbour, Repeats, Search
 from forensics.device import Device
 from forensics.embedders.copies import SSCD, CopyDescriptor, open_descriptor
 from forensics.embedders.open_clip import Embedder
-from forensics.errors import WeightsError
+from forensics.errors import IndexError_, WeightsError
 from forensics.events import Event
 from forensics.pictures import intake
 from forensics.pictures.tensors import to_picture, to_tensor
@@ -85,6 +85,8 @@ def open_sources(settings: Settings, checkpoint: Checkpoint, device: Device) -> 
         settings.clip or (str(reference / "openclip") if checkpoint.demonstration else None), device
     )
     index: TrainingIndex | Absent = retrieval.open(location) if location else _NO_INDEX
+    if location:
+        inputs.tree(location, IndexError_)
     if not isinstance(index, Absent) and isinstance(embedder, Absent):
         raise WeightsError(
             "The index cannot be searched without the open_clip model that made its vectors.",

@@ -10,24 +10,23 @@ from pathlib import Path
 from PIL import Image
 from torch import Tensor
 
-from forensics.case import Absent, Checkpoint, Complexity, ControlFacts, ControlScore
+from forensics.case import Absent, Checkpoint, Complexity, ControlFacts, ControlScore, FileDigest
 from forensics.controls import works as control_works
-from forensics.controls.works import Controls, ControlWork
-from forensics.pictures import codecs, intake
+from forensics.controls.works import Controls
+from forensics.embedders.copies import CopyDescriptor
+from forensics.pictures import bounded, codecs, intake
 from forensics.pictures.tensors import reduced, resize, to_picture, to_tensor
 from forensics.protocol import Protocol
 from forensics.resources import samples
 from forensics.settings import Settings
+from forensics.stages.distinct import SAME_THUMBNAIL, THUMBNAIL, Distinct
 
 _BACKGROUND = 99
 """Unrelated works that a descriptor is normalised with where there are no controls."""
-THUMBNAIL = 32
 _COMPLEXITY_SIDE = 64
 """Pictures are brought down to so many pixels squared before their complexity is taken, whatever size they came in:
 bits a pixel depend on the size, and fine noise of a format is no content."""
 _MEASURED = f"{codecs.COMPLEXITY_SENTENCE}, each brought down to {_COMPLEXITY_SIDE}² pixels, in octaves"
-_SAME = 0.06
-"""Root mean square difference, of values in [0, 1], up to which two thumbnails show one picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +79,19 @@ class ControlGroup:
 
 
 def control_group(
-    settings: Settings, checkpoint: Checkpoint, protocol: Protocol, examined: Sequence[Work], digests: frozenset[str]
+    settings: Settings,
+    checkpoint: Checkpoint,
+    protocol: Protocol,
+    examined: Sequence[Work],
+    digests: frozenset[str],
+    copies: CopyDescriptor | None = None,
 ) -> ControlGroup:
     """Choose the controls before anything is measured.
 
     Args:
         examined: the works under examination, the disputed image first; none can be a control in any rendering.
         digests: SHA-256 of their files.
+        copies: tells edited copies of one control from two controls; none where no descriptor is at hand.
 
     Raises:
         ControlsError: the folder given cannot be used.
@@ -97,21 +102,24 @@ def control_group(
         return ControlGroup(source)
     target = _complexity(examined[0].pixels)
     small = _small(examined)
-    pool: list[tuple[ControlWork, Work]] = []
-    left_out = 0
-    for candidate in source.shuffled(settings.seed, digests):
+    pool: list[tuple[FileDigest, Work]] = []
+    left_out, distinct = 0, Distinct(copies)
+    files = source.files()
+    for candidate in source.drawn(settings.seed, digests, files):
         if len(pool) == protocol.control_pool:
             break
-        work = Work.of(candidate.name, read(candidate.path), candidate.caption)
+        file = files[candidate.name]
+        data = candidate.read_as(file)  # what was hashed is what is measured
+        work = Work.of(candidate.name, bounded.decode(data, candidate.name).picture, candidate.caption)
         if any(same_picture(work.pixels, other) for other in small):
             left_out += 1
-        else:
-            pool.append((candidate, work))
+        elif distinct.accept(file.sha256, work.pixels):
+            pool.append((file, work))
     spread = [_complexity(work.pixels) for _, work in pool]
     # In octaves, so that another size or format of one picture chooses the same controls; ties go to those drawn first.
     nearest = sorted(range(len(pool)), key=lambda i: abs(_step(spread[i]) - _step(target)))[: protocol.controls]
-    chosen = sorted(nearest, key=lambda i: pool[i][0].name)
-    files = tuple(pool[i][0].digest() for i in chosen)
+    chosen = sorted(nearest, key=lambda i: pool[i][0].path)
+    used = tuple(pool[i][0] for i in chosen)
     return ControlGroup(
         ControlFacts(
             name=source.name,
@@ -122,14 +130,15 @@ def control_group(
                 f"{len(pool)} works were drawn with seed {settings.seed} from the {len(source.works)} available, and "
                 f"the {len(chosen)} of them nearest to the disputed image in complexity ({_MEASURED}) were used; both "
                 f"before anything was measured. {left_out} drawn works were passed over because they show a picture "
-                "under examination."
+                f"under examination. {distinct.repeats.said}"
             ),
-            digest=source.digest,
-            works=files,
-            complexity=Complexity(_MEASURED, target, tuple(ControlScore(pool[i][0].name, spread[i]) for i in chosen)),
+            repeats=distinct.repeats.count,
+            digest=control_works.combined(files),
+            works=used,
+            complexity=Complexity(_MEASURED, target, tuple(ControlScore(pool[i][0].path, spread[i]) for i in chosen)),
         ),
         tuple(pool[i][1] for i in chosen),
-        tuple(file.sha256 for file in files),
+        tuple(file.sha256 for file in used),
         tuple(sorted(range(len(chosen)), key=lambda position: chosen[position])),
     )
 
@@ -181,7 +190,7 @@ def same_picture(a: Tensor, b: Tensor) -> bool:
     """Whether two pictures (1, 3, H, W) are renderings of one: equal as thumbnails of 32 pixels but for resampling."""
     small = (resize(t, THUMBNAIL, THUMBNAIL) for t in (a, b))
     difference = next(small) - next(small)
-    return float(difference.square().mean().sqrt()) <= _SAME
+    return float(difference.square().mean().sqrt()) <= SAME_THUMBNAIL
 
 
 def read(path: Path) -> Image.Image:

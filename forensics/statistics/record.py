@@ -7,7 +7,6 @@ values become a ratio; it refuses wherever the record does not carry one.
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from forensics import verbal
+from forensics import foreign, verbal
 from forensics.case import (
     Absent,
     ChangedRates,
@@ -36,6 +35,7 @@ from forensics.schema import canonical, decode
 from forensics.statistics.calibration import Calibrator
 from forensics.statistics.discrimination import Rate
 
+_LARGEST = 256 * foreign.MIB
 SCHEMA = 3
 """Version of the wire form of the record."""
 PROMPT_KINDS = ("claimed", "file", "neighbour")
@@ -256,9 +256,9 @@ def load(path: Path) -> tuple[ValidationRecord, bytes]:
     """
     hint = "Make one with `forensics validate`."
     try:
-        data = path.read_bytes()
-        document = json.loads(data)
-    except (OSError, ValueError) as exc:
+        data = foreign.read(path, _LARGEST)
+        document = foreign.parse(data)
+    except foreign.Unreadable as exc:
         raise SettingsError(f"{path} is no readable validation record.", hint=hint) from exc
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
         raise SettingsError(f"{path} is not a validation record of version {SCHEMA}.", hint=hint)

@@ -179,8 +179,8 @@ def test_broken_folder(folders: dict[str, Path], tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "key", "value", "told"),
     [
-        ("vae/config.json", "block_out_channels", 7, "unexpected kind"),
-        ("unet/config.json", "sample_size", "large", "unexpected kind"),
+        ("vae/config.json", "block_out_channels", 7, "which no network has"),
+        ("unet/config.json", "sample_size", "large", "which no network has"),
         ("unet/config.json", "in_channels", 8, "8 input channels"),
         ("unet/config.json", "addition_embed_type", "text_time", "Stable Diffusion XL"),
         ("unet/config.json", "num_class_embeds", 7, "class or noise-level"),

@@ -19,11 +19,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from forensics import documents
 from forensics.errors import SettingsError
 from forensics.folder import check_signature as check
-from forensics.folder.check_signature import SIGNED
-from forensics.folder.layout import REPORT
+from forensics.folder.layout import REPORT, SIGNED
 from forensics.folder.sign import Pkcs11
 from tests.cli.support import run
-from tests.signing.test_signing import certificate
+from tests.signing.keys import certificate
 from tests.test_casefile import small_case
 
 LIBRARIES = (

@@ -239,6 +239,7 @@ def controls(c: ControlFacts | Absent) -> Subject:
         Line("Name", c.name),
         Line("Works available", words.count(c.available)),
         Line("Works used", words.count(c.used)),
+        Line("Works left out as repeats of another", words.count(c.repeats)),
         Line("Ground for exclusion from training", words.sentence(c.ground)),
         Line("How the works used were chosen", words.sentence(c.selection)),
         Line("Digest of their list", words.groups(c.digest), "hash"),

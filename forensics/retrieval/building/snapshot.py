@@ -19,11 +19,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
+from forensics import foreign
 from forensics.case import FileDigest
 from forensics.errors import IndexError_
 from forensics.retrieval.base import Column
 from forensics.retrieval.building.files import Files
 from forensics.retrieval.readers.layout import Excluded
+from forensics.schema import of_kinds
 
 SCHEMA = 2
 TABLE = "images.lance"
@@ -136,7 +138,7 @@ def read(files: Files, at: str | None = None) -> Snapshot:
 def _read(files: Files, tag: str) -> Snapshot:
     name = f"{SNAPSHOTS}/{tag}.json"
     try:
-        data = json.loads(files.read(name))
+        data = foreign.parse(files.read(name))
         if data["schema"] != SCHEMA:
             raise ValueError(f"schema {data['schema']!r}, this version reads {SCHEMA}")
         stated, root = data.pop("digest"), data.pop("root")
@@ -145,13 +147,14 @@ def _read(files: Files, tag: str) -> Snapshot:
         data["ann"] = tuple(Approximate(**a) for a in data["ann"])
         data["libraries"] = tuple(data["libraries"])
         snapshot = Snapshot(**data)
+        of_kinds(snapshot, "the snapshot")
         if (stated, root) != (snapshot.digest, snapshot.root):
             raise ValueError("its contents differ from the digest it carries")
         if snapshot.tag != tag:
             raise ValueError(f"it says that it is {snapshot.tag!r}")
         for file in snapshot.files:
             path = PurePosixPath(file.path)
-            if path.is_absolute() or ".." in path.parts or "\\" in file.path:
+            if path.is_absolute() or ".." in path.parts or not {"\\", "\0"}.isdisjoint(file.path):
                 raise ValueError(f"{file.path!r} leads out of the folder")
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
         raise IndexError_(f"{files.uri}/{name} is not a readable snapshot: {exc}.", hint=REBUILD) from exc

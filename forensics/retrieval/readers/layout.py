@@ -15,9 +15,12 @@ import re
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
+from forensics import foreign
 from forensics.case import FileDigest
 from forensics.errors import IndexError_
+from forensics.schema import of_kinds
 
+_LARGEST = 1024 * foreign.MIB
 MANIFEST = "manifest.json"
 VECTORS = "img_emb"
 METADATA = "metadata"
@@ -77,15 +80,20 @@ def read_manifest(folder: Path) -> Manifest | None:
     if not path.exists():
         return None
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = foreign.read_json(path, _LARGEST)
         if data["schema"] != SCHEMA:
             raise ValueError(f"schema {data['schema']!r}, this version reads {SCHEMA}")
         data["shards"] = tuple(Shard(**s) for s in data["shards"])
         data["files"] = tuple(FileDigest(**f) for f in data["files"])
         data["excluded"] = tuple(Excluded(**e) for e in data["excluded"])
         manifest = Manifest(**data)
+        of_kinds(manifest, "the manifest")
         for name in (*(f.path for f in manifest.files), *(n for s in manifest.shards for n in (s.vectors, s.metadata))):
-            if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or "\\" in name:
+            if (
+                PurePosixPath(name).is_absolute()
+                or ".." in PurePosixPath(name).parts
+                or not {"\\", "\0"}.isdisjoint(name)
+            ):
                 raise ValueError(f"{name!r} leads out of the folder")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
         raise IndexError_(
