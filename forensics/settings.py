@@ -192,7 +192,9 @@ def _checked(settings: Settings) -> Settings:
         ("prediction", settings.prediction, (None, *PREDICTIONS)),
     ):
         if value not in allowed:
-            raise SettingsError(f"{name} {value!r} is not known.", hint=f"Use one of: {', '.join(filter(None, allowed))}.")
+            raise SettingsError(
+                f"{name} {value!r} is not known.", hint=f"Use one of: {', '.join(filter(None, allowed))}."
+            )
     if not 0 <= settings.seed < 2**63:
         raise SettingsError(f"The seed {settings.seed} is out of range.", hint="Use 0 to 2**63 - 1.")
     if settings.size is not None and not 16 <= settings.size <= MAX_SIZE:

@@ -109,9 +109,7 @@ def pipeline(root: Path) -> tuple[dict[str, Any], Family]:
     classes = {part: cls for part, entry in index.items() if (cls := _class(entry)) not in (None, "None")}
     for part, wanted in family.parts.items():
         if classes.get(part) != wanted and not (part in family.optional and part not in classes):
-            raise unsupported(
-                root.name, f"a {name} whose {part} is {classes.get(part) or 'absent'} and not {wanted}"
-            )
+            raise unsupported(root.name, f"a {name} whose {part} is {classes.get(part) or 'absent'} and not {wanted}")
         library = str(index[part][0]) if part in classes else LIBRARIES[wanted]
         if library != LIBRARIES[wanted]:
             # The class would be taken from our table all the same; but a folder that names code of its own was made
@@ -177,8 +175,10 @@ def predicted(family: Family, schedule: Mapping[str, Any], wishes: Wishes) -> tu
         CheckpointError: a scheduler that contradicts the family, or a prediction that is not carried.
     """
     cls = str(schedule.get("_class_name", ""))
-    flow = "FlowMatch" in cls or schedule.get("prediction_type") == "flow_prediction" or bool(
-        schedule.get("use_flow_sigmas")
+    flow = (
+        "FlowMatch" in cls
+        or schedule.get("prediction_type") == "flow_prediction"
+        or bool(schedule.get("use_flow_sigmas"))
     )
     edm = cls.startswith("EDM") or "sigma_data" in schedule
     stated = schedule.get("prediction_type")
@@ -193,7 +193,10 @@ def predicted(family: Family, schedule: Mapping[str, Any], wishes: Wishes) -> tu
     if stated is None and not flow and not edm:
         source = f"{found}, ASSUMED: scheduler_config.json does not state it, and that is the convention"
     if wishes.prediction:
-        found, source = wishes.prediction, f"{wishes.prediction}, stated by the examiner with --prediction; the files: {source}"
+        found, source = (
+            wishes.prediction,
+            f"{wishes.prediction}, stated by the examiner with --prediction; the files: {source}",
+        )
     if found not in family.predictions:
         raise CheckpointError(
             f"The scheduler ({cls or 'unnamed'}) says that the network predicts {found!r}; networks of "
@@ -334,7 +337,11 @@ def scheduled(schedule: Mapping[str, Any], prediction: str) -> str:
     """The noise schedule as a sentence, and whether the checkpoint was distilled to few steps."""
     cls = str(schedule.get("_class_name", ""))
     if prediction == "flow":
-        shift = "shift by the number of cells" if schedule.get("use_dynamic_shifting") else f"shift {schedule.get('shift', 1.0)}"
+        shift = (
+            "shift by the number of cells"
+            if schedule.get("use_dynamic_shifting")
+            else f"shift {schedule.get('shift', 1.0)}"
+        )
         return f"rectified flow, {schedule.get('num_train_timesteps', 1000)} training steps, {shift}"
     if prediction == "edm":
         return (

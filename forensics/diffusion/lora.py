@@ -264,7 +264,9 @@ def read(given: str, row: Family) -> Lora:
     beside = path.parent / CONFIGURATION
     configuration = beside if beside.is_file() and path.name == USUAL[1] else None
     layers = _layers(path.name, header)
-    return Lora(path, strength, layers, _configured(path.name, header, configuration, row), configuration, header.metadata)
+    return Lora(
+        path, strength, layers, _configured(path.name, header, configuration, row), configuration, header.metadata
+    )
 
 
 def split(given: str) -> tuple[str, float]:
@@ -359,7 +361,10 @@ def _configured(file: str, header: Header, configuration: Path | None, row: Fami
 
 
 def _scale(values: Mapping[str, Any], file: str) -> Scale:
-    if values.get("fan_in_fan_out") or str(values.get("peft_type", "LORA")).upper().removeprefix("PEFTTYPE.") not in _PEFT:
+    if (
+        values.get("fan_in_fan_out")
+        or str(values.get("peft_type", "LORA")).upper().removeprefix("PEFTTYPE.") not in _PEFT
+    ):
         raise CheckpointError(
             f"The configuration of {file} states {values.get('peft_type', 'fan_in_fan_out')}, which is not merged.",
             hint="Merge it into its base with PEFT, save the whole as .safetensors, and examine that.",

@@ -126,7 +126,9 @@ ROWS: tuple[Mark, ...] = (
     Mark("a ControlNet (not a checkpoint)", _any("controlnet_blocks.0.weight"), remedy=_CONTROL),
     # UNets: moving pictures first, then by context and added embedding.
     Mark("Stable Video Diffusion", _any("input_blocks.1.1.time_stack.0.attn1.to_k.weight")),
-    Mark("a motion module or AnimateDiff network", _any("down_blocks.0.motion_modules.0.temporal_transformer.norm.bias")),
+    Mark(
+        "a motion module or AnimateDiff network", _any("down_blocks.0.motion_modules.0.temporal_transformer.norm.bias")
+    ),
     Mark("Kolors", _any("encoder_hid_proj.weight", "add_embedding.linear_1.weight")),
     Mark(
         "Stable Diffusion XL",
@@ -166,7 +168,9 @@ ROWS: tuple[Mark, ...] = (
     Mark("a relative of Stable Diffusion XL", _any("add_embedding.linear_1.weight", "conv_in.weight")),
     Mark("Stable Diffusion 1.x", ((_OWN_CONTEXT.format(0, 0), (None, 768)),), "sd", "diffusers", "1"),
     Mark("Stable Diffusion 2.x", ((_OWN_CONTEXT.format(0, 0), (None, 1024)),), "sd", "diffusers", "2"),
-    Mark("a Stable Diffusion UNet of an unknown context width", ((_OWN_CONTEXT.format(0, 0), ()), ("conv_in.weight", ()))),
+    Mark(
+        "a Stable Diffusion UNet of an unknown context width", ((_OWN_CONTEXT.format(0, 0), ()), ("conv_in.weight", ()))
+    ),
     Mark("an unconditional pixel-space model (DDPM)", _any("conv_in.weight", "time_embedding.linear_1.weight")),
     # Parts of a checkpoint.
     Mark(
@@ -181,7 +185,17 @@ ROWS: tuple[Mark, ...] = (
 
 _ANYWHERE: tuple[tuple[tuple[str, ...], Mark], ...] = (
     (
-        ("lora_unet_", "lora_te", "lora_transformer_", "lycoris_", "unet.", "text_encoder.", "base_model.model.", "transformer.", "diffusion_model."),
+        (
+            "lora_unet_",
+            "lora_te",
+            "lora_transformer_",
+            "lycoris_",
+            "unet.",
+            "text_encoder.",
+            "base_model.model.",
+            "transformer.",
+            "diffusion_model.",
+        ),
         Mark("a LoRA (changes to a checkpoint, not a checkpoint)", (), remedy=_LORA),
     ),
 )

@@ -20,7 +20,10 @@ class StableDiffusion3(PipelineModel):
         return int(self.network.config.patch_size)
 
     def _width(self) -> int:
-        return int(self.network.config.num_attention_heads * self.network.config.attention_head_dim) // self._coarsest() ** 2
+        return (
+            int(self.network.config.num_attention_heads * self.network.config.attention_head_dim)
+            // self._coarsest() ** 2
+        )
 
     def _schedule(self, schedule: Schedule) -> Schedule:
         return schedule.sized((self.native_px // self.stride) ** 2)

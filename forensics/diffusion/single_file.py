@@ -160,7 +160,9 @@ def read(path: Path) -> Contents:
     if seen is None or not seen.mark.family:
         mark = seen.mark if seen else None
         raise unsupported(path.name, mark.title if mark else None, mark.remedy if mark else "")
-    vae = next((p for p in VAES if f"{p}decoder.conv_in.weight" in shapes or f"{p}encoder.conv_in.weight" in shapes), None)
+    vae = next(
+        (p for p in VAES if f"{p}decoder.conv_in.weight" in shapes or f"{p}encoder.conv_in.weight" in shapes), None
+    )
     named = TEXTS.get((seen.mark.family, seen.mark.generation), {})
     texts = {
         name: prefix
@@ -245,9 +247,7 @@ def _base_files(found: Contents, base: Path) -> tuple[FileDigest, ...]:
     paths += [p for found_ in weights.values() for p in (*found_.files, *([found_.index] if found_.index else []))]
     for name in texts:
         paths += [p for p in (base / name.replace("text_encoder", "tokenizer")).glob("*") if p.is_file()]
-    return tuple(
-        file_digest(p, f"{BASE}/{p.relative_to(base).as_posix()}") for p in sorted(set(paths)) if p.is_file()
-    )
+    return tuple(file_digest(p, f"{BASE}/{p.relative_to(base).as_posix()}") for p in sorted(set(paths)) if p.is_file())
 
 
 def _variant(found: Contents) -> tuple[Fact, ...]:
@@ -326,7 +326,10 @@ def _prediction(found: Contents, scheduler: Mapping[str, Any], wishes: Wishes) -
                 f"{wishes.prediction}.",
                 hint="Leave out --prediction, or name another checkpoint.",
             )
-        read_, source = wishes.prediction, f"{wishes.prediction}, stated by the examiner with --prediction; else: {source}"
+        read_, source = (
+            wishes.prediction,
+            f"{wishes.prediction}, stated by the examiner with --prediction; else: {source}",
+        )
     if read_ == "epsilon" and zero_snr(found.header):
         raise CheckpointError(
             f"{found.path.name} says zero terminal signal-to-noise (tensor ztsnr) and predicts epsilon: at pure noise "

@@ -107,7 +107,9 @@ class _Reader:
             return from_tensors(cls, self._config(component), tensors, component, self.dtype)
         if prefix == _OLD_TEXT:
             wrapped = {f"text_model.{k.removeprefix('text_model.')}": v for k, v in tensors.items()}
-            return from_tensors(cls, self._config(component), _first_layers(wrapped, self._depth(component)), component, self.dtype)
+            return from_tensors(
+                cls, self._config(component), _first_layers(wrapped, self._depth(component)), component, self.dtype
+            )
         named = {f"{prefix}{key}": value for key, value in tensors.items()}
         return self._converted(
             lambda **how: create_diffusers_clip_model_from_ldm(cls, named, **how), component, self.dtype
@@ -212,7 +214,9 @@ def flux_tensors(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
             raise CheckpointError(f"FLUX.1 has no tensor {name!r}.", hint="The file is of a relative of FLUX.1.")
         end = "weight" if end == "scale" else end
         if layer == "final_layer.adaLN_modulation.1":
-            value = torch.cat(value.chunk(2)[::-1])  # the publisher has shift before scale, diffusers scale before shift
+            value = torch.cat(
+                value.chunk(2)[::-1]
+            )  # the publisher has shift before scale, diffusers scale before shift
         # Queries, keys and values have the width of the network; what is behind them, if anything, is the rest.
         sizes = [width] * (len(targets) - 1)
         pieces = value.split([*sizes, value.shape[0] - sum(sizes)])

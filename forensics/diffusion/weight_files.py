@@ -115,9 +115,7 @@ def _sets(folder: Path, stem: str, component: str) -> dict[str, tuple[Path | Non
     return sets
 
 
-def _no_weights(
-    folder: Path, component: str, sets: dict[str, tuple[Path | None, list[Path]]]
-) -> CheckpointError:
+def _no_weights(folder: Path, component: str, sets: dict[str, tuple[Path | None, list[Path]]]) -> CheckpointError:
     if sets:
         names = ", ".join(sorted(p.name for _, paths in sets.values() for p in paths))
         return CheckpointError(

@@ -225,9 +225,7 @@ class PipelineWords:
     def survives(self, tokens: Sequence[int]) -> bool:
         """See `PromptSpace`."""
         text = self._text(tokens)
-        return all(
-            list(e.tokenizer(text, add_special_tokens=False).input_ids) == list(tokens) for e in self._encoders
-        )
+        return all(list(e.tokenizer(text, add_special_tokens=False).input_ids) == list(tokens) for e in self._encoders)
 
     def count(self, prompt: str) -> tuple[int, int]:
         """Tokens of a prompt that are seen and that are dropped, by the first encoder's tokenizer."""

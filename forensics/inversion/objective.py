@@ -84,9 +84,7 @@ class Objective:
             prompts = made(leaf)
             # Cut between text encoder and network, at every tensor that depends on the parameters.
             through = [name for name, tensor in prompts.given.items() if tensor.requires_grad]
-            given = {
-                name: tensor.detach().requires_grad_(name in through) for name, tensor in prompts.given.items()
-            }
+            given = {name: tensor.detach().requires_grad_(name in through) for name, tensor in prompts.given.items()}
             cut = replace(prompts, given=given)
             found = []
             for rows in self._rows(draws, cut, self._gradient_batch):
