@@ -22,7 +22,7 @@ VERSION = "outcome/4"
 class Bounds:
     """The thresholds, part of the protocol."""
 
-    agreement: float = 0.18
+    agreement: float = 0.17
     """Share of what could agree in the overlap that has to agree before anything corresponds."""
     beyond: float = 2.0
     """Times the share that the pair laid wrongly reaches, which it has to exceed as well."""
@@ -38,6 +38,11 @@ class Bounds:
     """Share that agrees by chance beyond which only that level counts: pages of text, woven patterns."""
     repeats: float = 0.50
     """Share that agrees by chance up to which learned features count: pages and patterns match themselves anywhere."""
+    places: int = 16
+    """Places of keypoints that have to agree with the alignment as well: a search over positions and sizes finds an
+    overlap of little extent that agrees by chance, but its keypoints do not follow."""
+    alone: float = 0.75
+    """Share that agrees from which none are needed: pictures without corners have none."""
     whole: float = 0.90
     """Share of what both pictures show that has to agree before the word is "reproduces"."""
     gap: float = 0.03
@@ -74,8 +79,10 @@ class Seen:
     """The same for the pair laid wrongly, at most."""
     evidence: float
     level: int
-    """Pixels of the largest thumbnail up to which what agrees agrees; 0 where 32 pixels do not, and the largest side of
-    all where neither picture has finer detail that would not."""
+    """Pixels of the largest thumbnail up to which what agrees agrees; 0 where 32 pixels do not. Where nothing from 32
+    pixels on holds anything to compare, 32: it is not asked for what neither picture has."""
+    places: int
+    """Distinct places of keypoints that agree with the alignment, whoever proposed it."""
     share_a: float
     """Share of what the first picture shows that agrees."""
     share_b: float
@@ -93,9 +100,9 @@ class Seen:
 def seen(part: Part) -> Seen:
     """The part as the word sees it."""
     judged = part.judged
-    level = thumbnail_level.STEPS[-1] if part.detail.exhausted(LEVEL_AGREES) else part.detail.level
+    level = part.detail.level or (thumbnail_level.FIRST if part.detail.exhausted(LEVEL_AGREES) else 0)
     return Seen(
-        judged.share, part.chance, judged.evidence, level, part.share_a, part.share_b, judged.gap,
+        judged.share, part.chance, judged.evidence, level, part.inliers, part.share_a, part.share_b, judged.gap,
         part.spread, part.moved.judged.share, min(part.over.area_a, part.over.area_b), part.coarse,
     )  # fmt: skip
 
@@ -130,6 +137,7 @@ def by_places(part: Seen, bounds: Bounds = BOUNDS) -> bool:
         part.agreement >= max(bounds.agreement, _needed(part, bounds))
         and max(part.share_a, part.share_b) >= bounds.extent
         and part.evidence >= bounds.evidence
+        and (part.places >= bounds.places or part.agreement >= bounds.alone)
         and part.level >= (bounds.level if part.chance <= bounds.same else bounds.fine)
     )
 

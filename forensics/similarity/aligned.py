@@ -32,7 +32,17 @@ from forensics.similarity.inputs import SIZE_SENTENCE, check
 from forensics.similarity.lpips import MIN_FULL_SIDE, Lpips
 
 DETAIL = Bounds(
-    agreement=0.12, beyond=1.5, extent=0.08, evidence=1.0, level=0, fine=0, same=1.0, spread=16, repeats=0.5
+    agreement=0.12,
+    beyond=1.5,
+    extent=0.08,
+    evidence=1.0,
+    level=0,
+    fine=0,
+    same=1.0,
+    places=12,
+    alone=0.6,
+    spread=16,
+    repeats=0.5,
 )
 """Which parts correspond in detail. Set here once, apart from the bounds of the words: a distance that moved whenever
 the words are calibrated anew could not be compared with a validation record."""

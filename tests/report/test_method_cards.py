@@ -37,6 +37,7 @@ def test_the_card_of_the_comparison_states_the_bounds_in_force() -> None:
         f"at least {100 * bounds.agreement:.0f} % of what could agree in its overlap",
         f"over at least {100 * bounds.extent:.0f} % of what one of the two shows",
         f"on at least {bounds.evidence:.0f} squares",
+        f"with {bounds.places} keypoints that agree with the alignment unless {100 * bounds.alone:.0f} % agree",
         f"a level of at least {bounds.level} pixels; where more than {100 * bounds.same:.0f} % agree by chance",
         f"only a level of {bounds.fine} pixels",
         f"over at least {bounds.spread} cells of {align.CELL} pixels, unless more than {100 * bounds.repeats:.0f} %",
