@@ -82,13 +82,15 @@ def test_side_files_of_every_custom(tmp_path: Path) -> None:
     assert source.not_looked_at == ("1 file *.jpg", "1 file *.psd")
 
 
-@pytest.mark.parametrize("table", ["metadata.jsonl", "metadata.csv"])
+@pytest.mark.parametrize("table", ["metadata.jsonl", "metadata.csv", "metadata.parquet"])
 def test_a_table_for_the_folder(tmp_path: Path, table: str) -> None:
     (tmp_path / "train").mkdir()
     for name in ("a.png", "b.png", "c.png"):
         (tmp_path / "train" / name).write_bytes(picture(2))
     rows = [{"file_name": "a.png", "text": "a hare"}, {"file_name": "b.png", "text": "a fox"}]
-    if table.endswith("jsonl"):
+    if table.endswith("parquet"):
+        pq.write_table(pa.Table.from_pylist(rows), tmp_path / "train" / table)
+    elif table.endswith("jsonl"):
         (tmp_path / "train" / table).write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     else:
         (tmp_path / "train" / table).write_text("file_name,text\na.png,a hare\nb.png,a fox\n", encoding="utf-8")

@@ -14,13 +14,16 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from forensics.pictures.metadata import encodings
 from forensics.retrieval.building.places import Place
 from forensics.retrieval.words import key, normalised, pick, valued
 
 TEXTS = (".txt", ".caption", ".cap", ".text")
 _OBJECTS = (".json",)
-TABLES = ("metadata.jsonl", "metadata.csv", "metadata.tsv")
+TABLES = ("metadata.jsonl", "metadata.csv", "metadata.tsv", "metadata.parquet")
 """Words for all pictures of a folder, as the hubs for data sets keep them."""
 
 
@@ -80,8 +83,14 @@ class Side:
         return Words(row, tuple(remarks))
 
     def _table(self, name: str) -> None:
-        text = encodings.decoded(self.place.read(name), "UTF-8").value
-        if name.lower().endswith(".jsonl"):
+        data = self.place.read(name)
+        text = "" if name.lower().endswith(".parquet") else encodings.decoded(data, "UTF-8").value
+        if name.lower().endswith(".parquet"):
+            try:
+                rows = pq.read_table(pa.BufferReader(data)).to_pylist()
+            except pa.ArrowException as exc:
+                raise ValueError(f"{name}: {exc}") from exc
+        elif name.lower().endswith(".jsonl"):
             rows = [
                 parsed for line in text.splitlines() if line.strip() and isinstance(parsed := json.loads(line), dict)
             ]
