@@ -151,7 +151,7 @@ def shape(name: str) -> Callable[[Task, Record], None]:
             "run through",
             "the project's velocity interface, beside the bare network of diffusers"
             if chosen.model
-            else f"the bare network of diffusers alone: the family {chosen.family!r} is not carried by the project",
+            else "the bare network of diffusers alone, without text encoders and autoencoder",
         )
         memory: dict[str, Any] = {}
         with peak_of(device, memory):

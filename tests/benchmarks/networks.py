@@ -1,7 +1,8 @@
 """Networks of published shapes with random weights, at true size or tiny: how fast they run does not depend on weights.
 
-A family that `forensics` carries is run through the project's own velocity interface (`Shape.model`); of the others
-the denoising network of diffusers alone is run, and the figures say so.
+Stable Diffusion 1.5 is built whole and run through the project's own velocity interface (`Shape.model`). Of the others
+the denoising network of diffusers alone is built, and the figures say so: their text encoders weigh gigabytes and take no
+part in an evaluation.
 """
 
 from __future__ import annotations
@@ -160,7 +161,8 @@ def sd_model(device: torch.device, dtype: torch.dtype, tiny: bool) -> DiffusionM
         vae = _sd_vae(tiny)
         text, tokenizer = _sd_words(tiny)
     noise = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012, "steps_offset": 1}
-    parts = Parts(unet, vae, text.to(dtype), tokenizer, schedule.from_config(noise, "epsilon"))
+    words = {"text_encoder": text.to(dtype)}, {"tokenizer": tokenizer}
+    parts = Parts(unet, vae, *words, schedule.from_config(noise, "epsilon"))
     size = sum(p.numel() for p in unet.parameters())
     side = 64 if tiny else 512
     checkpoint = Checkpoint("random weights", "", "sd", "memory", "epsilon", side, size, "0" * 64, (), (), False)
@@ -248,4 +250,4 @@ SHAPES = {
     "sdxl": Shape("Stable Diffusion XL, 1,024 pixels", "sdxl", 1024, 32, sdxl_bare),
     "flux": Shape("FLUX.1 [schnell], 1,024 pixels", "flux", 1024, 16, flux_bare),
 }
-"""Shapes that are timed. A family that the project carries has a row with a `model`: a test asks for it."""
+"""Shapes that are timed."""

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 import torch
 
-from forensics.diffusion import ARCHITECTURES
 from tests.benchmarks.gpu_steps import STEPS, join, split
 from tests.benchmarks.networks import SHAPES
 
@@ -111,8 +110,3 @@ def test_true_sizes(name: str, parameters: int) -> None:
     assert bare.parameters == parameters
     inputs = bare.inputs(2)
     assert bare.forward(inputs).shape == next(iter(inputs.values())).shape
-
-
-def test_every_family_that_is_carried_is_timed_through_its_interface() -> None:
-    timed = {shape.family for shape in SHAPES.values() if shape.model is not None}
-    assert set(ARCHITECTURES) <= timed
