@@ -37,6 +37,7 @@ def test_every_step_is_done_and_the_training_goes_on_where_it_stopped(tmp_path: 
     for name in SHAPES:
         assert figures[name]["evaluations/s at the best batch"] > 0
         assert figures[name]["GFLOP of one evaluation"] > 0
+        assert figures[name]["run through"].startswith("the project's velocity interface")
     paired = figures["codelength"]["all levels at once beside the sequential sum"]["theirs over ours"]
     assert 0 < paired["min"] <= paired["median"] <= paired["max"]
     assert figures["codelength"]["evaluations"]["ours"] == figures["codelength"]["evaluations"]["theirs"]
