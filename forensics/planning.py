@@ -9,7 +9,7 @@ demonstration. Nothing here enters a case: a plan changes no number, only which 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -38,6 +38,18 @@ AFTER = (("compare", 6.0), ("align", 3.0), ("style", 1.0), ("report", 6.0))
 _LONG_S = 2.0
 """Seconds of one evaluation above which a batch is not timed: there a batch gains nothing and would cost minutes."""
 _CODELENGTH = ("codelength without prompt", "codelength with prompt")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What an examination is given, as far as it decides how much is computed."""
+
+    seed: int
+    prompts: tuple[Prompt, ...]
+    controls: int
+    """Control works that could be used, at most."""
+    elsewhere: bool
+    """Whether there is a control checkpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,13 +158,11 @@ def outlook(image: Path, settings: Settings, emit: Emit) -> Outlook:
     controls = works.available(settings, checkpoint)
     cache = opened.kept_scores(checkpoint, settings.seed)
     prompts = expected_prompts(image, settings, checkpoint)
+    asked = Asked(settings.seed, prompts, controls, control is not None)
     with session(device):
         model = diffusion.load(checkpoint, device)
         pace = timed(model, device)
-        found = {
-            name: forecast(protocol, settings.seed, prompts, controls, cache, control is not None, model, pace, device)
-            for name, protocol in PROFILES.items()
-        }
+        found = {n: forecast(protocol, asked, cache, model, pace, device) for n, protocol in PROFILES.items()}
         del model
     emit(Event("plan", 1, 1, found[settings.profile].sentence))
     return Outlook(found)
@@ -194,20 +204,13 @@ def timed(model: DiffusionModel, device: Device) -> Pace:
 
 
 def forecast(
-    protocol: Protocol, seed: int, prompts: Sequence[Prompt], controls: int, cache: Cache, elsewhere: bool,
-    model: DiffusionModel, pace: Pace, device: Device,
-) -> Forecast:  # fmt: skip
-    """What one protocol takes.
-
-    Args:
-        controls: control works that could be used, at most.
-        cache: what controls scored before.
-        elsewhere: whether there is a control checkpoint.
-    """
-    used = min(protocol.controls, controls)
-    tasks = budget.tasks(protocol, seed, prompts, used, ranked=bool(prompts and used))
+    protocol: Protocol, asked: Asked, cache: Cache, model: DiffusionModel, pace: Pace, device: Device
+) -> Forecast:
+    """What one protocol takes, where `cache` holds what controls scored before."""
+    used = min(protocol.controls, asked.controls)
+    tasks = budget.tasks(protocol, asked.seed, asked.prompts, used, ranked=bool(asked.prompts and used))
     shown = next((t.plans[0] for t in tasks if INVERSIONS.load(t.method).given is Given.WORDS), None)
-    planned = budget.plan(tasks, protocol, used, shown if elsewhere else None, model)
+    planned = budget.plan(tasks, protocol, used, shown if asked.elsewhere else None, model)
     stored = _stored(cache, model.checkpoint.digest, f"{device.device.type} {device.precision}", protocol)
     phases = [Phase(stage, "", seconds) for stage, seconds in BEFORE]
     left = 0.0
@@ -293,7 +296,8 @@ def _stored(cache: Cache, checkpoint: str, arithmetic: str, protocol: Protocol) 
     found: dict[str, set[str]] = {}
     for key in cache.keys(checkpoint):
         given = dict(key.parameters)
-        if key.arithmetic == arithmetic and all(given.get(n, v) == v for n, v in asked.items()):
+        same = (key.protocol, key.arithmetic) == (protocol.version, arithmetic)
+        if same and all(given.get(n, v) == v for n, v in asked.items()):
             found.setdefault(key.method, set()).add(key.control)
     return {method: len(works_) for method, works_ in found.items()}
 

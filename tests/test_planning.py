@@ -19,8 +19,8 @@ from forensics.device import choose
 from forensics.diffusion.base import DiffusionModel
 from forensics.errors import ExitCode, SettingsError
 from forensics.events import Event, duration, ignore
-from forensics.planning import Clock, Forecast, Outlook, Pace, Phase
-from forensics.protocol import PROFILES
+from forensics.planning import Asked, Clock, Forecast, Outlook, Pace, Phase
+from forensics.protocol import PROFILES, VERSION
 from forensics.settings import resolve
 from tests.cli.support import ROOT, run
 from tests.diffusion import tiny
@@ -42,7 +42,7 @@ def model(checkpoint: Path) -> DiffusionModel:
 
 def seen(model: DiffusionModel, cache: Cache, profile: str = "quick", controls: int = 640) -> Forecast:
     prompts = (planning.Prompt("sea", "claimed caption", planning.PromptKind.CLAIMED),)
-    return planning.forecast(PROFILES[profile], 0, prompts, controls, cache, False, model, PACE, CPU)
+    return planning.forecast(PROFILES[profile], Asked(0, prompts, controls, False), cache, model, PACE, CPU)
 
 
 def test_more_search_and_more_controls_take_longer(model: DiffusionModel) -> None:
@@ -57,7 +57,7 @@ def test_more_search_and_more_controls_take_longer(model: DiffusionModel) -> Non
 
 
 def test_without_a_prompt_nothing_is_generated_from_one(model: DiffusionModel) -> None:
-    found = planning.forecast(PROFILES["quick"], 0, (), 19, Cache(None), True, model, PACE, CPU)
+    found = planning.forecast(PROFILES["quick"], Asked(0, (), 19, True), Cache(None), model, PACE, CPU)
     assert found.own < seen(model, Cache(None)).own
     assert not [p for p in found.phases if p.note == "Regeneration from the prompt"]
 
@@ -72,7 +72,7 @@ def test_stored_scores_take_no_time(model: DiffusionModel, tmp_path: Path) -> No
             "regeneration": {"steps": repr(protocol.steps)},
             "codelength": {"levels": repr(protocol.codelength_levels), "draws": repr(protocol.codelength_draws)},
         }.items():
-            key = Key(method, "1", "3", model.checkpoint.digest, f"{number:064x}", "sea", tuple(parameters.items()),
+            key = Key(method, "1", VERSION, model.checkpoint.digest, f"{number:064x}", "sea", tuple(parameters.items()),
                       "cpu fp32")  # fmt: skip
             cache.put(key, {"bits": (1.0,)})
     stored = seen(model, cache)
@@ -81,9 +81,8 @@ def test_stored_scores_take_no_time(model: DiffusionModel, tmp_path: Path) -> No
     assert "are stored from before" in stored.sentence
     assert "stored" not in fresh.sentence
     # Scores of other steps, another checkpoint or another device are of no use.
-    assert planning.forecast(
-        dataclasses.replace(protocol, steps=protocol.steps + 1), 0, (), 19, cache, False, model, PACE, CPU
-    ).to_compute > 0.4  # fmt: skip
+    other = dataclasses.replace(protocol, steps=protocol.steps + 1)
+    assert planning.forecast(other, Asked(0, (), 19, False), cache, model, PACE, CPU).to_compute > 0.4
     assert not list(cache.keys("0" * 64))
 
 

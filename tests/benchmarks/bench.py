@@ -155,7 +155,8 @@ def inversion() -> dict[str, Any]:
         for scheduler in (forward, backward):
             scheduler.set_timesteps(steps)
             for t in scheduler.timesteps:
-                state = scheduler.step(theirs.unet(state, t, encoder_hidden_states=context).sample, t, state).prev_sample
+                output = theirs.unet(state, t, encoder_hidden_states=context).sample
+                state = scheduler.step(output, t, state).prev_sample
         return state
 
     run = mine()

@@ -147,76 +147,39 @@ def shape(name: str) -> Callable[[Task, Record], None]:
         dtype = torch.bfloat16
         record.put("shape", chosen.name + (", tiny" if task.tiny else ""))
         record.put("precision", "bf16")
-        record.put(
-            "run through",
-            "the project's velocity interface, beside the bare network of diffusers"
-            if chosen.model
-            else f"the bare network of diffusers alone: the family {chosen.family!r} is not carried by the project",
-        )
         memory: dict[str, Any] = {}
         with peak_of(device, memory):
-            if chosen.model is None:
-                _time_bare(chosen.bare(device, dtype, task.tiny), chosen.largest, task, record)
-            else:
-                _time_model(chosen.model(device, dtype, task.tiny), chosen, task, record)
+            bare = chosen.bare(device, dtype, task.tiny)
+            _time(bare, chosen, task, record)
         record.put("memory", memory)
 
     return step
 
 
-def _time_bare(bare: Any, largest: int, task: Task, record: Record) -> None:
-    """A network of diffusers: which batch is best, and what batching gains over one picture at a time."""
+def _time(bare: Any, chosen: Any, task: Task, record: Record) -> None:
+    """Through the project's interface and bare: which batch is best, what it gains, what the interface costs."""
     import torch
 
-    from tests.benchmarks.timing import turn_about
-
-    device = torch.device(task.device)
-    record.put("parameters", bare.parameters)
-    one = bare.inputs(1)
-    _share(record, lambda: bare.forward(one), 1, device)
-
-    def make(batch: int) -> Callable[[], Any]:
-        inputs = bare.inputs(batch)
-        return lambda: bare.forward(inputs)
-
-    best = _best_batch(make, largest, task, record)
-    whole = make(best)
-
-    def loop() -> None:
-        for _ in range(best):
-            bare.forward(one)
-
-    found = turn_about(whole, loop, device, within_s=task.left_s * 0.5)
-    record.put("a batch beside a loop over single pictures", {"batch": best} | found)
-    _peak_share(record, best, found["ours s"]["median"], device)
-
-
-def _time_model(model: Any, chosen: Any, task: Task, record: Record) -> None:
-    """A carried family: the same through the project's interface, and what the interface itself costs."""
-    import torch
-
-    from tests.benchmarks.networks import Bare
     from tests.benchmarks.timing import turn_about
 
     device = torch.device(task.device)
     dtype = torch.bfloat16
-    condition = model.condition("a lighthouse at dusk", 1.0)
-    cells = model.latent_shape(model.native_px, model.native_px)
-    width = int(model.unet.config.cross_attention_dim)
-
-    def inputs(batch: int) -> dict[str, Any]:
-        return {
-            "sample": torch.randn(batch, *cells, device=device).to(dtype),
-            "timestep": torch.linspace(1, 999, batch, device=device),
-            "encoder_hidden_states": torch.randn(batch, 77, width, device=device).to(dtype),
-        }
-
-    bare = Bare(model.unet, inputs)
     record.put("parameters", bare.parameters)
     one = bare.inputs(1)
     _share(record, lambda: bare.forward(one), 1, device)
+    try:
+        model = chosen.model(bare, device, dtype, task.tiny)
+        condition = model.condition("a lighthouse at dusk", 1.0)
+        cells = model.latent_shape(model.native_px, model.native_px)
+        record.put("run through", "the project's velocity interface, beside the bare network of diffusers")
+    except Exception as exc:  # the network alone is still worth timing
+        model = None
+        record.put("run through", f"the bare network of diffusers alone: {type(exc).__name__}: {exc}"[:400])
 
     def make(batch: int) -> Callable[[], Any]:
+        if model is None:
+            inputs = bare.inputs(batch)
+            return lambda: bare.forward(inputs)
         state = torch.randn(batch, *cells, device=device)
         times = model.at_noise_level(torch.logspace(1, -1, batch, dtype=torch.float64))
 
@@ -242,22 +205,23 @@ def _time_model(model: Any, chosen: Any, task: Task, record: Record) -> None:
     single = make(1)
     found = turn_about(single, lambda: bare.forward(one), device, within_s=slice_s)
     record.put("one picture beside the bare network", found)
-    record.put("batch that the project would choose", model.capacity(model.native_px, model.native_px))
-    record.attempt("plain memory layout at the best batch", lambda: _plain_layout(model, whole, device))
+    if model is not None:
+        record.put("batch that the project would choose", model.capacity(model.native_px, model.native_px))
+    record.attempt("plain memory layout at the best batch", lambda: _plain_layout(bare.network, whole, device))
     record.attempt("CUDA graph, one picture", lambda: _graph(bare, one, device))
 
 
-def _plain_layout(model: Any, call: Callable[[], Any], device: Any) -> Any:
+def _plain_layout(network: Any, call: Callable[[], Any], device: Any) -> Any:
     """Channels last beside the plain layout, one after the other."""
     import torch
 
     from tests.benchmarks.timing import seconds, spread
 
     last = [seconds(call, device) for _ in range(3)]
-    model.unet.to(memory_format=torch.contiguous_format)
+    network.to(memory_format=torch.contiguous_format)
     call()
     plain = [seconds(call, device) for _ in range(3)]
-    model.unet.to(memory_format=torch.channels_last)
+    network.to(memory_format=torch.channels_last)
     return {"channels last s": spread(last), "plain s": spread(plain)}
 
 
@@ -344,11 +308,11 @@ def codelength(task: Task, record: Record) -> None:
     from forensics.inversion.codelength import Grid, codelengths
     from forensics.protocol import PROFILES
     from tests.benchmarks.baselines import sequential_codelength
-    from tests.benchmarks.networks import sd_model
+    from tests.benchmarks.networks import sd_bare, sd_model
     from tests.benchmarks.timing import peak_of, turn_about
 
     device, standard = torch.device(task.device), PROFILES["standard"]
-    model = sd_model(device, torch.bfloat16, task.tiny)
+    model = sd_model(sd_bare(device, torch.bfloat16, task.tiny), device, torch.bfloat16, task.tiny)
     levels = 6 if task.tiny else standard.codelength_levels
     grid = Grid(levels, standard.codelength_cut, standard.codelength_draws)
     target = torch.rand(1, 3, model.native_px, model.native_px, generator=torch.Generator().manual_seed(1))

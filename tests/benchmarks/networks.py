@@ -1,7 +1,7 @@
 """Networks of published shapes with random weights, at true size or tiny: how fast they run does not depend on weights.
 
-A family that `forensics` carries is run through the project's own velocity interface (`Shape.model`); of the others
-the denoising network of diffusers alone is run, and the figures say so.
+Each is run through the project's own velocity interface (`Shape.model`) and beside it as the bare network of diffusers.
+The text encoders of Stable Diffusion XL and FLUX.1 are cut to two layers: they take no part in an evaluation.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ class Shape:
     """The largest batch that is tried."""
     bare: Callable[[torch.device, torch.dtype, bool], Bare]
     """(device, precision, tiny) -> the network alone."""
-    model: Callable[[torch.device, torch.dtype, bool], DiffusionModel] | None = None
-    """(device, precision, tiny) -> the whole checkpoint behind the project's interface; none for bare networks."""
+    model: Callable[[Bare, torch.device, torch.dtype, bool], DiffusionModel]
+    """(network, device, precision, tiny) -> a checkpoint around that network, behind the project's interface."""
 
 
 @contextlib.contextmanager
@@ -93,7 +93,7 @@ def _sd_unet(tiny: bool) -> Any:
     )
 
 
-def _sd_vae(tiny: bool) -> Any:
+def _vae(tiny: bool, channels: int = 4) -> Any:
     from diffusers import AutoencoderKL
 
     return AutoencoderKL(
@@ -101,7 +101,7 @@ def _sd_vae(tiny: bool) -> Any:
         down_block_types=("DownEncoderBlock2D",) * 4,
         up_block_types=("UpDecoderBlock2D",) * 4,
         layers_per_block=1 if tiny else 2,
-        latent_channels=4,
+        latent_channels=channels,
         norm_num_groups=4 if tiny else 32,
         scaling_factor=0.18215,
     )
@@ -146,33 +146,99 @@ def sd_bare(device: torch.device, dtype: torch.dtype, tiny: bool) -> Bare:
     return Bare(network, inputs)
 
 
-def sd_model(device: torch.device, dtype: torch.dtype, tiny: bool) -> DiffusionModel:
-    """The whole of Stable Diffusion 1.5 behind `forensics.diffusion`, autoencoder in float32 as there."""
+def _checkpoint(family: str, prediction: str, side: int, bare: Bare) -> Any:
     from forensics.case import Checkpoint
+
+    size = bare.parameters
+    return Checkpoint("random weights", "", family, "memory", prediction, side, size, "0" * 64, (), (), False)
+
+
+def _device(device: torch.device, dtype: torch.dtype) -> Any:
     from forensics.device import Device
+
+    return Device(device, dtype, {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}[dtype])
+
+
+_NOISE = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012, "steps_offset": 1}
+
+
+def sd_model(bare: Bare, device: torch.device, dtype: torch.dtype, tiny: bool) -> DiffusionModel:
+    """The whole of Stable Diffusion 1.5, autoencoder in float32 as everywhere here."""
     from forensics.diffusion import schedule
     from forensics.diffusion.parts import Parts
     from forensics.diffusion.sd import StableDiffusion
 
-    with made_on(device, dtype):
-        unet = _sd_unet(tiny)
     with made_on(device, torch.float32):
-        vae = _sd_vae(tiny)
+        vae = _vae(tiny)
         text, tokenizer = _sd_words(tiny)
-    noise = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012, "steps_offset": 1}
-    parts = Parts(unet, vae, text.to(dtype), tokenizer, schedule.from_config(noise, "epsilon"))
-    size = sum(p.numel() for p in unet.parameters())
-    side = 64 if tiny else 512
-    checkpoint = Checkpoint("random weights", "", "sd", "memory", "epsilon", side, size, "0" * 64, (), (), False)
-    precision = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}[dtype]
-    return StableDiffusion(checkpoint, Device(device, dtype, precision), parts)
+    words = {"text_encoder": text.to(dtype)}, {"tokenizer": tokenizer}
+    parts = Parts(bare.network, vae, *words, schedule.from_config(_NOISE, "epsilon"))
+    checkpoint = _checkpoint("sd", "epsilon", 64 if tiny else 512, bare)
+    return StableDiffusion(checkpoint, _device(device, dtype), parts)
+
+
+def _clip(width: int, projected: bool) -> tuple[Any, Any]:
+    """A CLIP text encoder of two layers with CLIP's vocabulary, and its tokenizer."""
+    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
+
+    config = CLIPTextConfig(
+        vocab_size=49408, hidden_size=width, intermediate_size=4 * width, num_hidden_layers=2, num_attention_heads=2,
+        max_position_embeddings=77, projection_dim=width, bos_token_id=49406, eos_token_id=49407,
+    )  # fmt: skip
+    return (CLIPTextModelWithProjection if projected else CLIPTextModel)(config), _sd_words(True)[1]
+
+
+def sdxl_model(bare: Bare, device: torch.device, dtype: torch.dtype, tiny: bool) -> DiffusionModel:
+    """Stable Diffusion XL with text encoders of the true width, cut to two layers."""
+    from forensics.diffusion import schedule
+    from forensics.diffusion.parts import Parts
+    from forensics.diffusion.sdxl import StableDiffusionXL
+
+    with made_on(device, torch.float32):
+        vae = _vae(tiny)
+    with made_on(device, dtype):
+        first, tokenizer = _clip(8 if tiny else 768, False)
+        second, other = _clip(8 if tiny else 1280, True)
+    parts = Parts(
+        bare.network, vae, {"text_encoder": first, "text_encoder_2": second},
+        {"tokenizer": tokenizer, "tokenizer_2": other}, schedule.from_config(_NOISE, "epsilon"),
+    )  # fmt: skip
+    checkpoint = _checkpoint("sdxl", "epsilon", 64 if tiny else 1024, bare)
+    return StableDiffusionXL(checkpoint, _device(device, dtype), parts)
+
+
+def flux_model(bare: Bare, device: torch.device, dtype: torch.dtype, tiny: bool) -> DiffusionModel:
+    """FLUX.1 [schnell] with text encoders of the true width, cut to two layers."""
+    from transformers import PreTrainedTokenizerFast, T5Config, T5EncoderModel
+
+    from forensics.diffusion import schedule
+    from forensics.diffusion.flux import Flux
+    from forensics.diffusion.parts import Parts
+    from tests.diffusion.families import t5_tokenizer
+
+    with made_on(device, torch.float32):
+        vae = _vae(tiny, channels=4 if tiny else 16)
+    width = 32 if tiny else 4096
+    config = T5Config(vocab_size=40, d_model=width, d_kv=8, d_ff=32, num_layers=2, num_heads=4)
+    with made_on(device, dtype):
+        first, tokenizer = _clip(16 if tiny else 768, False)
+        second = T5EncoderModel(config)
+    with tempfile.TemporaryDirectory() as folder:
+        t5_tokenizer(Path(folder), 256)
+        other = PreTrainedTokenizerFast.from_pretrained(folder)
+    parts = Parts(
+        bare.network, vae, {"text_encoder": first, "text_encoder_2": second},
+        {"tokenizer": tokenizer, "tokenizer_2": other}, schedule.from_config({"shift": 1.0}, "flow"),
+    )  # fmt: skip
+    checkpoint = _checkpoint("flux", "flow", 64 if tiny else 1024, bare)
+    return Flux(checkpoint, _device(device, dtype), parts)
 
 
 def sdxl_bare(device: torch.device, dtype: torch.dtype, tiny: bool) -> Bare:
     """The UNet of Stable Diffusion XL at 1,024 pixels (Podell et al. 2023, table 1)."""
     from diffusers import UNet2DConditionModel
 
-    context, pooled, cells = (16, 16, 8) if tiny else (2048, 1280, 128)
+    context, pooled, cells = (16, 8, 8) if tiny else (2048, 1280, 128)
     times = 8 if tiny else 256
     with made_on(device, dtype):
         network = UNet2DConditionModel(
@@ -245,7 +311,7 @@ def flux_bare(device: torch.device, dtype: torch.dtype, tiny: bool) -> Bare:
 
 SHAPES = {
     "sd15": Shape("Stable Diffusion 1.5, 512 pixels", "sd", 512, 64, sd_bare, sd_model),
-    "sdxl": Shape("Stable Diffusion XL, 1,024 pixels", "sdxl", 1024, 32, sdxl_bare),
-    "flux": Shape("FLUX.1 [schnell], 1,024 pixels", "flux", 1024, 16, flux_bare),
+    "sdxl": Shape("Stable Diffusion XL, 1,024 pixels", "sdxl", 1024, 32, sdxl_bare, sdxl_model),
+    "flux": Shape("FLUX.1 [schnell], 1,024 pixels", "flux", 1024, 16, flux_bare, flux_model),
 }
-"""Shapes that are timed. A family that the project carries has a row with a `model`: a test asks for it."""
+"""Shapes that are timed."""
