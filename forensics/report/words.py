@@ -214,6 +214,17 @@ def share(value: float) -> str:
     return f"{max(1, round(100 * value))}{NARROW}%" if value > 0 else "nothing"
 
 
+_ONE = re.compile(
+    r"(?<![\d.,/\u202f−-])1 (token|bit|vector|draw|seed|control|work|picture|pixel|output|cell|item|step)s\b"
+)
+
+
+def tidy(text: str) -> str:
+    """A sentence of a stage as a person would write it: "1 token", "once a pass", no interval from 1 to 1."""
+    text = _ONE.sub(r"1 \1", text).replace("on 1 times a pass", "on once a pass")
+    return re.sub(r" \((?:95 % interval )?([\d.,\u202f]+) to \1\)", "", text)
+
+
 _ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 
 

@@ -85,7 +85,10 @@ def _ranked(m: StyleMeasure, found: Style) -> Ranked:
         f"nearest to their own creator; their own creator takes rank {words.plain(m.own_median)} at the median, where "
         f"chance alone gives {words.plain((len(m.creators) + 1) / 2)}."
     )
-    rows = tuple(CreatorRow(str(c.rank), c.creator, str(c.works), words.number(c.score)) for c in m.creators[:SHOWN])
+    rows = tuple(
+        CreatorRow(str(c.rank), words.public(c.creator), str(c.works), words.number(c.score))
+        for c in m.creators[:SHOWN]
+    )
     own = m.of(found.creator_of_nearest)
     return Ranked(f"style-{m.name}", title, m.protocol, rows, tuple(said), _axis(title, m, own))
 

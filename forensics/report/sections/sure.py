@@ -131,7 +131,7 @@ def _errors(p: ValidatedPair) -> str:
     if low:
         missed, all_of = sum(g.misleading for g in low), sum(g.n for g in low)
         parts.append(
-            f"{missed} of {all_of} works of groups outside it ({words.listed([g.name for g in low])}) a ratio "
+            f"{missed} of {all_of} works of groups outside it ({words.listed([words.tidy(g.name) for g in low])}) a ratio "
             "on the wrong side"
         )
     return "; ".join(parts) or "not known"

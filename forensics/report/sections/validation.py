@@ -22,7 +22,6 @@ class RatioView:
     first: str
     second: str
     said: str
-    scale: Markup | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +129,7 @@ def _robustness(p: ValidatedPair, case: Case) -> Robustness:
         ),
         tuple(
             (
-                g.name if g.in_first else f"{g.name} (part of neither proposition)",
+                words.tidy(g.name if g.in_first else f"{g.name} (part of neither proposition)"),
                 str(g.n),
                 f"{g.misleading} of {g.n}",
                 words.significant(10**g.median_log10),
@@ -197,8 +196,7 @@ WHOLE = 0.9
 def _ratio(finding: Finding) -> RatioView:
     name, first, second = words.PAIRS[finding.pair]
     lr = finding.likelihood_ratio
-    scale = figures.likelihood_scale(lr, finding.pair) if isinstance(lr, LikelihoodRatio) else None
-    return RatioView(finding.id, name, first, second, words.sentence(words.ratio(lr, finding.pair)), scale)
+    return RatioView(finding.id, name, first, second, words.sentence(words.ratio(lr, finding.pair)))
 
 
 def _validated(p: ValidatedPair, ratio: LikelihoodRatio | None, width: float) -> ValidatedView:
