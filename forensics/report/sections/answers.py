@@ -311,7 +311,7 @@ def _sure(case: Case, pair: Pair, finding: Finding | None, primary: Comparison |
     ratio = finding.likelihood_ratio
     if isinstance(ratio, Absent):
         if case.command != "compare" and primary is not None:
-            said.append(f"No likelihood ratio: {words.sentence(words.lowered(ratio.reason))}")
+            said.append(f"No likelihood ratio: {words.sentence(words.lowered(words.tidy(ratio.reason)))}")
     else:
         said.append(_ratio(ratio, pair))
     return tuple(said)

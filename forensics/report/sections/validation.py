@@ -101,13 +101,19 @@ def validation(case: Case) -> Validation:
         (
             row.name[:1].upper() + row.name[1:],
             "not known" if row.value is None else words.significant(row.value, 3),
-            f"{words.significant(row.low, 3)} to {words.significant(row.high, 3)}",
+            _span(row.low, row.high),
             words.listed(row.pairs),
         )
         for row in v.domain
     )
     robustness = tuple(_robustness(p, case) for p in v.pairs if p.changes or p.groups)
-    return Validation(None, facts, rates, pairs, v.refused, ratios, robustness, domain, v.limits)
+    refused = tuple(replace(a, reason=words.tidy(a.reason)) for a in v.refused)
+    return Validation(None, facts, rates, pairs, refused, ratios, robustness, domain, v.limits)
+
+
+def _span(low: float, high: float) -> str:
+    first, last = words.significant(low, 3), words.significant(high, 3)
+    return first if first == last else f"{first} to {last}"
 
 
 def _robustness(p: ValidatedPair, case: Case) -> Robustness:
