@@ -38,20 +38,29 @@ def browser() -> str:
 
 
 @pytest.fixture(scope="module")
-def page(case: tuple[Case, Path]) -> Iterator[Any]:
+def chromium() -> Iterator[Any]:
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     program = browser()
     with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
-        made = chromium.new_page(viewport={"width": 1400, "height": 900})
-        made.requests, made.complaints = [], []
-        made.on("request", lambda r: made.requests.append(r.url))
-        made.on("console", lambda m: made.complaints.append(m.text))
-        made.on("pageerror", lambda e: made.complaints.append(str(e)))
-        made.goto(case[1].as_uri())
-        until(made, "document.querySelector('img.a').naturalWidth > 0 && stage.dataset.mode")
+        made = driver.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
         yield made
-        chromium.close()
+        made.close()
+
+
+def opened(chromium: Any, path: Path) -> Any:
+    made = chromium.new_page(viewport={"width": 1400, "height": 900})
+    made.requests, made.complaints = [], []
+    made.on("request", lambda r: made.requests.append(r.url))
+    made.on("console", lambda m: made.complaints.append(m.text))
+    made.on("pageerror", lambda e: made.complaints.append(str(e)))
+    made.goto(path.as_uri())
+    until(made, "document.querySelector('img.a').naturalWidth > 0 && stage.dataset.mode")
+    return made
+
+
+@pytest.fixture(scope="module")
+def page(case: tuple[Case, Path], chromium: Any) -> Any:
+    return opened(chromium, case[1])
 
 
 def until(page: Any, condition: str) -> None:
@@ -158,28 +167,22 @@ def test_embedded_files_are_hashed_again_and_a_change_is_found(page: Any, case: 
     assert "DIFFERS" in page.locator("#digests tbody tr").first.inner_text()
 
 
-def test_laid_over_as_measured_the_edited_sample_differs_less(tmp_path: Path) -> None:
-    """The disputed image of the stored case is a cropped, recoloured rendering: frame on frame nothing agrees."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+def test_laid_over_as_measured_the_edited_sample_differs_less(chromium: Any, tmp_path: Path) -> None:
+    """The disputed image of the stored case is a cropped, recoloured rendering: frame on frame little agrees."""
     case, folder = golden.stored("compare")
     path = tmp_path / "viewer.html"
     path.write_bytes(viewer(case, folder))
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=browser(), args=["--no-sandbox", "--disable-gpu"])
-        made = chromium.new_page(viewport={"width": 1400, "height": 900})
-        made.goto(path.as_uri())
-        until(made, "document.querySelector('img.a').naturalWidth > 0 && stage.dataset.mode")
-        made.keyboard.press("d")
-        made.evaluate("gain.value = 1; gain.dispatchEvent(new Event('input'))")
-        found = []
-        for _ in range(2):
-            made.wait_for_timeout(200)
-            shot = made.locator("#left .stack").screenshot()
-            with Image.open(io.BytesIO(shot)) as picture:
-                across, down = picture.width // 5, picture.height // 5
-                middle = picture.convert("L").crop((across, down, 4 * across, 4 * down))
-                found.append(ImageStat.Stat(middle).mean[0])
-            made.keyboard.press("a")
-        chromium.close()
+    made = opened(chromium, path)
+    made.keyboard.press("d")
+    made.evaluate("gain.value = 1; gain.dispatchEvent(new Event('input'))")
+    found = []
+    for _ in range(2):
+        made.wait_for_timeout(200)
+        with Image.open(io.BytesIO(made.locator("#left .stack").screenshot())) as picture:
+            across, down = picture.width // 5, picture.height // 5
+            middle = picture.convert("L").crop((across, down, 4 * across, 4 * down))
+            found.append(ImageStat.Stat(middle).mean[0])
+        made.keyboard.press("a")
+    made.close()
     laid, frames = found
     assert laid < 0.8 * frames
