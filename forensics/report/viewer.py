@@ -109,7 +109,6 @@ def _works(case: Case) -> list[Shown]:
 
 
 def _generated(case: Case) -> list[Shown]:
-    heads = dict(MADE)
     rows = []
     for key, head in MADE:
         for v in (v for v in case.inversions if kind_of(v) == key):
@@ -118,7 +117,7 @@ def _generated(case: Case) -> list[Shown]:
             came = f": near-copies {answers.came(v)}" if v.hits else ""
             for tag in v.outputs:
                 role = {v.best: ", the closest", v.median: ", the median"}.get(tag, "")
-                rows.append(Shown(case.asked, tag, heads[key], f"{whose}{told}{came}{role}.", None, False))
+                rows.append(Shown(case.asked, tag, head, f"{whose}{told}{came}{role}.", None, False))
     return rows
 
 

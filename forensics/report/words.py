@@ -173,7 +173,7 @@ def moment(utc: str) -> str:
 def ratio(value: LikelihoodRatio | Absent, pair: Pair) -> str:
     """The likelihood ratio with its propositions, interval, bound and band, or why there is none."""
     if isinstance(value, Absent):
-        return f"not evaluated: {lowered(value.reason)}"
+        return f"not evaluated: {lowered(tidy(value.reason))}"
     _, first, second = PAIRS[pair]
     if value.log10 < 0:
         first, second = second, first
@@ -184,6 +184,8 @@ def ratio(value: LikelihoodRatio | Absent, pair: Pair) -> str:
         low, high = (significant(10.0**v) for v in (value.low, value.high))
         shown += f" (95{NARROW}% interval {low} to {high})"
     sources = f"{value.n_first} and {value.n_second} works of known status"
+    if value.n_first == value.n_second:
+        sources = f"{value.n_first} works of known status for each proposition"
     if value.band == "no":
         return f"{shown}: no support either way; calibrated on {sources}"
     return (
@@ -208,10 +210,21 @@ def percent(value: float) -> str:
 
 
 def share(value: float) -> str:
-    """A share of an area: "all", "99 %"; "almost all" where rounding would say all."""
+    """A share of an area: "all", "99 %"."""
     if value >= 0.995:
         return "all"
     return f"{max(1, round(100 * value))}{NARROW}%" if value > 0 else "nothing"
+
+
+_SINGULAR = "token|bit|vector|draw|seed|control|work|picture|pixel|output|cell|item|step"
+_ONE = re.compile(rf"(?<![\d.,/\u202f−-])1 ({_SINGULAR})s\b")
+
+
+def tidy(text: str) -> str:
+    """A sentence of a stage as a person would write it: "1 token", "once a pass", no interval from 1 to 1."""
+    text = _ONE.sub(r"1 \1", text).replace("on 1 times a pass", "on once a pass")
+    text = re.sub(r"lies between ([\d.,\u202f]*\d) and \1(?!\d)", r"is \1", text)
+    return re.sub(r" \((?:95 % interval )?([\d.,\u202f]+) to \1\)", "", text)
 
 
 _ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")

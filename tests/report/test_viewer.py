@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shutil
@@ -10,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image, ImageStat
 
 from forensics.case import Case
 from forensics.report.viewer import pairs, viewer
+from tests.report import golden
 from tests.report.cases import CASES
 from tests.report.pages import words
 from tests.report.wording import quotations, violations
@@ -35,20 +38,29 @@ def browser() -> str:
 
 
 @pytest.fixture(scope="module")
-def page(case: tuple[Case, Path]) -> Iterator[Any]:
+def chromium() -> Iterator[Any]:
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     program = browser()
     with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
-        made = chromium.new_page(viewport={"width": 1400, "height": 900})
-        made.requests, made.complaints = [], []
-        made.on("request", lambda r: made.requests.append(r.url))
-        made.on("console", lambda m: made.complaints.append(m.text))
-        made.on("pageerror", lambda e: made.complaints.append(str(e)))
-        made.goto(case[1].as_uri())
-        until(made, "document.querySelector('img.a').naturalWidth > 0 && stage.dataset.mode")
+        made = driver.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
         yield made
-        chromium.close()
+        made.close()
+
+
+def opened(chromium: Any, path: Path) -> Any:
+    made = chromium.new_page(viewport={"width": 1400, "height": 900})
+    made.requests, made.complaints = [], []
+    made.on("request", lambda r: made.requests.append(r.url))
+    made.on("console", lambda m: made.complaints.append(m.text))
+    made.on("pageerror", lambda e: made.complaints.append(str(e)))
+    made.goto(path.as_uri())
+    until(made, "document.querySelector('img.a').naturalWidth > 0 && stage.dataset.mode")
+    return made
+
+
+@pytest.fixture(scope="module")
+def page(case: tuple[Case, Path], chromium: Any) -> Any:
+    return opened(chromium, case[1])
 
 
 def until(page: Any, condition: str) -> None:
@@ -69,10 +81,18 @@ def test_wording(case: tuple[Case, Path]) -> None:
     assert violations(words(html), quotations(case[0])) == []
 
 
-def test_every_pair_of_the_report_is_there(case: tuple[Case, Path]) -> None:
-    known = {frozenset(p) for p in pairs(case[0])}
-    assert all(frozenset((m.a, m.b)) in known for m in case[0].measurements)
-    assert {e.id for e in case[0].exhibits} == {tag for pair in known for tag in pair}
+def test_pairs_make_sense(case: tuple[Case, Path]) -> None:
+    """Every work, every output and the nearest control, each with its outcome; no drawing about a pair is a pair."""
+    shown = pairs(case[0])
+    works = {n.exhibit for n in case[0].neighbours if n.exhibit} | {i.exhibit for i in case[0].items[1:]}
+    outputs = {t for v in case[0].inversions for t in v.outputs}
+    assert {p.b for p in shown if p.group != "Nearest control"} == works | outputs
+    drawings = {t for c in case[0].correspondences for t in c.figures} | {t for v in case[0].inversions for t in v.maps}
+    assert not drawings & {tag for p in shown for tag in (p.a, p.b)}
+    graded = {a.work for a in case[0].assessments}
+    assert all(p.said for p in shown if p.b in outputs | graded)
+    laid = {c.work for c in case[0].correspondences if c.regions}
+    assert {p.b for p in shown if p.matrix and p.group == "Works"} == laid & works
 
 
 def test_it_asks_for_nothing_and_breaks_no_rule(page: Any, case: tuple[Case, Path]) -> None:
@@ -104,15 +124,15 @@ def test_one_to_one_is_one_to_one_and_both_move_together(page: Any, case: tuple[
 def test_slider_blink_and_difference(page: Any) -> None:
     page.keyboard.press("o")
     page.evaluate("boundary.value = 30; boundary.dispatchEvent(new Event('input'))")
-    assert "30%" in page.evaluate("document.querySelector('.over').style.clipPath")
+    assert "30%" in page.evaluate("document.querySelector('.lid').style.clipPath")
     page.keyboard.press("b")
-    before = page.evaluate("document.querySelector('.over').style.visibility")
+    before = page.evaluate("document.querySelector('.lid').style.visibility")
     page.keyboard.press("x")
-    assert page.evaluate("document.querySelector('.over').style.visibility") != before
+    assert page.evaluate("document.querySelector('.lid').style.visibility") != before
     page.keyboard.press("d")
     page.evaluate("gain.value = 16; gain.dispatchEvent(new Event('input'))")
     assert page.evaluate("document.querySelector('#left .stack').style.filter") == "brightness(16)"
-    assert page.evaluate("getComputedStyle(document.querySelector('.over')).mixBlendMode") == "difference"
+    assert page.evaluate("getComputedStyle(document.querySelector('.lid')).mixBlendMode") == "difference"
 
 
 def test_difference_of_a_picture_with_itself_is_black(page: Any, tmp_path: Path) -> None:
@@ -138,10 +158,31 @@ def test_arrows_walk_through_the_pairs(page: Any, case: tuple[Case, Path]) -> No
 
 
 def test_embedded_files_are_hashed_again_and_a_change_is_found(page: Any, case: tuple[Case, Path]) -> None:
-    total = len(case[0].exhibits)
+    total = len({tag for p in pairs(case[0]) for tag in (p.a, p.b)})
     page.click("#hash")
     until(page, f"hashed.textContent.startsWith('{total} of {total}')")
     page.evaluate("data.exhibits.Q1.bytes = data.exhibits.R1.bytes")
     page.click("#hash")
     until(page, f"hashed.textContent.startsWith('{total - 1} of {total}')")
     assert "DIFFERS" in page.locator("#digests tbody tr").first.inner_text()
+
+
+def test_laid_over_as_measured_the_edited_sample_differs_less(chromium: Any, tmp_path: Path) -> None:
+    """The disputed image of the stored case is a cropped, recoloured rendering: frame on frame little agrees."""
+    case, folder = golden.stored("compare")
+    path = tmp_path / "viewer.html"
+    path.write_bytes(viewer(case, folder))
+    made = opened(chromium, path)
+    made.keyboard.press("d")
+    made.evaluate("gain.value = 1; gain.dispatchEvent(new Event('input'))")
+    found = []
+    for _ in range(2):
+        made.wait_for_timeout(200)
+        with Image.open(io.BytesIO(made.locator("#left .stack").screenshot())) as picture:
+            across, down = picture.width // 5, picture.height // 5
+            middle = picture.convert("L").crop((across, down, 4 * across, 4 * down))
+            found.append(ImageStat.Stat(middle).mean[0])
+        made.keyboard.press("a")
+    made.close()
+    laid, frames = found
+    assert laid < 0.8 * frames

@@ -53,6 +53,7 @@ ALLOWED: tuple[str, ...] = (
     r"inversion-based measure of memorization for diffusion models",
     r"explaining, and mitigating memorization in diffusion models",
     r"copying in fact",
+    r"features for lightweight image matching",
 )
 """The documented exceptions: the fixed sentence, the name of the section, hash equality, a denial, cited titles, the
 name of a legal question in a jurisdiction pack."""

@@ -1,19 +1,16 @@
-"""Figures that settle a quarrel: bits against nearness, the scale of likelihood ratios, and the Tippett plot.
+"""Figures that settle a quarrel: bits against nearness, and the Tippett plot.
 
 Vector, readable in grey, labelled where the lines end; the alternative text states the numbers.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from forensics import verbal
-from forensics.case import CurveKind, LikelihoodRatio, Pair, RateCurve, RatePoint, ValidatedPair
+from forensics.case import CurveKind, LikelihoodRatio, RateCurve, RatePoint, ValidatedPair
 from forensics.report import words
 from forensics.report.charts import svg
 from forensics.report.charts.strips import WIDTH
@@ -107,71 +104,6 @@ def _band(edges: list[tuple[float, float, float]]) -> str:
     back = [(x, high) for x, _, high in reversed(edges)]
     joined = " ".join(f"{svg.n(x)},{svg.n(y)}" for x, y in (*there, *back))
     return f'<polygon points="{joined}" fill="{BAND}"/>'
-
-
-@dataclass(frozen=True, slots=True)
-class _Scale:
-    left: float = 8.0
-    right: float = WIDTH - 8
-    reach: float = 6.6
-    """log10 at both ends; the last band is open."""
-
-    def x(self, log10: float) -> float:
-        kept = max(-self.reach, min(self.reach, log10))
-        return (self.left + self.right) / 2 + kept / self.reach * (self.right - self.left) / 2
-
-
-def likelihood_scale(ratio: LikelihoodRatio, pair: Pair) -> Markup:
-    """The ratio with its interval and bounds on a scale that is the same in both directions."""
-    s, top, height = _Scale(), 30.0, 11.0
-    limits = [0.0, *(math.log10(limit) for limit, _ in verbal.BANDS[:-1]), s.reach]
-    parts = []
-    for side, tint in ((-1, ORANGE), (1, svg.BLUE)):
-        for number, (low, high) in enumerate(itertools.pairwise(limits)):
-            a, b = sorted((s.x(side * low), s.x(side * high)))
-            opacity = 0.06 + 0.12 * number
-            parts.append(
-                f'<rect x="{svg.n(a)}" y="{svg.n(top)}" width="{svg.n(b - a)}" height="{svg.n(height)}" fill="{tint}" '
-                f'fill-opacity="{opacity:.2f}" stroke="#ffffff" stroke-width="0.5"/>'
-            )
-            word = verbal.BANDS[number][1]
-            if b - a > 24:
-                for row, part in enumerate(word.split()):
-                    parts.append(svg.text((a + b) / 2, top + height + 16 + 7.4 * row, part, anchor="middle", size=6.2))
-    for limit in limits[1:-1]:
-        for side in (-1, 1):
-            at = s.x(side * limit)
-            shown = words.count(round(10**limit)) if side > 0 else f"1/{words.count(round(10**limit))}"
-            if limit < 0.5:
-                continue
-            parts += [
-                svg.line(at, top + height, at, top + height + 2.5),
-                svg.text(at, top + height + 8.6, shown, anchor="middle", size=6.2),
-            ]
-    for bound in (ratio.lower, ratio.upper):
-        parts.append(
-            svg.line(s.x(bound), top - 3, s.x(bound), top + height + 2, stroke=svg.INK, width=0.8, dash="1.5 1")
-        )
-    at = s.x(ratio.log10)
-    anchor, nudge = ("end", -6.0) if at > WIDTH * 0.62 else ("start", 6.0)
-    value = words.significant(ratio.value)
-    parts += [
-        svg.line(s.x(ratio.low), top - 6, s.x(ratio.high), top - 6, stroke=svg.INK, width=1.2),
-        svg.line(at, top - 10, at, top + height, stroke=svg.INK, width=1.2),
-        svg.diamond(at, top - 11, 3.4, fill=svg.INK),
-        svg.text(at + nudge, top - 12, f"likelihood ratio {value}", anchor=anchor, fill=svg.INK, weight=600, size=8),
-        svg.text(s.left, top + height + 33, "← supports the second proposition", fill=ORANGE_TEXT, weight=600),
-        svg.text(
-            s.right, top + height + 33, "supports the first proposition →", anchor="end", fill=svg.BLUE_TEXT, weight=600
-        ),
-    ]
-    ends = (words.significant(10**v) for v in (ratio.low, ratio.high, ratio.lower, ratio.upper))
-    said_low, said_high, lower, upper = ends
-    alt = (
-        f"{words.PAIRS[pair][0]}: likelihood ratio {value}, 95 % interval {said_low} to {said_high}; the validation "
-        f"data allow values from {lower} to {upper}."
-    )
-    return svg.drawing(WIDTH, top + height + 38, alt, parts)
 
 
 def tippett(validated: ValidatedPair, ratio: LikelihoodRatio | None, *, width: float = WIDTH) -> Markup:

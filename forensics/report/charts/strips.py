@@ -6,26 +6,15 @@ In every chart "more alike", or the extreme end of a statistic, lies to the righ
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from forensics.case import Better, Comparison, Inversion, Metric
+from forensics.case import Better, Comparison, Inversion
 from forensics.report import words
 from forensics.report.charts import svg
 
 WIDTH = 425.0
 """Points: the width of the text, 150 mm."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lane:
-    """One row of the lattice: a work and its value under each metric, none where it was not measured."""
-
-    label: str
-    note: str
-    values: tuple[float | None, ...]
 
 
 def strip(comparison: Comparison) -> Markup:
@@ -113,60 +102,13 @@ def _said(c: Comparison) -> str:
     scores = [s.value for s in c.controls]
     if not scores:
         return f"{c.title}: {words.number(c.value)}, without controls."
-    return (
-        f"{c.title}: the disputed image has {words.number(c.value)}; the controls run from "
-        f"{words.number(min(scores))} to {words.number(max(scores))}. {_tally(c)}."
-    )
+    low, high = words.number(min(scores)), words.number(max(scores))
+    spread = f"have {low}" if low == high else f"run from {low} to {high}"
+    return f"{c.title}: the disputed image has {words.number(c.value)}; the controls {spread}. {_tally(c)}."
 
 
 def _tally(c: Comparison) -> str:
     return f"{words.tally(c)}, p = {words.significant(c.p)}"
-
-
-def lattice(metrics: Sequence[Metric], lanes: Sequence[Lane]) -> Markup:
-    """One row a work, one column a measure; a dot with its value beside it."""
-    first, gap, pitch, top = 106.0, 10.0, 13.0, 14.0
-    width = (WIDTH - first - gap * (len(metrics) - 1)) / len(metrics) - 24
-    foot = top + pitch * len(lanes)
-    parts = []
-    for row, lane in enumerate(lanes):
-        y = top + pitch * (row + 0.5)
-        parts += [
-            svg.line(0, y + pitch / 2, WIDTH, y + pitch / 2, stroke="#e6e9ee", width=0.35),
-            svg.text(0, y + 2.6, lane.label, fill=svg.INK, weight=600, size=7.8),
-            svg.text(24, y + 2.6, lane.note),
-        ]
-    for column, metric in enumerate(metrics):
-        left = first + column * (width + 24 + gap)
-        seen = [lane.values[column] for lane in lanes]
-        known = [v for v in seen if v is not None]
-        low, high = min([0.0, *known]), max([min(metric.high, 1.0), *known])
-        parts.append(svg.text(left, 8, metric.name.upper(), fill=svg.INK, weight=600, size=7.8))
-        for end, value, anchor in ((0.0, low, "start"), (1.0, high, "end")):
-            shown = value if metric.better is Better.HIGHER else low + high - value
-            parts.append(svg.text(left + end * width, foot + 9, words.plain(round(shown, 3)), anchor=anchor))
-        parts.append(svg.line(left, foot, left + width, foot))
-        for row, score in enumerate(seen):
-            y = top + pitch * (row + 0.5)
-            if score is None:
-                parts.append(svg.text(left, y + 2.6, "not measured", size=6.8))
-                continue
-            share = (score - low) / (high - low or 1)
-            cx = left + width * (share if metric.better is Better.HIGHER else 1 - share)
-            parts += [
-                svg.line(left, y, cx, y, stroke=svg.RULE, width=0.7),
-                svg.dot(cx, y, 2.8, fill=svg.BLUE),
-                svg.text(cx + 5, y + 2.6, words.measured(score, metric), fill=svg.INK),
-            ]
-    alt = "; ".join(
-        f"{lane.label}: "
-        + ", ".join(
-            f"{m.name.upper()} {'not measured' if v is None else words.measured(v, m)}"
-            for m, v in zip(metrics, lane.values, strict=True)
-        )
-        for lane in lanes
-    )
-    return svg.drawing(WIDTH, foot + 14, f"Measurements against the disputed image. {alt}.", parts)
 
 
 def trajectory(inversion: Inversion) -> Markup:

@@ -220,9 +220,7 @@ def came(v: Inversion) -> str:
     hits, tries = v.hits.hits, words.counted(v.hits.draws, "try", "tries")
     if hits == 0:
         return f"in 0 of {tries} (at most {words.percent(v.hits.high)})"
-    if hits == v.hits.draws:
-        return f"in {hits} of {tries} (at least {words.percent(v.hits.low)})"
-    return f"in {hits} of {tries} ({words.percent(v.hits.low)} to {words.percent(v.hits.high)})"
+    return f"in {hits} of {tries} (at least {words.percent(v.hits.low)})"
 
 
 def _retention(case: Case, finding: Finding | None) -> Made:
@@ -294,7 +292,12 @@ def ranked(c: Comparison) -> str:
     """Rank among the controls, in words."""
     low, high = c.k_interval
     reach = "none reaches" if c.k == 0 else f"{c.k} reach{'es' if c.k == 1 else ''}"
-    share = f"at most {words.percent(high)}" if c.k == 0 else f"{words.percent(low)} to {words.percent(high)}"
+    if c.k == 0:
+        share = f"at most {words.percent(high)}"
+    elif high > 0.99:
+        share = f"at least {words.percent(low)}"
+    else:
+        share = f"{words.percent(low)} to {words.percent(high)}"
     return (
         f"Of {c.n} control works put through the same steps, {reach} as far (p = {words.significant(c.p)}; of all such "
         f"works {share} would)."
@@ -308,7 +311,7 @@ def _sure(case: Case, pair: Pair, finding: Finding | None, primary: Comparison |
     ratio = finding.likelihood_ratio
     if isinstance(ratio, Absent):
         if case.command != "compare" and primary is not None:
-            said.append(f"No likelihood ratio: {words.sentence(words.lowered(ratio.reason))}")
+            said.append(f"No likelihood ratio: {words.sentence(words.lowered(words.tidy(ratio.reason)))}")
     else:
         said.append(_ratio(ratio, pair))
     return tuple(said)

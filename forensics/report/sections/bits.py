@@ -61,7 +61,7 @@ def bits(case: Case) -> Bits:
     by_sentence: dict[str, list[str]] = {}
     for c in case.curves:
         if c.overhead:
-            by_sentence.setdefault(words.sentence(c.overhead), []).append(c.name)
+            by_sentence.setdefault(words.tidy(words.sentence(c.overhead)), []).append(c.name)
     overheads = tuple(f"{', '.join(names)}: {said}" for said, names in by_sentence.items())
     chart = figures.rate_distortion(drawn) if drawn else None
     heads, reached = _steps(drawn)
@@ -96,7 +96,7 @@ def _row(r: LedgerRow) -> Row:
     back = "came back" if r.reached else "did not come back"
     return Row(
         r.rung,
-        words.sentence(r.supplied),
+        words.tidy(words.sentence(r.supplied)),
         _bits(r.bits),
         f"{words.number(r.best)} nearest, {words.number(r.median)} median",
         f"{words.number(r.control_extreme)} nearest, {words.number(r.control_median)} median",

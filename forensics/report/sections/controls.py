@@ -69,7 +69,8 @@ def _comparison(c: Comparison) -> ComparisonView:
         role = f"Primary measurement for {words.PAIRS[c.primary_for][0].lower()}, declared before the run"
     low, high = c.k_interval
     scores = sorted(s.value for s in c.controls)
-    ends = f"from {words.number(scores[0])} to {words.number(scores[-1])}" if scores else ""
+    first, last = (words.number(scores[0]), words.number(scores[-1])) if scores else ("", "")
+    ends = "as all of them" if first == last else f"from {first} to {last}"
     spread = f"median {words.number(statistics.median(scores))}, {ends}" if scores else "none"
     return ComparisonView(
         c.id,

@@ -84,7 +84,6 @@ class Boards:
     """All figures of the section, in the order they are printed; empty where there is nothing to show."""
 
     disputed: tuple[Board, ...]
-    neighbours: tuple[Board, ...]
     without_picture: str
     """The neighbours the index ships no picture for; empty where it ships them all."""
     generated: tuple[Generated, ...]
@@ -120,7 +119,6 @@ def boards(case: Case) -> Boards:
             groups.append(Generated(key, title, _SAID[key], _made(make, case, runs, together=key == "picture")))
     return Boards(
         (make.board("fig-received", _chunks([disputed, *originals, *pictured], 6), text),),
-        (),
         ", ".join(f"rank {n.rank}" for n in case.neighbours if not n.exhibit),
         tuple(groups),
     )

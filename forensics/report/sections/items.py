@@ -258,7 +258,7 @@ def rungs(case: Case) -> tuple[Rung, ...]:
             Line("seeds", _seeds(v.seeds)),
             Line("evaluations of the network", words.count(v.evaluations)),
             Line("wall time", f"{words.significant(v.seconds, 3)} s"),
-            *lines(v.facts),
+            *(Line(f.name, words.tidy(f.value), "verbatim") for f in v.facts),
         )
         prompt = f"“{v.prompt}” (from: {v.prompt_source})" if v.prompt else "none"
         chart = charts.trajectory(v) if len(v.trace) > 1 else None
@@ -267,7 +267,7 @@ def rungs(case: Case) -> tuple[Rung, ...]:
                 v.id,
                 v.method,
                 v.title,
-                words.sentence(v.supplied),
+                words.tidy(words.sentence(v.supplied)),
                 words.sentence(words.bits(v.supplied_bits)),
                 prompt,
                 facts,

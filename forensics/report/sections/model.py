@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-
-from markupsafe import Markup
 
 from forensics.case import Case, Neighbour, Repeats
 from forensics.report import words
-from forensics.report.charts import svg
-from forensics.report.charts.strips import WIDTH
 from forensics.report.sections.items import Lines, lines
 
 MEANING, COPIES = "meaning", "copies"
@@ -60,7 +54,6 @@ class Searched:
     two: bool
     """Whether the copy descriptor was asked too."""
     repeats: tuple[RepeatRow, ...]
-    chart: Markup | None
     rule: str
 
 
@@ -74,7 +67,6 @@ def searched(case: Case) -> Searched:
         ", ".join(sorted({n.backend for n in case.neighbours})),
         any(s.model == COPIES for n in case.neighbours for s in n.scores),
         tuple(map(_repeat, rows)),
-        repeats_chart(rows) if rows else None,
         said.rule if said else "",
     )
 
@@ -88,8 +80,8 @@ def _neighbour(n: Neighbour) -> NeighbourRow:
         words.number(by[COPIES].cosine, 4) if COPIES in by else "–",
         " and ".join(s.model for s in n.scores if s.nearest) if len(n.scores) > 1 else "",
         n.training_id,
-        n.caption,
-        n.creator,
+        words.public(n.caption),
+        words.public(n.creator),
         n.licence,
         n.url,
         n.lead,
@@ -107,49 +99,3 @@ def _repeat(r: Repeats) -> RepeatRow:
         "not stated" if r.stated is None else words.count(r.stated),
         f"{named} and {words.count(more)} more" if more else named or "–",
     )
-
-
-def repeats_chart(rows: Sequence[Repeats]) -> Markup:
-    """One lane a picture: other items that show it, and how often the source states that they were shown in training.
-
-    The axis is logarithmic; nothing found stands left of it.
-    """
-    left, right, top, pitch = 66.0, WIDTH - 30, 18.0, 14.0
-    highest = max([8, *(max(r.near, r.stated or 0) for r in rows)])
-    reach = math.ceil(math.log2(highest))
-    foot = top + pitch * len(rows)
-
-    def x(value: int) -> float:
-        return left + 22 + (right - left - 22) * math.log2(value) / reach if value else left + 6
-
-    parts = [
-        svg.dot(left + 3, 6.4, 2.8, fill=svg.INK),
-        svg.dot(left + 3, 6.4, 1.9, fill="#ffffff"),
-        svg.text(left + 10, 9, "other items of the index that show it", fill=svg.INK),
-        svg.dot(left + 171, 6.4, 3.2, fill=svg.BLUE),
-        svg.text(left + 178, 9, "times in the training set, as the source states", fill=svg.INK),
-        svg.line(left, foot, right, foot),
-        svg.text(x(0), foot + 10, "none", anchor="middle"),
-    ]
-    for power in range(0, reach + 1, max(1, reach // 8)):
-        parts += [
-            svg.line(x(2**power), foot, x(2**power), foot + 3),
-            svg.text(x(2**power), foot + 10, words.count(2**power), anchor="middle"),
-        ]
-    for place, row in enumerate(rows):
-        y = top + pitch * (place + 0.5)
-        parts += [
-            svg.line(0, y + pitch / 2, WIDTH, y + pitch / 2, stroke="#e6e9ee", width=0.35),
-            svg.text(0, y + 2.6, words.cut(row.of, 14), fill=svg.INK, weight=600, size=7.8),
-        ]
-        if row.stated:
-            parts += [
-                svg.line(x(0), y, x(row.stated), y, stroke=svg.RULE, width=0.7),
-                svg.dot(x(row.stated), y, 3.2, fill=svg.BLUE),
-                svg.text(x(row.stated) + 6, y + 2.6, words.count(row.stated), fill=svg.INK),
-            ]
-        parts += [svg.dot(x(row.near), y, 2.8, fill=svg.INK), svg.dot(x(row.near), y, 1.9, fill="#ffffff")]
-    said = "; ".join(
-        f"{r.of}: {r.near} other items, " + ("not stated" if r.stated is None else f"{r.stated} times") for r in rows
-    )
-    return svg.drawing(WIDTH, foot + 14, f"Repeats in the training index. {said}.", parts)

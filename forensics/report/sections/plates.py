@@ -186,8 +186,8 @@ def window(e: Exhibit, place: Place, side_mm: float, said: str) -> Window:
     scale = side_mm / max(across, down, 1.0)
     return Window(
         e.path,
-        f"Exhibit {e.id}, {said}, {words.percent(place.left)} to {words.percent(place.right)} across and {words.percent(place.top)} to "
-        f"{words.percent(place.bottom)} down",
+        f"Exhibit {e.id}, {said}: from {place.left:.2f} to {place.right:.2f} of its width and {place.top:.2f} to "
+        f"{place.bottom:.2f} of its height",
         f"{side_mm:.2f}",
         f"{e.width * scale:.2f}",
         f"{e.height * scale:.2f}",

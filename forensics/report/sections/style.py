@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from forensics.case import Absent, Case, CreatorScore, Style, StyleMeasure
+from forensics.case import Absent, Case, Style, StyleMeasure
 from forensics.report import words
 from forensics.report.charts import svg
 from forensics.report.charts.strips import WIDTH
@@ -36,7 +36,6 @@ class Ranked:
     rows: tuple[CreatorRow, ...]
     said: tuple[str, ...]
     """Sentences: the creator of the closest item, the controls, how well known works find their creator."""
-    chart: Markup
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +84,11 @@ def _ranked(m: StyleMeasure, found: Style) -> Ranked:
         f"nearest to their own creator; their own creator takes rank {words.plain(m.own_median)} at the median, where "
         f"chance alone gives {words.plain((len(m.creators) + 1) / 2)}."
     )
-    rows = tuple(CreatorRow(str(c.rank), c.creator, str(c.works), words.number(c.score)) for c in m.creators[:SHOWN])
-    own = m.of(found.creator_of_nearest)
-    return Ranked(f"style-{m.name}", title, m.protocol, rows, tuple(said), _axis(title, m, own))
+    rows = tuple(
+        CreatorRow(str(c.rank), words.public(c.creator), str(c.works), words.number(c.score))
+        for c in m.creators[:SHOWN]
+    )
+    return Ranked(f"style-{m.name}", title, m.protocol, rows, tuple(said))
 
 
 def _works(found: Style) -> list[tuple[str, str]]:
@@ -101,41 +102,6 @@ def _works(found: Style) -> list[tuple[str, str]]:
         ]
         rows.append((work.work, f"{'; '.join(parts)}.".capitalize()))
     return rows
-
-
-def _axis(title: str, m: StyleMeasure, own: CreatorScore | None) -> Markup:
-    """One dot a creator by its score; the creator of the closest item as a diamond with a line."""
-    scores = [c.score for c in m.creators]
-    low, high = min(scores), max(scores)
-    margin = (high - low) * 0.06 or 0.05
-    low, high = low - margin, high + margin
-    left, right, axis = 6.0, WIDTH - 6, 58.0
-
-    def x(value: float) -> float:
-        return left + (right - left) * (value - low) / (high - low)
-
-    parts = [svg.line(left, axis, right, axis)]
-    levels: dict[int, int] = {}
-    for c in sorted(m.creators, key=lambda c: c.score):
-        column = round(x(c.score) / 5.4)
-        level = levels[column] = levels.get(column, -1) + 1
-        parts.append(svg.dot(column * 5.4, axis - 4 - 5.4 * min(level, 5), 2.4))
-    alt = f"{title}: {len(m.creators)} creators, from {words.number(min(scores))} to {words.number(max(scores))}."
-    if own is not None:
-        at = x(own.score)
-        anchor, nudge = ("end", -5.0) if at > WIDTH * 0.5 else ("start", 5.0)
-        said = f"creator of the closest item: rank {own.rank} of {len(m.creators)}"
-        parts += [
-            svg.line(at, 10, at, axis, stroke=svg.BLUE, width=1),
-            svg.diamond(at, 10, 3.6),
-            svg.text(at + nudge, 9, said, anchor=anchor, size=8, fill=svg.BLUE_TEXT, weight=600),
-        ]
-        alt += f" The {said}."
-    parts += [
-        svg.text(left, axis + 12, "each dot is one creator"),
-        svg.text(right, axis + 12, "nearer in style →", anchor="end"),
-    ]
-    return svg.drawing(WIDTH, axis + 17, alt, parts)
 
 
 def _palettes(found: Style) -> Markup | None:

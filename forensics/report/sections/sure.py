@@ -91,7 +91,7 @@ def _ratio(case: Case, finding: Finding | None) -> str:
     if isinstance(found, Absent):
         if case.command == "compare":
             return "none: it needs a checkpoint that was validated"
-        return f"not evaluated: {words.lowered(found.reason).rstrip('.')}"
+        return f"not evaluated: {words.lowered(words.tidy(found.reason)).rstrip('.')}"
     shown = words.significant(found.value)
     if found.bounded:
         return f"{shown}, the bound; {found.band} support"
@@ -130,10 +130,8 @@ def _errors(p: ValidatedPair) -> str:
     low = [g for g in p.groups if not g.in_first and g.misleading]
     if low:
         missed, all_of = sum(g.misleading for g in low), sum(g.n for g in low)
-        parts.append(
-            f"{missed} of {all_of} works of groups outside it ({words.listed([g.name for g in low])}) a ratio "
-            "on the wrong side"
-        )
+        names = words.listed([words.tidy(g.name) for g in low])
+        parts.append(f"{missed} of {all_of} works of groups outside it ({names}) a ratio on the wrong side")
     return "; ".join(parts) or "not known"
 
 

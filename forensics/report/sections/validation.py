@@ -22,7 +22,6 @@ class RatioView:
     first: str
     second: str
     said: str
-    scale: Markup | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +101,19 @@ def validation(case: Case) -> Validation:
         (
             row.name[:1].upper() + row.name[1:],
             "not known" if row.value is None else words.significant(row.value, 3),
-            f"{words.significant(row.low, 3)} to {words.significant(row.high, 3)}",
+            _span(row.low, row.high),
             words.listed(row.pairs),
         )
         for row in v.domain
     )
     robustness = tuple(_robustness(p, case) for p in v.pairs if p.changes or p.groups)
-    return Validation(None, facts, rates, pairs, v.refused, ratios, robustness, domain, v.limits)
+    refused = tuple(replace(a, reason=words.tidy(a.reason)) for a in v.refused)
+    return Validation(None, facts, rates, pairs, refused, ratios, robustness, domain, v.limits)
+
+
+def _span(low: float, high: float) -> str:
+    first, last = words.significant(low, 3), words.significant(high, 3)
+    return first if first == last else f"{first} to {last}"
 
 
 def _robustness(p: ValidatedPair, case: Case) -> Robustness:
@@ -130,7 +135,7 @@ def _robustness(p: ValidatedPair, case: Case) -> Robustness:
         ),
         tuple(
             (
-                g.name if g.in_first else f"{g.name} (part of neither proposition)",
+                words.tidy(g.name if g.in_first else f"{g.name} (part of neither proposition)"),
                 str(g.n),
                 f"{g.misleading} of {g.n}",
                 words.significant(10**g.median_log10),
@@ -197,8 +202,7 @@ WHOLE = 0.9
 def _ratio(finding: Finding) -> RatioView:
     name, first, second = words.PAIRS[finding.pair]
     lr = finding.likelihood_ratio
-    scale = figures.likelihood_scale(lr, finding.pair) if isinstance(lr, LikelihoodRatio) else None
-    return RatioView(finding.id, name, first, second, words.sentence(words.ratio(lr, finding.pair)), scale)
+    return RatioView(finding.id, name, first, second, words.sentence(words.ratio(lr, finding.pair)))
 
 
 def _validated(p: ValidatedPair, ratio: LikelihoodRatio | None, width: float) -> ValidatedView:
