@@ -105,6 +105,8 @@ _CONTAINER = frozenset({"icc_profile", "exif", "photoshop", "xmp", "dpi", "gamma
 
 def _value(record: Mapping[str, Any], field: str) -> object:
     given = (_plain(record[n]) for n in _NAMES[field] if n in record and record[n] not in (None, "", []))
+    if field in ("prompt", "negative"):
+        return next(given, None)  # texts: the word may be what was asked for
     return next((value for value in given if value not in ("None", "none", "null")), None)
 
 
@@ -125,7 +127,7 @@ def _marks(record: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _is_call(record: Mapping[str, Any]) -> bool:
     """Whether the record names a prompt and at least two further arguments of a generation, one of them technical."""
-    if not stated(_value(record, "prompt")):
+    if not text(_value(record, "prompt")):
         return False
     marks = _marks(record)
     technical = [m for m in marks if not m.lower().startswith(("seed:", "steps:", "model:"))]
@@ -147,7 +149,8 @@ def _record(record: Mapping[str, Any], name: str, entries: Entries) -> Generator
         software=_software(record, entries),
         source=described(name) if name else "text entries",
         prompt=text(_value(record, "prompt")),
-        negative_prompt=stated(_value(record, "negative")),
+        # JSON has a null of its own; one text an argument has Python's word for it.
+        negative_prompt=text(_value(record, "negative")) if name else stated(_value(record, "negative")),
         seed=whole(seed),
         steps=whole(_value(record, "steps")),
         sampler=stated(_value(record, "sampler")),
