@@ -406,9 +406,12 @@ def _demonstration(task: Task) -> tuple[Path, dict[str, Any]]:
     kept = [row for row in rows if row["role"] == "control" and row["half"] != "none"]
     _controls(controls, [(reference / row["path"], row["caption"]) for row in kept])
     planted = max((row for row in rows if row["role"] == "planted"), key=lambda row: row["repetitions"])
+    # A tree that was cut to travel may be without the control checkpoint's network.
+    twin_b = reference / "twin-b"
+    if (twin_b / "unet" / "diffusion_pytorch_model.safetensors").is_file():
+        flags |= {"control_checkpoint": str(twin_b)}
     return image, flags | {
         "checkpoint": str(checkpoint),
-        "control_checkpoint": str(reference / "twin-b"),
         "controls": str(controls),
         "captions": (planted["caption"],),
         "clip": str(reference / "openclip"),
