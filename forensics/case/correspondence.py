@@ -24,6 +24,12 @@ class Outcome(StrEnum):
     INSUFFICIENT = "insufficient"
     """One of the two shows too little to be compared."""
 
+    @property
+    def said(self) -> str:
+        """The word that people read: a graded one, which names no right. The value is its name in files."""
+        graded = {Outcome.REPRODUCES: "corresponds throughout", Outcome.PARTLY: "corresponds in part"}
+        return graded.get(self, self.value)
+
 
 def share(value: float) -> str:
     """A share of an area in words: "all", or whole per cent."""

@@ -36,7 +36,7 @@ def _grade(work: str, values: dict[str, Measurement], evidence: Evidence) -> tup
     if evidence.same_pixels(work):
         return Grade.SAME_PIXELS, f"The SHA-256 of the decoded pixels of {disputed} and {work} is equal."
     if (laid := evidence.laid_over(work)) is not None:
-        return _GRADES[laid.outcome], f"{disputed} and {work}: {laid.outcome.value}. {laid.basis}"
+        return _GRADES[laid.outcome], f"{disputed} and {work}: {laid.outcome.said}. {laid.basis}"
     ssim, lpips = values.get("ssim"), values.get("lpips")
     if ssim is None or lpips is None:
         return Grade.INSUFFICIENT, "SSIM or LPIPS could not be measured; no grade is given."

@@ -28,7 +28,7 @@ from forensics.verbal import NOTHING_CONTRARY
 
 
 def retention(evidence: Evidence) -> Finding:
-    question = "Does the checkpoint reproduce the disputed image otherwise than it reproduces works it has not seen?"
+    question = "Does the checkpoint give the disputed image back otherwise than works it has not seen?"
     if isinstance(evidence.checkpoint, Absent):
         answer = f"Not evaluated: {lower(evidence.checkpoint.reason)}"
         return Finding("F2", Pair.RETENTION, question, answer, evidence.ratio(Pair.RETENTION), (), (), ())

@@ -167,6 +167,8 @@ class Report:
     limits: tuple[str, ...]
     custody: records.Custody
     settings: tuple[records.SettingsGroup, ...]
+    constants: str
+    """How many values of single parts stand in the protocol file alone."""
     protocol: Lines
     environment: Lines
     exhibits: tuple[records.ExhibitGroup, ...]
@@ -260,6 +262,7 @@ def view(case: Case, signatory: str = "") -> Report:
         limits=limitations(case),
         custody=records.custody(case),
         settings=records.settings(case.settings),
+        constants=records.constants(case.settings),
         protocol=(
             Line("Command", f"forensics {case.command}"),
             Line("Protocol file", f"{case.protocol.path}, {words.file_size(case.protocol.size_bytes)}"),

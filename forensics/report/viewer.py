@@ -126,7 +126,7 @@ def _control(case: Case) -> list[Shown]:
     if found is None:
         return []
     region = found.regions[0] if found.regions else None
-    said = f"The nearest control work and the item of the index nearest to it: {found.outcome.value}."
+    said = f"The nearest control work and the item of the index nearest to it: {found.outcome.said}."
     matrix = _matrix(region.matrix) if region else None
     return [Shown(found.laid, found.work, "Nearest control", said, matrix, bool(region and region.inverted))]
 

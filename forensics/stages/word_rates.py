@@ -35,8 +35,8 @@ def sentence(study: Path | None = None) -> str:
     return (
         "How often the outcome words err was measured on pictures held out from every choice, without an index: "
         "photographs, drawn wallpapers, stamps, clip art and text pages. Where the work was changed by program "
-        f"({', '.join(row['edit'] for row in edits)}), “{Outcome.REPRODUCES.value}” or “{Outcome.PARTLY.value}” was "
-        f"said of {right} of {pairs}; where one thing in it was replaced, “{Outcome.PARTLY.value}” of "
+        f"({', '.join(row['edit'] for row in edits)}), “{Outcome.REPRODUCES.said}” or “{Outcome.PARTLY.said}” was "
+        f"said of {right} of {pairs}; where one thing in it was replaced, “{Outcome.PARTLY.said}” of "
         f"{changed['right']} of {changed['pairs']}. Where nothing was copied: "
         f"{'; '.join(map(_not_so, test['no copies']))}. Signs of one series share their frame in truth. For pictures "
         "of other kinds no rate is known."
@@ -47,8 +47,8 @@ def _not_so(row: dict[str, Any]) -> str:
     count = f"{row['pairs']:_}".replace("_", "\u202f")
     said = row["words"]
     return (
-        f"of {count} pairs ({row['pairs of']}) “{Outcome.REPRODUCES.value}” was said of {row['reproduces']} "
-        f"(upper limit of the 95 % interval {100 * row['interval'][1]:.2f} %), “{Outcome.PARTLY.value}” of "
-        f"{said.get(Outcome.PARTLY.value, 0)} and “{Outcome.ARRANGEMENT.value}” of "
+        f"of {count} pairs ({row['pairs of']}) “{Outcome.REPRODUCES.said}” was said of {row['reproduces']} "
+        f"(upper limit of the 95 % interval {100 * row['interval'][1]:.2f} %), “{Outcome.PARTLY.said}” of "
+        f"{said.get(Outcome.PARTLY.value, 0)} and “{Outcome.ARRANGEMENT.said}” of "
         f"{said.get(Outcome.ARRANGEMENT.value, 0)}"
     )

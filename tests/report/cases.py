@@ -38,8 +38,10 @@ from forensics.case import (
     Fact,
     FileDigest,
     Finding,
+    Given,
     Grade,
     GroupRates,
+    Hits,
     IndexFacts,
     IndexScore,
     Inversion,
@@ -51,6 +53,7 @@ from forensics.case import (
     Metric,
     Neighbour,
     NotMeasured,
+    NullRates,
     Outcome,
     Pair,
     Palette,
@@ -71,6 +74,7 @@ from forensics.case import (
     WorkStyle,
 )
 from forensics.protocol import PROFILES
+from forensics.report.view import DESCRIBED
 from forensics.stages.rank import compared
 from tests.report.pictures import png, scene
 
@@ -354,6 +358,9 @@ def full(folder: Path) -> Case:
             (),
             (Fact("tokens", "8"), Fact("vocabulary", "49408")),
             maps,
+            given=Given.WORDS,
+            hits=Hits(6, 16, 0.152, 0.6457),
+            made_px=(128, 128),
         ),
     )
     names = tuple(
@@ -488,6 +495,8 @@ def full(folder: Path) -> Case:
         "The first 24 by SHA-256 of the file.",
         sha(b"controls"),
         tuple(FileDigest(n, sha(n.encode()), 20_000 + 37 * i) for i, n in enumerate(names)),
+        computed=72,
+        stored=24,
     )
     absences = (
         Absent(
@@ -838,6 +847,10 @@ def bits_and_validation(folder: Path, case: Case) -> Case:
         ),
         (ChangedRates("JPEG, quality 30", 20, 20, 0.995, 3, 0), ChangedRates("mirrored", 20, 20, 0.4375, 18, 0)),
         Statistic.SAVED_BY_PROMPT,
+        (
+            NullRates("controls of the test half", 320, 15, 3),
+            NullRates("controls of the test half, prompted with the caption of their neighbour", 100, 2, 0),
+        ),
     )
     validation = ValidationFacts(
         "twin-a-standard",
@@ -925,7 +938,7 @@ def laid_over(folder: Path, case: Case) -> Case:
         (Element(3, place, place, 0.11, "differs"),),
         (Fact("SSIM on the overlap (wang-2004/1)", "0.9035"),),
         ("D1L", "D1O", "D1B", "D1M", "D1E"),
-        "correspondence/2, outcome/3",
+        DESCRIBED,
         CommonElements(("t1", "t2", "t3"), ("t1", "t2"), ("t3",), place, 0.12, left_out=True),
         word_rates="How often this word errs was measured: of 3,000 unrelated pairs 0 are said to reproduce.",
     )

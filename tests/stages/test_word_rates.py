@@ -19,7 +19,7 @@ def test_the_shipped_study_is_of_the_bounds_in_force_and_quoted_with_its_limits(
     said = word_rates.sentence()
     for row in made["test"]["no copies"]:
         count = f"{row['pairs']:_}".replace("_", "\u202f")
-        assert f"of {count} pairs ({row['pairs of']}) “reproduces” was said of {row['reproduces']} " in said
+        assert f"of {count} pairs ({row['pairs of']}) “corresponds throughout” was said of {row['reproduces']} " in said
     edits = [row for row in made["test"]["copies"] if row["edit"] != "itself"]
     assert f"was said of {sum(r['right'] for r in edits)} of {sum(r['pairs'] for r in edits)}" in said
     assert "no rate is known" in said

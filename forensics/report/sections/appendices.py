@@ -129,10 +129,21 @@ def _time(utc: str) -> str:
     return utc.replace("T", " ").removesuffix("Z")
 
 
+def constants(rows: tuple[Setting, ...]) -> str:
+    """What of the values in force is left to the protocol file, as a sentence; a name with a stop is one of a part."""
+    inner = sum("." in r.name for r in rows)
+    if not inner:
+        return ""
+    return (
+        f"{words.counted(inner, 'further value', 'further values')} of single parts of the program, such as bounds and "
+        "sizes, can change a number or a word as well; the attached protocol.json lists every one by its name."
+    )
+
+
 def settings(rows: tuple[Setting, ...]) -> tuple[SettingsGroup, ...]:
     """By where they came from, in the order of first appearance; what was not given stands in one row."""
     by_source: dict[str, list[tuple[str, str]]] = {}
-    for row in rows:
+    for row in (r for r in rows if "." not in r.name):
         by_source.setdefault(row.source, []).append((row.name, row.value))
     made = []
     for source, found in by_source.items():

@@ -103,7 +103,7 @@ def _rows(figures: Sequence[Exhibit]) -> tuple[tuple[Exhibit, ...], ...]:
 def _entry(case: Case, found: Correspondence, metrics: dict[str, Metric], measures: Measures) -> Entry:
     disputed = case.item(case.disputed).exhibit
     laid = found.laid or disputed
-    rows = [Line("Outcome", found.outcome.value), Line("Protocol", found.protocol)]
+    rows = [Line("Outcome", found.outcome.said), Line("Protocol", found.protocol)]
     if found.containment:
         rows.append(Line("Containment", found.containment))
     rows += [Line("Tones and colours", change) for change in found.tones]
@@ -132,7 +132,7 @@ def _entry(case: Case, found: Correspondence, metrics: dict[str, Metric], measur
     )
     return Entry(
         found.id,
-        f"{laid} and {found.work}: {found.outcome.value}",
+        f"{laid} and {found.work}: {found.outcome.said}",
         _basis(case, found),
         tuple(rows),
         tuple(map(_row, found.elements)),
@@ -196,7 +196,9 @@ def _common(found: CommonElements | Absent, work: str, own: str) -> str:
     same = [item for item in found.duplicates if item != own]
     said = f"{work} was compared with {len(others)} other items of the index near it"
     if same:
-        said += f"; {words.listed(same)} reproduce{'s' if len(same) == 1 else ''} it throughout and were not counted"
+        said += (
+            f"; {words.listed(same)} correspond{'s' if len(same) == 1 else ''} to it throughout and were not counted"
+        )
     if found.work is None:
         return f"{said}. No part of it is shared by two or more of them; nothing was left out."
     said += (

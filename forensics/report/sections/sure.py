@@ -163,7 +163,7 @@ def _nearest_control(case: Case) -> list[str]:
     if found is None or found.outcome not in DETAILED or not corresponds:
         return []
     return [
-        f"The nearest control work, {found.laid}, receives the word “{found.outcome.value}” beside the item of the "
+        f"The nearest control work, {found.laid}, receives the word “{found.outcome.said}” beside the item of the "
         f"index nearest to it, {found.work}, although it is not known to derive from it."
     ]
 
