@@ -174,9 +174,7 @@ class PipelineWords:
         """A word that stays one token wherever it stands, in every tokenizer."""
         for number in self.searchable().nonzero().flatten().tolist():
             word = self._text([number])
-            if word and all(
-                len(e.tokenizer(" ".join([word] * 3), add_special_tokens=False).input_ids) == 3 for e in self._encoders
-            ):
+            if word and all(_stays_one(word, encoder.tokenizer) for encoder in self._encoders):
                 return word
         raise CheckpointError("The tokenizer of the checkpoint has no word of one token.", hint="Fetch it again.")
 
@@ -235,6 +233,12 @@ class PipelineWords:
 
     def _text(self, tokens: Sequence[int]) -> str:
         return str(self._tokenizer.decode(list(tokens)))
+
+
+def _stays_one(word: str, tokenizer: Any) -> bool:
+    ids = list(tokenizer(" ".join([word] * 3), add_special_tokens=False).input_ids)
+    # A mark in the place of a word, as unknown words get, would be taken for the end of the prompt.
+    return len(ids) == 3 and not set(ids) & set(tokenizer.all_special_ids)
 
 
 def _placed(vectors: Tensor, first: int) -> Callable[[Any, Any, Tensor], Tensor]:
