@@ -165,7 +165,7 @@ class PipelineWords:
         """`encode` makes the named tensors of prompts with the pipeline; `without` those of the second pass, if any."""
         self._encoders, self._encode, self._without = tuple(encoders), encode, without
         self._tokenizer = self._encoders[0].tokenizer
-        self._layers = [e.model.get_input_embeddings() for e in self._encoders]
+        self._layers = [_table_of(e.model) for e in self._encoders]
         self._widths = [int(layer.weight.shape[1]) for layer in self._layers]
         self.longest = min(e.window for e in self._encoders)
         self._filler = self._find_filler()
@@ -233,6 +233,12 @@ class PipelineWords:
 
     def _text(self, tokens: Sequence[int]) -> str:
         return str(self._tokenizer.decode(list(tokens)))
+
+
+def _table_of(model: Any) -> Any:
+    """The embedding layer that is run: T5's stack has one of its own, tied to the one that the model names."""
+    inner = getattr(getattr(model, "encoder", None), "embed_tokens", None)
+    return model.get_input_embeddings() if inner is None else inner
 
 
 def _stays_one(word: str, tokenizer: Any) -> bool:
