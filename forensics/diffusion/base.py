@@ -40,7 +40,7 @@ class Condition:
     given: Tensors
     """Of the prompt: `hidden`, and what else the family needs (pooled vectors, masks). One row, or one a prompt."""
     without: Tensors | None
-    """The same of the empty prompt, one row; none where no second pass is made: guidance 1, or an input of the network."""
+    """The same of the empty prompt, one row; none where no second pass is made (`DiffusionModel.passes`)."""
     dropped: int = 0
     """Tokens beyond the text encoder's window: the network never saw them, and the report says so."""
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from forensics.case import Checkpoint
+from forensics.case import Checkpoint, Fact
 from forensics.diffusion import configs, folder, hub, single_file
 from forensics.diffusion.headers import PICKLES
 from forensics.diffusion.hub import CHECKPOINT, Sought
@@ -45,6 +45,8 @@ def identify(
     with told(location):
         configs.folder(path)
         found = _identify(path, location, demonstration, replace(wishes, lora=()))
+        if commit := hub.commit(path):
+            found = replace(found, facts=(Fact("commit of the hub repository", commit), *found.facts))
         return _stated(attach(found, loras, path) if loras else found, wishes)
 
 
@@ -88,8 +90,8 @@ def safe(path: Path) -> None:
     if path.suffix.lower() in PICKLES:
         raise CheckpointError(
             f"{path.name} is a pickle file and was not opened: loading it would run code from it.",
-            hint=f"Get the publisher's .safetensors file, or run `forensics weights convert {path.name}`, which reads the "
-            "tensors, runs no code of the file and states the digests of both.",
+            hint=f"Get the publisher's .safetensors file, or run `forensics weights convert {path.name}`, which reads "
+            "the tensors, runs no code of the file and states the digests of both.",
         )
     if path.suffix.lower() == ".gguf":
         raise CheckpointError(

@@ -200,8 +200,8 @@ PIPELINES: dict[str, str] = {
 
 SUPPORTED = ", ".join(row.title for row in FAMILIES)
 INSTEAD = (
-    "What works without it: `forensics compare` (pictures alone), `forensics index search` (its training pictures), and "
-    "`--autoencoder` with its autoencoder beside a checkpoint that can be examined."
+    "What works without it: `forensics compare` (pictures alone), `forensics index search` (its training pictures), "
+    "and `--autoencoder` with its autoencoder beside a checkpoint that can be examined."
 )
 
 

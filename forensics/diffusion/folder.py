@@ -201,8 +201,8 @@ def predicted(family: Family, schedule: Mapping[str, Any], wishes: Wishes) -> tu
         raise CheckpointError(
             f"The scheduler ({cls or 'unnamed'}) says that the network predicts {found!r}; networks of "
             f"{family.title} predict {' or '.join(family.predictions)}.",
-            hint="The folder mixes components of different checkpoints. If you know what the network predicts, state it "
-            "with --prediction.",
+            hint="The folder mixes components of different checkpoints. If you know what the network predicts, state "
+            "it with --prediction.",
         )
     if found == "epsilon" and schedule.get("rescale_betas_zero_snr"):
         raise CheckpointError(
@@ -381,7 +381,7 @@ def _native(network: Mapping[str, Any], cell: int, wishes: Wishes) -> tuple[int,
     if wishes.size:
         return wishes.size, f"{wishes.size} pixels, stated by the examiner with --size"
     stated = network.get("sample_size")
-    if stated is None and "img_in" not in network and network.get("_class_name") == "FluxTransformer2DModel":
+    if stated is None and network.get("_class_name") == "FluxTransformer2DModel":
         return 128 * cell, f"{128 * cell} pixels (convention of this family; the folder does not state it)"
     cells = side(stated or 64)
     source = "config.json of the network" if stated else "ASSUMED: the folder does not state it"

@@ -1,4 +1,4 @@
-"""Hub ids (`owner/name`): the local hub cache first, then a download of safetensors and configuration alone."""
+"""Hub ids (`owner/name`, with `@revision` if need be): the local cache, else safetensors and JSON alone are fetched."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 
 from forensics.errors import CheckpointError
 
-_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*\Z")
+_ID = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@(?P<revision>[\w./-]+))?\Z")
+_COMMIT = re.compile(r"[0-9a-f]{40}\Z")
 _UNWANTED = ("*.bin", "*.ckpt", "*.pt", "*.msgpack", "*.onnx*", "safety_checker/*", "*.fp16.*", "*.non_ema.*")
 
 
@@ -40,8 +41,13 @@ AUTOENCODER = Sought(
 
 
 def is_hub_id(location: str) -> bool:
-    """Whether the text has the form `owner/name`; a path that exists is never taken for one by the caller."""
+    """Whether the text has the form of a hub id; a path that exists is never taken for one by the caller."""
     return _ID.match(location) is not None
+
+
+def commit(folder: Path) -> str | None:
+    """The commit that a snapshot folder of the hub cache is of; None for any other folder."""
+    return folder.name if folder.parent.name == "snapshots" and _COMMIT.match(folder.name) else None
 
 
 def snapshot(hub_id: str, sought: Sought = CHECKPOINT) -> Path:
@@ -52,14 +58,21 @@ def snapshot(hub_id: str, sought: Sought = CHECKPOINT) -> Path:
     """
     from huggingface_hub import snapshot_download
 
+    match = _ID.match(hub_id)
+    name, revision = (match["name"], match["revision"]) if match else (hub_id, None)
+    at = f" --revision {revision}" if revision else ""
     remedy = (
-        f"On a machine with access run `hf download {hub_id} --exclude '*.bin' '*.ckpt' --local-dir FOLDER`, "
+        f"On a machine with access run `hf download {name}{at} --exclude '*.bin' '*.ckpt' --local-dir FOLDER`, "
         f"bring the folder here and pass --{sought.what} FOLDER."
     )
     for local in (True, False):
         try:
             folder = snapshot_download(
-                hub_id, allow_patterns=list(sought.wanted), ignore_patterns=list(_UNWANTED), local_files_only=local
+                name,
+                revision=revision,
+                allow_patterns=list(sought.wanted),
+                ignore_patterns=list(_UNWANTED),
+                local_files_only=local,
             )
         # Offline, unknown id, gated, no disk space: the library raises from a dozen trees, and for the user all of
         # them mean that the checkpoint is not here.

@@ -1,9 +1,9 @@
 """What weight files show of themselves: tensor names *and shapes*, as data.
 
-Names alone mislead: the UNets of Stable Diffusion XL and of 1.x have the same ones, and so have Flux and half a dozen of
-its relatives. A row therefore states the tensors it needs with the sizes that tell it from its neighbours. The first row
-that fits wins, so relatives that add tensors stand before what they descend from. Tensor names are those the publishers
-use; the same ones are used by diffusers (`loaders/single_file_utils.py`), whose own guess is no judge, as it calls
+Names alone mislead: the UNets of Stable Diffusion XL and of 1.x have the same ones, and so have Flux and half a dozen
+of its relatives. A row therefore states the tensors it needs with the sizes that tell it from its neighbours. The first
+row that fits wins, so relatives that add tensors stand before what they descend from. Tensor names are those the
+publishers use; diffusers has the same ones (`loaders/single_file_utils.py`), but its own guess is no judge, as it calls
 whatever it does not know "v1".
 """
 

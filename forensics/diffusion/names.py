@@ -84,7 +84,7 @@ _UNET_OUTER = {
     "out.2": "conv_out",
 }
 _PER_LEVEL = 3
-"""Input blocks of a level: two with a residual layer and one that halves; output blocks: three with a residual layer."""
+"""Blocks of a level: of inputs two with a residual layer and one that halves, of outputs three with one."""
 
 
 def flux_layers(layer: str) -> tuple[str, ...]:

@@ -176,7 +176,7 @@ def widened(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Without the loaders' own progress bars and remarks: progress is ours to report, as events; what is wrong raises."""
+    """Without the loaders' own progress bars and remarks: progress is reported as events, and what is wrong raises."""
     from diffusers.utils import logging as of_diffusers
     from transformers.utils import logging
 

@@ -91,6 +91,6 @@ def _in_a_process_of_its_own(source: Path, target: Path, sha256: str) -> list[st
 def _failed(source: Path, why: str) -> CheckpointError:
     return CheckpointError(
         f"{source.name} was not converted: {why}.",
-        hint="A file of plain tensors reads. One that needs classes of its own would run their code: get the publisher's "
-        ".safetensors file instead.",
+        hint="A file of plain tensors reads. One that needs classes of its own would run their code: get the "
+        "publisher's .safetensors file instead.",
     )

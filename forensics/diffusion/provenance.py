@@ -1,7 +1,7 @@
 """What training programs and mergers write into a weight file about where the weights come from.
 
-These are statements of whoever wrote the file. They say what a model was trained on as nothing else in it does: how many
-pictures, how often each, under which tags; which models were merged.
+These are statements of whoever wrote the file. They say what a model was trained on as nothing else in it does: how
+many pictures, how often each, under which tags; which models were merged.
 """
 
 from __future__ import annotations
@@ -99,8 +99,8 @@ def _datasets(value: list[Mapping[str, Any]]) -> str:
             name = subset.get("image_dir") or subset.get("metadata_file") or "unnamed"
             trigger = subset.get("class_tokens")
             rows.append(
-                f"{_printable(str(name))}: {int(subset['img_count'])} pictures, each {int(subset['num_repeats'])} times "
-                "in an epoch" + (f", under the word {_printable(str(trigger))}" if trigger else "")
+                f"{_printable(str(name))}: {int(subset['img_count'])} pictures, each {int(subset['num_repeats'])} "
+                "times in an epoch" + (f", under the word {_printable(str(trigger))}" if trigger else "")
             )
     return "; ".join(rows)
 

@@ -1,4 +1,4 @@
-"""Identify one `.safetensors` file from its header: a whole checkpoint, or a denoising network with a base beside it."""
+"""Identify one `.safetensors` file from its header: a whole checkpoint, or a network with a base beside it."""
 
 from __future__ import annotations
 
@@ -153,8 +153,8 @@ def read(path: Path) -> Contents:
     if rounded := next((name for name in shapes if any(part in name for part in _ROUNDED)), None):
         raise CheckpointError(
             f"{path.name} holds weights rounded to a few bits by a quantisation program (tensor {rounded!r}).",
-            hint="Get the publisher's file in float16, bfloat16 or float32: what rounded weights forget would count for "
-            "the other side.",
+            hint="Get the publisher's file in float16, bfloat16 or float32: what rounded weights forget would count "
+            "for the other side.",
         )
     seen = marks.recognise(shapes)
     if seen is None or not seen.mark.family:
@@ -178,10 +178,9 @@ def read(path: Path) -> Contents:
 def _refuse_channels(found: Contents) -> None:
     shapes = found.network()
     first = shapes.get("input_blocks.0.0.weight", shapes.get("conv_in.weight"))
-    if found.family.network == "unet" and first is not None:
-        if first[1] not in (4, 9):
-            kinds = {5: "the depth variant", 7: "an upscaler", 8: "InstructPix2Pix"}
-            raise unsupported(found.path.name, f"{kinds.get(first[1], 'a variant')} ({first[1]} input channels)")
+    if found.family.network == "unet" and first is not None and first[1] not in (4, 9):
+        kinds = {5: "the depth variant", 7: "an upscaler", 8: "InstructPix2Pix"}
+        raise unsupported(found.path.name, f"{kinds.get(first[1], 'a variant')} ({first[1]} input channels)")
     if any(name.startswith("edm_vpred.") for name in found.header.shapes):
         raise unsupported(found.path.name, "CosXL or a relative (v prediction in the variables of EDM)")
 
@@ -194,8 +193,6 @@ def base_folder(found: Contents, base: str | None) -> Path | None:
     """
     row = found.family
     if base is None:
-        if row.alone and not found.lacking and found.mark.names == "publisher":
-            return None
         if row.alone and not found.lacking:
             return None
         parts = " and no ".join(folder.told(name) for name in found.lacking)

@@ -165,7 +165,7 @@ class PipelineWords:
         """`encode` makes the named tensors of prompts with the pipeline; `without` those of the second pass, if any."""
         self._encoders, self._encode, self._without = tuple(encoders), encode, without
         self._tokenizer = self._encoders[0].tokenizer
-        self._layers = [e.model.get_input_embeddings() for e in self._encoders]
+        self._layers = [_table_of(e.model) for e in self._encoders]
         self._widths = [int(layer.weight.shape[1]) for layer in self._layers]
         self.longest = min(e.window for e in self._encoders)
         self._filler = self._find_filler()
@@ -174,9 +174,7 @@ class PipelineWords:
         """A word that stays one token wherever it stands, in every tokenizer."""
         for number in self.searchable().nonzero().flatten().tolist():
             word = self._text([number])
-            if word and all(
-                len(e.tokenizer(" ".join([word] * 3), add_special_tokens=False).input_ids) == 3 for e in self._encoders
-            ):
+            if word and all(_stays_one(word, encoder.tokenizer) for encoder in self._encoders):
                 return word
         raise CheckpointError("The tokenizer of the checkpoint has no word of one token.", hint="Fetch it again.")
 
@@ -235,6 +233,18 @@ class PipelineWords:
 
     def _text(self, tokens: Sequence[int]) -> str:
         return str(self._tokenizer.decode(list(tokens)))
+
+
+def _table_of(model: Any) -> Any:
+    """The embedding layer that is run: T5's stack has one of its own, tied to the one that the model names."""
+    inner = getattr(getattr(model, "encoder", None), "embed_tokens", None)
+    return model.get_input_embeddings() if inner is None else inner
+
+
+def _stays_one(word: str, tokenizer: Any) -> bool:
+    ids = list(tokenizer(" ".join([word] * 3), add_special_tokens=False).input_ids)
+    # A mark in the place of a word, as unknown words get, would be taken for the end of the prompt.
+    return len(ids) == 3 and not set(ids) & set(tokenizer.all_special_ids)
 
 
 def _placed(vectors: Tensor, first: int) -> Callable[[Any, Any, Tensor], Tensor]:

@@ -75,7 +75,7 @@ class Objective:
         return torch.cat(found).reshape(prompts.rows, -1).mean(dim=1).cpu()
 
     def slope(self, draws: Draws, parameters: Tensor, made: Callable[[Tensor], Condition]) -> tuple[Tensor, Tensor]:
-        """(P,) bits and the gradient of their sum by `parameters`, where `made(parameters)` is a condition of P prompts.
+        """(P,) bits and the gradient of their sum by `parameters`; `made(parameters)` is a condition of P prompts.
 
         The text encoder runs once; the network in batches, whose gradients add up.
         """

@@ -160,7 +160,7 @@ def refiner(root: Path) -> Path:
         }
     )
     parts |= {"scheduler": tiny.scheduler(), "tokenizer_2": "clip"}
-    config = {"requires_aesthetics_score": True, "force_zeros_for_empty_prompt": False}
+    config: dict[str, Any] = {"requires_aesthetics_score": True, "force_zeros_for_empty_prompt": False}
     config |= {"text_encoder": [None, None], "tokenizer": [None, None]}
     return _write(root, "StableDiffusionXLImg2ImgPipeline", parts, config)
 

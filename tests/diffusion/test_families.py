@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,14 @@ from torch import Tensor
 from forensics import diffusion
 from forensics.device import choose, noise
 from forensics.diffusion.base import DiffusionModel
+from forensics.diffusion.comparable import comparable
+from forensics.diffusion.words import prompt_space
 from forensics.inversion.base import Plan
 from forensics.inversion.codelength import Grid, codelengths
+from forensics.inversion.objective import Objective
 from forensics.inversion.ode import Ode
 from forensics.inversion.regeneration import generate
+from tests.diffusion import tiny
 from tests.diffusion.families import WRITERS
 
 SIDE, STEPS, GUIDANCE = 32, 4, 3.0
@@ -71,10 +76,73 @@ def test_codelength_and_the_way_back(made: dict[str, Path], kind: str) -> None:
     picture = torch.rand(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(5))
     told = codelengths([picture], [model.condition(PROMPT, 1.0)], model, Grid(8, 1.0, 1))[0]
     assert 0 < told.total < float("inf")
-    plan = Plan("", "none", 1.0, 20, (), 8)
+    plan = Plan("", "none", 1.0, 20 if model.checkpoint.prediction == "flow" else 40, (), 8)
     attempt = Ode()(picture, model, plan)
     error = next(fact.value for fact in attempt.facts if fact.name == "round trip error of the latent")
     assert float(error.split()[0]) < 1e-3
     before = model.evaluations
     model.velocity(model.encode(picture), model.times(STEPS)[2], model.condition(PROMPT, GUIDANCE))
     assert model.evaluations - before == model.passes(GUIDANCE)
+
+
+@pytest.mark.parametrize("kind", ["sdxl", "sdxl-refiner", "sd3", "flux-dev", "pixart"])
+def test_words_are_open_to_a_search(made: dict[str, Path], kind: str) -> None:
+    """Vectors of real tokens give what the pipeline makes of the words, and gradients pass to them."""
+    model = load(made, kind)
+    words = prompt_space(model)
+    text = " ".join("ab")
+    tokens = list(words._tokenizer(text, add_special_tokens=False).input_ids)  # type: ignore[attr-defined]
+    found = words.from_tokens(tokens, 1.0)
+    expected = {
+        "sd3": lambda m: m._encoded([text], [""]),
+        "flux-dev": lambda m: m._encoded([""], [text]),
+    }.get(kind, lambda m: m.condition(text, 1.0).given)(model)
+    assert set(found.given) == set(expected)
+    for name, tensor in expected.items():
+        assert torch.allclose(found.given[name].float(), tensor.float(), atol=1e-5), name
+    assert words.survives(tokens)
+    vectors = words.table()[tokens][None].repeat(2, 1, 1).requires_grad_(True)
+    condition = words.from_embeddings(vectors, 1.0)
+    assert condition.rows == 2
+    picture = torch.rand(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(2))
+    objective = Objective(picture, model, 1.0, 0)
+    draws = objective.draws(2, "test")
+    bits, slope = objective.slope(draws, words.table()[tokens], lambda flat: words.from_embeddings(flat[None], 1.0))
+    assert torch.allclose(bits, objective.bits(draws, found), rtol=1e-3)
+    assert float(slope.abs().max()) > 0
+
+
+@torch.no_grad()
+def test_an_inpainting_network_is_given_a_whole_mask(tmp_path: Path) -> None:
+    """Against diffusers' own inpainting pipeline with everything masked and a grey picture to start from."""
+    root = tiny.write_checkpoint(tmp_path / "inpaint")
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        config = dict(tiny.unet().config) | {"in_channels": 9}
+        diffusers.UNet2DConditionModel.from_config(config).save_pretrained(root / "unet")
+    index = json.loads((root / "model_index.json").read_text())
+    (root / "model_index.json").write_text(json.dumps(index | {"_class_name": "StableDiffusionInpaintPipeline"}))
+    model: Any = diffusion.load(diffusion.identify(str(root)), choose("cpu"))
+    x, text = noise((4, 8, 8), 1, "test")[None], model.condition("a b", 1.0)
+    time = model.times(10)[5]
+    state = x * float(model.schedule.scale(time))
+    grey = model.vae.encode(torch.zeros(1, 3, 32, 32)).latent_dist.mode() * model.vae.config.scaling_factor
+    clock = model.schedule.timestep(time).expand(1)
+    seen = torch.cat([x, torch.ones(1, 1, 8, 8), grey], dim=1)
+    expected = model.unet(seen, clock, encoder_hidden_states=text.positive).sample
+    assert torch.allclose(model.velocity(state, time, text), expected, atol=1e-5)
+
+
+def test_only_the_same_autoencoder_and_size_are_compared(made: dict[str, Path]) -> None:
+    one = diffusion.identify(str(made["sdxl"]))
+    assert comparable(one, diffusion.identify(str(made["sdxl-v"]))) is None
+    other_size = diffusion.identify(str(made["sdxl"]), wishes=diffusion.Wishes(size=64))
+    assert other_size.digest != one.digest
+    for control, told in ((other_size, "32 pixels"), (diffusion.identify(str(made["sdxl-edm"])), "different")):
+        why = comparable(one, control)
+        assert why is None or told in why.reason
+    assert comparable(one, other_size) is not None
+    unlike = diffusion.identify(str(made["sd3"]))
+    why = comparable(one, unlike)
+    assert why is not None
+    assert "different autoencoders" in why.reason

@@ -14,12 +14,14 @@ from torch import Tensor
 
 from forensics.device import choose
 from forensics.diffusion import identify, load
+from forensics.diffusion.names import plain, publisher_layers
 from forensics.errors import CheckpointError
 from tests.diffusion.families import WRITERS
 
 peft = pytest.importorskip("peft", reason="the oracle of merging")
 
 LINEAR = ["to_q", "to_k", "to_out.0", "proj_in"]
+DEEP = "down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k"
 CONVOLUTION = ["conv1", "conv_shortcut"]
 
 
@@ -29,8 +31,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {kind: WRITERS[kind](root / kind) for kind in ("sdxl", "flux-dev", "sd3")}
 
 
-def network(folder: Path) -> Any:
-    return load(identify(str(folder)), choose("cpu")).network
+def network(folder: Path, *loras: str) -> Any:
+    model: Any = load(identify(str(folder), lora=loras), choose("cpu"))
+    return model.network
 
 
 def shaken(model: Any) -> Any:
@@ -66,7 +69,7 @@ def test_folders_of_peft(made: dict[str, Path], tmp_path: Path, kind: str) -> No
     wrapped = shaken(peft.get_peft_model(network(made["sdxl"]), CONFIGS[kind]()))
     wrapped.save_pretrained(tmp_path / "adapter")
     theirs = wrapped.merge_and_unload().state_dict()
-    ours = load(identify(str(made["sdxl"]), lora=str(tmp_path / "adapter")), choose("cpu")).network.state_dict()
+    ours = network(made["sdxl"], str(tmp_path / "adapter")).state_dict()
     before = network(made["sdxl"]).state_dict()
     assert set(theirs) == set(ours)
     assert max(float((theirs[n] - before[n]).abs().max()) for n in ours) > 1e-2
@@ -193,7 +196,7 @@ def test_several_are_merged_in_order_and_are_part_of_the_digest(made: dict[str, 
         (f"{one}:-1",),
     ):
         found = identify(str(made["sdxl"]), lora=given)
-        digests[found.digest] = load(found, choose("cpu")).network.state_dict()[f"{layer.removeprefix('unet.')}.weight"]
+        digests[found.digest] = network(made["sdxl"], *given).state_dict()[f"{layer.removeprefix('unet.')}.weight"]
         assert found.name.count(" + ") == len(given)
     assert len(digests) == 6
     values = list(digests.values())
@@ -203,18 +206,16 @@ def test_several_are_merged_in_order_and_are_part_of_the_digest(made: dict[str, 
     assert torch.allclose(values[5] - plain, -(up @ down), atol=1e-5)
 
 
-def test_publishers_names_of_the_unet(made: dict[str, Path], tmp_path: Path) -> None:
-    """SGM's names, which kohya's scripts write for XL: a level has two residual layers there, the tiny one has one."""
-    from forensics.diffusion.names import publisher_layers
-
+def test_publishers_names_of_the_unet() -> None:
+    """Those that kohya's scripts write for XL, whose levels have two residual layers."""
     known = {
         "input_blocks_0_0": "conv_in",
-        "input_blocks_4_1_transformer_blocks_0_attn2_to_k": "down_blocks_1_attentions_0_transformer_blocks_0_attn2_to_k",
+        "input_blocks_4_1_transformer_blocks_0_attn2_to_k": plain(DEEP),
         "input_blocks_3_0_op": "down_blocks_0_downsamplers_0_conv",
         "input_blocks_8_0_in_layers_2": "down_blocks_2_resnets_1_conv1",
         "middle_block_1_proj_in": "mid_block_attentions_0_proj_in",
         "middle_block_2_out_layers_3": "mid_block_resnets_1_conv2",
-        "output_blocks_5_1_transformer_blocks_1_ff_net_0_proj": "up_blocks_1_attentions_2_transformer_blocks_1_ff_net_0_proj",
+        "output_blocks_5_1_transformer_blocks_1_norm1": "up_blocks_1_attentions_2_transformer_blocks_1_norm1",
         "output_blocks_2_2_conv": "up_blocks_0_upsamplers_0_conv",
         "output_blocks_8_0_skip_connection": "up_blocks_2_resnets_2_conv_shortcut",
         "time_embed_0": "time_embedding_linear_1",
@@ -240,7 +241,7 @@ def test_differences_and_old_processors(made: dict[str, Path], tmp_path: Path) -
     }
     path = tmp_path / "all.safetensors"
     save_file(tensors, path)
-    after = load(identify(str(made["sdxl"]), lora=str(path)), choose("cpu")).network.state_dict()
+    after = network(made["sdxl"], str(path)).state_dict()
     before = network(made["sdxl"]).state_dict()
     for name, expected in {
         f"{block}.proj_in.weight": diff,

@@ -1,15 +1,16 @@
-"""The study of checkpoints: more than a hundred inputs, none silently wrong, none a crash, every refusal with a remedy."""
+"""The study of checkpoints: over a hundred inputs, none silently wrong, none a crash, each refusal with a remedy."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from tests.studies import checkpoints
-from tests.studies.checkpoint_inputs import trials
+from tests.studies.checkpoint_inputs import Bench, Given, Trial, trials
 
 ALL = tuple(trials())
 RECORD = Path(checkpoints.__file__).with_suffix(".json")
@@ -29,14 +30,14 @@ def test_the_record_is_of_these_inputs() -> None:
 
 def test_a_wrong_outcome_is_counted(tmp_path: Path) -> None:
     """Expectations turned round: what is taken was to be refused, and what is refused to be taken."""
-    bench = checkpoints.Bench(tmp_path / "bases")
+    bench = Bench(tmp_path / "bases")
     taken, refused = ALL[0], next(trial for trial in ALL if trial.group == "folders named and refused")
     for number, (trial, verdict) in enumerate(
         (
-            (checkpoints.Trial(taken.group, "turned", taken.make, refused="never", remedy="never"), checkpoints.SILENT),
-            (checkpoints.Trial(taken.group, "unsaid", taken.make, said={"family": "flux"}), checkpoints.SILENT),
-            (checkpoints.Trial(refused.group, "turned", refused.make), checkpoints.OTHER),
-            (checkpoints.Trial("crash", "crash", lambda b, p: checkpoints.Given(3)), checkpoints.CRASH),
+            (Trial(taken.group, "turned", taken.make, refused="never", remedy="never"), checkpoints.SILENT),
+            (Trial(taken.group, "unsaid", taken.make, said={"family": "flux"}), checkpoints.SILENT),
+            (Trial(refused.group, "turned", refused.make), checkpoints.OTHER),
+            (Trial("crash", "crash", lambda b, p: Given(cast("str", 3))), checkpoints.CRASH),
         )
     ):
         place = tmp_path / str(number)

@@ -527,8 +527,11 @@ def flux_published(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def _loras() -> Iterator[Trial]:
     pair = {"down": (2, 8), "up": (8, 2)}
-    kohya = {f"lora_unet_{FLAT}.lora_down.weight": pair["down"], f"lora_unet_{FLAT}.lora_up.weight": pair["up"]}
-    peft = {
+    kohya: dict[str, tuple[int, ...]] = {
+        f"lora_unet_{FLAT}.lora_down.weight": pair["down"],
+        f"lora_unet_{FLAT}.lora_up.weight": pair["up"],
+    }
+    peft: dict[str, tuple[int, ...]] = {
         f"base_model.model.{LAYER}.lora_A.weight": pair["down"],
         f"base_model.model.{LAYER}.lora_B.weight": pair["up"],
     }
@@ -564,13 +567,14 @@ def _loras() -> Iterator[Trial]:
     for name, tensors, strength, extra, said in merged:
         yield Trial("LoRA and kin", name, partial(_lora, tensors, "sd", strength, extra), said=said)
     xl = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn2_to_k"
-    for name, kind, tensors, said in (
+    others: tuple[tuple[str, str, Mapping[str, tuple[int, ...]], dict[str, str]], ...] = (
         ("XL", "sdxl", {f"{xl}.lora_down.weight": (2, 40), f"{xl}.lora_up.weight": (16, 2)}, {}),
         ("XL, second text encoder", "sdxl", {"lora_te2_text_model_encoder_layers_0_mlp_fc1.lora_down.weight": (2, 24), "lora_te2_text_model_encoder_layers_0_mlp_fc1.lora_up.weight": (48, 2)}, {"LoRA layers": "text encoder 2"}),
         ("FLUX, fused", "flux-dev", {"lora_unet_double_blocks_0_img_attn_qkv.lora_down.weight": (2, 32), "lora_unet_double_blocks_0_img_attn_qkv.lora_up.weight": (96, 2)}, {"LoRA layers": "transformer"}),
         ("FLUX, diffusers' names", "flux-dev", {"transformer.transformer_blocks.0.attn.to_q.lora_A.weight": (2, 32), "transformer.transformer_blocks.0.attn.to_q.lora_B.weight": (32, 2)}, {}),
         ("SD 3, fused", "sd3", {"lora_unet_joint_blocks_0_x_block_attn_qkv.lora_down.weight": (2, 32), "lora_unet_joint_blocks_0_x_block_attn_qkv.lora_up.weight": (96, 2)}, {}),
-    ):  # fmt: skip
+    )  # fmt: skip
+    for name, kind, tensors, said in others:
         yield Trial("LoRA and kin", name, partial(_lora, tensors, kind, "", {}), said=said)
     refused: list[tuple[str, Mapping[str, tuple[int, ...]], dict[str, Any], str, str]] = [
         ("OFT", {f"lora_unet_{FLAT}.oft_blocks": (2, 4, 4)}, {}, "OFT", "merge it into its base"),
