@@ -50,13 +50,17 @@ def _each(rule: Rule, most: int = 16) -> Rule:
     return holds
 
 
+def _list(rule: Rule) -> Rule:
+    return lambda value: isinstance(value, list) and _each(rule)(value)
+
+
 def _or_none(rule: Rule) -> Rule:
     return lambda value: value is None or rule(value)
 
 
 _RULES: dict[str, Rule] = {
     **dict.fromkeys(("in_channels", "out_channels", "latent_channels", "patch_size"), _or_none(_each(_whole(1, 4096)))),
-    **dict.fromkeys(("block_out_channels", "mult_channels"), _each(_whole(1, 16_384))),
+    **dict.fromkeys(("block_out_channels", "mult_channels"), _list(_whole(1, 16_384))),
     "layers_per_block": _each(_whole(1, 32)),
     "transformer_layers_per_block": _or_none(_each(_whole(1, 64))),
     "reverse_transformer_layers_per_block": _or_none(_each(_whole(1, 64))),
