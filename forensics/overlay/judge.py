@@ -179,9 +179,12 @@ def area(over: Overlay, judged: Judged) -> float:
     reach = 2 * round(_REACH * max(judged.mask.shape)) + 1
     near = cv2.dilate(same.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
     near &= ~_deeply(judged).astype(np.uint8) & 1
-    near = cv2.resize(near, (over.mask.shape[1], over.mask.shape[0]), interpolation=cv2.INTER_NEAREST)
+    size = (over.mask.shape[1], over.mask.shape[0])
+    near, agreeing = (
+        cv2.resize(p.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0 for p in (near, judged.agreeing)
+    )
     total = int(over.mask.sum())
-    return float((over.mask & (near > 0) & (apart < judged.limit)).sum() / total) if total else 0.0
+    return float((over.mask & (agreeing | (near & (apart < judged.limit)))).sum() / total) if total else 0.0
 
 
 def _deeply(judged: Judged) -> Mask:

@@ -199,7 +199,8 @@ def _row(
     beside: Beside,
 ) -> Correspondence:
     word = outcome.decide(found)
-    parts = [p for p in found.parts if outcome.in_detail(p)]
+    # Of what is too plain to compare nothing is shown: one simple shape lies over any other of its kind.
+    parts = [p for p in found.parts if outcome.in_detail(p)] if word is not Outcome.INSUFFICIENT else []
     if not parts and word in _SHOWN:
         # Where edges alone gave the word, no alignment holds and none is shown.
         parts = [p for p in found.parts[:1] if outcome.same_arrangement(outcome.seen(p))]

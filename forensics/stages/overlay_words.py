@@ -77,12 +77,17 @@ def _apart(part: Part) -> list[str]:
     said = [f"The coarse layout agrees; from {thumbnail_level.FIRST} pixels on the detail does not."]
     moved = part.moved
     if moved.judged.share >= outcome.BOUNDS.moved:
-        said[0] = (
-            f"Once small smooth displacements are followed, {share(moved.judged.share)} of what could agree does: its "
-            f"parts lie in the same order and are moved, by {100 * moved.typical:.1f} % of the long side at the median "
-            f"and {100 * moved.largest:.1f} % at the ninth decile, as in a picture that was drawn anew."
-        )
+        said[0] = f"{_displaced(part)} The parts lie in the same order, as in a picture that was drawn anew."
     return said
+
+
+def _displaced(part: Part) -> str:
+    moved = part.moved
+    return (
+        f"Once small smooth displacements are followed, {share(moved.judged.share)} of what could agree does; they are "
+        f"{100 * moved.typical:.1f} % of the long side at the median and {100 * moved.largest:.1f} % at the ninth "
+        "decile."
+    )
 
 
 def _agreeing(word: Outcome, parts: Sequence[Part], size: tuple[int, int]) -> list[str]:
@@ -95,7 +100,7 @@ def _agreeing(word: Outcome, parts: Sequence[Part], size: tuple[int, int]) -> li
     else:
         said.append(
             f"Place by place too little agrees; learned features lie in one plane over {part.spread} cells of "
-            "64 pixels, the pictures at 512."
+            f"64 pixels, the pictures at 512. {_displaced(part)}"
         )
     if part.detail.level:
         steps = part.detail.steps

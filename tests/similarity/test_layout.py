@@ -101,7 +101,15 @@ def test_the_layout_raises_no_correspondence_and_lowers_nothing() -> None:
     assert outcome.word([], arranged=True) is Outcome.ARRANGEMENT
     for share, word in ((1.0, Outcome.REPRODUCES), (0.3, Outcome.PARTLY)):
         exact = replace(
-            part, agreement=share, chance=0.1, evidence=60.0, level=128, share_a=share, share_b=share, gap=0.0
+            part,
+            agreement=share,
+            chance=0.1,
+            evidence=60.0,
+            places=60,
+            level=128,
+            share_a=share,
+            share_b=share,
+            gap=0.0,
         )
         assert {outcome.word([exact], arranged=a) for a in (False, True)} == {word}
     plain = Pairing((), None, 0, (0, 100), (0, 500), replace(layout.NOTHING, value=1.0), (0.0, 90.0))
