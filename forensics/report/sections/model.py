@@ -61,6 +61,8 @@ class Searched:
     backends: str
     two: bool
     """Whether the copy descriptor was asked too."""
+    fused: bool
+    """Whether one score gives the order, not one cosine."""
     repeats: tuple[RepeatRow, ...]
     chart: Markup | None
     rule: str
@@ -75,6 +77,7 @@ def searched(case: Case) -> Searched:
         tuple(map(_neighbour, case.neighbours)),
         ", ".join(sorted({n.backend for n in case.neighbours})),
         any(s.model == COPIES for n in case.neighbours for s in n.scores),
+        any(n.fused is not None for n in case.neighbours),
         tuple(map(_repeat, rows)),
         repeats_chart(rows) if rows else None,
         said.rule if said else "",
