@@ -13,7 +13,7 @@ from typing import Any
 from forensics.case import FileDigest, Setting, Statistic
 from forensics.schema import canonical
 
-VERSION = "3"
+VERSION = "4"
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,8 +60,10 @@ def _rank(
 CHECKPOINT = Checkpoint(
     "a model", "models/a", "sd", "diffusers folder", "epsilon", 64, 1000, "c" * 64, (), (), demonstration=False
 )
-CONTROLS = [0.4 + 0.01 * i for i in range(19)]
-COSINES = [0.5 + 0.01 * i for i in range(19)]
+ENOUGH = 59
+"""Controls with which a result can be announced at the level of the protocol."""
+CONTROLS = [0.4 + 0.18 * i / (ENOUGH - 1) for i in range(ENOUGH)]
+COSINES = [0.5 + 0.18 * i / (ENOUGH - 1) for i in range(ENOUGH)]
 
 
 def _evidence(pixels: str = "", **values: float) -> Evidence:
@@ -166,7 +168,7 @@ def test_retention_is_said_only_outside_the_range_of_the_controls() -> None:
     outside = conclude(_run(0.9)).findings[1]
     inside = conclude(_run(0.5)).findings[1]
     assert "90.0 % fewer bits" in outside.answer
-    assert "0 of 19" in outside.answer
+    assert "0 of 59" in outside.answer
     assert "outside the range of the controls" in outside.answer
     assert "does not distinguish" in inside.answer
 
@@ -188,17 +190,29 @@ def test_a_result_that_a_control_reaches_is_never_said_to_lie_outside_their_rang
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        (0.96, "more on the disputed image than on any of 19 works it has not seen."),
-        (0.875, "as much on the disputed image as on some works it has not seen: 1 of 19 reach that or more."),
-        (-0.01, "no more on the disputed image than on any of 19 works it has not seen."),
+        (0.96, "more on the disputed image than on any of 59 works it has not seen."),
+        (0.86, "as much on the disputed image as on some works it has not seen: 3 of 59 reach that or more."),
+        (-0.01, "no more on the disputed image than on any of 59 works it has not seen."),
     ],
 )
 def test_the_first_sentence_of_retention_says_no_more_than_the_rank(value: float, said: str) -> None:
     evidence = _run(0.9)
-    rank = _rank(PROTOCOL.retention(controlled=True), value, [0.05 * i for i in range(19)], "K3", Pair.RETENTION)
+    rank = _rank(PROTOCOL.retention(controlled=True), value, [0.9 * i / 58 for i in range(ENOUGH)], "K3", Pair.RETENTION)
     others = tuple(c for c in evidence.comparisons if c.primary_for is not Pair.RETENTION)
     answer = conclude(dataclasses.replace(evidence, comparisons=(*others, rank))).findings[1].answer
     assert answer.startswith(f"Beside the control checkpoint, the one examined saves {said}")
+
+
+def test_nothing_is_announced_where_one_unseen_work_in_twenty_comes_first_as_well() -> None:
+    evidence = _run(0.9)
+    rank = _rank(PROTOCOL.retention(controlled=True), 0.96, CONTROLS[:19], "K3", Pair.RETENTION)
+    assert rank.p <= PROTOCOL.rank_level
+    others = tuple(c for c in evidence.comparisons if c.primary_for is not Pair.RETENTION)
+    answer = conclude(dataclasses.replace(evidence, comparisons=(*others, rank))).findings[1].answer
+    assert "saves most on the disputed image among 20 works" in answer
+    assert "so few works announce nothing" in answer
+    assert "for one unseen work in 20 as well: 19 controls are too few" in answer
+    assert "outside the range" not in answer
 
 
 def test_what_the_codelength_is_compared_with_is_said() -> None:
@@ -327,8 +341,8 @@ def test_a_ratio_that_disagrees_with_the_rank_is_said_to(log10: float, lpips: fl
 def test_another_autoencoder_that_loses_less_tells_against_the_checkpoint() -> None:
     gate = Gate("A rule.", True, ("A ground.",), "Q1", "A sentence.")
     nothing = Absent("", "")
-    low = _rank(Statistic.AUTOENCODER_RATIO, 1.2, [2.0 + i for i in range(19)], "O1", Pair.ORIGIN)
-    high = _rank(Statistic.AUTOENCODER_RATIO, 9.2, [2.0 + i for i in range(19)], "O1", Pair.ORIGIN)
+    low = _rank(Statistic.AUTOENCODER_RATIO, 1.2, [2.0 + i for i in range(ENOUGH)], "O1", Pair.ORIGIN)
+    high = _rank(Statistic.AUTOENCODER_RATIO, 9.2, [2.0 + i for i in range(ENOUGH)], "O1", Pair.ORIGIN)
     own, better = Reconstruction("a model", 1.2, 1.0, 0.05), Reconstruction("another", 1.1, 1.0, 0.06)
 
     def contrary(rank: Comparison, *tried: Reconstruction) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from forensics.case import Absent, Checkpoint, Comparison, ControlScore, Pair, S
 from forensics.device import choose, noise
 from forensics.inversion.regeneration import generate
 from forensics.origin import recipe
-from forensics.origin.gate import gate, retention_target
+from forensics.origin.gate import Candidates, gate, retention_target
 from forensics.origin.reconstruction import LAYER, Losses, losses, on_grid
 from forensics.pictures import intake
 from forensics.pictures.metadata import GeneratorMetadata
@@ -23,7 +23,7 @@ from forensics.pictures.tensors import to_picture, to_tensor
 from forensics.protocol import PROFILES
 from forensics.resources import samples
 from forensics.similarity.lpips import Lpips
-from forensics.stages import origin
+from forensics.stages import given_back
 from forensics.stages.rank import compared
 from tests.studies import origin_study
 
@@ -131,9 +131,17 @@ def test_a_recipe_that_cannot_be_followed_says_why(
     assert isinstance(recipe.stated((written(checkpoint),), checkpoint), GeneratorMetadata)
 
 
-def ranked(k: int, n: int = 19) -> Comparison:
+STANDARD = PROFILES["standard"]
+
+
+def ranked(k: int, n: int = 59) -> Comparison:
     scores = [ControlScore(f"c{i}", 0.5 if i < k else 2.0) for i in range(n)]
     return compared("O1", Statistic.AUTOENCODER_RATIO, "s", 1.0, scores, primary_for=Pair.ORIGIN)
+
+
+def altered(k: int, n: int = 59) -> Comparison:
+    scores = [ControlScore(f"c{i}", 0.5 if i < k else 2.0) for i in range(n)]
+    return compared("O3", Statistic.AUTOENCODER_RATIO_ALTERED, "s", 1.0, scores, of="saved")
 
 
 def test_the_gate_opens_only_by_its_rule() -> None:
@@ -141,21 +149,30 @@ def test_the_gate_opens_only_by_its_rule() -> None:
     far = StatedRecipe("g", "P1", 3, 0.5, 0.1)
     near = dataclasses.replace(far, largest_difference=2)
     for primary, followed, output in [
-        (ranked(0), none, True),
-        (ranked(1), none, False),
-        (ranked(1), far, False),
-        (ranked(19), near, True),
-        (None, none, False),
-        (None, near, True),
+        ((ranked(0),), none, True),
+        ((ranked(3),), none, False),
+        ((ranked(0, 19),), none, False),
+        ((ranked(0), altered(0)), none, True),
+        ((ranked(0), altered(9)), none, False),
+        ((ranked(3),), far, False),
+        ((ranked(19),), near, True),
+        ((), none, False),
+        ((), near, True),
     ]:
-        decided = gate(primary, followed, 0.05, ("R1", "N1"), "Q1")
+        decided = gate(primary, followed, STANDARD, Candidates(("R1", "N1"), ("R1",)), "Q1")
         assert decided.output is output
         assert bool(decided.grounds) is output
         assert decided.target == ("R1" if output else "Q1") == retention_target(decided, "Q1")
         assert ("R1 instead" in decided.sentence) is output
-    alone = gate(ranked(0), none, 0.05, (), "Q1")
-    assert alone.target == "Q1"
-    assert "say nothing about training" in alone.sentence
+    # A neighbour that nobody put forward and that the overlay finds no copy of is no picture to ask instead.
+    for candidates in (Candidates(()), Candidates(("N1", "N2"))):
+        alone = gate((ranked(0),), none, STANDARD, candidates, "Q1")
+        assert alone.target == "Q1"
+        assert "no picture to ask retention of" in alone.not_asked
+        assert "says nothing about training" in alone.sentence
+    copied = gate((ranked(0),), none, STANDARD, Candidates(("N1", "N2"), copies={"N2": ()}), "Q1")
+    assert copied.target == "N2"
+    assert not copied.not_asked
     assert retention_target(None, "Q1") == "Q1"
 
 
@@ -168,13 +185,14 @@ def test_an_altered_copy_is_asked_of_its_work() -> None:
         ({"R1": ("mirrored",), "N1": ()}, "Q1"),
         ({"R1": ()}, "Q1"),
     ]:
-        decided = gate(ranked(1), none, 0.05, ("R1", "N1", "N2"), "Q1", copies)
+        candidates = Candidates(("R1", "N1", "N2"), ("R1",), copies)
+        decided = gate((ranked(3),), none, STANDARD, candidates, "Q1")
         assert decided.target == target
         assert not decided.output
         assert bool(decided.grounds) is (target != "Q1")
         assert all(word in decided.sentence for word in copies.get(target, ()))
         # An output of the checkpoint is asked of the first candidate, whatever it is a copy of.
-        assert gate(ranked(0), none, 0.05, ("R1", "N1", "N2"), "Q1", copies).target == "R1"
+        assert gate((ranked(0),), none, STANDARD, candidates, "Q1").target == "R1"
 
 
 def test_the_committed_study_supports_what_the_program_says() -> None:
@@ -182,7 +200,7 @@ def test_the_committed_study_supports_what_the_program_says() -> None:
     primary = study["primary_chosen_on_calibration"]
     assert primary == next(iter(origin_study.STATISTICS))
     # What the program ranks by is what the study chose, number for number.
-    computed = {statistic: value for statistic, _, value in origin.STATISTICS}[PROFILES["standard"].primary_origin]
+    computed = {statistic: value for statistic, _, value in given_back.STATISTICS}[PROFILES["standard"].primary_origin]
     one = Losses(0.7, 0.2, 0.05)
     assert computed(one) == origin_study.STATISTICS[primary](one)
     clean = study["calibration"]["treatments"]["as it is"]
