@@ -89,6 +89,8 @@ class Part:
     area_a: float
     """Share of the area of the first picture's content that agrees, or is plain in both and lies in the overlap."""
     area_b: float
+    corners: float
+    """Evidence that agrees, as a share of what the picture with less of it shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +180,7 @@ def _part(a: Prepared, b: Prepared, found: Alignment, swapped: bool) -> Part | N
         x, y, detail, grid, float(residual), residual_canvas, from_first, polygon_a, polygon_b, shares[0], shares[1],
         swapped, judged, _moved(weighed.over, judged), _chance(over, judged, found.spread),
         found.spread, coarse, areas[0], areas[1],
+        judged.evidence / max(min(a.structure, b.structure), 1e-6),
     )  # fmt: skip
 
 

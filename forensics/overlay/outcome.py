@@ -35,7 +35,10 @@ class Bounds:
     fine: int = 96
     """Level of detail from which agreement counts although the pair laid wrongly gives as much; 0 for never."""
     same: float = 0.70
-    """Share that agrees by chance beyond which only that level counts: pages of text, woven patterns."""
+    """Share that agrees by chance beyond which only that level, or corners, count: pages of text, stripes, weaves."""
+    corners: float = 0.85
+    """Share of the corners of the poorer picture that agree, from which it counts as well: stripes go on, what stands
+    on them does not."""
     repeats: float = 0.50
     """Share that agrees by chance up to which learned features count: pages and patterns match themselves anywhere."""
     places: int = 16
@@ -81,6 +84,8 @@ class Seen:
     level: int
     """Pixels of the largest thumbnail up to which what agrees agrees; 0 where 32 pixels do not. Where nothing from 32
     pixels on holds anything to compare, 32: it is not asked for what neither picture has."""
+    corners: float
+    """Evidence as a share of all that the picture with less of it shows; near 1 in a copy."""
     places: int
     """Distinct places of keypoints that agree with the alignment, whoever proposed it."""
     share_a: float
@@ -102,7 +107,8 @@ def seen(part: Part) -> Seen:
     judged = part.judged
     level = part.detail.level or (thumbnail_level.FIRST if part.detail.exhausted(LEVEL_AGREES) else 0)
     return Seen(
-        judged.share, part.chance, judged.evidence, level, part.inliers, part.share_a, part.share_b, judged.gap,
+        judged.share, part.chance, judged.evidence, level, part.corners, part.inliers, part.share_a,
+        part.share_b, judged.gap,
         part.spread, part.moved.judged.share, min(part.over.area_a, part.over.area_b), part.coarse,
     )  # fmt: skip
 
@@ -138,13 +144,15 @@ def by_places(part: Seen, bounds: Bounds = BOUNDS) -> bool:
         and max(part.share_a, part.share_b) >= bounds.extent
         and part.evidence >= bounds.evidence
         and (part.places >= bounds.places or part.agreement >= bounds.alone)
-        and part.level >= (bounds.level if part.chance <= bounds.same else bounds.fine)
+        and part.level >= bounds.level
+        and (part.chance <= bounds.same or part.level >= bounds.fine or part.corners >= bounds.corners)
     )
 
 
 def _needed(part: Seen, bounds: Bounds) -> float:
     """The share that has to agree for the pair's own chance."""
-    if 0 < bounds.fine <= part.level:  # what repeats itself coarsely does not do so in fine detail
+    # What repeats itself coarsely does not do so in fine detail, nor in its corners.
+    if 0 < bounds.fine <= part.level or part.corners >= bounds.corners:
         return part.chance
     # Where chance gives much, it is what differs that has to be as much rarer.
     return min(bounds.beyond * part.chance, 1 - (1 - part.chance) / bounds.beyond)

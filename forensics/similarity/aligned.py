@@ -39,6 +39,7 @@ DETAIL = Bounds(
     level=0,
     fine=0,
     same=1.0,
+    corners=9.0,
     places=12,
     alone=0.6,
     spread=16,

@@ -39,7 +39,7 @@ def test_the_card_of_the_comparison_states_the_bounds_in_force() -> None:
         f"on at least {bounds.evidence:.0f} squares",
         f"with {bounds.places} keypoints that agree with the alignment unless {100 * bounds.alone:.0f} % agree",
         f"a level of at least {bounds.level} pixels; where more than {100 * bounds.same:.0f} % agree by chance",
-        f"only a level of {bounds.fine} pixels",
+        f"only a level of {bounds.fine} pixels counts, or that {100 * bounds.corners:.0f} % of the corners",
         f"over at least {bounds.spread} cells of {align.CELL} pixels, unless more than {100 * bounds.repeats:.0f} %",
         f"at least {100 * bounds.whole:.0f} % of what both pictures show",
         f"no piece that differs larger than {100 * bounds.gap:.0f} %",

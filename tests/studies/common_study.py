@@ -5,7 +5,7 @@
 Works of the embedded index, planted ones of the test half, each disputed as its JPEG of quality 30. Templates are not
 among them by design, so that what is left out is left out wrongly, or is an item of a series that shares its parts; the
 rows name the items, so that a person can look. The other side, templates put around works, is a case of
-`comparison_study`. Rows are kept as they are made: a run that stops goes on where it stopped.
+`overlay_study`. Rows are kept as they are made: a run that stops goes on where it stopped.
 """
 
 from __future__ import annotations

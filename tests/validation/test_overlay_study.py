@@ -19,7 +19,8 @@ SHIPPED = json.loads((samples() / "reference" / "overlay-study.json").read_text(
 
 def part(**changed: float) -> study.Row:
     seen = outcome.Seen(
-        agreement=0.02, chance=0.01, evidence=0.5, level=0, places=3, share_a=0.02, share_b=0.02, gap=0.9, spread=2,
+        agreement=0.02, chance=0.01, evidence=0.5, level=0, corners=0.1, places=3, share_a=0.02,
+        share_b=0.02, gap=0.9, spread=2,
         moved=0.03, covered=1.0, coarse=0.1,
     )  # fmt: skip
     return asdict(seen) | {"area_a": 0.02, "area_b": 0.02, "displacement": [0.0, 0.0]} | changed
@@ -41,7 +42,8 @@ def rows(half: str) -> list[study.Row]:
     return [
         *(row(half, study.UNRELATED) for _ in range(200)),
         *(row(half, f"two of one kind: {made.PLAIN}", (4.2, 3.0)) for _ in range(10)),
-        *(row(half, edit.name, **WHOLE) for edit in made.EDITS), *(row(half, made.CHANGED, **changed) for _ in range(8)),
+        *(row(half, edit.name, **WHOLE) for edit in made.EDITS),
+        *(row(half, made.CHANGED, **changed) for _ in range(8)),
     ]  # fmt: skip
 
 
