@@ -80,7 +80,11 @@ def load(files: AutoencoderFiles, device: Device) -> Autoencoder:
             vae = components.network(AutoencoderKL, files.root, weights, f"autoencoder {files.name}", torch.float32)
         else:
             vae = _from_file(files)
-    configs.finite(vae, f"the autoencoder {files.name}")
+    try:
+        configs.finite(vae, f"the autoencoder {files.name}")
+    except CheckpointError as exc:
+        # One of several that are tried: it is left out with this reason, and the examination goes on.
+        raise FloatingPointError(exc.message.removesuffix(".")) from exc
     return Autoencoder(files, device, vae)
 
 

@@ -67,12 +67,12 @@ def compare(
     missing: list[Absent] = []
     for files in beside.others:
         said = f"autoencoder of {files.name}, twice"
-        autoencoder = autoencoder_load.load(files, context.device)
         try:
+            autoencoder = autoencoder_load.load(files, context.device)
             rows = measure(works, autoencoder, max(stride, files.cell), layer, said, context.emit)
+            del autoencoder
         except FloatingPointError as exc:
             rows = Absent("", f"The autoencoder {files.name} was left out: {exc}.")
-        del autoencoder
         if isinstance(rows, Absent):
             missing.append(Absent(f"autoencoder {files.name}", rows.reason))
         else:
