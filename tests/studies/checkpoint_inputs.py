@@ -163,8 +163,12 @@ def _cast(root: Path, dtype: torch.dtype) -> None:
         save_file({n: v.to(dtype) if v.is_floating_point() else v for n, v in load_file(path).items()}, path)
 
 
-def _harmful(root: Path) -> None:
+def _programs(root: Path) -> None:
     (root / "unet" / "their_code.py").write_text("raise SystemExit('was run')\n")
+
+
+def _harmful(root: Path) -> None:
+    _programs(root)
     _json(root / "unet" / "config.json", auto_map={"AutoModel": "their_code.Model"})
     _json(root / "text_encoder" / "config.json", auto_map={"AutoModel": "their_code.Model"})
 
@@ -276,7 +280,8 @@ def _folders() -> Iterator[Trial]:
         ("float8", partial(_cast, dtype=torch.float8_e4m3fn), "", "", {"number format of the unet": "8 bits"}),
         ("links into a cache", _linked, "", "", {}),
         ("pickles alone", _to_pickles, "only pickle weights", "weights convert", {}),
-        ("program files and auto_map", _harmful, "", "", {"program files present, not run": "their_code.py"}),
+        ("program files beside", _programs, "", "", {"program files present, not run": "their_code.py"}),
+        ("program files named by auto_map", _harmful, "auto_map", "own files alone", {}),
         ("no tokenizer", lambda root: shutil.rmtree(root / "tokenizer"), "no tokenizer", "complete", {}),
         ("cut short", _cut, "truncated", "fetch", {}),
         ("no scheduler", lambda root: shutil.rmtree(root / "scheduler"), "missing", "Fetch", {}),
