@@ -46,14 +46,9 @@ def metadata_facts(metadata: Mapping[str, str], whose: str = "file metadata") ->
         text = _tried(read, entry.value) if read else None
         if text is None:
             short = len(entry.value) <= SHORT and entry.value.isprintable()
-            text = entry.value if short else f"{len(entry.value)} characters, kept whole in the exhibit of the metadata"
+            text = entry.value if short else f"{len(entry.value)} characters, too long to print here; it stands in the file"
         rows.append(Fact(f"{whose}: {entry.key}", text))
     return tuple(rows)
-
-
-def exhibit(metadata: Mapping[str, str]) -> bytes:
-    """The whole metadata as UTF-8 JSON, keys sorted, for the case folder."""
-    return json.dumps(dict(metadata), ensure_ascii=False, indent=2, sort_keys=True).encode()
 
 
 def _tried(read: Any, value: str) -> str | None:
