@@ -1,9 +1,11 @@
 """Copy descriptors: one unit vector a picture, near for edited copies of one picture and far for everything else.
 
-Pizzi et al. 2022, "A Self-Supervised Descriptor for Image Copy Detection" (SSCD). Two descriptors share this seam: the
-small one that ships with the package, trained in the same manner on the clip art of the reference models
-(`python -m forensics.reference descriptor`), and SSCD itself, fetched by `forensics weights fetch sscd/disc_mixup`.
-Vectors of two descriptors are never comparable.
+Two descriptors share this seam. The one that ships with the package pools the AlexNet maps that ship for LPIPS
+(generalised mean: F. Radenović, G. Tolias, O. Chum, PAMI 2019), and whitens them with a matrix fitted to works and
+strongly edited views of them (`python -m samples.recipe descriptor`): directions in which views of one work differ are
+made small first, as linear discriminant analysis does (K. Mikolajczyk and J. Matas, ICCV 2007). The other is SSCD (Pizzi
+et al. 2022, "A Self-Supervised Descriptor for Image Copy Detection"), fetched by `forensics weights fetch
+sscd/disc_mixup`. Vectors of two descriptors are never comparable.
 
 A similarity says little by itself: some pictures resemble many. Score normalisation (ibid., section 4.4; Douze et al.
 2021, "The 2021 Image Similarity Dataset and Challenge") subtracts what the query reaches on pictures that are known to
@@ -14,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -27,6 +30,7 @@ from torch.nn import functional as F
 from forensics import foreign, resources, weights
 from forensics.case import Absent
 from forensics.device import Device, batch_size
+from forensics.embedders import alexnet
 from forensics.errors import ForensicsError, WeightsError
 
 FOLDER = ("reference", "copydescriptor")
@@ -38,6 +42,16 @@ NEIGHBOURS = 3
 _SSCD_SIDE = 288
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _CEILING = 32
+_LEAST = 1e-6
+"""Least value that is pooled: the root of an exponent has no slope at 0."""
+_STRIDE = 3
+"""Places of the grid between two windows: 48 pixels of the network's input, where a window has about 20 places."""
+_OVERLAP = 2.0
+"""Windows of SSCD lie so many to a window's length."""
+_OBLONG = 1.25
+"""Ratio of the sides from which square windows differ from those of the picture's proportions."""
+_LONGEST = 3
+"""A picture longer than this many of its shorter sides is compressed to it before square windows are laid."""
 
 
 class CopyDescriptor(Protocol):
@@ -61,93 +75,99 @@ class CopyDescriptor(Protocol):
         """
         ...
 
+    def windows(self, pixels: Tensor, share: float) -> Tensor:
+        """Vectors of parts of one picture, laid closely enough that whatever covers a part lies in one of them.
+
+        Args:
+            pixels: (1, 3, H, W) in [0, 1].
+            share: of the width and of the height of the picture that a part has, in (0, 1).
+
+        Returns:
+            (n, dims) float32 rows of Euclidean norm 1, on the CPU.
+
+        Raises:
+            ValueError: wrong shape or range.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
-class NetworkConfig:
+class PoolingConfig:
     """What `config.json` of the embedded descriptor holds."""
 
     name: str
     version: str
     side: int
+    """Pixels of both sides of the network's input."""
     dims: int
-    widths: tuple[int, ...]
-    """Channels of the stages; each stage but the first halves the grid."""
-    blocks: tuple[int, ...]
-    """Residual blocks of the stages."""
-    stem: int
-    """Stride of the first convolution."""
+    layers: tuple[int, ...]
+    """Maps of AlexNet that are pooled, counted from 1; all of one size."""
     power: float
-    """Exponent of the generalised mean over the grid (GeM, Radenović et al. 2019)."""
+    """Exponent of the generalised mean over the grid."""
+
+    @property
+    def width(self) -> int:
+        """Numbers before the whitening."""
+        return sum(alexnet.CHANNELS[layer - 1] for layer in self.layers)
 
 
-class _Block(nn.Module):
-    """Two 3x3 convolutions beside a shortcut (He et al. 2016)."""
+class Pooling(nn.Module):
+    """Maps of AlexNet, generalised mean of each, unit length of each, one after the other, whitened."""
 
-    def __init__(self, inner: int, outer: int, stride: int) -> None:
+    def __init__(self, config: PoolingConfig, trunk: alexnet.Trunk) -> None:
         super().__init__()
-        self.first = nn.Conv2d(inner, outer, 3, stride, 1, bias=False)
-        self.first_norm = nn.BatchNorm2d(outer)
-        self.second = nn.Conv2d(outer, outer, 3, 1, 1, bias=False)
-        self.second_norm = nn.BatchNorm2d(outer)
-        self.shortcut: nn.Module = nn.Identity()
-        if stride > 1 or inner != outer:
-            self.shortcut = nn.Sequential(nn.Conv2d(inner, outer, 1, stride, bias=False), nn.BatchNorm2d(outer))
+        self._config, self._trunk = config, trunk
+        self.mean = nn.Parameter(torch.zeros(config.width), requires_grad=False)
+        self.matrix = nn.Parameter(torch.zeros(config.width, config.dims), requires_grad=False)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, inner, h, w) -> (B, outer, h / stride, w / stride)."""
-        inside = self.second_norm(self.second(F.relu(self.first_norm(self.first(x)))))
-        return F.relu(inside + self.shortcut(x))
+    def features(self, x: Tensor, window: float | None = None) -> Tensor:
+        """Pooled maps before the whitening.
 
+        Args:
+            x: (B, 3, h, w) in [0, 1].
+            window: pixels of `x` along a side of the square windows that are pooled, laid every third place of the
+                grid; none pools the whole grid.
 
-class Network(nn.Module):
-    """A small residual network, generalised mean, projection, and a whitening fitted after the training."""
+        Returns:
+            (B, width), or (B * windows, width), every map's part of one length, all together of length 1.
+        """
+        maps = [grid for number, grid in enumerate(self._trunk.maps(x), 1) if number in self._config.layers]
+        parts = []
+        for grid in maps:
+            raised = grid.clamp(min=_LEAST).pow(self._config.power)
+            if window is None:
+                pooled = raised.mean(dim=(2, 3))
+            else:
+                size = [max(1, min(g, round(g * window / s))) for g, s in zip(grid.shape[2:], x.shape[2:], strict=True)]
+                pooled = F.avg_pool2d(raised, size, _STRIDE).flatten(2).transpose(1, 2).flatten(0, 1)
+            parts.append(F.normalize(pooled.pow(1 / self._config.power), dim=1))
+        return torch.cat(parts, dim=1) / len(parts) ** 0.5
 
-    def __init__(self, config: NetworkConfig) -> None:
-        super().__init__()
-        self.power = config.power
-        size = config.stem + 3 if config.stem > 2 else 3
-        self.stem = nn.Conv2d(3, config.widths[0], size, config.stem, size // 2, bias=False)
-        self.stem_norm = nn.BatchNorm2d(config.widths[0])
-        stages: list[nn.Module] = []
-        inner = config.widths[0]
-        for stage, (outer, count) in enumerate(zip(config.widths, config.blocks, strict=True)):
-            for number in range(count):
-                stages.append(_Block(inner, outer, 2 if number == 0 and stage > 0 else 1))
-                inner = outer
-        self.stages = nn.Sequential(*stages)
-        self.project = nn.Linear(inner, config.dims)
-        self.whiten = nn.Linear(config.dims, config.dims)
-        nn.init.eye_(self.whiten.weight)
-        nn.init.zeros_(self.whiten.bias)
-        self.whiten.requires_grad_(False)
-
-    def features(self, x: Tensor) -> Tensor:
-        """(B, 3, side, side) in [-1, 1] -> (B, dims) float32, neither whitened nor of unit length."""
-        grid = self.stages(F.relu(self.stem_norm(self.stem(x))))
-        pooled = grid.float().clamp(min=1e-4).pow(self.power).mean(dim=(2, 3)).pow(1 / self.power)
-        projected: Tensor = self.project(pooled)
-        return projected.float()
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, 3, side, side) in [-1, 1] -> (B, dims) float32 of norm 1."""
-        return F.normalize(self.whiten(F.normalize(self.features(x), dim=1)), dim=1)
+    def forward(self, x: Tensor, window: float | None = None) -> Tensor:
+        """`features`, whitened: (B or B * windows, dims), not of unit length."""
+        whitened: Tensor = (self.features(x, window) - self.mean) @ self.matrix
+        return whitened
 
 
 class Embedded:
-    """The descriptor of a folder with `config.json` and `model.safetensors`."""
+    """The descriptor of a folder with `config.json` and `model.safetensors`, over the trunk of `forensics.weights`."""
 
     def __init__(self, folder: Path, device: Device) -> None:
         """Use `open_descriptor`."""
         config = _config(folder)
         self.name, self.version, self.dims, self.side = config.name, config.version, config.dims, config.side
+        layers = " and ".join(map(str, config.layers)) if len(config.layers) < 3 else (
+            ", ".join(map(str, config.layers[:-1])) + f" and {config.layers[-1]}"
+        )
         self.protocol = (
             f"the whole picture resampled to {self.side} × {self.side} pixels (bilinear, antialiased), proportions not "
-            f"kept; {self.dims} numbers from a residual network with generalised-mean pooling, whitened, of unit length"
+            f"kept; maps {layers} of AlexNet (the trunk of LPIPS), the generalised mean of each with exponent "
+            f"{config.power:g}, whitened to {self.dims} numbers of unit length"
         )
+        trunk = weights.resolve(alexnet.WEIGHTS)
         try:
-            state = load_file(folder / WEIGHTS)
-            network = Network(config)
-            network.load_state_dict({key: value.float() for key, value in state.items()})
+            network = Pooling(config, alexnet.Trunk(load_file(trunk), device.device))
+            network.load_state_dict({key: value.float() for key, value in load_file(folder / WEIGHTS).items()})
         except FileNotFoundError as exc:
             raise WeightsError(f"{folder} has no {WEIGHTS}.", hint="Fetch the folder again.") from exc
         except (OSError, SafetensorError, RuntimeError) as exc:
@@ -155,18 +175,30 @@ class Embedded:
                 f"The copy descriptor in {folder} could not be loaded: {str(exc).splitlines()[0]}",
                 hint="Its weights are damaged or belong to another configuration.",
             ) from exc
-        parts = {"weights": weights.sha256_file(folder / WEIGHTS), "config": asdict(config), "protocol": self.protocol}
+        parts = {
+            "weights": weights.sha256_file(folder / WEIGHTS), "trunk": weights.TABLE[alexnet.WEIGHTS].sha256,
+            "config": asdict(config), "protocol": self.protocol,
+        }  # fmt: skip
         self.digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
         self._device = device
-        self._network = network.eval().requires_grad_(False).to(device.device)
+        self._network = network.eval().to(device.device)
 
     def embed(self, pixels: Tensor) -> Tensor:
         """See `CopyDescriptor`."""
-        return _run(self._network, self._prepare(_checked(pixels)), self._device, self.name)
+        return _run(self._network, fit(_checked(pixels), self.side, self.side), self._device, self.name)
 
-    def _prepare(self, pixels: Tensor) -> Tensor:
-        size = (self.side, self.side)
-        return F.interpolate(pixels, size=size, mode="bilinear", antialias=True, align_corners=False) * 2 - 1
+    def windows(self, pixels: Tensor, share: float) -> Tensor:
+        """See `CopyDescriptor`. The picture is enlarged so that a window has the size of the network's input; its maps
+        are computed once and pooled over each window."""
+        picture = _one(pixels, share)
+        height, width = picture.shape[-2:]
+        side = round(self.side / share)
+        sizes = [(side, side)]  # windows of the proportions of the picture
+        if max(height, width) > _OBLONG * min(height, width):  # and square ones, where that is another thing
+            scale = side / min(height, width)
+            sizes.append((min(round(height * scale), _LONGEST * side), min(round(width * scale), _LONGEST * side)))
+        found = [_run(self._network, fit(picture, *size), self._device, self.name, self.side) for size in sizes]
+        return torch.cat(found)
 
 
 class Sscd:
@@ -203,6 +235,16 @@ class Sscd:
         fitted = F.interpolate(checked, size=size, mode="bilinear", antialias=True, align_corners=False)
         mean, std = (fitted.new_tensor(v).view(1, 3, 1, 1) for v in _IMAGENET)
         return _run(self._network, (fitted - mean) / std, self._device, self.name)
+
+    def windows(self, pixels: Tensor, share: float) -> Tensor:
+        """See `CopyDescriptor`: every part is cut out and described by itself, as the publisher's program is closed."""
+        picture = _one(pixels, share)
+        height, width = picture.shape[-2:]
+        tall, wide = max(1, round(height * share)), max(1, round(width * share))
+        steps = 1 + math.ceil((1 - share) / share * _OVERLAP)
+        places = [i / (steps - 1) for i in range(steps)]
+        tops, lefts = [round((height - tall) * p) for p in places], [round((width - wide) * p) for p in places]
+        return self.embed(torch.cat([picture[:, :, y : y + tall, x : x + wide] for y in tops for x in lefts]))
 
 
 def open_descriptor(location: str | None, device: Device) -> CopyDescriptor | Absent:
@@ -284,17 +326,33 @@ def normalised(
     return similarity - (offset[:, None] if similarity.ndim == 2 else offset)
 
 
-def _config(folder: Path) -> NetworkConfig:
+def _config(folder: Path) -> PoolingConfig:
     try:
         if not (folder / CONFIG).exists():
             raise FileNotFoundError(folder / CONFIG)
         values: dict[str, Any] = foreign.read_json(folder / CONFIG, foreign.MIB)
-        values |= {name: tuple(int(v) for v in values[name]) for name in ("widths", "blocks")}
-        return NetworkConfig(**values)
+        found = PoolingConfig(**values | {"layers": tuple(int(v) for v in values["layers"])})
+        sizes = {alexnet.sides(layer, found.side) for layer in found.layers}
+        if not found.layers or len(sizes) != 1 or 0 in sizes:
+            raise ValueError(f"layers {found.layers} at {found.side} pixels")
+        return found
     except FileNotFoundError as exc:
         raise WeightsError(f"{folder} has no {CONFIG}.", hint="Give a folder in the embedded format.") from exc
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as exc:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, IndexError) as exc:
         raise WeightsError(f"{folder / CONFIG} is not readable: {exc!r}.", hint="Fetch the folder again.") from exc
+
+
+def fit(pixels: Tensor, height: int, width: int) -> Tensor:
+    """Pictures (B, 3, H, W) brought to a size: bilinear, antialiased, proportions as they come out, in [0, 1]."""
+    fitted = F.interpolate(pixels, size=(height, width), mode="bilinear", antialias=True, align_corners=False)
+    return fitted.clamp(0, 1)
+
+
+def _one(pixels: Tensor, share: float) -> Tensor:
+    checked = _checked(pixels)
+    if len(checked) != 1 or not 0 < share < 1:
+        raise ValueError(f"expected one picture and a share in (0, 1), got {len(checked)} and {share}")
+    return checked
 
 
 def _checked(pixels: Tensor) -> Tensor:
@@ -309,11 +367,11 @@ def _checked(pixels: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def _run(network: nn.Module, prepared: Tensor, device: Device, name: str) -> Tensor:
+def _run(network: nn.Module, prepared: Tensor, device: Device, name: str, *more: float) -> Tensor:
     size = batch_size(device, mib_per_item=64, ceiling=_CEILING)
     # cuDNN would round the inputs of convolutions to TF32.
     with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
-        rows = [network(part.to(device.device)).double().cpu() for part in prepared.split(size)]
+        rows = [network(part.to(device.device), *more).double().cpu() for part in prepared.split(size)]
     vectors = torch.cat(rows)
     norms = vectors.norm(dim=1, keepdim=True)
     if not bool(norms.isfinite().all()) or bool((norms == 0).any()):

@@ -14,11 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-_CONVOLUTIONS = ((0, 4, 2), (3, 1, 2), (6, 1, 1), (8, 1, 1), (10, 1, 1))
-"""Number of the layer in torchvision's `features`, stride, padding; a rectifier follows each of them."""
-_POOLED = (3, 6)
-"""Layers whose input is reduced first: the largest of 3 × 3 places, every second one."""
-_SHIFT, _SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
+from forensics.embedders.alexnet import CONVOLUTIONS, Trunk
+
 _EPSILON = 1e-10
 
 
@@ -30,24 +27,13 @@ class Network:
 
         Raises KeyError where one is missing.
         """
-        self._trunk = {
-            number: (trunk[f"features.{number}.weight"].float(), trunk[f"features.{number}.bias"].float())
-            for number, _, _ in _CONVOLUTIONS
-        }
-        self.heads = [heads[f"lin{k}.model.1.weight"].float() for k in range(len(_CONVOLUTIONS))]
+        self._trunk = Trunk(trunk)
+        self.heads = [heads[f"lin{k}.model.1.weight"].float() for k in range(len(CONVOLUTIONS))]
         """(1, C, 1, 1) each: weight of every channel of a map."""
-        self._shift, self._scale = (torch.tensor(v)[None, :, None, None] for v in (_SHIFT, _SCALE))
 
     def maps(self, pixels: Tensor) -> list[Tensor]:
         """(B, 3, H, W) in [0, 1] -> the five feature maps (B, C, h, w), before any weighting."""
-        h = (2 * pixels - 1 - self._shift) / self._scale
-        found = []
-        for number, stride, padding in _CONVOLUTIONS:
-            if number in _POOLED:
-                h = F.max_pool2d(h, 3, 2)
-            h = F.relu(F.conv2d(h, *self._trunk[number], stride, padding))
-            found.append(h)
-        return found
+        return self._trunk.maps(pixels)
 
     def parts(self, a: Tensor, b: Tensor) -> list[Tensor]:
         """(B,) of each feature map: what it adds to the distance of two batches (B, 3, H, W) in [0, 1]."""

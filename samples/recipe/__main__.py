@@ -16,7 +16,7 @@ COMMANDS = {
     "decoder": ("decoder", "tune the decoder of the autoencoder further; latents stay as they are"),
     "card": ("card", "put the measured figures into the model card"),
     "clip": ("clip", "train the open_clip model and convert its text tower"),
-    "descriptor": ("descriptor", "train the copy descriptor"),
+    "descriptor": ("descriptor", "fit the whitening of the copy descriptor"),
     "twin": ("twin", "train twin a or b"),
     "differences": ("differences", "prove that the twins differ in the planted works alone"),
     "finetune": ("finetune", "tune twin b on twelve works of one creator (LoRA)"),

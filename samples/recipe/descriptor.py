@@ -1,194 +1,217 @@
-"""The small copy descriptor, trained in the manner of SSCD (Pizzi et al. 2022) on training-role works alone.
+"""The whitening of the copy descriptor: `descriptor`. Nothing is trained by gradient, and the fit takes minutes.
 
-Two views of every work of a batch, one as it is or lightly edited, one strongly edited and sometimes mixed with or
-pasted into another work, are to be nearer to each other than to any other view (InfoNCE, Chen et al. 2020, SimCLR;
-mixed views count for both of their works). The entropy term of SSCD (section 3.3; Kozachenko-Leonenko estimate,
-Sablayrolles et al. 2019) pushes every view away from its nearest stranger, so that unrelated pictures spread over the
-whole sphere and one threshold fits all. At the end the vectors of the training works are centred and whitened.
+The trunk is AlexNet as it ships for LPIPS; its maps 3 to 5, pooled, give 896 numbers a picture. Of every work the plain
+picture and edited views (`view`) are described. What differs between views of one work is what a search is to
+see past: its covariance, drawn a little towards a ball, is whitened first; then the principal axes of the plain pictures
+are kept, each weighed by a root of its spread (K. Mikolajczyk and J. Matas, ICCV 2007; F. Radenović, G. Tolias, O. Chum,
+PAMI 2019).
 
-Planted works, controls and the fine-tune's works are never seen: the descriptor is as new to them as to a stranger's.
+Fitted to training-role works alone, without those that the search is chosen with and tested on (`searched`): planted
+works, controls, the fine-tune's works and those are as new to the descriptor as a stranger's.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import io
 import json
+import random
 import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
-from torch import Tensor
-from torch.nn import functional
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+from safetensors.torch import load_file, save_file
 
-from forensics.embedders.copies import CONFIG, WEIGHTS, Network, NetworkConfig
-from samples.recipe import edits, training
-from samples.recipe.clip import shrink
-from samples.recipe.data import read_manifest
-from samples.recipe.muon import Muon
+from forensics import weights
+from forensics.embedders.alexnet import WEIGHTS as TRUNK
+from forensics.embedders.alexnet import Trunk
+from forensics.embedders.copies import CONFIG, WEIGHTS, Pooling, PoolingConfig, fit
+from samples.recipe import training
+from samples.recipe.data import Work, read_manifest
 
-SIDE = 96
-SOURCE_SIDE = 160
 NAME = "copydescriptor"
+SHRINK, SPREAD = 1.0, 0.5
+"""How far the covariance within works is drawn towards a ball of its mean spread, and the power of the standard deviation
+by which an axis is divided: chosen on the calibration half of `searched`, see the model card."""
+CALIBRATION, TEST = 108, 216
+"""Training works that are searched for, beside the planted ones of each half."""
+Numbers = NDArray[np.float64]
 
 
-def network_config() -> NetworkConfig:
-    """About 1.3 M parameters."""
-    return NetworkConfig(NAME, "1", SIDE, 128, (64, 128, 256), (1, 1, 1), 4, 3.0)
+def pooling_config() -> PoolingConfig:
+    """Maps 3 to 5 at 320 pixels, 256 numbers."""
+    return PoolingConfig(NAME, "2", 320, 256, (3, 4, 5), 3.0)
 
 
-def contrastive(first: Tensor, second: Tensor, content: Tensor, temperature: float) -> Tensor:
-    """InfoNCE over all views of a batch, with soft targets where a view shows two works.
+def searched(works: Sequence[Work]) -> dict[str, tuple[Work, ...]]:
+    """Works that the search is chosen with, `calibration`, and tested on, `test`: planted ones, then training works."""
+    ordered = sorted(works, key=lambda w: w.id)
+    training_works = [w for w in ordered if w.role == "training"]
+    test = random.Random(0).sample(training_works, TEST)
+    kept = set(test)
+    calibration = random.Random(1).sample([w for w in training_works if w not in kept], CALIBRATION)
+    planted = {half: [w for w in ordered if w.role == "planted" and w.half == half] for half in ("calibration", "test")}
+    return {"calibration": (*planted["calibration"], *calibration), "test": (*planted["test"], *test)}
+
+
+def fitted_to(works: Sequence[Work]) -> list[Work]:
+    """Training-role works that are not searched for."""
+    left_out = {w.id for half in searched(works).values() for w in half}
+    return [w for w in works if w.role == "training" and w.id not in left_out]
+
+
+def whitening(
+    plain: Numbers, views: Sequence[Numbers], dims: int, *, shrink: float = SHRINK, spread: float = SPREAD
+) -> tuple[Numbers, Numbers]:
+    """Mean (width,) and matrix (width, dims) that a pooled vector is centred and multiplied with.
 
     Args:
-        first: (n, d) unit vectors of the plain views.
-        second: (n, d) unit vectors of the edited views.
-        content: (n, n) what each edited view shows; rows sum to 1.
-        temperature: of the softmax.
+        plain: (n, width) vectors of the works as they are.
+        views: (n, width) each, of edited views of the same works in the same order.
+        dims: axes kept.
+        shrink: ball added to the covariance within works, in units of its mean spread.
+        spread: 0 leaves the kept axes as spread as they are, 1 makes them equal.
     """
-    n = len(first)
-    vectors = torch.cat([first, second])
-    shown = torch.cat([torch.eye(n, device=first.device), content])
-    shared = shown @ shown.T
-    same_side = torch.block_diag(torch.ones(n, n, device=first.device), torch.ones(n, n, device=first.device)).bool()
-    logits = vectors @ vectors.T / temperature
-    # a view is neither a positive nor a negative of another of its own side that shows the same work
-    logits = logits.masked_fill(same_side & (shared > 0), float("-inf"))
-    target = shared.masked_fill(same_side, 0)
-    target = target / target.sum(dim=1, keepdim=True)
-    chosen = torch.where(target > 0, logits.log_softmax(dim=1), torch.zeros(()))
-    return -(target * chosen).sum(dim=1).mean()
+    differences = np.concatenate([view - plain for view in views])
+    within = differences.T @ differences / len(differences)
+    values, axes = np.linalg.eigh(within + shrink * np.trace(within) / len(within) * np.eye(len(within)))
+    near = axes / np.sqrt(values)
+    mean = plain.mean(axis=0)
+    values, axes = np.linalg.eigh(np.cov(((plain - mean) @ near).T))
+    return mean, near @ (axes[:, ::-1][:, :dims] / values[::-1][:dims] ** (spread / 2))
 
 
-def entropy(first: Tensor, second: Tensor, content: Tensor) -> Tensor:
-    """Minus the log distance of every view to its nearest view that shows nothing of the same work."""
-    vectors = torch.cat([first, second])
-    shown = torch.cat([torch.eye(len(first), device=first.device), content])
-    similarity = (vectors @ vectors.T).masked_fill(shown @ shown.T > 0, -2.0)
-    nearest = similarity.max(dim=1).values
-    return -(2 - 2 * nearest).clamp(min=1e-6).sqrt().log().mean()
+def described(network: Pooling, pictures: Iterable[Image.Image]) -> Numbers:
+    """(n, width) of RGB pictures."""
+    side = pooling_config().side
+    rows = []
+    with torch.inference_mode():
+        for picture in pictures:
+            pixels = torch.from_numpy(np.asarray(picture, np.float32) / 255).permute(2, 0, 1)[None]
+            rows.append(network.features(fit(pixels, side, side)))
+    return torch.cat(rows).double().numpy()
 
 
-@torch.no_grad()
-def whiten(network: Network, pixels: Tensor, device: torch.device) -> None:
-    """Fit the last layer: the training works' vectors centred and of equal variance along their principal axes."""
-    network.eval()
-    parts = [network.features(part.to(device) * 2 - 1).cpu() for part in pixels.split(64)]
-    vectors = functional.normalize(torch.cat(parts), dim=1).double()
-    mean = vectors.mean(dim=0)
-    values, axes = torch.linalg.eigh(torch.cov(vectors.T))
-    # directions with next to no variance hold noise: they are not blown up beyond a tenth of the mean
-    matrix = (axes / values.clamp(min=0.1 * float(values.mean())).sqrt()).T
-    network.whiten.weight.copy_(matrix.float())
-    network.whiten.bias.copy_((-matrix @ mean).float())
+def view(work: Image.Image, source: random.Random, other: Callable[[], Image.Image]) -> Image.Image:
+    """One of eight edits at a drawn strength, mirrored every other time.
+
+    Args:
+        work: RGB.
+        source: of every draw.
+        other: gives another work, drawn, to lay this one over.
+    """
+    kind = source.randrange(8)
+    if source.random() < 0.5:
+        work = ImageOps.mirror(work)
+    edit = (_turned, _quarter, _cut, _recoloured, _compressed, _laid, _shrunk, _framed)[kind]
+    return edit(work, source, other)
+
+
+def _turned(work: Image.Image, source: random.Random, _: Any) -> Image.Image:
+    angle = source.uniform(-45, 45)
+    return work.rotate(angle, Image.Resampling.BICUBIC, expand=True, fillcolor=(255, 255, 255))
+
+
+def _quarter(work: Image.Image, source: random.Random, _: Any) -> Image.Image:
+    turns = (Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270)
+    return work.transpose(source.choice(turns))
+
+
+def _cut(work: Image.Image, source: random.Random, _: Any) -> Image.Image:
+    part = source.uniform(0.5, 1) ** 0.5
+    width, height = round(work.width * part), round(work.height * part)
+    x, y = source.randint(0, work.width - width), source.randint(0, work.height - height)
+    return work.crop((x, y, x + width, y + height))
+
+
+def _recoloured(work: Image.Image, source: random.Random, _: Any) -> Image.Image:
+    hue, saturation, value = work.convert("HSV").split()
+    turn, more, light = source.randint(20, 236), source.uniform(0.6, 1.2), source.uniform(0.7, 1.0)
+    hue = hue.point([(i + turn) % 256 for i in range(256)])
+    saturation = saturation.point([min(255, round(i * more)) for i in range(256)])
+    value = value.point([round(i * light) for i in range(256)])
+    return Image.merge("HSV", (hue, saturation, value)).convert("RGB")
+
+
+def _compressed(work: Image.Image, source: random.Random, _: Any) -> Image.Image:
+    quality, stream = source.randint(10, 60), io.BytesIO()
+    shown = work.convert("L").convert("RGB") if source.random() < 0.5 else work
+    shown.save(stream, "JPEG", quality=quality)
+    return Image.open(io.BytesIO(stream.getvalue())).convert("RGB")
+
+
+def _laid(work: Image.Image, source: random.Random, other: Callable[[], Image.Image]) -> Image.Image:
+    share = source.uniform(0.5, 0.9)
+    under = other()
+    under = under.resize((round(work.width / share), round(work.height / share)))
+    x, y = source.randint(0, under.width - work.width), source.randint(0, under.height - work.height)
+    under.paste(work, (x, y))
+    return under
+
+
+def _shrunk(work: Image.Image, source: random.Random, _: Any) -> Image.Image:
+    part = source.uniform(0.3, 0.7)
+    return work.resize((round(work.width * part), round(work.height * part)), Image.Resampling.LANCZOS)
+
+
+def _framed(work: Image.Image, source: random.Random, _: Any) -> Image.Image:
+    margin = source.randint(4, 50)
+    colour = (source.randint(0, 255), source.randint(0, 255), source.randint(0, 255))
+    frame = Image.new("RGB", (work.width + 2 * margin, work.height + 2 * margin), colour)
+    frame.paste(work, (margin, margin))
+    return frame
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `descriptor`."""
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--samples", type=Path, default=Path("samples/reference"))
-    parser.add_argument("--steps", type=int, default=3000)
-    parser.add_argument("--minutes", type=float, help="plan the steps so that training takes about this long")
-    parser.add_argument("--batch", type=int, default=96, help="works a step; two views of each")
-    parser.add_argument("--lr", type=float, default=2e-3)
-    parser.add_argument("--temperature", type=float, default=0.05)
-    parser.add_argument("--entropy", type=float, default=5.0, help="weight of the entropy term")
-    parser.add_argument("--seed", type=int, default=14)
-    parser.add_argument("--device")
+    parser.add_argument("--views", type=int, default=3, help="edited views of every work")
     parser.add_argument("--threads", type=int, default=2)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Train, resuming from the last checkpoint; save the folder that `forensics.embedders.copies` loads."""
+    """Describe, fit, and save the folder that `forensics.embedders.copies` loads."""
     torch.set_num_threads(args.threads)
-    device = training.pick_device(args.device)
-    folder: Path = args.work / NAME
-    folder.mkdir(parents=True, exist_ok=True)
-    works = [w for w in read_manifest(args.samples) if w.role == "training"]
-    cache = torch.from_numpy(shrink(np.load(args.work / "training-256.npy", mmap_mode="r"), SOURCE_SIDE))
-    if len(cache) != len(works):
-        raise SystemExit(f"{len(cache)} renderings in the cache, {len(works)} training works in the manifest")
-    config = network_config()
-    with training.seeded(args.seed):
-        network = Network(config)
-    network = network.to(device).to(memory_format=training.CHANNELS_LAST)
-    size = sum(p.numel() for p in network.parameters()) / 1e6
-    print(f"descriptor: {size:.2f} M parameters, {len(works)} works", flush=True)
-    trained = [p for p in network.parameters() if p.requires_grad]
-    optimizer = Muon(network, lr=args.lr)
-    start, spent = 0, 0.0
-    if state := training.load(folder / "last.pt"):
-        network.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        start, spent = state["step"], state["seconds"]
-    words = edits.letters(256, SIDE, args.seed)
-    began, done = time.monotonic(), start
-    progress = training.Progress("descriptor", args.steps, folder / "log.jsonl", start)
-    order = training.batches(len(works), args.batch, args.seed + start)
+    began = time.monotonic()
+    works = fitted_to(read_manifest(args.samples))
+    config = pooling_config()
+    network = Pooling(config, Trunk(load_file(weights.resolve(TRUNK))))
+    pictures = [Image.open(args.samples / work.path).convert("RGB") for work in works]
+    plain = described(network, pictures)
+    views = []
+    for number in range(args.views):
+        source = random.Random(f"{NAME}/{number}")
 
-    def checkpoint() -> None:
-        seconds = spent + time.monotonic() - began
-        kept = {"model": network.state_dict(), "optimizer": optimizer.state_dict(), "step": done, "seconds": seconds}
-        training.save(kept, folder / "last.pt")
+        def other(draw: random.Random = source) -> Image.Image:
+            return draw.choice(pictures)
 
-    network.train()
-    for step in range(start, args.steps):
-        elapsed = spent + time.monotonic() - began
-        fraction = max(step / args.steps, elapsed / (60 * args.minutes)) if args.minutes else step / args.steps
-        if fraction >= 1:
-            break
-        training.set_lr(optimizer, args.lr * training.cosine(fraction) * training.warmup(step, 50))
-        source = torch.Generator().manual_seed(args.seed * 1_000_003 + step)
-        pixels = cache[next(order)].permute(0, 3, 1, 2).float() / 255
-        hard = round(0.4 * len(pixels))
-        alone = edits.strong(pixels[:hard], SIDE, words, source, mixed=False).pixels
-        plain = torch.cat([alone, edits.light(pixels[hard:], SIDE, source)])
-        edited = edits.strong(pixels, SIDE, words, source, mixed=True)
-        batch = (torch.cat([plain, edited.pixels]) * 2 - 1).to(device, memory_format=training.CHANNELS_LAST)
-        with training.autocast(device):
-            features = network.features(batch)
-        first, second = functional.normalize(features.float(), dim=1).chunk(2)
-        content = edited.content.to(device)
-        match = contrastive(first, second, content, args.temperature)
-        spread = entropy(first, second, content)
-        (match + args.entropy * spread).backward()
-        torch.nn.utils.clip_grad_norm_(trained, 5.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        done = step + 1
-        with torch.no_grad():
-            right = ((first @ second.T).argmax(dim=1).cpu() == torch.arange(len(first))).float().mean()
-        progress.step(step, match=float(match.detach()), entropy=float(spread.detach()), found=float(right))
-        if done % 50 == 0:
-            checkpoint()
-    checkpoint()
-    plain = cache.permute(0, 3, 1, 2).float() / 255
-    whiten(network, functional.interpolate(plain, (SIDE, SIDE), mode="bilinear", antialias=True), device)
-    save(network.eval().cpu(), config, args, done, spent + time.monotonic() - began)
-
-
-def save(network: Network, config: NetworkConfig, args: argparse.Namespace, steps: int, seconds: float) -> None:
-    """Weights as float16, configuration, and the manifest of the run."""
+        views.append(described(network, (view(picture, source, other) for picture in pictures)))
+        print(f"descriptor: view {number + 1} of {args.views}, {time.monotonic() - began:.0f} s", flush=True)
+    mean, matrix = whitening(plain, views, config.dims)
     folder = args.work / NAME / "packed"
     folder.mkdir(parents=True, exist_ok=True)
-    state = {k: v.half().contiguous() if v.is_floating_point() else v for k, v in network.state_dict().items()}
-    save_file(state, folder / WEIGHTS)
+    kept = {"mean": torch.from_numpy(mean).half(), "matrix": torch.from_numpy(matrix.copy()).half()}
+    save_file(kept, folder / WEIGHTS)
     (folder / CONFIG).write_text(json.dumps(asdict(config), indent=1) + "\n", encoding="utf-8")
-    works = [w.id for w in read_manifest(args.samples) if w.role == "training"]
     facts: dict[str, Any] = {
-        "steps": steps,
-        "views": 2 * steps * args.batch,
-        "seconds": round(seconds),
-        "parameters": training.settings(vars(args)),
+        "works": len(works),
+        "views": args.views,
+        "seconds": round(time.monotonic() - began),
+        "parameters": training.settings(vars(args)) | {"shrink": SHRINK, "spread": SPREAD},
         "digests": {
             "manifest": training.digest(args.samples / "manifest.jsonl"),
-            "works": hashlib.sha256(json.dumps(works).encode()).hexdigest(),
+            "works": hashlib.sha256(json.dumps([w.id for w in works]).encode()).hexdigest(),
+            "trunk": weights.TABLE[TRUNK].sha256,
         },
-        "environment": {"torch": torch.__version__, "device": str(args.device or training.pick_device())},
+        "environment": {"torch": torch.__version__, "numpy": np.__version__, "device": "cpu"},
     }
     (args.work / NAME / "run.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-    print(f"descriptor: {steps} steps, {seconds / 60:.1f} min; saved {folder}", flush=True)
+    print(f"descriptor: {len(works)} works, {args.views} views each; saved {folder}", flush=True)
