@@ -9,18 +9,21 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from PIL import Image
+from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional as F
 
 from forensics import resources, weights
 from forensics.case import Absent
 from forensics.device import Device, choose
+from forensics.embedders import alexnet
 from forensics.embedders import copies as descriptor
-from forensics.embedders.copies import Embedded, Network, NetworkConfig, Sscd, normalised, open_descriptor
+from forensics.embedders.copies import Embedded, Pooling, PoolingConfig, Sscd, fit, normalised, open_descriptor
 from forensics.errors import ForensicsError, WeightsError
+from forensics.pictures.tensors import to_tensor
 
-CONFIG = NetworkConfig("tiny", "1", 32, 8, (4, 8), (1, 1), 4, 3.0)
+CONFIG = PoolingConfig("tiny", "1", 96, 8, (4, 5), 3.0)
 
 
 @pytest.fixture(scope="module")
@@ -30,9 +33,10 @@ def cpu() -> Device:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    torch.manual_seed(0)
-    network = Network(CONFIG)
-    save_file({key: value.half() for key, value in network.state_dict().items()}, tmp_path / descriptor.WEIGHTS)
+    """The trunk that ships, with a drawn whitening."""
+    source = torch.Generator().manual_seed(0)
+    matrix = torch.randn(CONFIG.width, CONFIG.dims, generator=source)
+    save_file({"mean": torch.zeros(CONFIG.width), "matrix": matrix.half()}, tmp_path / descriptor.WEIGHTS)
     (tmp_path / descriptor.CONFIG).write_text(json.dumps(asdict(CONFIG)), encoding="utf-8")
     return tmp_path
 
@@ -74,9 +78,10 @@ def test_bad_folders_and_unknown_names_are_clear_errors(folder: Path, cpu: Devic
     (folder / descriptor.WEIGHTS).write_bytes(b"no weights")
     with pytest.raises(WeightsError, match="could not be loaded"):
         open_descriptor(str(folder), cpu)
-    (folder / descriptor.CONFIG).write_text("[]", encoding="utf-8")
-    with pytest.raises(WeightsError, match="not readable"):
-        open_descriptor(str(folder), cpu)
+    for broken in ("[]", json.dumps(asdict(CONFIG) | {"layers": [2, 5]}), json.dumps(asdict(CONFIG) | {"side": 16})):
+        (folder / descriptor.CONFIG).write_text(broken, encoding="utf-8")
+        with pytest.raises(WeightsError, match="not readable"):
+            open_descriptor(str(folder), cpu)
 
 
 def test_what_is_not_at_hand_is_an_absence_with_a_remedy(
@@ -131,6 +136,52 @@ def test_sscd_runs_from_its_pinned_archive_and_from_no_other(
     std = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
     with torch.no_grad():
         assert torch.allclose(model.embed(picture), program((fitted - mean) / std), atol=1e-5)
+    parts = model.windows(picture[:1], 0.5)
+    assert torch.allclose(parts[0], model.embed(picture[:1, :, :72, :100])[0], atol=1e-5)
+    assert torch.allclose(parts[-1], model.embed(picture[:1, :, 72:, 100:])[0], atol=1e-5)
+    assert len(parts) == 9
+
+
+def test_pooling_is_the_generalised_mean_of_every_map(cpu: Device) -> None:
+    trunk = alexnet.Trunk(load_file(weights.resolve(alexnet.WEIGHTS)))
+    network = Pooling(CONFIG, trunk)
+    picture = pictures(1, 96, 96)
+    with torch.no_grad():
+        found = network.features(picture)[0]
+        maps = [trunk.maps(picture)[layer - 1][0].double() for layer in CONFIG.layers]
+    first = torch.stack([(m.clamp(min=1e-6) ** 3).sum() / m.numel() for m in maps[0]]) ** (1 / 3)
+    assert torch.allclose(found[: len(first)].double() * 2**0.5, first / first.norm(), atol=1e-5)
+    assert float(found.norm()) == pytest.approx(1, abs=1e-5)
+    assert [alexnet.sides(n, 96) for n in range(1, 6)] == [m.shape[-1] for m in trunk.maps(picture)]
+    assert len(found) == CONFIG.width
+
+
+def test_a_window_that_is_the_whole_grid_gives_the_whole_vector(cpu: Device) -> None:
+    network = Pooling(CONFIG, alexnet.Trunk(load_file(weights.resolve(alexnet.WEIGHTS))))
+    picture = pictures(1, 160, 160)
+    with torch.no_grad():
+        assert torch.allclose(network.features(picture, 160), network.features(picture), atol=1e-5)
+
+
+@pytest.mark.parametrize(("height", "width"), [(120, 120), (90, 240), (400, 60)])
+def test_windows_see_what_is_laid_in_at_any_place(cpu: Device, height: int, width: int) -> None:
+    model = open_descriptor(None, cpu)
+    assert isinstance(model, Embedded)
+    works = sorted((resources.samples() / "reference" / "works").iterdir())[:40:10]
+    work, *others = (to_tensor(Image.open(path).convert("RGB")) for path in works)
+    short = min(height, width)
+    size = round(short * 0.5)
+    small = fit(work, size, size)
+    for left, top in ((0, 0), (width - size, height - size), ((width - size) // 3, (height - size) // 2)):
+        sheet = fit(others[0], height, width).clone()
+        sheet[:, :, top : top + size, left : left + size] = small
+        found = model.windows(sheet, 0.5)
+        assert torch.allclose(found.norm(dim=1), torch.ones(len(found)), atol=1e-5)
+        own, strange = (float((found @ model.embed(w)[0]).max()) for w in (work, others[1]))
+        assert own > strange + 0.2
+    for share in (0.0, 1.0):
+        with pytest.raises(ValueError, match="share"):
+            model.windows(work, share)
 
 
 def test_normalisation_takes_away_what_unrelated_pictures_reach() -> None:

@@ -89,6 +89,11 @@ class Neighbour:
     url: str = ""
     lead: bool = False
     """Whether the index knows an address only: nothing was hashed or embedded from bytes at hand."""
+    places: int | None = None
+    """Distinct places at which local features of the picture agree with the disputed image under one map of the plane;
+    none where it was not laid over. For the order alone: what corresponds is decided by the overlay."""
+    fused: float | None = None
+    """What the order follows, a weighted sum of cosines and cells; none where one column of vectors gives the order."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from forensics.path_names import printable
 if TYPE_CHECKING:
     from forensics.embedders.copies import CopyDescriptor
     from forensics.embedders.open_clip import Embedder
-    from forensics.retrieval.base import TrainingIndex
+    from forensics.retrieval.base import Hit, TrainingIndex
     from forensics.retrieval.building.build import Built
 
 
@@ -165,7 +165,8 @@ def search(
 
     Every row is compared. The similarity is the cosine of the embedder's vectors; where the index holds vectors of the
     copy descriptor too, its nearest images, of the whole picture and of its parts, take turns with those of the
-    embedder. A hit is not training, and no hit is not absence.
+    embedder, are laid over IMAGE with local features where the index has their pictures, and are put in the order of
+    one score, whose parts are printed. A hit is not training, and no hit is not absence.
 
     A FAISS folder records neither its model nor a digest. With --pictures its rows show that they describe its vectors
     and that the model at hand made them, or it is refused; --stated searches it without that.
@@ -175,6 +176,7 @@ def search(
         from forensics.pictures import intake
         from forensics.pictures.tensors import to_tensor
         from forensics.retrieval import encoders
+        from forensics.retrieval.local import DEFAULT, FEATURES, Bench
 
         picture = intake.read(image).picture
         embedder = _embedder(console, clip, device, precision)
@@ -186,11 +188,19 @@ def search(
             said = {"embedder": embedder.name, "embedder_digest": embedder.digest} if stated else {}
             found = retrieval.open(uri, at, pictures=pictures, **said)
         models = [encoders.clip(embedder)]
-        if any(c.name == retrieval.COPY for c in found.info().columns):
-            descriptor = _descriptor(console, device, precision)
-            models += [encoders.copies(descriptor)] if descriptor else []
+        column = next((c for c in found.info().columns if c.name == retrieval.COPY), None)
+        descriptor = _descriptor(console, device, precision) if column is not None else None
+        if column is None:
+            console.note("The index has no vectors of copies: the order rests on meaning and local features.")
+        elif descriptor is not None and descriptor.digest != column.digest:
+            console.note(f"Vectors of copies are not asked: they were made with {column.embedder} {column.digest}.")
+        elif descriptor is not None:
+            models.append(encoders.copies(descriptor))
         mode = "ann" if browse else "exact"
-        hits = retrieval.search(found, models, to_tensor(picture), count, mode=mode)[0]
+        bench = Bench(FEATURES.load(DEFAULT)()) if found.info().capabilities.bytes else None
+        hits = retrieval.search(found, models, to_tensor(picture), count, mode=mode, bench=bench)[0]
+    if bench is None:
+        console.note("Nothing is laid over: the index has no pictures.")
     if browse:
         console.note("Approximate: rows may be missing. `forensics index recall` says how many; a report compares all.")
     if not found.info().capabilities.vectors:
@@ -203,6 +213,8 @@ def search(
                 "similarity": hit.similarity,
                 "scores": dict(hit.scores),
                 "found_by": list(hit.found_by),
+                "places": hit.places,
+                "fused": hit.fused,
                 "mode": mode,
                 "training_id": row.training_id,
                 "caption": row.caption,
@@ -215,7 +227,7 @@ def search(
             }
             click.echo(json.dumps(fields, ensure_ascii=False))
         else:
-            click.echo(f"{rank:>3}  {hit.similarity:+.4f}  {row.training_id}  {row.caption}")
+            click.echo(f"{rank:>3}  {hit.similarity:+.4f}  {_parts(hit)}{row.training_id}  {row.caption}")
 
 
 @index.command(short_help="Check every digest, row and vector of an index.")
@@ -347,6 +359,16 @@ def export(console: Console, uri: str, out: Path, at: str | None) -> None:
     made = export_to(uri, out, at)
     console.note(f"{made.count} rows in {len(made.shards)} parts")
     console.result(out)
+
+
+def _parts(hit: Hit) -> str:
+    """What the order rests on beside the similarity, for one line; empty where nothing else was asked."""
+    from forensics.retrieval import COPY, PARTS
+
+    named = {"copies": hit.score(COPY), "parts": hit.score(PARTS)}
+    said = [f"{name} {value:+.4f}" for name, value in named.items() if value is not None]
+    said += [f"places {hit.places}"] if hit.places is not None else []
+    return f"{', '.join(said)}  " if said else ""
 
 
 def _embedder(console: Console, clip: str | None, device: str | None, precision: str | None) -> Embedder:

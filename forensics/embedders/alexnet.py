@@ -1,5 +1,6 @@
-"""The five convolutions of AlexNet that ship for LPIPS, in one place: the perceptual distance compares their maps place by
-place, the copy descriptor pools them over the whole picture.
+"""The five convolutions of AlexNet that ship for LPIPS, once for two uses.
+
+The perceptual distance compares their maps place by place, the copy descriptor pools them over the whole picture.
 
 A. Krizhevsky, "One weird trick for parallelizing convolutional neural networks", 2014; weights of torchvision (row
 `lpips-alexnet` of `forensics.weights`), trained on ImageNet, frozen here.

@@ -2,9 +2,9 @@
 
 Two descriptors share this seam. The one that ships with the package pools the AlexNet maps that ship for LPIPS
 (generalised mean: F. Radenović, G. Tolias, O. Chum, PAMI 2019), and whitens them with a matrix fitted to works and
-strongly edited views of them (`python -m samples.recipe descriptor`): directions in which views of one work differ are
-made small first, as linear discriminant analysis does (K. Mikolajczyk and J. Matas, ICCV 2007). The other is SSCD (Pizzi
-et al. 2022, "A Self-Supervised Descriptor for Image Copy Detection"), fetched by `forensics weights fetch
+edited views of them (`python -m samples.recipe descriptor`): directions in which views of one work differ are made
+small first, as linear discriminant analysis does (K. Mikolajczyk and J. Matas, ICCV 2007). The other is SSCD (Pizzi et
+al. 2022, "A Self-Supervised Descriptor for Image Copy Detection"), fetched by `forensics weights fetch
 sscd/disc_mixup`. Vectors of two descriptors are never comparable.
 
 A similarity says little by itself: some pictures resemble many. Score normalisation (ibid., section 4.4; Douze et al.
@@ -156,8 +156,10 @@ class Embedded:
         """Use `open_descriptor`."""
         config = _config(folder)
         self.name, self.version, self.dims, self.side = config.name, config.version, config.dims, config.side
-        layers = " and ".join(map(str, config.layers)) if len(config.layers) < 3 else (
-            ", ".join(map(str, config.layers[:-1])) + f" and {config.layers[-1]}"
+        layers = (
+            " and ".join(map(str, config.layers))
+            if len(config.layers) < 3
+            else (", ".join(map(str, config.layers[:-1])) + f" and {config.layers[-1]}")
         )
         self.protocol = (
             f"the whole picture resampled to {self.side} × {self.side} pixels (bilinear, antialiased), proportions not "

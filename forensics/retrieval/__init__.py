@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from forensics.errors import IndexError_
+from forensics.errors import ForensicsError, IndexError_
 from forensics.registry import Registry
+from forensics.retrieval import order as candidates
 from forensics.retrieval.base import (
     CLIP,
     COPY,
@@ -26,12 +28,17 @@ from forensics.retrieval.base import (
     Vectors,
     VerifyReport,
 )
+from forensics.retrieval.order import CANDIDATES
 
 if TYPE_CHECKING:
+    from PIL import Image
     from torch import Tensor
 
     from forensics.retrieval.encoders import Encoder
+    from forensics.retrieval.local import Agreement, Bench
 
+Lay = Callable[[Sequence[tuple[str, Callable[[], "Image.Image | None"]]]], Sequence["Agreement | None"]]
+"""(digest, what reads the picture) of rows -> how each agrees with the query; none where a row has no picture."""
 PARTS = "parts"
 """In the place of a column: found by the copy descriptor of a part of the picture."""
 
@@ -146,6 +153,7 @@ def search(
     k: int,
     *,
     mode: str = "exact",
+    bench: Bench | None = None,
 ) -> list[list[Hit]]:
     """The k best rows for each picture, refused unless the index was made with these very models.
 
@@ -155,6 +163,7 @@ def search(
         pictures: (B, 3, H, W) in [0, 1], or a list of such batches of different sizes.
         k: rows wanted.
         mode: `exact` compares every row, whatever approximate index there is; `ann` is for looking around.
+        bench: local features that the candidates are laid over the picture with; none orders by vectors alone.
 
     Raises:
         IndexError_: another model, or an index that does not say which one made it.
@@ -166,9 +175,16 @@ def search(
 
     queries = {e.column: e.pictures(pictures) for e in encoders}
     batches = [pictures] if hasattr(pictures, "shape") else pictures
+    ones = [one[None] for batch in batches for one in batch]
+    wide = max(k, CANDIDATES)
     copies = [e for e in encoders if e.column == COPY]
-    found = [parts.search(index, e, one[None], k, mode) for e in copies for batch in batches for one in batch]
-    return search_vectors(index, queries, k, mode=mode, parts=found or None)
+    found = [parts.search(index, e, one, wide, mode) for e in copies for one in ones]
+    laid = None
+    if bench is not None:
+        from forensics.pictures.tensors import to_picture
+
+        laid = [partial(bench.lay, to_picture(one)) for one in ones]
+    return search_vectors(index, queries, k, mode=mode, parts=found or None, laid=laid)
 
 
 def search_vectors(
@@ -178,12 +194,14 @@ def search_vectors(
     *,
     mode: str = "exact",
     parts: Sequence[Hits] | None = None,
+    laid: Sequence[Lay] | None = None,
 ) -> list[list[Hit]]:
     """The k best rows over all columns.
 
-    The k best of every column are put together, scored again in every column, and ordered by their better rank: first
-    whatever is first in some column, then whatever is second, and so on; at one rank the columns take turns in the
-    order given. No threshold, and no exchange rate between two models' cosines, enters.
+    The best of every column take turns until there are `CANDIDATES` of them: first whatever is first in some column,
+    then whatever is second, and so on; at one rank in the order given. All of them are scored in every column, laid
+    over the query where that was asked for, and ordered by one score (`forensics.retrieval.order`). Where a single
+    column was asked and nothing else, its own order stands.
 
     Args:
         index: where to search.
@@ -191,11 +209,21 @@ def search_vectors(
         k: rows wanted.
         mode: `exact`, or `ann` for looking around.
         parts: for each picture what its parts found (`forensics.retrieval.parts`); they take their turn last.
+        laid: for each picture what lays rows over it.
     """
-    found = {column: index.search(vectors, k, mode=mode, column=column) for column, vectors in queries.items()}
+    alone = len(queries) == 1 and parts is None and laid is None
+    wide = k if alone else max(k, CANDIDATES)
+    found = {column: index.search(vectors, wide, mode=mode, column=column) for column, vectors in queries.items()}
     count = len(next(iter(found.values())))
     return [
-        _together(index, {c: (queries[c][i], found[c][i]) for c in found}, parts[i] if parts else None, k)
+        _together(
+            index,
+            {c: (queries[c][i], found[c][i]) for c in found},
+            parts[i] if parts else None,
+            laid[i] if laid else None,
+            k,
+            wide,
+        )
         for i in range(count)
     ]
 
@@ -211,13 +239,18 @@ def turns(answers: Mapping[str, Hits], k: int) -> dict[int, list[str]]:
 
 
 def _together(
-    index: TrainingIndex, answers: Mapping[str, tuple[Vectors, Hits]], parts: Hits | None, k: int
+    index: TrainingIndex,
+    answers: Mapping[str, tuple[Vectors, Hits]],
+    parts: Hits | None,
+    lay: Lay | None,
+    k: int,
+    wide: int,
 ) -> list[Hit]:
     asked = {column: hits for column, (_, hits) in answers.items()} | ({PARTS: parts} if parts else {})
-    found_by = turns(asked, k)
-    chosen = list(found_by)[:k]
+    chosen = list(turns(asked, wide))[:wide]
+    near = turns(asked, k)
     first = next(iter(answers))
-    scores = {}
+    scores: dict[str, list[float | None]] = {}
     for column, (query, hits) in answers.items():
         # Where no vectors were kept, what the approximate index made of them is all there is.
         estimates = dict(zip(hits.row_ids.tolist(), hits.scores.tolist(), strict=True))
@@ -226,16 +259,55 @@ def _together(
     if parts is not None:
         by_part = dict(zip(parts.row_ids.tolist(), parts.scores.tolist(), strict=True))
         scores[PARTS] = [by_part.get(number) for number in chosen]
+    rows = index.fetch(chosen)
+    agreements = lay([(row.sha256, partial(_shown, row)) for row in rows]) if lay else [None] * len(rows)
+    fused: list[float | None] = [None] * len(rows)
+    order = list(range(len(rows)))
+    if len(asked) > 1 or lay is not None:
+        nothing: list[float | None] = [None] * len(rows)
+        meaning, copies, part = (scores.get(c, nothing) for c in (CLIP, COPY, PARTS))
+        totals = candidates.fused(
+            [
+                candidates.Parts(meaning[i], copies[i], part[i], a.cells if a is not None else None)
+                for i, a in enumerate(agreements)
+            ]
+        )
+        # Equal ones keep their turn, which breaks ties by the digest of the image.
+        order.sort(key=lambda place: -totals[place])
+        fused = list(totals)
     return [
         Hit(
-            row=row,
+            row=rows[place],
             similarity=_number(scores[first][place]),
-            row_id=number,
+            row_id=chosen[place],
             scores=tuple((c, s) for c in asked if (s := scores[c][place]) is not None),
-            found_by=tuple(c for c in asked if c in found_by[number]),
+            found_by=tuple(c for c in asked if c in near.get(chosen[place], ())),
+            places=a.places if (a := agreements[place]) is not None else None,
+            fused=fused[place],
         )
-        for place, (number, row) in enumerate(zip(chosen, index.fetch(chosen), strict=True))
+        for place in order[:k]
     ]
+
+
+def picture_of(row: Row) -> Image.Image | None:
+    """The picture of a row as upright sRGB, from its file or from the index itself; none where neither has it.
+
+    Raises:
+        ImageError: its bytes are no picture.
+    """
+    from forensics.pictures import intake
+
+    if row.picture is not None:
+        return intake.read(row.picture).picture
+    return intake.decode(row.image, row.training_id).picture if row.image is not None else None
+
+
+def _shown(row: Row) -> Image.Image | None:
+    """`picture_of`, none where it cannot be read: a candidate that nobody looks at stops no search."""
+    try:
+        return picture_of(row)
+    except (ForensicsError, OSError):
+        return None
 
 
 def _number(value: float | None) -> float:

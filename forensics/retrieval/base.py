@@ -65,6 +65,10 @@ class Hit:
     """(column, cosine) for every column in which the row has a vector."""
     found_by: tuple[str, ...] = ()
     """Columns in which the row is among the k best."""
+    places: int | None = None
+    """Distinct places at which local features agree with the query; none where its picture was not laid over."""
+    fused: float | None = None
+    """What the order follows (`forensics.retrieval.order`); none where one column alone was asked."""
 
     def score(self, column: str) -> float | None:
         """The cosine in this column; none where the row has no vector there."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from forensics.case import Fact, IndexScore
 from forensics.retrieval import PARTS
 from forensics.retrieval.base import CLIP, COPY, Hit, TrainingIndex, Vectors
-from forensics.retrieval.parts import VIEWS
+from forensics.retrieval.local import Bench
+from forensics.retrieval.order import CANDIDATES, WEIGHTS
+from forensics.retrieval.parts import SENTENCE
 from forensics.retrieval.readers.native import LanceIndex
 
 READING = (
@@ -22,7 +24,21 @@ COMPARES = {CLIP: "meaning", COPY: "copies", PARTS: "parts"}
 """Column of vectors, or what stands in its place -> what is compared, in one word."""
 
 
-def query_facts(index: TrainingIndex, sha256: str, queries: Mapping[str, Vectors], k: int) -> tuple[Fact, ...]:
+NO_COPIES = (
+    "none of the model at hand: a work laid into another picture, turned or recoloured is found by its meaning "
+    "alone, or missed; `forensics index build` stores them"
+)
+NOT_LAID = "nothing: no candidate has a picture in the index, so the order rests on vectors alone"
+
+
+def query_facts(
+    index: TrainingIndex,
+    sha256: str,
+    queries: Mapping[str, Vectors],
+    k: int,
+    bench: Bench | None = None,
+    hits: Sequence[Hit] = (),
+) -> tuple[Fact, ...]:
     """What was asked.
 
     Args:
@@ -30,10 +46,14 @@ def query_facts(index: TrainingIndex, sha256: str, queries: Mapping[str, Vectors
         sha256: of the file of the disputed image, as received.
         queries: column -> (D,) vector of the disputed image.
         k: rows wanted.
+        bench: of the local features that the candidates were laid over with.
+        hits: the answer.
     """
     named = [f"the copy descriptor ({c})" if c == COPY else f"the embedder ({c})" for c in queries]
     if COPY in queries:
-        named.append(f"the copy descriptor on parts ({', '.join(VIEWS)})")
+        named.append(f"the copy descriptor on parts ({SENTENCE})")
+    rows = min(max(k, CANDIDATES), index.info().facts.count)
+    laid = bench is not None and any(hit.places is not None for hit in hits)
     return (
         Fact("Query image", f"SHA-256 {sha256}"),
         *(
@@ -43,14 +63,30 @@ def query_facts(index: TrainingIndex, sha256: str, queries: Mapping[str, Vectors
             )
             for column, v in queries.items()
         ),
-        Fact("Candidates", f"the {k} nearest by {' and by '.join(named)}, in turn; {k} rows in all"),
+        Fact(
+            "Candidates",
+            f"the nearest by {' and by '.join(named)}, in turn; {rows} rows in all, of which {k} are shown",
+        ),
+        *(() if COPY in queries else (Fact("Vectors of copies", NO_COPIES),)),
+        Fact("Laid over", f"every candidate with a picture: {bench.features.protocol}" if bench and laid else NOT_LAID),
         Fact("Compared", _coverage(index)),
         Fact("Recall", "All rows were compared, so no figure of recall applies; it is relative to the models named."),
-        Fact("Order", "by cosine, in float64 from the stored vectors; equal ones by SHA-256 of the image"),
+        Fact("Order", _order(COPY in queries, laid)),
         Fact("Computed on", f"{platform.machine()}, numpy {np.__version__}"),
         Fact("Command that repeats it", f"forensics index search URI IMAGE -k {k}{_at(index)}"),
         Fact("How to read it", READING),
     )
+
+
+def _order(copies: bool, laid: bool) -> str:
+    """How the candidates were put in order, with the weights."""
+    parts = [f"{WEIGHTS.meaning:g} × the cosine of meaning in standard deviations of the candidates"]
+    if copies:
+        parts.append(f"{WEIGHTS.copies:g} × the larger cosine of copies, whole or part")
+    if laid:
+        parts.append(f"{WEIGHTS.cells:g} × ln(1 + cells in which local features agree)")
+    vectors = "cosines in float64 from the stored vectors; equal ones by SHA-256 of the image"
+    return f"by {' + '.join(parts)}; {vectors}" if len(parts) > 1 else f"by cosine; {vectors}"
 
 
 def scores(hit: Hit) -> tuple[IndexScore, ...]:

@@ -26,6 +26,8 @@ class Encoder:
     """(1, 3, H, W) in [0, 1] -> what waits for its batch."""
     encode: Callable[[Sequence[Tensor]], Vectors]
     """Prepared pictures -> (N, D) float32 unit vectors."""
+    windows: Callable[[Tensor, float], Vectors] | None = None
+    """(1, 3, H, W) and the share of its sides -> (n, D) unit vectors of parts; none where the model has none."""
 
     def pictures(self, pictures: Tensor | Sequence[Tensor]) -> Vectors:
         """(B, 3, H, W), or a list of such batches of different sizes -> (N, D) float32 unit vectors."""
@@ -62,5 +64,8 @@ def copies(descriptor: CopyDescriptor) -> Encoder:
             out[places] = descriptor.embed(cat([pictures[i] for i in places])).numpy()
         return out
 
+    def windows(picture: Tensor, share: float) -> Vectors:
+        return np.asarray(descriptor.windows(picture, share).numpy(), np.float32)
+
     name = f"{descriptor.name} {descriptor.version}"
-    return Encoder(COPY, name, descriptor.digest, descriptor.protocol, descriptor.dims, lambda t: t, encode)
+    return Encoder(COPY, name, descriptor.digest, descriptor.protocol, descriptor.dims, lambda t: t, encode, windows)

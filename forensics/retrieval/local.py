@@ -1,13 +1,13 @@
 """Local features of candidates: at how many places a row's picture agrees with the query under one map of the plane.
 
-A vector of a picture says that two pictures are alike; places that agree under one rotation, scale and shift say that one
-may show the other or a part of it. This orders candidates, nothing more: what a comparison finds is decided by the overlay
-(`forensics.overlay`), with its own rules. Another kind of feature is one more row of `FEATURES`.
+A vector of a picture says that two pictures are alike; places that agree under one rotation, scale and shift say that
+one may show the other or a part of it. This orders candidates, nothing more: what a comparison finds is decided by the
+overlay (`forensics.overlay`), with its own rules. Another kind of feature is one more row of `FEATURES`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -21,6 +21,8 @@ from forensics.overlay.plates import Box, Plate, luminance
 from forensics.registry import Registry
 
 Matrix = NDArray[np.float64]
+Shown = Callable[[], Image.Image | None]
+"""Reads a picture; none where there is none to be read."""
 SMALLEST, LARGEST = 256, 512
 """Long side in pixels at which features are found: smaller pictures are enlarged, larger ones reduced."""
 LEAST = 6
@@ -67,8 +69,8 @@ class Sift:
 
     name = "RootSIFT"
     protocol = (
-        f"RootSIFT on pictures of {SMALLEST} to {LARGEST} pixels, mutual nearest neighbours that pass the ratio test, as "
-        f"is, mirrored and in inverted tones; one similarity by RANSAC, {TOLERANCE:g} pixels; at least {LEAST} places"
+        f"RootSIFT on pictures of {SMALLEST} to {LARGEST} pixels, mutual nearest neighbours that pass the ratio test, "
+        f"as is, mirrored and in inverted tones; one similarity by RANSAC, {TOLERANCE:g} pixels; {LEAST} places or more"
     )
 
     def describe(self, picture: Image.Image) -> Keypoints:
@@ -130,20 +132,22 @@ class Bench:
         self.features = features
         self._kept: dict[str, Any] = {}
 
-    def lay(self, query: Image.Image, items: Sequence[tuple[str, Image.Image | None]]) -> list[Agreement | None]:
+    def lay(self, query: Image.Image, items: Sequence[tuple[str, Shown]]) -> list[Agreement | None]:
         """For each item its agreement with the query; none where it has no picture.
 
         Args:
             query: RGB.
-            items: (digest of the picture, or empty; the picture).
+            items: (digest of the picture, or empty; what reads it, asked once a digest).
         """
         described = self.features.describe(query)
-        return [None if p is None else self.features.agree(described, self._of(digest, p)) for digest, p in items]
+        found = [self._of(digest, shown) for digest, shown in items]
+        return [None if item is None else self.features.agree(described, item) for item in found]
 
-    def _of(self, digest: str, picture: Image.Image) -> Any:
+    def _of(self, digest: str, shown: Shown) -> Any:
         if digest in self._kept:
             return self._kept[digest]
-        found = self.features.describe(picture)
+        picture = shown()
+        found = None if picture is None else self.features.describe(picture)
         if digest and len(self._kept) < _KEPT:
             self._kept[digest] = found
         return found

@@ -37,6 +37,7 @@ from forensics.overlay.pair_cache import LightTable
 from forensics.overlay.plates import plate
 from forensics.overlay.regions import AGREE, DIFFER, UNDECIDED
 from forensics.pictures.tensors import resize, to_picture, to_tensor
+from forensics.retrieval import picture_of
 from forensics.similarity.aligned import Aligned
 from forensics.similarity.base import Similarity
 from forensics.similarity.descriptor import Background, Descriptor, Normalised
@@ -46,7 +47,7 @@ from forensics.similarity.tiled import tile_distances
 from forensics.stages import overlay_words, word_rates
 from forensics.stages import shared_parts as common
 from forensics.stages.context import Context
-from forensics.stages.search import Companion, Found, picture_of
+from forensics.stages.search import Companion, Found
 from forensics.stages.works import Work
 
 

@@ -9,7 +9,7 @@ from forensics.case import Fact
 from forensics.resources import samples
 from forensics.retrieval.base import IndexInfo
 
-AT, ASKED = "hit@5", "both and parts"
+AT, ASKED = "hit@5", "one score"
 NAME = "Known-item test"
 NONE = "none was made for this index: how often this search misses an altered work that is in it is not known"
 

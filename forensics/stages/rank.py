@@ -29,11 +29,12 @@ from forensics.inversion.gap import DRAWS, Gap
 from forensics.overlay.correspondence import VERSION as PAIRING
 from forensics.pictures.tensors import to_tensor
 from forensics.protocol import VERSION
+from forensics.retrieval import picture_of
 from forensics.retrieval.base import Hit
 from forensics.stages.context import Context, Received
 from forensics.stages.instruments import ALIGNED, PERCEPTUAL
 from forensics.stages.ladder import Bits, Ladder, Rung
-from forensics.stages.search import Found, picture_of
+from forensics.stages.search import Found
 from forensics.stages.works import Work
 from forensics.statistics.ranks import clopper_pearson, extreme, holm, rank_p
 

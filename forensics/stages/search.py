@@ -16,16 +16,16 @@ from forensics.embedders.copies import SSCD, CopyDescriptor, open_descriptor
 from forensics.embedders.open_clip import Embedder
 from forensics.errors import IndexError_, WeightsError
 from forensics.events import Event
-from forensics.pictures import intake
 from forensics.pictures.tensors import to_picture, to_tensor
 from forensics.resources import samples
 from forensics.retrieval import citation, duplicates, encoders
 from forensics.retrieval.base import Hit, Row, TrainingIndex
+from forensics.retrieval.local import DEFAULT, FEATURES, Bench
 from forensics.retrieval.readers.native import LanceIndex
 from forensics.settings import Settings
 from forensics.stages import elsewhere, known_items
 from forensics.stages.context import Context, Received
-from forensics.stages.works import Work, read
+from forensics.stages.works import Work
 
 _NO_INDEX = Absent(
     "training index",
@@ -129,12 +129,13 @@ def search(received: Received, sources: Sources, context: Context) -> Found:
         retrieval.check_model(index.info(), model)
     facts = index.info().facts  # with what the collection has shown
     vectors = {model.column: model.pictures([disputed.pixels]) for model in models}
-    hits = retrieval.search(index, models, [disputed.pixels], wanted)[0]
+    bench = Bench(FEATURES.load(DEFAULT)())
+    hits = retrieval.search(index, models, [disputed.pixels], wanted, bench=bench)[0]
     firsts = elsewhere.firsts(index, models, context.controls, context.cache, sources.arithmetic)
     neighbours, pictures = [], {}
     for rank, hit in enumerate(hits, 1):
         exhibit = None
-        picture = picture_of(hit.row)
+        picture = retrieval.picture_of(hit.row)
         if picture is not None:
             title = f"Training image {hit.row.training_id}"
             exhibit = context.ledger.put(picture, f"N{rank}", title, f"index {facts.name}").id
@@ -153,11 +154,13 @@ def search(received: Received, sources: Sources, context: Context) -> Found:
                 hit.row.licence,
                 hit.row.url,
                 hit.row.lead,
+                hit.places,
+                hit.fused,
             )
         )
     named = [n.exhibit or n.training_id for n in neighbours]
     shown = [(disputed.id, disputed, sha256), *((work.id, work, item.sha256) for item, work in received.originals)]
-    asked = citation.query_facts(index, sha256, {c: v[0] for c, v in vectors.items()}, wanted)
+    asked = citation.query_facts(index, sha256, {c: v[0] for c, v in vectors.items()}, wanted, bench, hits)
     said = Search(
         (*asked, known_items.fact(index.info())),
         *_repeats(index, shown, list(zip(named, (h.row_id for h in hits), strict=True))),
@@ -203,17 +206,10 @@ def companions(pixels: Tensor, sources: Sources, found: Found) -> tuple[Companio
     read_already = rows | shown  # order of the work's own neighbours, then what is only the disputed image's
     result: list[Companion] = []
     for name, held in read_already.items():
-        picture = picture_of(held) if isinstance(held, Row) else held
+        picture = retrieval.picture_of(held) if isinstance(held, Row) else held
         if picture is not None and len(result) < COMPANIONS:
             result.append(Companion(name, to_tensor(picture) if isinstance(picture, Image.Image) else picture))
     return tuple(result)
-
-
-def picture_of(row: Row) -> Image.Image | None:
-    """The picture of a row, from its file or from the index itself; none where neither has it."""
-    if row.picture is not None:
-        return read(row.picture)
-    return intake.decode(row.image, row.training_id).picture if row.image is not None else None
 
 
 def copies_of(index: TrainingIndex, device: Device) -> tuple[encoders.Encoder, ...]:

@@ -12,12 +12,13 @@ from torch import Tensor
 from forensics.case import Absent, Colour, CreatorScore, Palette, Style, StyleMeasure, WorkStyle
 from forensics.events import Emit, Event
 from forensics.pictures.tensors import to_tensor
+from forensics.retrieval import picture_of
 from forensics.retrieval.base import TrainingIndex
 from forensics.retrieval.creators import holdings
 from forensics.similarity import style
 from forensics.similarity.base import Similarity
 from forensics.similarity.lpips import Lpips
-from forensics.stages.search import Found, picture_of
+from forensics.stages.search import Found
 from forensics.stages.works import Work
 
 LEAST, MOST = 4, 6

@@ -1,10 +1,9 @@
 """The whitening of the copy descriptor: `descriptor`. Nothing is trained by gradient, and the fit takes minutes.
 
 The trunk is AlexNet as it ships for LPIPS; its maps 3 to 5, pooled, give 896 numbers a picture. Of every work the plain
-picture and edited views (`view`) are described. What differs between views of one work is what a search is to
-see past: its covariance, drawn a little towards a ball, is whitened first; then the principal axes of the plain pictures
-are kept, each weighed by a root of its spread (K. Mikolajczyk and J. Matas, ICCV 2007; F. Radenović, G. Tolias, O. Chum,
-PAMI 2019).
+picture and edited views (`view`) are described. What differs between views of one work is what a search is to see past:
+its covariance, drawn towards a ball, is whitened first; then the principal axes of the plain pictures are kept, each
+weighed by a root of its spread (K. Mikolajczyk and J. Matas, ICCV 2007; F. Radenović, G. Tolias, O. Chum, PAMI 2019).
 
 Fitted to training-role works alone, without those that the search is chosen with and tested on (`searched`): planted
 works, controls, the fine-tune's works and those are as new to the descriptor as a stranger's.
@@ -38,8 +37,8 @@ from samples.recipe.data import Work, read_manifest
 
 NAME = "copydescriptor"
 SHRINK, SPREAD = 1.0, 0.5
-"""How far the covariance within works is drawn towards a ball of its mean spread, and the power of the standard deviation
-by which an axis is divided: chosen on the calibration half of `searched`, see the model card."""
+"""How far the covariance within works is drawn towards a ball of its mean spread, and the power of the standard
+deviation by which an axis is divided: chosen on the calibration half of `searched`, see the model card."""
 CALIBRATION, TEST = 108, 216
 """Training works that are searched for, beside the planted ones of each half."""
 Numbers = NDArray[np.float64]

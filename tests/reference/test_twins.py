@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 import shutil
 from pathlib import Path
 
@@ -12,12 +13,18 @@ import pytest
 import torch
 from diffusers import StableDiffusionPipeline
 from PIL import Image
+from safetensors.torch import load_file
+from torchvision.io import decode_jpeg, encode_jpeg
 
+from forensics import weights
 from forensics.case import Absent
 from forensics.device import choose
 from forensics.diffusion import identify, load
+from forensics.embedders.alexnet import WEIGHTS as TRUNK
+from forensics.embedders.alexnet import Trunk
 from forensics.embedders.copies import CopyDescriptor, open_descriptor
-from samples.recipe import descriptor, edits, finetune
+from forensics.pictures.tensors import to_tensor
+from samples.recipe import descriptor, finetune
 from samples.recipe.data import FINETUNE_CREATOR, read_manifest, read_pixels
 from samples.recipe.differences import differences
 from samples.recipe.differences import run as compare
@@ -107,7 +114,7 @@ def test_the_descriptor_knows_a_mirrored_and_a_compressed_picture_again(model: C
     plain = model.embed(pixels)
     assert torch.allclose(plain.norm(dim=1), torch.ones(len(plain)), atol=1e-5)
     unrelated = plain @ plain.T - 2 * torch.eye(len(plain))
-    squeezed = model.embed(edits.jpeg(pixels, 1.0, torch.Generator().manual_seed(2)))
+    squeezed = model.embed(torch.stack([decode_jpeg(encode_jpeg((p * 255).byte(), quality=30)) for p in pixels]) / 255)
     for name, edited in {"mirror": model.embed(pixels.flip(3)), "JPEG": squeezed}.items():
         own = (edited * plain).sum(dim=1)
         nearest = (edited @ plain.T).argmax(dim=1)
@@ -115,51 +122,55 @@ def test_the_descriptor_knows_a_mirrored_and_a_compressed_picture_again(model: C
         assert float((nearest == torch.arange(len(works))).float().mean()) >= 0.9, name
 
 
-def test_the_descriptor_was_trained_on_training_works_alone() -> None:
+def test_the_descriptor_was_fitted_to_training_works_that_no_search_is_tested_with() -> None:
     run = json.loads((SAMPLES / "copydescriptor" / "run.json").read_text())
-    trained = [w.id for w in read_manifest(SAMPLES) if w.role == "training"]
-    assert run["digests"]["works"] == hashlib.sha256(json.dumps(trained).encode()).hexdigest()
+    works = read_manifest(SAMPLES)
+    fitted = descriptor.fitted_to(works)
+    halves = descriptor.searched(works)
+    assert run["digests"]["works"] == hashlib.sha256(json.dumps([w.id for w in fitted]).encode()).hexdigest()
+    assert {w.role for w in fitted} == {"training"}
+    families = [{w.family for w in some} for some in (fitted, *halves.values())]
+    assert sum(map(len, families)) == len(set.union(*families))
+    assert [len(some) for some in halves.values()] == [200, 308]
 
 
-def test_strong_edits_keep_their_books() -> None:
-    pixels = torch.rand(6, 3, 40, 40, generator=torch.Generator().manual_seed(1))
-    words = edits.letters(4, 32, 3)
-    assert words.shape == (4, 1, 32, 32)
-    assert float(words.amax(dim=(1, 2, 3)).min()) > 0.3
-    assert float(words.max()) <= 1
-    first, again = (edits.strong(pixels, 32, words, torch.Generator().manual_seed(9), mixed=True) for _ in range(2))
-    assert torch.equal(first.pixels, again.pixels)
-    assert first.pixels.shape == (6, 3, 32, 32)
-    assert 0 <= float(first.pixels.min()) <= float(first.pixels.max()) <= 1
-    assert torch.allclose(first.content.sum(dim=1), torch.ones(6))
-    alone = edits.strong(pixels, 32, words, torch.Generator().manual_seed(9), mixed=False)
-    assert torch.equal(alone.content, torch.eye(6))
+def test_the_shipped_whitening_is_what_its_recipe_gives(tmp_path: Path) -> None:
+    works = descriptor.fitted_to(read_manifest(SAMPLES))[:3]
+    network = descriptor.Pooling(descriptor.pooling_config(), Trunk(load_file(weights.resolve(TRUNK))))
+    pictures = [Image.open(SAMPLES / w.path).convert("RGB") for w in works]
+    shipped = load_file(SAMPLES / "copydescriptor" / "model.safetensors")
+    plain = descriptor.described(network, pictures)
+    vectors = (plain - shipped["mean"].double().numpy()) @ shipped["matrix"].double().numpy()
+    model = open_descriptor(None, choose("cpu"))
+    assert not isinstance(model, Absent)
+    for picture, vector in zip(pictures, vectors, strict=True):
+        own = model.embed(to_tensor(picture))[0].numpy()
+        assert float(own @ vector / np.linalg.norm(vector)) == pytest.approx(1, abs=1e-4)
 
 
-def test_warp_without_change_is_a_resampling() -> None:
-    ramp = torch.linspace(0, 1, 64).expand(1, 3, 64, 64).contiguous()
-    still, mirrored = (
-        edits.warp(ramp, 64, torch.ones(1), torch.zeros(1), torch.tensor([flag]), torch.Generator().manual_seed(0))
-        for flag in (False, True)
-    )
-    middle = slice(16, 48)
-    assert torch.all(still[0, 0, 32, middle].diff() > 0)
-    assert torch.all(mirrored[0, 0, 32, middle].diff() < 0)
+def test_whitening_makes_small_what_differs_between_views() -> None:
+    source = np.random.default_rng(1)
+    plain = source.normal(size=(400, 6))
+    noise = np.diag([3.0, 0.1, 0.1, 0.1, 0.1, 0.1])
+    views = [plain + source.normal(size=(400, 6)) @ noise for _ in range(3)]
+    mean, matrix = descriptor.whitening(plain, views, 6, shrink=0.0, spread=0.0)
+    assert np.allclose(mean, plain.mean(0))
+    inside = np.concatenate([v - plain for v in views]) @ matrix
+    assert np.allclose(inside.T @ inside / len(inside), np.eye(6), atol=1e-6)
+    assert np.linalg.norm(matrix[0]) < 0.1 * np.linalg.norm(matrix[1])
+    even = (plain - plain.mean(0)) @ descriptor.whitening(plain, views, 4, shrink=0.5, spread=1.0)[1]
+    assert np.allclose(np.cov(even.T), np.eye(4), atol=1e-6)
 
 
-def test_contrast_and_entropy_reward_what_they_should() -> None:
-    source = torch.Generator().manual_seed(3)
-    one = torch.nn.functional.normalize(torch.randn(8, 16, generator=source), dim=1)
-    other = torch.nn.functional.normalize(torch.randn(8, 16, generator=source), dim=1)
-    content = torch.eye(8)
-    assert float(descriptor.contrastive(one, one, content, 0.05)) < float(
-        descriptor.contrastive(one, other, content, 0.05)
-    )
-    crowded = torch.nn.functional.normalize(one + 5 * one[:1], dim=1)
-    assert float(descriptor.entropy(crowded, crowded, content)) > float(descriptor.entropy(one, one, content))
-    mixed = content.clone()
-    mixed[0, 0], mixed[0, 1] = 0.5, 0.5
-    assert np.isfinite(float(descriptor.contrastive(one, other, mixed, 0.05)))
+def test_every_kind_of_view_is_drawn_and_again_the_same() -> None:
+    work = Image.open(SAMPLES / read_manifest(SAMPLES)[0].path).convert("RGB")
+
+    def made() -> list[bytes]:
+        source = random.Random(4)
+        return [descriptor.view(work, source, lambda: work.rotate(90)).tobytes() for _ in range(60)]
+
+    assert made() == made()
+    assert len(set(made())) > 40
 
 
 def test_finetune_works_are_shipped_as_pictures() -> None:

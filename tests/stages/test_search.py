@@ -14,7 +14,8 @@ from forensics.case import Absent, IndexFacts
 from forensics.controls.cache import Cache
 from forensics.pictures.tensors import to_tensor
 from forensics.protocol import PROFILES
-from forensics.retrieval import encoders, parts
+from forensics.retrieval import citation, encoders, parts
+from forensics.retrieval.local import DEFAULT, FEATURES, Bench
 from forensics.stages import elsewhere, known_items, search
 from forensics.stages.works import ControlGroup, Work, read
 from tests import support
@@ -54,7 +55,7 @@ def test_neighbours_come_with_pictures_and_a_citation(
     assert "all 1587 rows" in said["Compared"]
     assert len(said["digest of the rows"]) == 64
     assert said["Query image"] == "SHA-256 " + "ab" * 32
-    assert said["Known-item test"].startswith("400 works of this index")
+    assert said["Known-item test"].startswith("308 works of this index")
     first = found.neighbours[0]
     assert [(s.model, s.nearest) for s in first.scores[:2]] == [("meaning", True), ("copies", True)]
     assert first.scores[0].cosine == first.similarity
@@ -101,7 +102,60 @@ def test_a_work_in_a_collage_and_a_mirrored_one_are_found_by_their_parts(sources
         assert found.row_ids[0] == whole
         assert list(found.scores) == sorted(found.scores, reverse=True)
     odd = to_tensor(collage.crop((0, 0, 9, 7)))
-    assert {tuple(view(odd).shape[2:]) for view in parts.VIEWS.values()} == {(7, 9), (4, 5), (5, 5)}
+    turned = [turn(odd) for turn in parts.ORIENTATIONS.values()]
+    assert {tuple(t.shape[2:]) for t in turned} == {(7, 9), (9, 7)}
+    assert len({t.numpy().tobytes() for t in (odd, *turned)}) == 8
+
+
+def test_candidates_are_laid_over_and_ordered_by_one_score(sources: search.Sources) -> None:
+    assert not isinstance(sources.index, Absent)
+    assert not isinstance(sources.embedder, Absent)
+    work = read(SAMPLES / "disputed" / "memorised.png").resize((128, 128))
+    under = read(sorted((SAMPLES / "reference" / "controls").iterdir())[7]).resize((284, 284))
+    under.paste(work, (120, 31))
+    models = [encoders.clip(sources.embedder), *sources.copies]
+    whole = retrieval.search(sources.index, models, to_tensor(work), 1)[0][0].row.training_id
+    bench = Bench(FEATURES.load(DEFAULT)())
+    laid = retrieval.search(sources.index, models, to_tensor(under), 5, bench=bench)[0]
+    plain = retrieval.search(sources.index, models, to_tensor(under), 5)[0]
+    assert laid[0].row.training_id == plain[0].row.training_id == whole
+    assert laid[0].places is not None
+    assert laid[0].places >= 6 > (laid[1].places or 0)
+    assert all(hit.places is None for hit in plain)
+    for hits in (laid, plain):
+        scores = [hit.fused for hit in hits]
+        assert None not in scores
+        assert scores == sorted(scores, reverse=True)  # type: ignore[type-var]
+    facts = {
+        f.name: f.value
+        for f in citation.query_facts(
+            sources.index, "", {m.column: m.pictures([to_tensor(work)])[0] for m in models}, 5
+        )
+    }
+    assert "Vectors of copies" not in facts
+    assert facts["Laid over"] == citation.NOT_LAID
+
+
+def test_an_index_without_vectors_of_copies_is_laid_over_all_the_same(sources: search.Sources) -> None:
+    assert not isinstance(sources.index, Absent)
+    assert not isinstance(sources.embedder, Absent)
+    picture = to_tensor(ImageOps.mirror(read(SAMPLES / "disputed" / "memorised.png").resize((128, 128))))
+    model = encoders.clip(sources.embedder)
+    alone = retrieval.search(sources.index, [model], picture, 20)[0]
+    assert [hit.similarity for hit in alone] == sorted((hit.similarity for hit in alone), reverse=True)
+    assert {hit.fused for hit in alone} == {None}
+    bench = Bench(FEATURES.load(DEFAULT)())
+    laid = retrieval.search(sources.index, [model], picture, 20, bench=bench)[0]
+    assert laid[0].places is not None
+    assert laid[0].places >= 6
+    facts = {
+        f.name: f.value
+        for f in citation.query_facts(sources.index, "", {model.column: model.pictures([picture])[0]}, 20, bench, laid)
+    }
+    assert facts["Vectors of copies"] == citation.NO_COPIES
+    assert "RootSIFT" in facts["Laid over"]
+    assert "cells" in facts["Order"]
+    assert "copies" not in facts["Order"]
 
 
 def test_without_a_test_of_these_rows_none_is_claimed(sources: search.Sources, tmp_path: Path) -> None:

@@ -26,9 +26,8 @@ from forensics.origin.gate import Candidates, gate
 from forensics.overlay import alteration, correspondence, outcome
 from forensics.protocol import PROFILES
 from forensics.resources import samples
-from forensics.retrieval import encoders
+from forensics.retrieval import encoders, picture_of
 from forensics.stages.correspond import lay_over
-from forensics.stages.search import picture_of
 from forensics.stages.works import Work
 from forensics.statistics.ranks import clopper_pearson
 from forensics.validation import edits, works

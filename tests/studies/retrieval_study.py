@@ -3,10 +3,11 @@
     python -m tests.studies.retrieval_study --out samples/reference/retrieval-study.json
 
 Every work is in the embedded index. It is changed in one fixed way and searched for exactly, by the embedder, by the
-copy descriptor, by both in turn, by the copy descriptor on parts of the picture, and by all three in turn as an
-examination does. A hit is the work itself at or before a rank. The planted
-works are new to both models; training works were seen by both and are counted apart. Works, changes and ranks were
-fixed before the first run; nothing is chosen by its result.
+copy descriptor, by the copy descriptor on parts of the picture, and as an examination does: the candidates of all three
+laid over with local features, in the order of one score. A hit is the work itself at or before a rank. The works are
+of the test half of `samples.recipe.descriptor.searched`: descriptor, parts and score were chosen on the other. The
+planted works are new to both models; the training works were seen by the embedder and are counted apart. Works, changes
+and ranks were fixed before the first run; nothing is chosen by its result.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ import io
 import json
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,21 +33,23 @@ from forensics.embedders.copies import open_descriptor
 from forensics.embedders.open_clip import Embedder
 from forensics.errors import WeightsError
 from forensics.pictures import intake
-from forensics.pictures.tensors import to_tensor
+from forensics.pictures.tensors import to_picture, to_tensor
 from forensics.resources import samples
-from forensics.retrieval import CLIP, COPY, PARTS, Hits, encoders, parts
+from forensics.retrieval import CLIP, COPY, PARTS, TrainingIndex, encoders, parts
+from forensics.retrieval.encoders import Encoder
+from forensics.retrieval.local import DEFAULT, FEATURES, Bench
+from forensics.retrieval.order import CANDIDATES, WEIGHTS
 from forensics.statistics.ranks import clopper_pearson
 from forensics.validation.edits import half, recolour
+from samples.recipe.data import read_manifest
+from samples.recipe.descriptor import searched
 
-SEED, TRAINING = 0, 216
-"""Training works drawn beside the 184 planted ones: 400 works in all."""
+SEED = 0
 RANKS = (1, 2, 5, 20)
-BOTH, TURNS = "both", "both and parts"
-"""The columns in turn, and the columns and the parts of the picture in turn, as in an examination."""
-NEW, SEEN = "new to both models", "seen by both models in training"
-
-ASKED = {CLIP: (CLIP,), COPY: (COPY,), BOTH: (CLIP, COPY), PARTS: (PARTS,), TURNS: (CLIP, COPY, PARTS)}
-"""What is asked -> whose answers take turns."""
+FUSED = "one score"
+"""All models, parts and local features, as in an examination."""
+NEW, SEEN = "new to both models", "seen by the embedder in training"
+ASKED = (CLIP, COPY, PARTS, FUSED)
 
 Change = Callable[[Image.Image, Callable[[], Image.Image]], Image.Image]
 """(the work, one more picture that is not in the index) -> the query."""
@@ -100,24 +104,31 @@ CHANGES: dict[str, tuple[str, Change]] = {
         "hues moved by a quarter of the circle, a fifth less colour, a tenth darker",
         lambda work, _: recolour(work),
     ),
+    "turned 20°": (
+        "turned by 20 degrees on white, nothing cut off",
+        lambda work, _: work.rotate(20, Image.Resampling.BICUBIC, expand=True, fillcolor=(255, 255, 255)),
+    ),
+    "turned 90°": ("turned by a quarter", lambda work, _: work.transpose(Image.Transpose.ROTATE_90)),
     "collage": ("one of four pictures of the same size, the others not in the index", _collage),
     "inset": ("laid at a drawn place over a picture that is not in the index, at 45 % of its width and height", _inset),
 }
 """Name -> what is done, and the function."""
 
 
-def works(reference: Path, training: int = TRAINING) -> tuple[list[Known], list[Path]]:
-    """The works that are looked for, and pictures that the index does not hold."""
-    rows = [json.loads(line) for line in (reference / "manifest.jsonl").read_text(encoding="utf-8").splitlines()]
-    by_role: dict[str, list[dict[str, Any]]] = {}
-    for row in sorted(rows, key=lambda r: str(r["id"])):
-        by_role.setdefault(row["role"], []).append(row)
-    drawn = random.Random(SEED).sample(by_role["training"], training)
-    known = [(row, NEW) for row in by_role["planted"]] + [(row, SEEN) for row in drawn]
-    return (
-        [Known(str(row["id"]), reference / row["path"], group) for row, group in known],
-        [reference / row["path"] for row in by_role["control"] if row["half"] == "test"],
-    )
+def works(reference: Path, half: str = "test", each: int | None = None) -> tuple[list[Known], list[Path]]:
+    """The works of a half that are looked for, planted ones first, and pictures of it that the index does not hold.
+
+    Args:
+        reference: folder of the reference models.
+        half: `calibration` or `test`.
+        each: the first so many of the planted and of the training works; none takes all.
+    """
+    rows = read_manifest(reference)
+    found = searched(rows)[half]
+    groups = {NEW: [w for w in found if w.role == "planted"], SEEN: [w for w in found if w.role == "training"]}
+    known = [Known(w.id, reference / w.path, group) for group, some in groups.items() for w in some[:each]]
+    outside = sorted((w for w in rows if w.role == "control" and w.half == half), key=lambda w: w.id)
+    return known, [reference / w.path for w in outside]
 
 
 def queries(known: Sequence[Known], outside: Sequence[Path], change: Change) -> Iterator[Tensor]:
@@ -131,10 +142,9 @@ def _read(path: Path) -> Image.Image:
     return intake.decode(path.read_bytes(), path.name).picture
 
 
-def rank(answers: Mapping[str, Hits], wanted: int, k: int) -> int | None:
-    """Place of a row, from 1, where the columns take turns; none where it is not among the k first."""
-    order = list(retrieval.turns(answers, k))[:k]
-    return order.index(wanted) + 1 if wanted in order else None
+def place(ids: Sequence[int], wanted: int) -> int | None:
+    """Place of a row, from 1; none where it is not there."""
+    return list(ids).index(wanted) + 1 if wanted in ids else None
 
 
 def figures(ranks: Sequence[int | None]) -> dict[str, dict[str, float]]:
@@ -153,19 +163,30 @@ def figures(ranks: Sequence[int | None]) -> dict[str, dict[str, float]]:
     return made
 
 
-def study(
-    reference: Path,
-    training: int = TRAINING,
-    say: Callable[[str], None] = lambda _: None,
-    before: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """Run the test.
+@dataclass(frozen=True, slots=True)
+class Search:
+    """The embedded index, its models, and the bench that keeps the features of its rows."""
 
-    Args:
-        reference: folder of the reference models and their index.
-        training: training works drawn.
-        say: told of every change that is done.
-        before: an earlier study; what it has of these works, rows and models is not computed again.
+    index: TrainingIndex
+    models: tuple[Encoder, ...]
+    bench: Bench
+
+    def places(self, picture: Tensor, wanted: int) -> dict[str, int | None]:
+        """Of a row (a row id) in the answer of each of `ASKED` to a picture (1, 3, H, W)."""
+        k = max(RANKS)
+        queries = {m.column: m.pictures([picture]) for m in self.models}
+        found = {c: self.index.search(v, k, column=c)[0].row_ids.tolist() for c, v in queries.items()}
+        part = parts.search(self.index, next(m for m in self.models if m.column == COPY), picture, CANDIDATES)
+        found[PARTS] = part.row_ids[:k].tolist()
+        # What `retrieval.search` does, without computing the vectors a second time.
+        laid = partial(self.bench.lay, to_picture(picture))
+        hits = retrieval.search_vectors(self.index, queries, k, parts=[part], laid=[laid])[0]
+        found[FUSED] = [hit.row_id for hit in hits]
+        return {asked: place(found[asked], wanted) for asked in ASKED}
+
+
+def opened(reference: Path) -> Search:
+    """The search of the embedded index, as an examination has it.
 
     Raises:
         IndexError_: the index is missing or was made with other models.
@@ -176,12 +197,36 @@ def study(
     descriptor = open_descriptor(str(reference / "copydescriptor"), cpu)
     if isinstance(descriptor, Absent):
         raise WeightsError(descriptor.reason, hint=descriptor.remedy)
-    models = [encoders.clip(Embedder.open(str(reference / "openclip"), cpu)), encoders.copies(descriptor)]
+    models = (encoders.clip(Embedder.open(str(reference / "openclip"), cpu)), encoders.copies(descriptor))
     for model in models:
         retrieval.check_model(index.info(), model)
-    known, outside = works(reference, training)
-    numbers = {row.training_id: n for n, row in enumerate(index.fetch(range(index.info().facts.count)))}
-    info = index.info()
+    return Search(index, models, Bench(FEATURES.load(DEFAULT)()))
+
+
+def study(
+    reference: Path,
+    say: Callable[[str], None] = lambda _: None,
+    before: Mapping[str, Any] | None = None,
+    keep: Callable[[Mapping[str, Any]], None] = lambda _: None,
+    each: int | None = None,
+) -> dict[str, Any]:
+    """Run the test.
+
+    Args:
+        reference: folder of the reference models and their index.
+        say: told of every change that is done.
+        before: an earlier study; what it has of these works, rows and models is not computed again.
+        keep: given what there is after every change.
+        each: see `works`.
+
+    Raises:
+        IndexError_: the index is missing or was made with other models.
+        WeightsError: a model is missing.
+    """
+    search = opened(reference)
+    known, outside = works(reference, each=each)
+    info = search.index.info()
+    numbers = {row.training_id: n for n, row in enumerate(search.index.fetch(range(info.facts.count)))}
     stated: dict[str, Any] = {
         "study": "known-item test of the search of the embedded index",
         "seed": SEED,
@@ -189,52 +234,63 @@ def study(
         "groups": {g: sum(w.group == g for w in known) for g in (NEW, SEEN)},
         "index": {"rows": info.facts.count, "snapshot": info.snapshot, "rows_digest": info.rows_digest},
         "models": {c.name: f"{c.embedder} {c.digest}" for c in info.columns},
-        "mode": "exact; where several are asked they take turns; an examination asks both and parts",
+        "features": search.bench.features.protocol,
+        "order": asdict(WEIGHTS) | {"candidates": CANDIDATES},
+        "mode": f"exact; an examination asks for {FUSED}",
         "bounds": "95 %, Clopper and Pearson 1934",
     }
     kept = before["rows"] if before and all(before.get(n) == v for n, v in stated.items()) else []
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name, (how, change) in CHANGES.items():
         earlier = [row for row in kept if (row["change"], row["how"]) == (name, how)]
         if [row["asked"] for row in earlier] == list(ASKED):
             rows += earlier
             continue
-        pictures = list(queries(known, outside, change))
-        found = {m.column: index.search(m.pictures(pictures), max(RANKS), column=m.column) for m in models}
-        copies = next(m for m in models if m.column == COPY)
-        found[PARTS] = [parts.search(index, copies, picture, max(RANKS)) for picture in pictures]
-        for asked, columns in ASKED.items():
-            ranks = [
-                rank({c: found[c][i] for c in columns}, numbers[work.id], max(RANKS)) for i, work in enumerate(known)
-            ]
-            groups = {g: [r for r, w in zip(ranks, known, strict=True) if w.group == g] for g in (NEW, SEEN)}
-            rows.append(
-                {
-                    "change": name,
-                    "how": how,
-                    "asked": asked,
-                    "all": figures(ranks),
-                    "groups": {g: figures(r) for g, r in groups.items() if r},
-                    "missed": sorted(w.id for r, w in zip(ranks, known, strict=True) if r is None),
-                }
-            )
+        pictures = queries(known, outside, change)
+        found = [search.places(p, numbers[w.id]) for p, w in zip(pictures, known, strict=True)]
+        rows += [_row(name, how, asked, known, [places[asked] for places in found]) for asked in ASKED]
+        keep(stated | {"rows": rows})
         say(name)
     return stated | {"rows": rows}
+
+
+def _row(name: str, how: str, asked: str, known: Sequence[Known], ranks: Sequence[int | None]) -> dict[str, Any]:
+    groups = {g: [r for r, w in zip(ranks, known, strict=True) if w.group == g] for g in (NEW, SEEN)}
+    return {
+        "change": name,
+        "how": how,
+        "asked": asked,
+        "all": figures(ranks),
+        "groups": {g: figures(r) for g, r in groups.items() if r},
+        "missed": sorted(w.id for r, w in zip(ranks, known, strict=True) if r is None),
+    }
+
+
+def write(path: Path, made: Mapping[str, Any]) -> None:
+    """As JSON."""
+    path.write_text(json.dumps(made, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def main() -> None:
     """Run it and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--reference", type=Path, default=samples() / "reference", help="folder of the reference")
-    parser.add_argument("--out", type=Path, help="write the study as JSON")
+    parser.add_argument("--out", type=Path, help="write the study as JSON, after every change")
+    parser.add_argument("--each", type=int, help="the first so many works of each group; default: all")
     arguments = parser.parse_args()
     earlier = json.loads(arguments.out.read_text("utf-8")) if arguments.out and arguments.out.is_file() else None
-    made = study(arguments.reference, say=lambda name: print(f"done: {name}", flush=True), before=earlier)
+    made = study(
+        arguments.reference,
+        lambda name: print(f"done: {name}", flush=True),
+        earlier,
+        partial(write, arguments.out) if arguments.out else lambda _: None,
+        arguments.each,
+    )
     for row in made["rows"]:
         shown = "  ".join(f"{at} {f['rate']:.3f} ({f['low']:.3f} to {f['high']:.3f})" for at, f in row["all"].items())
         print(f"{row['change']:<10} {row['asked']:<14} {shown}")
     if arguments.out:
-        arguments.out.write_text(json.dumps(made, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        write(arguments.out, made)
 
 
 if __name__ == "__main__":

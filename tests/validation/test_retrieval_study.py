@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import json
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from forensics import resources, retrieval
-from forensics.retrieval import CLIP, COPY, PARTS, Hits
+from forensics.retrieval import PARTS, order
 from tests.studies import retrieval_study as study
+from tests.studies import search_order
 
 REFERENCE = resources.samples() / "reference"
 SHIPPED = REFERENCE / "retrieval-study.json"
-
-
-def hits(*ids: int) -> Hits:
-    return Hits(np.array(ids), np.linspace(1, 0.5, len(ids)), "exact", "all")
-
-
-def test_the_columns_take_turns() -> None:
-    answers = {CLIP: hits(7, 3, 9), COPY: hits(4, 7, 5)}
-    assert [study.rank(answers, n, 3) for n in (7, 4, 3, 9)] == [1, 2, 3, None]
-    assert [study.rank({COPY: answers[COPY]}, n, 3) for n in (4, 7, 5, 3)] == [1, 2, 3, None]
 
 
 def test_hits_and_bounds() -> None:
@@ -37,18 +30,46 @@ def test_hits_and_bounds() -> None:
     assert made["hit@1"]["high"] == pytest.approx(0.8534, abs=1e-3)
 
 
-def test_the_study_runs_on_few_works(monkeypatch: pytest.MonkeyPatch) -> None:
-    known, outside = study.works(REFERENCE, 4)
-    monkeypatch.setattr(study, "works", lambda reference, training: (known[:3] + known[-3:], outside))
-    monkeypatch.setattr(study, "CHANGES", {n: study.CHANGES[n] for n in ("none", "collage")})
-    made = study.study(REFERENCE, 4)
-    assert made["works"] == 6
+def test_the_study_runs_on_few_works_and_goes_on_where_it_stopped(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(study, "CHANGES", {n: study.CHANGES[n] for n in ("none", "inset")})
+    out = tmp_path / "study.json"
+    made = study.study(REFERENCE, keep=partial(study.write, out), each=2)
+    assert json.loads(out.read_text(encoding="utf-8")) == made
+    assert made["works"] == 4
     unchanged = [row for row in made["rows"] if row["change"] == "none"]
     assert [row["asked"] for row in unchanged] == list(study.ASKED)
-    assert all(row["all"]["hit@1"]["hits"] == 6 for row in unchanged if row["asked"] != PARTS)
-    assert all(row["all"]["hit@20"]["hits"] == 6 for row in made["rows"] if row["asked"] == study.TURNS)
+    assert all(row["all"]["hit@1"]["hits"] == 4 for row in unchanged if row["asked"] != PARTS)
+    assert all(row["all"]["hit@5"]["hits"] == 4 for row in made["rows"] if row["asked"] in (PARTS, study.FUSED))
     monkeypatch.setattr(study, "queries", lambda *_: pytest.fail("computed again"))
-    assert study.study(REFERENCE, 4, before=made) == made
+    assert study.study(REFERENCE, before=made, each=2) == made
+
+
+def test_the_halves_share_no_work() -> None:
+    halves = [{w.id for w in study.works(REFERENCE, half)[0]} for half in ("calibration", "test")]
+    assert not halves[0] & halves[1]
+    few, _ = study.works(REFERENCE, each=3)
+    assert [w.group for w in few] == [study.NEW] * 3 + [study.SEEN] * 3
+
+
+def test_the_fit_of_the_order_finds_what_tells_the_right_row() -> None:
+    source = np.random.default_rng(2)
+    queries = []
+    for _ in range(40):
+        meaning, copies = source.normal(size=30), source.uniform(0, 0.4, 30)
+        right = int(source.integers(30))
+        copies[right] = 0.8
+        known = [order.Parts(float(m), float(c), None, 9 if i == right else 0) for i, (m, c) in
+                 enumerate(zip(meaning, copies, strict=True))]  # fmt: skip
+        queries.append(search_order.Query("none", tuple(known), right))
+    weights = search_order.fitted(queries)
+    assert weights.copies > 1
+    assert weights.cells > 0.1
+    assert weights.meaning < 0.5
+    assert all(query.rank(weights) == 1 for query in queries)
+    lost = search_order.Query("none", queries[0].parts, None)
+    assert lost.rank(weights) == order.CANDIDATES + 1
 
 
 def test_the_file_that_ships_is_of_this_index_and_of_enough_works() -> None:

@@ -24,6 +24,8 @@ class NeighbourRow:
     """Cosine by the copy descriptor; a dash where the index has none."""
     candidate: str
     """By which model it is among the nearest; empty where only one was asked."""
+    parts: str
+    """What the score that orders the items is made of, beyond the columns; empty where one column gives the order."""
     training_id: str
     caption: str
     creator: str
@@ -79,6 +81,7 @@ def _neighbour(n: Neighbour) -> NeighbourRow:
         words.number(n.similarity, 4),
         words.number(by[COPIES].cosine, 4) if COPIES in by else "–",
         " and ".join(s.model for s in n.scores if s.nearest) if len(n.scores) > 1 else "",
+        _score(n),
         n.training_id,
         words.public(n.caption),
         words.public(n.creator),
@@ -87,6 +90,15 @@ def _neighbour(n: Neighbour) -> NeighbourRow:
         n.lead,
         words.groups(n.source_sha256) or "none recorded",
     )
+
+
+def _score(n: Neighbour) -> str:
+    """The score and those of its parts that have no column of their own."""
+    if n.fused is None:
+        return ""
+    named = [f"{s.model} {words.number(s.cosine, 4)}" for s in n.scores if s.model not in (MEANING, COPIES)]
+    laid = "not laid over" if n.places is None else f"local features agree at {words.count(n.places)} places"
+    return f"score {words.number(n.fused, 2)}: " + ", ".join([*named, laid])
 
 
 def _repeat(r: Repeats) -> RepeatRow:
