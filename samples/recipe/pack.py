@@ -130,7 +130,7 @@ def pack_runs(work: Path, samples: Path) -> None:
     for path in sorted(p for name in SHEETS for p in (work / "sheets").glob(f"{name}*.png")):
         Image.open(path).convert("RGB").save(runs / f"{path.stem}.webp", quality=70, method=6)
     shutil.copyfile(work / "data.json", runs / "data.json")
-    for name in ("autoencoder", decoder.FOLDER, "clip", "twin-a", "twin-b", "finetune", "copydescriptor"):
+    for name in ("autoencoder", decoder.FOLDER, "clip", "twin-a", "twin-b", "finetune"):
         if (source := work / name / "log.jsonl").exists():
             shutil.copyfile(source, runs / f"{name}.log.jsonl")
         # the other run manifests lie in the folders of their models

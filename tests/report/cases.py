@@ -257,6 +257,8 @@ def full(folder: Path) -> Case:
                 "CC0-1.0" if rank < 9 else "",
                 f"https://example.org/{rank}.png" if rank == 4 else "",
                 rank == 10,
+                None if rank == 10 else (41 if rank == 1 else 0),
+                14.2 / rank,
             )
         )
     b.put("A1", scene(5, grain=2, soften=1.1), "Autoencoder round trip of Q1", "inversion.autoencoder@1")

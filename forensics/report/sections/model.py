@@ -55,6 +55,8 @@ class Searched:
     backends: str
     two: bool
     """Whether the copy descriptor was asked too."""
+    fused: bool
+    """Whether one score gives the order, not one cosine."""
     repeats: tuple[RepeatRow, ...]
     rule: str
 
@@ -68,6 +70,7 @@ def searched(case: Case) -> Searched:
         tuple(map(_neighbour, case.neighbours)),
         ", ".join(sorted({n.backend for n in case.neighbours})),
         any(s.model == COPIES for n in case.neighbours for s in n.scores),
+        any(n.fused is not None for n in case.neighbours),
         tuple(map(_repeat, rows)),
         said.rule if said else "",
     )
