@@ -4,9 +4,11 @@
 
 The rule, written first: the works of the calibration half of `samples.recipe.descriptor.searched` are changed as in the
 known-item test and searched for; of every query the candidates are labelled, the work looked for against all others; a
-logistic regression (L2, C = 1, every query of one weight, the two labels of one weight within it) on the parts of the
-score gives its weights, rounded to two figures; a part whose weight comes out negative is left out. Beside it stand the
-orders it is chosen against: the columns taking turns, and vectors alone. Nothing looks at the test half.
+logistic regression (L2, C = 100, every query of one weight, the two labels of one weight within it) on the parts of the
+score gives its weights, rounded to two figures; a part whose weight comes out negative is left out. Meaning alone keeps
+a floor, set by judgement: it tells nothing of edited works, but the generated variants that an examination is asked
+about are not among the changes, and for rows without a picture it is what is left. Beside it stand the orders it is
+chosen against: the columns taking turns, and vectors alone. Nothing looks at the test half.
 """
 
 from __future__ import annotations
@@ -35,6 +37,8 @@ from tests.studies.retrieval_study import CHANGES, SEED, Search, opened, queries
 UNIT = {name: Weights(*(float(name == n) for n in ("meaning", "copies", "cells"))) for name in
         ("meaning", "copies", "cells")}  # fmt: skip
 """One part of the score at a time."""
+FLOOR = 0.1
+"""Least weight of meaning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +93,10 @@ def fitted(asked_for: Sequence[Query]) -> Weights:
         rows.append(columns)
         labels.append(right)
         weights.append(np.where(right, 0.5, 0.5 / (len(columns) - 1)))
-    model = LogisticRegression(C=1.0, max_iter=1000)
+    model = LogisticRegression(C=100.0, max_iter=5000)
     model.fit(np.concatenate(rows), np.concatenate(labels), np.concatenate(weights))
-    return Weights(*(_rounded(max(0.0, float(v))) for v in model.coef_[0]))
+    found = Weights(*(_rounded(max(0.0, float(v))) for v in model.coef_[0]))
+    return replace(found, meaning=max(FLOOR, found.meaning))
 
 
 def _rounded(value: float) -> float:
