@@ -124,11 +124,22 @@ def analyze(
         rows = bit_ledger.ledger(rungs, measured.inversions, measured.measurements, protocol.rank_level)
         concluded = conclude(
             Evidence(
-                received.item, ledger.exhibits, compared, measured.measurements, protocol, comparisons,
-                found.neighbours, measured.inversions, models.checkpoint, rows, evaluated.ratios, traced.facts, laid,
+                received.item,
+                ledger.exhibits,
+                compared,
+                measured.measurements,
+                protocol,
+                comparisons,
+                found.neighbours,
+                measured.inversions,
+                models.checkpoint,
+                rows,
+                evaluated.ratios,
+                traced.facts,
+                laid,
                 evaluated.facts,
             )
-        )  # fmt: skip
+        )
         # (9) Freeze, then render: the report is a function of what was frozen.
         case = _case("analyze", received, context, resolved)
         absent = [why for why in (found.facts, models.incomparable) if isinstance(why, Absent)]

@@ -197,7 +197,9 @@ def test_a_result_that_a_control_reaches_is_never_said_to_lie_outside_their_rang
 )
 def test_the_first_sentence_of_retention_says_no_more_than_the_rank(value: float, said: str) -> None:
     evidence = _run(0.9)
-    rank = _rank(PROTOCOL.retention(controlled=True), value, [0.9 * i / 58 for i in range(ENOUGH)], "K3", Pair.RETENTION)
+    rank = _rank(
+        PROTOCOL.retention(controlled=True), value, [0.9 * i / 58 for i in range(ENOUGH)], "K3", Pair.RETENTION
+    )
     others = tuple(c for c in evidence.comparisons if c.primary_for is not Pair.RETENTION)
     answer = conclude(dataclasses.replace(evidence, comparisons=(*others, rank))).findings[1].answer
     assert answer.startswith(f"Beside the control checkpoint, the one examined saves {said}")

@@ -51,9 +51,11 @@ def test_requests_to_end_leave_a_line_in_the_custody_log(tmp_path: Path, number:
     )
     root = Path(__file__).resolve().parents[1]
     process = subprocess.Popen(
-        [sys.executable, "-c", script, str(tmp_path / "case")], stderr=subprocess.PIPE, text=True,
+        [sys.executable, "-c", script, str(tmp_path / "case")],
+        stderr=subprocess.PIPE,
+        text=True,
         env={**os.environ, "PYTHONPATH": str(root)},
-    )  # fmt: skip
+    )
     assert process.stderr is not None
     assert process.stderr.readline() == "ready\n"
     process.send_signal(number)
@@ -146,9 +148,14 @@ def test_leftover_of_an_interrupted_write_blocks_nothing(tmp_path: Path, name: s
 
 @pytest.mark.parametrize(
     "text",
-    ["", "x", "\0", "changes of a case folder, all written; to be moved into place\n" + "-" * 64 + "  ../victim\n",
-     "changes of a case folder, all written; to be moved into place\n" + "-" * 64 + "  link/victim\n"],
-)  # fmt: skip
+    [
+        "",
+        "x",
+        "\0",
+        "changes of a case folder, all written; to be moved into place\n" + "-" * 64 + "  ../victim\n",
+        "changes of a case folder, all written; to be moved into place\n" + "-" * 64 + "  link/victim\n",
+    ],
+)
 def test_forged_journal_moves_and_removes_nothing_elsewhere(tmp_path: Path, text: str) -> None:
     folder = small_case(tmp_path / "case")
     (tmp_path / "victim").write_bytes(b"stays")

@@ -72,8 +72,16 @@ def test_stored_scores_take_no_time(model: DiffusionModel, tmp_path: Path) -> No
             "regeneration": {"steps": repr(protocol.steps)},
             "codelength": {"levels": repr(protocol.codelength_levels), "draws": repr(protocol.codelength_draws)},
         }.items():
-            key = Key(method, "1", VERSION, model.checkpoint.digest, f"{number:064x}", "sea", tuple(parameters.items()),
-                      "cpu fp32")  # fmt: skip
+            key = Key(
+                method,
+                "1",
+                VERSION,
+                model.checkpoint.digest,
+                f"{number:064x}",
+                "sea",
+                tuple(parameters.items()),
+                "cpu fp32",
+            )
             cache.put(key, {"bits": (1.0,)})
     stored = seen(model, cache)
     assert stored.to_compute < 0.05
@@ -101,8 +109,13 @@ def forecast(profile: str, *seconds: float) -> Forecast:
 def test_the_deepest_profile_that_fits() -> None:
     ahead = Outlook({n: forecast(n, s) for n, s in (("quick", 60.0), ("standard", 600.0), ("deep", 6000.0))})
     assert [ahead.deepest(m).profile for m in (1, 9.9, 10, 99, 100, 1e6)] == [
-        "quick", "quick", "standard", "standard", "deep", "deep",
-    ]  # fmt: skip
+        "quick",
+        "quick",
+        "standard",
+        "standard",
+        "deep",
+        "deep",
+    ]
     with pytest.raises(SettingsError, match="quick would take about 60 seconds"):
         ahead.deepest(0.9)
 
@@ -111,8 +124,9 @@ def test_the_choice_is_on_record() -> None:
     made = planning.chosen(resolve({}), "quick", 5)
     assert made.settings.profile == "quick"
     assert {row.name: (row.value, row.source) for row in made.rows}["profile"] == (
-        "quick", "deepest that fits into 5 minutes",
-    )  # fmt: skip
+        "quick",
+        "deepest that fits into 5 minutes",
+    )
 
 
 def test_the_clock_follows_the_phases_and_corrects_the_pace() -> None:

@@ -146,9 +146,10 @@ case_file: Callable[[F], F] = click.option(
 )
 
 system_files: Callable[[F], F] = click.option(
-    "--ignore-system-files", is_flag=True,
+    "--ignore-system-files",
+    is_flag=True,
     help="Name and pass over files that systems and syncing programs add, such as .DS_Store and Thumbs.db.",
-)  # fmt: skip
+)
 
 unsign: Callable[[F], F] = click.option(
     "--unsign", is_flag=True, help="Where a signed folder changes, take its signature off; the custody log says so."

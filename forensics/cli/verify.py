@@ -12,17 +12,24 @@ from forensics.cli import options
 @click.command(short_help="Check a case folder: digests, custody, documents, signature, timestamp.")
 @click.argument("case", type=options.FOLDER)
 @click.option(
-    "--trust", type=options.PATH, multiple=True, metavar="FILE",
+    "--trust",
+    type=options.PATH,
+    multiple=True,
+    metavar="FILE",
     help="Certificate of an issuer that you trust; a signature that does not lead to one of them is an error.",
-)  # fmt: skip
+)
 @click.option(
-    "--expect-signer", metavar="SHA256_OR_NAME", default="",
+    "--expect-signer",
+    metavar="SHA256_OR_NAME",
+    default="",
     help="Digest of the certificate that must have signed; or, with --trust, the name in it.",
-)  # fmt: skip
+)
 @click.option(
-    "--expect-digest", metavar="SHA256", default="",
+    "--expect-digest",
+    metavar="SHA256",
+    default="",
     help="Digest that was noted down, of the folder or of its case, as this command prints them.",
-)  # fmt: skip
+)
 @options.system_files
 @options.verbosity
 def verify(

@@ -18,9 +18,15 @@ from forensics.errors import CheckpointError
 Rule = Callable[[Any], bool]
 
 _NAMES_CODE = (
-    "auto_map", "trust_remote_code", "custom_pipeline", "custom_pipelines", "code_revision", "quantization_config",
-    "_commit_hash", "adapter_config",
-)  # fmt: skip
+    "auto_map",
+    "trust_remote_code",
+    "custom_pipeline",
+    "custom_pipelines",
+    "code_revision",
+    "quantization_config",
+    "_commit_hash",
+    "adapter_config",
+)
 """Keys with which a library fetches or runs what is not in the file, or replaces the layers that were identified."""
 _ATTENTION = (None, "eager", "sdpa")
 _LARGEST = 2**53

@@ -46,7 +46,11 @@ def metadata_facts(metadata: Mapping[str, str], whose: str = "file metadata") ->
         text = _tried(read, entry.value) if read else None
         if text is None:
             short = len(entry.value) <= SHORT and entry.value.isprintable()
-            text = entry.value if short else f"{len(entry.value)} characters, too long to print here; it stands in the file"
+            text = (
+                entry.value
+                if short
+                else f"{len(entry.value)} characters, too long to print here; it stands in the file"
+            )
         rows.append(Fact(f"{whose}: {entry.key}", text))
     return tuple(rows)
 

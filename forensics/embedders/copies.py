@@ -178,9 +178,11 @@ class Embedded:
                 hint="Its weights are damaged or belong to another configuration.",
             ) from exc
         parts = {
-            "weights": weights.sha256_file(folder / WEIGHTS), "trunk": weights.TABLE[alexnet.WEIGHTS].sha256,
-            "config": asdict(config), "protocol": self.protocol,
-        }  # fmt: skip
+            "weights": weights.sha256_file(folder / WEIGHTS),
+            "trunk": weights.TABLE[alexnet.WEIGHTS].sha256,
+            "config": asdict(config),
+            "protocol": self.protocol,
+        }
         self.digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
         self._device = device
         self._network = network.eval().to(device.device)

@@ -14,10 +14,13 @@ from typing import Any
 _SIGNS = frozenset({"digital_signature", "non_repudiation"})
 _DOCUMENTS = frozenset(
     {
-        "any_extended_key_usage", "email_protection", "1.3.6.1.5.5.7.3.36", "microsoft_document_signing",
+        "any_extended_key_usage",
+        "email_protection",
+        "1.3.6.1.5.5.7.3.36",
+        "microsoft_document_signing",
         "adobe_authentic_documents_trust",
     }
-)  # fmt: skip
+)
 """Purposes with which documents are signed; 1.3.6.1.5.5.7.3.36 is that of RFC 9336. A certificate without any stated
 purpose serves every one (RFC 5280, 4.2.1.12)."""
 
@@ -69,11 +72,16 @@ def describe(certificate: Any, moment: dt.datetime) -> Certificate:
     name = certificate.subject.native.get("common_name") or subject
     alone = bool(certificate.self_signed in ("yes", "maybe"))
     return Certificate(
-        name if isinstance(name, str) else str(name[0]), subject, issuer,
-        hashlib.sha256(certificate.dump()).hexdigest(), _stamp(begins), _stamp(ends),
-        tuple(u.replace("_", " ") for u in (*sorted(usages), *purposes)), alone,
+        name if isinstance(name, str) else str(name[0]),
+        subject,
+        issuer,
+        hashlib.sha256(certificate.dump()).hexdigest(),
+        _stamp(begins),
+        _stamp(ends),
+        tuple(u.replace("_", " ") for u in (*sorted(usages), *purposes)),
+        alone,
         tuple(_problems(certificate, usages, purposes, begins, ends, moment)),
-    )  # fmt: skip
+    )
 
 
 def _problems(

@@ -33,10 +33,19 @@ EXHIBITS = "exhibits"
 OWN = (bag.DECLARATION, bag.INFO, bag.PAYLOAD, CUSTODY)
 """Tag files of the bag itself; every other one is a document whose digest the custody log records."""
 SUFFIX = {
-    "image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp", "image/tiff": ".tif", "image/bmp": ".bmp",
-    "image/gif": ".gif", "image/avif": ".avif", "image/heif": ".heic", "image/heic": ".heic", "image/jxl": ".jxl",
-    "application/wacz": ".wacz", "image/mpo": ".jpg",
-}  # fmt: skip
+    "image/png": ".png",
+    "image/jpeg": ".jpg",
+    "image/webp": ".webp",
+    "image/tiff": ".tif",
+    "image/bmp": ".bmp",
+    "image/gif": ".gif",
+    "image/avif": ".avif",
+    "image/heif": ".heic",
+    "image/heic": ".heic",
+    "image/jxl": ".jxl",
+    "application/wacz": ".wacz",
+    "image/mpo": ".jpg",
+}
 
 
 def stored(folder: Path, relative: str) -> Path:

@@ -132,11 +132,21 @@ class Ledger:
         self._write(kept, data)
         exhibit = self.put(decoded.picture, item_id, f"{role.capitalize()} image, working copy", "received")
         item = Item(
-            id=item_id, role=role, file_name=name, sha256=digest, size_bytes=len(data),
-            media_type=decoded.media_type, width=decoded.width, height=decoded.height, stored=kept,
-            exhibit=exhibit.id, decoding=decoded.decoding, metadata=decoded.metadata, generator=decoded.generator,
+            id=item_id,
+            role=role,
+            file_name=name,
+            sha256=digest,
+            size_bytes=len(data),
+            media_type=decoded.media_type,
+            width=decoded.width,
+            height=decoded.height,
+            stored=kept,
+            exhibit=exhibit.id,
+            decoding=decoded.decoding,
+            metadata=decoded.metadata,
+            generator=decoded.generator,
             provenance=decoded.provenance,
-        )  # fmt: skip
+        )
         return item, decoded.picture
 
     def as_received(self, item: Item) -> bytes:
@@ -169,9 +179,17 @@ class Ledger:
         path = f"{EXHIBITS}/{digest}.png"
         self._write(path, data)
         exhibit = Exhibit(
-            id=exhibit_id, sha256=digest, pixel_sha256=pixel_sha256(picture), path=path, media_type="image/png",
-            width=picture.width, height=picture.height, title=title, made_by=made_by, seed=seed,
-        )  # fmt: skip
+            id=exhibit_id,
+            sha256=digest,
+            pixel_sha256=pixel_sha256(picture),
+            path=path,
+            media_type="image/png",
+            width=picture.width,
+            height=picture.height,
+            title=title,
+            made_by=made_by,
+            seed=seed,
+        )
         self._exhibits[exhibit_id] = exhibit
         self.log("exhibit stored", exhibit_id, digest)
         return exhibit

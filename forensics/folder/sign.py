@@ -170,9 +170,13 @@ def sign(pdf: bytes, signer: Any, *, timestamper: Any = None) -> bytes:
     from pyhanko.sign import fields, signers
 
     facts = signers.PdfSignatureMetadata(
-        field_name=FIELD, md_algorithm=_digest_for(signer), subfilter=fields.SigSeedSubFilter.PADES, certify=True,
-        docmdp_permissions=fields.MDPPerm.NO_CHANGES, reason="The signatory stands for this report.",
-    )  # fmt: skip
+        field_name=FIELD,
+        md_algorithm=_digest_for(signer),
+        subfilter=fields.SigSeedSubFilter.PADES,
+        certify=True,
+        docmdp_permissions=fields.MDPPerm.NO_CHANGES,
+        reason="The signatory stands for this report.",
+    )
     with _converted("The report"):
         writer = IncrementalPdfFileWriter(io.BytesIO(pdf))
         out = signers.PdfSigner(facts, signer, timestamper=timestamper).sign_pdf(writer)

@@ -11,25 +11,43 @@ import re
 from collections.abc import Iterable
 
 _MAKERS: tuple[tuple[str, str], ...] = (
-    (r"\.DS_Store|\._.*|\.Spotlight-V100(/.*)?|\.Trashes(/.*)?|\.fseventsd(/.*)?|\.TemporaryItems(/.*)?|\.localized"
-     r"|\.apdisk|\.AppleDouble(/.*)?|\.DocumentRevisions-V100(/.*)?|\.VolumeIcon\.icns|Icon\r|__MACOSX(/.*)?",
-     "macOS"),
-    (r"thumbs\.db(:encryptable)?|ehthumbs(_vista)?\.db|desktop\.ini|\$RECYCLE\.BIN(/.*)?"
-     r"|System Volume Information(/.*)?|.*:Zone\.Identifier|Folder\.jpg|AlbumArtSmall\.jpg", "Windows"),
-    (r"\.directory|\.Trash-\d+(/.*)?|\.nfs[0-9a-f]+|\.fuse_hidden[0-9a-f]+|lost\+found(/.*)?",
-     "a Linux desktop or file server"),
+    (
+        r"\.DS_Store|\._.*|\.Spotlight-V100(/.*)?|\.Trashes(/.*)?|\.fseventsd(/.*)?|\.TemporaryItems(/.*)?|\.localized"
+        r"|\.apdisk|\.AppleDouble(/.*)?|\.DocumentRevisions-V100(/.*)?|\.VolumeIcon\.icns|Icon\r|__MACOSX(/.*)?",
+        "macOS",
+    ),
+    (
+        r"thumbs\.db(:encryptable)?|ehthumbs(_vista)?\.db|desktop\.ini|\$RECYCLE\.BIN(/.*)?"
+        r"|System Volume Information(/.*)?|.*:Zone\.Identifier|Folder\.jpg|AlbumArtSmall\.jpg",
+        "Windows",
+    ),
+    (
+        r"\.directory|\.Trash-\d+(/.*)?|\.nfs[0-9a-f]+|\.fuse_hidden[0-9a-f]+|lost\+found(/.*)?",
+        "a Linux desktop or file server",
+    ),
     (r"@eaDir(/.*)?|#recycle(/.*)?|\.@__thumb(/.*)?|@Recycle(/.*)?", "a network storage device"),
-    (r"\.dropbox(\.attr|\.cache(/.*)?)?|.*\(.*conflicted copy.*\).*|.*\(.*in Konflikt stehende Kopie.*\).*"
-     r"|.*\(.*Case Conflict.*\).*", "Dropbox"),
-    (r"\.sync-conflict-.*|.*\.sync-conflict-\d{8}-\d{6}.*|\.stfolder(/.*)?|\.stversions(/.*)?|\.stignore|\.syncthing\..*",
-     "Syncthing"),
-    (r"\.sync_.*\.db(-.*)?|\._sync_.*|\.owncloudsync\.log.*|\.nextcloudsync\.log.*|.*_conflict-\d{8}-\d{6}.*"
-     r"|.*\(.*conflict \d{4}-\d{2}-\d{2}.*\).*", "Nextcloud or ownCloud"),
+    (
+        r"\.dropbox(\.attr|\.cache(/.*)?)?|.*\(.*conflicted copy.*\).*|.*\(.*in Konflikt stehende Kopie.*\).*"
+        r"|.*\(.*Case Conflict.*\).*",
+        "Dropbox",
+    ),
+    (
+        r"\.sync-conflict-.*|.*\.sync-conflict-\d{8}-\d{6}.*|\.stfolder(/.*)?|\.stversions(/.*)?|\.stignore|\.syncthing\..*",
+        "Syncthing",
+    ),
+    (
+        r"\.sync_.*\.db(-.*)?|\._sync_.*|\.owncloudsync\.log.*|\.nextcloudsync\.log.*|.*_conflict-\d{8}-\d{6}.*"
+        r"|.*\(.*conflict \d{4}-\d{2}-\d{2}.*\).*",
+        "Nextcloud or ownCloud",
+    ),
     (r"\.~lock\..*#|~\$.*|.*~|\.goutputstream-.*|\.#.*", "an office program or editor that had a file open"),
     (r".+-[A-Za-z0-9]*(DESKTOP|LAPTOP)-[A-Za-z0-9]+(-\d+)?\..+", "OneDrive"),
-    (r".+ \(\d+\)\.[A-Za-z0-9]+|.+ - (Copy|Kopie|copie|copia)( \(\d+\))?(\.[A-Za-z0-9]+)?|(Copy|Kopie) (of|von) .+"
-     r"|.+ copy( \d+)?\.[A-Za-z0-9]+", "a program that copies or syncs, under a name of its own"),
-)  # fmt: skip
+    (
+        r".+ \(\d+\)\.[A-Za-z0-9]+|.+ - (Copy|Kopie|copie|copia)( \(\d+\))?(\.[A-Za-z0-9]+)?|(Copy|Kopie) (of|von) .+"
+        r"|.+ copy( \d+)?\.[A-Za-z0-9]+",
+        "a program that copies or syncs, under a name of its own",
+    ),
+)
 """Pattern of the last part of a name, or of the folder in which it lies, and who makes files of that name."""
 _COMPILED = tuple((re.compile(pattern, re.IGNORECASE), maker) for pattern, maker in _MAKERS)
 

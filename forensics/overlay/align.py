@@ -164,9 +164,7 @@ def _by_keypoints(ka: Keypoints, kb: Keypoints) -> Iterator[Matches]:
 def _by_learned(a: Prepared, b: Prepared, ways: Sequence[Way], side: int) -> list[Matches]:
     tolerance = LEARNED_TOLERANCE * max(a.plate.size) / 512
     ours = a.learned.of(side=side)
-    return [
-        Matches("learned", way.mirrored, match_learned(ours, b.learned.of(way, side)), tolerance) for way in ways
-    ]  # fmt: skip
+    return [Matches("learned", way.mirrored, match_learned(ours, b.learned.of(way, side)), tolerance) for way in ways]
 
 
 def _fitted(a: Plate, b: Plate, found: Matches) -> list[Alignment]:
@@ -191,9 +189,7 @@ def fit(a: Plate, b: Plate, found: Matches) -> Alignment | None:
     name, matrix, hit = min(counted, key=lambda row: _gric(row[0], row[1], source, target, error))
     if _distinct(target[hit]) < least:
         return None
-    return Alignment(
-        matrix @ flip, name, found.mirrored, found.source, _distinct(target[hit]), 0.0, found.points[hit]
-    )  # fmt: skip
+    return Alignment(matrix @ flip, name, found.mirrored, found.source, _distinct(target[hit]), 0.0, found.points[hit])
 
 
 def _models(source: Matrix, target: Matrix, tolerance: float) -> Iterator[tuple[str, Matrix]]:
@@ -253,9 +249,7 @@ def _spread(a: Plate, b: Plate, points: Matrix, *, mirrored: bool) -> int:
     target, source = np.ascontiguousarray(points[:, :2] * scales[0]), np.ascontiguousarray(points[:, 2:] * scales[1])
     # The search for a plane takes orientation to be kept.
     turned = source * [-1.0, 1.0] if mirrored else source
-    plane, hit = cv2.findHomography(
-        turned, target, cv2.USAC_MAGSAC, SPREAD_TOLERANCE, maxIters=5000, confidence=0.9999
-    )  # fmt: skip
+    plane, hit = cv2.findHomography(turned, target, cv2.USAC_MAGSAC, SPREAD_TOLERANCE, maxIters=5000, confidence=0.9999)
     if plane is None:
         return 0
     kept = hit.ravel() > 0
@@ -487,8 +481,11 @@ def _further(a: Prepared, b: Prepared, first: Alignment) -> Iterator[Alignment]:
         if not found:
             return
         best = max(found, key=lambda p: (p.inliers, p.score))
-        if any(np.hypot(*(project(best.matrix, best.points[:, 2:]) - project(t.matrix, best.points[:, 2:])).T).mean()
-               <= 3 * TOLERANCE for t in taken):  # fmt: skip
+        if any(
+            np.hypot(*(project(best.matrix, best.points[:, 2:]) - project(t.matrix, best.points[:, 2:])).T).mean()
+            <= 3 * TOLERANCE
+            for t in taken
+        ):
             return
         taken.append(best)
         yield best

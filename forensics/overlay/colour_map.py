@@ -57,9 +57,7 @@ def fit(a: Bytes, b: Bytes, mask: NDArray[np.bool_]) -> ColourMap:
     inside = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.9
     if inside.sum() < 32:
         inside[:] = True
-    x, y = (
-        cv2.resize(p, size, interpolation=cv2.INTER_AREA)[inside].astype(np.float32) / 255 for p in (a, b)
-    )  # fmt: skip
+    x, y = (cv2.resize(p, size, interpolation=cv2.INTER_AREA)[inside].astype(np.float32) / 255 for p in (a, b))
     toned = one_tone(x) or one_tone(y)
     rows = _Rows(_terms(x), _terms(y), *((_tone(p) if toned else p) for p in (x, y)))
     to_a, to_b = rows.solved(np.ones(len(x), np.float32))

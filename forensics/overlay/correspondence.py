@@ -133,11 +133,15 @@ def pair(first: Prepared, second: Prepared, guide: Prepared | None = None) -> Pa
     parts = [p for p in (_part(a, b, alignment, swap) for alignment in found) if p is not None]
     toned = _tones(parts[0]) if parts else None
     return Pairing(
-        tuple(parts), toned, pdq.distance_any_way(first.fingerprint, second.fingerprint),
+        tuple(parts),
+        toned,
+        pdq.distance_any_way(first.fingerprint, second.fingerprint),
         (first.fingerprint.quality, second.fingerprint.quality),
-        (len(first.keypoints.points), len(second.keypoints.points)), layout.compare(a.plate, b.plate),
-        (first.structure, second.structure), first.photographic and second.photographic,
-    )  # fmt: skip
+        (len(first.keypoints.points), len(second.keypoints.points)),
+        layout.compare(a.plate, b.plate),
+        (first.structure, second.structure),
+        first.photographic and second.photographic,
+    )
 
 
 def _order(p: Plate) -> tuple[int, str]:
@@ -176,12 +180,36 @@ def _part(a: Prepared, b: Prepared, found: Alignment, swapped: bool) -> Part | N
         shares, areas = shares[::-1], areas[::-1]
         residual *= float(np.sqrt(abs(np.linalg.det(matrix[:2, :2]))))
     return Part(
-        matrix, found.model, found.mirrored, luminance < -0.3, found.proposed, found.inliers, points, found.score, over,
-        x, y, detail, grid, float(residual), residual_canvas, from_first, polygon_a, polygon_b, shares[0], shares[1],
-        swapped, judged, _moved(weighed.over, judged), _chance(over, judged, found.spread),
-        found.spread, coarse, areas[0], areas[1],
+        matrix,
+        found.model,
+        found.mirrored,
+        luminance < -0.3,
+        found.proposed,
+        found.inliers,
+        points,
+        found.score,
+        over,
+        x,
+        y,
+        detail,
+        grid,
+        float(residual),
+        residual_canvas,
+        from_first,
+        polygon_a,
+        polygon_b,
+        shares[0],
+        shares[1],
+        swapped,
+        judged,
+        _moved(weighed.over, judged),
+        _chance(over, judged, found.spread),
+        found.spread,
+        coarse,
+        areas[0],
+        areas[1],
         judged.evidence / max(min(a.structure, b.structure), 1e-6),
-    )  # fmt: skip
+    )
 
 
 def _level(x: Array, y: Array, over: Overlay, judged: Judged) -> thumbnail_level.Detail:

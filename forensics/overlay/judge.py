@@ -172,9 +172,14 @@ def area(over: Overlay, judged: Judged) -> float:
     """
     x, y = (np.asarray(p, np.float32) / np.float32(255) for p in (over.a, over.b))
     first, told_a, second, told_b = judged.colours.planes(x, y)
-    apart = np.sqrt(np.maximum(*(
-        _mean(np.square(_deep(cv2.GaussianBlur(p - q, (0, 0), _PIXEL)))) for p, q in ((first, told_a), (second, told_b))
-    )))  # fmt: skip
+    apart = np.sqrt(
+        np.maximum(
+            *(
+                _mean(np.square(_deep(cv2.GaussianBlur(p - q, (0, 0), _PIXEL))))
+                for p, q in ((first, told_a), (second, told_b))
+            )
+        )
+    )
     same = (judged.agreeing | ~judged.informative) & judged.mask
     reach = 2 * round(_REACH * max(judged.mask.shape)) + 1
     near = cv2.dilate(same.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
@@ -243,10 +248,14 @@ def _judge(a: Array, b: Array, mask: Mask, colours: ColourMap) -> Judged:
     first, told_a, second, told_b = colours.planes(a, b)
     weight = mask.astype(np.float32)
     whole, _ = _likeness(first, told_a, second, told_b, weight)
-    apart = np.sqrt(np.maximum(*(
-        _mean(np.square(_deep(cv2.GaussianBlur(p - q, (0, 0), _FINE * side))))
-        for p, q in ((first, told_a), (second, told_b))
-    )))  # fmt: skip
+    apart = np.sqrt(
+        np.maximum(
+            *(
+                _mean(np.square(_deep(cv2.GaussianBlur(p - q, (0, 0), _FINE * side))))
+                for p, q in ((first, told_a), (second, told_b))
+            )
+        )
+    )
     limit = _limit(apart, mask, (whole >= AGREES) & mask)
     covered = mask & (apart >= limit)
     left = weight * ~covered

@@ -47,9 +47,10 @@ class Way:
 
 PLAIN_WAYS = (Way(), Way(mirrored=True))
 OTHER_WAYS = (
-    *(Way(mirrored, turns) for mirrored in (False, True) for turns in (1, 2, 3)), Way(inverted=True),
+    *(Way(mirrored, turns) for mirrored in (False, True) for turns in (1, 2, 3)),
+    Way(inverted=True),
     Way(mirrored=True, inverted=True),
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True, slots=True)

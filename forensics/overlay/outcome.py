@@ -107,10 +107,20 @@ def seen(part: Part) -> Seen:
     judged = part.judged
     level = part.detail.level or (thumbnail_level.FIRST if part.detail.exhausted(LEVEL_AGREES) else 0)
     return Seen(
-        judged.share, part.chance, judged.evidence, level, part.corners, part.inliers, part.share_a,
-        part.share_b, judged.gap,
-        part.spread, part.moved.judged.share, min(part.over.area_a, part.over.area_b), part.coarse,
-    )  # fmt: skip
+        judged.share,
+        part.chance,
+        judged.evidence,
+        level,
+        part.corners,
+        part.inliers,
+        part.share_a,
+        part.share_b,
+        judged.gap,
+        part.spread,
+        part.moved.judged.share,
+        min(part.over.area_a, part.over.area_b),
+        part.coarse,
+    )
 
 
 def plain(shown: tuple[float, float], bounds: Bounds = BOUNDS) -> bool:
@@ -168,15 +178,22 @@ def decide(pairing: Pairing, *, subject: bool = False, style: bool = False, boun
     if plain(pairing.shown, bounds):
         return Outcome.INSUFFICIENT
     return word(
-        [seen(p) for p in pairing.parts], subject=subject, style=style, bounds=bounds,
+        [seen(p) for p in pairing.parts],
+        subject=subject,
+        style=style,
+        bounds=bounds,
         arranged=arranged(pairing.layout.value, pairing.structure, bounds),
-    )  # fmt: skip
+    )
 
 
 def word(
-    parts: Sequence[Seen], *, arranged: bool = False, subject: bool = False, style: bool = False,
+    parts: Sequence[Seen],
+    *,
+    arranged: bool = False,
+    subject: bool = False,
+    style: bool = False,
     bounds: Bounds = BOUNDS,
-) -> Outcome:  # fmt: skip
+) -> Outcome:
     """The word for two pictures that are not too plain.
 
     Args:

@@ -88,9 +88,11 @@ def reduced(full: Plate, side: int) -> Plate:
     rgb = np.asarray(cv2.resize(full.rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
     across, down = size[0] / width, size[1] / height
     box = Box(
-        round(full.content.left * across), round(full.content.top * down), round(full.content.right * across),
+        round(full.content.left * across),
+        round(full.content.top * down),
+        round(full.content.right * across),
         round(full.content.bottom * down),
-    )  # fmt: skip
+    )
     ignored = full.ignored
     if ignored is not None:
         ignored = cv2.resize(ignored.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0

@@ -108,9 +108,13 @@ def _agreeing(ours: Matrix, theirs: Matrix, *, mirrored: bool) -> Agreement:
     source = theirs * [-1, 1] if mirrored else theirs
     cv2.setRNGSeed(0)
     matrix, inside = cv2.estimateAffinePartial2D(
-        np.ascontiguousarray(source), np.ascontiguousarray(ours), method=cv2.RANSAC,
-        ransacReprojThreshold=TOLERANCE, maxIters=1000, confidence=0.999,
-    )  # fmt: skip
+        np.ascontiguousarray(source),
+        np.ascontiguousarray(ours),
+        method=cv2.RANSAC,
+        ransacReprojThreshold=TOLERANCE,
+        maxIters=1000,
+        confidence=0.999,
+    )
     if matrix is None or not np.isfinite(matrix).all():
         return NOTHING
     hit = inside.ravel() > 0

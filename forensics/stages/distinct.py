@@ -53,10 +53,11 @@ class Repeats:
         if not self.count:
             return "No work drawn shows what another one drawn before it shows."
         parts = (
-            (self.bytes, "the same file"), (self.pixels, "the same pixels"),
+            (self.bytes, "the same file"),
+            (self.pixels, "the same pixels"),
             (self.thumbnail, "the same picture as a thumbnail, turned or mirrored as it may be"),
             (self.descriptor, "a copy by the copy descriptor"),
-        )  # fmt: skip
+        )
         listed = ", ".join(f"{count} {what}" for count, what in parts if count)
         return (
             f"{self.count} drawn works were left out because they show what a work drawn before them shows: {listed}."

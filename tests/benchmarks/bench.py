@@ -111,9 +111,15 @@ def regeneration() -> dict[str, Any]:
 
     def other() -> Tensor:
         made: Tensor = theirs(
-            prompt, num_images_per_prompt=SEEDS, num_inference_steps=STEPS, guidance_scale=GUIDANCE,
-            latents=draws.clone(), output_type="pt", height=side, width=side,
-        ).images  # fmt: skip
+            prompt,
+            num_images_per_prompt=SEEDS,
+            num_inference_steps=STEPS,
+            guidance_scale=GUIDANCE,
+            latents=draws.clone(),
+            output_type="pt",
+            height=side,
+            width=side,
+        ).images
         return made
 
     found = turn_about(mine, other, CPU)
@@ -242,12 +248,16 @@ def ssim() -> dict[str, Any]:
         return [
             float(
                 structural_similarity(
-                    luminance(x)[0, 0].numpy(), luminance(y)[0, 0].numpy(), gaussian_weights=True, sigma=1.5,
-                    use_sample_covariance=False, data_range=1.0,
+                    luminance(x)[0, 0].numpy(),
+                    luminance(y)[0, 0].numpy(),
+                    gaussian_weights=True,
+                    sigma=1.5,
+                    use_sample_covariance=False,
+                    data_range=1.0,
                 )
             )
             for x, y in zip(a.split(1), b.split(1), strict=True)
-        ]  # fmt: skip
+        ]
 
     return turn_about(lambda: ours(a, b), other, CPU) | {"beside": "scikit-image"}
 
@@ -271,8 +281,10 @@ def overlay() -> dict[str, Any]:
         sift, matcher = cv2.SIFT_create(), cv2.BFMatcher()
         (ka, da), (kb, db) = (sift.detectAndCompute(cv2.cvtColor(p, cv2.COLOR_RGB2GRAY), None) for p in (a, b))
         good = [m for m, n in matcher.knnMatch(da, db, k=2) if m.distance < 0.75 * n.distance]
-        at, to = ([k[i].pt for i in where] for k, where in ((ka, [m.queryIdx for m in good]),
-                                                            (kb, [m.trainIdx for m in good])))  # fmt: skip
+        at, to = (
+            [k[i].pt for i in where]
+            for k, where in ((ka, [m.queryIdx for m in good]), (kb, [m.trainIdx for m in good]))
+        )
         return cv2.findHomography(np.float32(at), np.float32(to), cv2.RANSAC, 3.0)
 
     return turn_about(mine, other, CPU, within_s=90) | {"beside": "OpenCV: SIFT, ratio test, homography"}

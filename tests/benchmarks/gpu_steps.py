@@ -81,8 +81,19 @@ def machine(task: Task, record: Record) -> None:
     from tests.benchmarks.timing import matrix_peak, seconds
 
     device = torch.device(task.device)
-    packages = ("torch", "diffusers", "transformers", "open_clip_torch", "lpips", "numpy", "pillow", "pylance",
-                "weasyprint", "opencv-python-headless", "scikit-image")  # fmt: skip
+    packages = (
+        "torch",
+        "diffusers",
+        "transformers",
+        "open_clip_torch",
+        "lpips",
+        "numpy",
+        "pillow",
+        "pylance",
+        "weasyprint",
+        "opencv-python-headless",
+        "scikit-image",
+    )
     record.put("python", sys.version.split()[0])
     record.put("system", platform.platform())
     record.put("cores", os.cpu_count())
@@ -117,17 +128,28 @@ def gpu_tests(task: Task, record: Record) -> None:
     report = task.scratch / "tests.xml"
     chosen = ["-m", "gpu"] if task.device.startswith("cuda") else []
     code = pytest.main(
-        [str(ROOT / "tests" / "gpu"), "-q", "-p", "no:cacheprovider", "--rootdir", str(ROOT), "-c",
-         str(ROOT / "pyproject.toml"), f"--junitxml={report}", *chosen]
-    )  # fmt: skip
+        [
+            str(ROOT / "tests" / "gpu"),
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "--rootdir",
+            str(ROOT),
+            "-c",
+            str(ROOT / "pyproject.toml"),
+            f"--junitxml={report}",
+            *chosen,
+        ]
+    )
     suite = next(ET.parse(report).getroot().iter("testsuite"))
     counts = {name: int(suite.get(name, "0")) for name in ("tests", "failures", "errors", "skipped")}
     for name, value in counts.items():
         record.put(name, value)
     cases = {case.get("name", ""): case for case in suite.iter("testcase")}
     record.put("seconds of each", {name: float(case.get("time", "0")) for name, case in cases.items()})
-    wrong = {name: case for name, case in cases.items() if case.find("failure") is not None or
-             case.find("error") is not None}  # fmt: skip
+    wrong = {
+        name: case for name, case in cases.items() if case.find("failure") is not None or case.find("error") is not None
+    }
     record.put("failed", {n: _first(c)[:600] for n, c in wrong.items()})
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED) or counts["tests"] == counts["skipped"]:
         raise RuntimeError(f"pytest ended with {int(code)}: {counts}")
@@ -425,9 +447,17 @@ def _tiny_case(task: Task) -> tuple[Path, dict[str, Any]]:
     from tests.report.pictures import scene
 
     PROFILES["tiny"] = dataclasses.replace(
-        PROFILES["standard"], profile="tiny", controls=4, control_pool=8, search_controls=1, seeds=1, steps=3,
-        codelength_levels=6, codelength_shown=3, rungs=("autoencoder", "ode", "regeneration"),
-    )  # fmt: skip
+        PROFILES["standard"],
+        profile="tiny",
+        controls=4,
+        control_pool=8,
+        search_controls=1,
+        seeds=1,
+        steps=3,
+        codelength_levels=6,
+        codelength_shown=3,
+        rungs=("autoencoder", "ode", "regeneration"),
+    )
 
     image = task.scratch / "disputed.png"
     scene(1, 32, 32).save(image)
@@ -482,8 +512,15 @@ def training(task: Task, record: Record) -> None:
     few = {"--steps": str(first + 2), "--batch": "4", "--samples": str(_few_works(task, samples))} if task.tiny else {}
     # Twenty seconds are kept for writing the state; a run that is ended keeps its last whole checkpoint.
     minutes = max(0.02, (task.left_s - 20) / 60)
-    given = {"--work": str(work), "--twin": task.twin, "--samples": str(samples), "--minutes": f"{minutes:.3f}",
-             "--device": task.device, "--steps": str(10**9), "--threads": str(min(8, os.cpu_count() or 1))}  # fmt: skip
+    given = {
+        "--work": str(work),
+        "--twin": task.twin,
+        "--samples": str(samples),
+        "--minutes": f"{minutes:.3f}",
+        "--device": task.device,
+        "--steps": str(10**9),
+        "--threads": str(min(8, os.cpu_count() or 1)),
+    }
     began = time.perf_counter()
     arguments = [part for pair in (given | few).items() for part in pair]
     recipe(["twin", *arguments])

@@ -182,9 +182,16 @@ def _clip(width: int, projected: bool) -> tuple[Any, Any]:
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
     config = CLIPTextConfig(
-        vocab_size=49408, hidden_size=width, intermediate_size=4 * width, num_hidden_layers=2, num_attention_heads=2,
-        max_position_embeddings=77, projection_dim=width, bos_token_id=49406, eos_token_id=49407,
-    )  # fmt: skip
+        vocab_size=49408,
+        hidden_size=width,
+        intermediate_size=4 * width,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        max_position_embeddings=77,
+        projection_dim=width,
+        bos_token_id=49406,
+        eos_token_id=49407,
+    )
     return (CLIPTextModelWithProjection if projected else CLIPTextModel)(config), _sd_words(True)[1]
 
 
@@ -200,9 +207,12 @@ def sdxl_model(bare: Bare, device: torch.device, dtype: torch.dtype, tiny: bool)
         first, tokenizer = _clip(8 if tiny else 768, False)
         second, other = _clip(8 if tiny else 1280, True)
     parts = Parts(
-        bare.network, vae, {"text_encoder": first, "text_encoder_2": second},
-        {"tokenizer": tokenizer, "tokenizer_2": other}, schedule.from_config(_NOISE, "epsilon"),
-    )  # fmt: skip
+        bare.network,
+        vae,
+        {"text_encoder": first, "text_encoder_2": second},
+        {"tokenizer": tokenizer, "tokenizer_2": other},
+        schedule.from_config(_NOISE, "epsilon"),
+    )
     checkpoint = _checkpoint("sdxl", "epsilon", 64 if tiny else 1024, bare)
     return StableDiffusionXL(checkpoint, _device(device, dtype), parts)
 
@@ -227,9 +237,12 @@ def flux_model(bare: Bare, device: torch.device, dtype: torch.dtype, tiny: bool)
         t5_tokenizer(Path(folder), 256)
         other = PreTrainedTokenizerFast.from_pretrained(folder)
     parts = Parts(
-        bare.network, vae, {"text_encoder": first, "text_encoder_2": second},
-        {"tokenizer": tokenizer, "tokenizer_2": other}, schedule.from_config({"shift": 1.0}, "flow"),
-    )  # fmt: skip
+        bare.network,
+        vae,
+        {"text_encoder": first, "text_encoder_2": second},
+        {"tokenizer": tokenizer, "tokenizer_2": other},
+        schedule.from_config({"shift": 1.0}, "flow"),
+    )
     checkpoint = _checkpoint("flux", "flow", 64 if tiny else 1024, bare)
     return Flux(checkpoint, _device(device, dtype), parts)
 

@@ -47,9 +47,15 @@ def test_nothing_to_stumble_over(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["A prompt of 1 tokens.", "It lies between 128 and 128.", "From 192 to 192 px", "A picture?.", "Ask a.b@c.org.",
-     "Name one with --original."],
-)  # fmt: skip
+    [
+        "A prompt of 1 tokens.",
+        "It lies between 128 and 128.",
+        "From 192 to 192 px",
+        "A picture?.",
+        "Ask a.b@c.org.",
+        "Name one with --original.",
+    ],
+)
 def test_the_lint_finds(text: str) -> None:
     assert stumbles(text)
     assert not stumbles(text, [text])

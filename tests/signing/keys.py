@@ -41,10 +41,15 @@ def certificate(
     """A certificate: by `issuer`, key and name, or by itself."""
     by, title = issuer or (key, subject)
     builder = (
-        x509.CertificateBuilder().subject_name(name(subject)).issuer_name(name(title)).public_key(key.public_key())
-        .serial_number(x509.random_serial_number()).not_valid_before(begins).not_valid_after(ends)
+        x509.CertificateBuilder()
+        .subject_name(name(subject))
+        .issuer_name(name(title))
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(begins)
+        .not_valid_after(ends)
         .add_extension(uses or usage(issues=authority), critical=True)
-    )  # fmt: skip
+    )
     if purposes:
         builder = builder.add_extension(x509.ExtendedKeyUsage(purposes), critical=True)
     if authority:

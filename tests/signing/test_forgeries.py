@@ -73,9 +73,14 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> Given:
     assert found is not None
     assert found.stamped
     return Given(
-        unsigned, signed, other, keys.pem(root / "id.pem", cert), found.certificate.sha256,
-        keys.pem(root / "stranger.pem", same_name), keys.pkcs12(root / "stranger.p12", strange, same_name),
-    )  # fmt: skip
+        unsigned,
+        signed,
+        other,
+        keys.pem(root / "id.pem", cert),
+        found.certificate.sha256,
+        keys.pem(root / "stranger.pem", same_name),
+        keys.pkcs12(root / "stranger.p12", strange, same_name),
+    )
 
 
 def seal_with(folder: Path, signer: object, stamping: object) -> None:
@@ -329,10 +334,28 @@ def test_openssl_checks_the_signature_over_the_folder(given: Given) -> None:
     if shutil.which("openssl") is None:
         pytest.skip("openssl, which checks the signature independently, is not installed")
     done = subprocess.run(
-        ["openssl", "cms", "-verify", "-binary", "-inform", "DER", "-in", SEAL, "-content", TAGS, "-CAfile",
-         str(given.certificate), "-purpose", "any", "-out", os.devnull],
-        cwd=given.signed, capture_output=True, text=True,
-    )  # fmt: skip
+        [
+            "openssl",
+            "cms",
+            "-verify",
+            "-binary",
+            "-inform",
+            "DER",
+            "-in",
+            SEAL,
+            "-content",
+            TAGS,
+            "-CAfile",
+            str(given.certificate),
+            "-purpose",
+            "any",
+            "-out",
+            os.devnull,
+        ],
+        cwd=given.signed,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
 
 

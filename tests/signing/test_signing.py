@@ -122,9 +122,14 @@ def test_signed_folder_verifies_and_says_by_whom_and_when(signed: Path, key: tup
     done = run("verify", signed, "--trust", key[1])
     assert done.exit_code == 0, done.stderr
     for said in (
-        "Signed by A. N. Examiner", "the whole custody log", "The certificate is trusted", "Time of Example states 20",
-        "issued by itself", "use: digital signature, non repudiation", "are, byte for byte, what data/case.json gives",
-    ):  # fmt: skip
+        "Signed by A. N. Examiner",
+        "the whole custody log",
+        "The certificate is trusted",
+        "Time of Example states 20",
+        "issued by itself",
+        "use: digital signature, non repudiation",
+        "are, byte for byte, what data/case.json gives",
+    ):
         assert said in done.stdout, said
 
 

@@ -118,9 +118,12 @@ def test_what_repeats_itself_agrees_by_chance_and_the_judge_says_so() -> None:
 def test_a_smooth_displacement_is_followed_and_its_size_said() -> None:
     down, along = np.mgrid[0:256, 0:256].astype(np.float32)
     moved = cv2.remap(
-        scene(), along + 5 * np.sin(down / 50), down + 4 * np.cos(along / 60), cv2.INTER_CUBIC,
+        scene(),
+        along + 5 * np.sin(down / 50),
+        down + 4 * np.cos(along / 60),
+        cv2.INTER_CUBIC,
         borderMode=cv2.BORDER_REFLECT,
-    )  # fmt: skip
+    )
     over = laid(scene(), moved)
     start = judge.judge(over)
     found = judge.follow(over, start)

@@ -70,9 +70,11 @@ def against(disputed: made.Pixels, kind: str, name: str) -> Pairing:
 
 
 EVERY = [
-    *(("photograph", n) for n in (*PHOTOGRAPHS, *TEXTURES)), *(("work", str(n)) for n in range(0, 900, 45)),
-    *(("page", str(n)) for n in range(3)), *(("shape", str(n)) for n in range(6)),
-]  # fmt: skip
+    *(("photograph", n) for n in (*PHOTOGRAPHS, *TEXTURES)),
+    *(("work", str(n)) for n in range(0, 900, 45)),
+    *(("page", str(n)) for n in range(3)),
+    *(("shape", str(n)) for n in range(6)),
+]
 RICH = [("photograph", "rocket"), ("photograph", "moon"), ("photograph", "coffee"), ("work", "45"), ("page", "1")]
 
 

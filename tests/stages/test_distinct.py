@@ -32,9 +32,7 @@ def copies() -> CopyDescriptor:
 
 def group(folder: Path, copies: CopyDescriptor | None = None) -> ControlGroup:
     target = Work.of("Q1", read(samples() / "disputed" / "memorised.png"))
-    return control_group(
-        Settings(controls=str(folder)), EMBEDDED, PROFILES["standard"], [target], frozenset(), copies
-    )  # fmt: skip
+    return control_group(Settings(controls=str(folder)), EMBEDDED, PROFILES["standard"], [target], frozenset(), copies)
 
 
 def table(folder: Path, names: list[str]) -> None:

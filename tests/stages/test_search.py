@@ -7,6 +7,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image, ImageOps
 
 from forensics import device, resources, retrieval
@@ -55,7 +56,7 @@ def test_neighbours_come_with_pictures_and_a_citation(
     assert "all 1587 rows" in said["Compared"]
     assert len(said["digest of the rows"]) == 64
     assert said["Query image"] == "SHA-256 " + "ab" * 32
-    assert said["Known-item test"].startswith("308 works of this index")
+    assert said["Known-item test"].startswith("30 works of this index")
     first = found.neighbours[0]
     assert [(s.model, s.nearest) for s in first.scores[:2]] == [("meaning", True), ("copies", True)]
     assert first.scores[0].cosine == first.similarity
@@ -101,7 +102,7 @@ def test_a_work_in_a_collage_and_a_mirrored_one_are_found_by_their_parts(sources
         found = parts.search(sources.index, copies, to_tensor(picture), 3)
         assert found.row_ids[0] == whole
         assert list(found.scores) == sorted(found.scores, reverse=True)
-    odd = to_tensor(collage.crop((0, 0, 9, 7)))
+    odd = torch.rand(1, 3, 7, 9, generator=torch.Generator().manual_seed(0))
     turned = [turn(odd) for turn in parts.ORIENTATIONS.values()]
     assert {tuple(t.shape[2:]) for t in turned} == {(7, 9), (9, 7)}
     assert len({t.numpy().tobytes() for t in (odd, *turned)}) == 8

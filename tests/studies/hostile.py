@@ -112,21 +112,37 @@ def frames() -> bytes:
 def pictures(work: Path) -> Iterator[Input]:
     sizes = {"BMP": "BM", "PNG": "png"}
     files: dict[str, bytes] = {
-        "empty.png": b"", "text.png": b"not a picture", "nul.png": bytes(1000), "bomb.png": png(60_000, 60_000),
-        "wide.png": png(2**31 - 1, 1), "zero.png": png(0, 0), "tiny.png": png(4, 4, body=bytes(52)),
+        "empty.png": b"",
+        "text.png": b"not a picture",
+        "nul.png": bytes(1000),
+        "bomb.png": png(60_000, 60_000),
+        "wide.png": png(2**31 - 1, 1),
+        "zero.png": png(0, 0),
+        "tiny.png": png(4, 4, body=bytes(52)),
         "deep.png": png(9_900, 9_900, depth=16, colour=6, body=bytes(79_210_000)),
-        "cut.png": encoded("PNG")[:200], "cut.jpg": encoded("JPEG")[:200], "cut.webp": encoded("WEBP")[:100],
-        "cut.gif": encoded("GIF")[:100], "cut.tif": encoded("TIFF")[:500], "cut.bmp": encoded("BMP")[:60],
+        "cut.png": encoded("PNG")[:200],
+        "cut.jpg": encoded("JPEG")[:200],
+        "cut.webp": encoded("WEBP")[:100],
+        "cut.gif": encoded("GIF")[:100],
+        "cut.tif": encoded("TIFF")[:500],
+        "cut.bmp": encoded("BMP")[:60],
         "crc.png": encoded("PNG").replace(b"IDAT", b"IDAS", 1),
-        "profile.png": png(64, 64, body=bytes(64 * 193), more=chunk(b"iCCP", b"x\0\0" + zlib.compress(bytes(50 << 20)))),
+        "profile.png": png(
+            64, 64, body=bytes(64 * 193), more=chunk(b"iCCP", b"x\0\0" + zlib.compress(bytes(50 << 20)))
+        ),
         "words.png": png(64, 64, body=bytes(64 * 193), more=chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(200 << 20)))),
         "many.png": png(64, 64, body=bytes(64 * 193), more=chunk(b"tEXt", b"parameters\0x") * 200_000),
-        "scans.jpg": scans(), "directories.tif": directories(), "frames.gif": frames(),
+        "scans.jpg": scans(),
+        "directories.tif": directories(),
+        "frames.gif": frames(),
         "svg.png": b"<svg xmlns='http://www.w3.org/2000/svg'><image href='file:///etc/passwd'/></svg>",
-        "script.png": b"%!PS\n(/etc/passwd) (r) file", "pickle.png": b"\x80\x04cos\nsystem\n(S'true'\ntR.",
-        "entities.png": b"<?xml version='1.0'?><!DOCTYPE a [<!ENTITY b 'bb'>]><a>&b;</a>", "heic.png": b"\0\0\0\x18ftypheic" + bytes(99),
-        "exif.jpg": encoded("JPEG").replace(b"JFIF", b"Exif", 1), "huffman.jpg": encoded("JPEG").replace(b"\xff\xc4", b"\xff\xc9", 1),
-    }  # fmt: skip
+        "script.png": b"%!PS\n(/etc/passwd) (r) file",
+        "pickle.png": b"\x80\x04cos\nsystem\n(S'true'\ntR.",
+        "entities.png": b"<?xml version='1.0'?><!DOCTYPE a [<!ENTITY b 'bb'>]><a>&b;</a>",
+        "heic.png": b"\0\0\0\x18ftypheic" + bytes(99),
+        "exif.jpg": encoded("JPEG").replace(b"JFIF", b"Exif", 1),
+        "huffman.jpg": encoded("JPEG").replace(b"\xff\xc4", b"\xff\xc9", 1),
+    }
     for kind in ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP"):
         data = bytearray(encoded(kind))
         for number, place in enumerate((8, len(data) // 3, len(data) // 2)):
@@ -153,28 +169,59 @@ def checkpoints(work: Path) -> Iterator[Input]:
     changes: dict[str, tuple[str, dict[str, Any]]] = {}
     bad: dict[str, list[Any]] = {
         "unet/config.json": [
-            {"layers_per_block": 10**9}, {"layers_per_block": 0}, {"attention_head_dim": 0}, {"norm_num_groups": 0},
-            {"block_out_channels": "many"}, {"block_out_channels": []}, {"block_out_channels": [10**9]},
-            {"sample_size": 2**40}, {"sample_size": -1}, {"cross_attention_dim": 0}, {"in_channels": -4},
-            {"layers_per_block": None}, {"norm_eps": "x"}, {"act_fn": "__import__"}, {"auto_map": {"AutoModel": "x.y"}},
+            {"layers_per_block": 10**9},
+            {"layers_per_block": 0},
+            {"attention_head_dim": 0},
+            {"norm_num_groups": 0},
+            {"block_out_channels": "many"},
+            {"block_out_channels": []},
+            {"block_out_channels": [10**9]},
+            {"sample_size": 2**40},
+            {"sample_size": -1},
+            {"cross_attention_dim": 0},
+            {"in_channels": -4},
+            {"layers_per_block": None},
+            {"norm_eps": "x"},
+            {"act_fn": "__import__"},
+            {"auto_map": {"AutoModel": "x.y"}},
             {"quantization_config": {"quant_method": "gptq"}},
         ],
         "vae/config.json": [
-            {"scaling_factor": 0}, {"scaling_factor": "x"}, {"scaling_factor": -1.0}, {"scaling_factor": True},
-            {"latent_channels": 0}, {"block_out_channels": [0]}, {"layers_per_block": 10**9}, {"latents_mean": ["x"]},
+            {"scaling_factor": 0},
+            {"scaling_factor": "x"},
+            {"scaling_factor": -1.0},
+            {"scaling_factor": True},
+            {"latent_channels": 0},
+            {"block_out_channels": [0]},
+            {"layers_per_block": 10**9},
+            {"latents_mean": ["x"]},
         ],
         "text_encoder/config.json": [
-            {"num_attention_heads": 0}, {"num_hidden_layers": 10**9}, {"vocab_size": 10**12}, {"hidden_act": "a.b"},
-            {"_attn_implementation": "kernels-community/flash-attn"}, {"attn_implementation": "flash"},
-            {"max_position_embeddings": -1}, {"hidden_size": "wide"}, {"trust_remote_code": True},
+            {"num_attention_heads": 0},
+            {"num_hidden_layers": 10**9},
+            {"vocab_size": 10**12},
+            {"hidden_act": "a.b"},
+            {"_attn_implementation": "kernels-community/flash-attn"},
+            {"attn_implementation": "flash"},
+            {"max_position_embeddings": -1},
+            {"hidden_size": "wide"},
+            {"trust_remote_code": True},
             {"layer_norm_eps": 10**6},
         ],
         "scheduler/scheduler_config.json": [
-            {"num_train_timesteps": 0}, {"num_train_timesteps": -5}, {"num_train_timesteps": 10**12},
-            {"beta_end": 2.0}, {"beta_end": "x"}, {"beta_start": -1}, {"beta_schedule": "unknown"},
-            {"trained_betas": ["x"]}, {"trained_betas": [2.0]}, {"beta_schedule": None}, {"steps_offset": -1},
+            {"num_train_timesteps": 0},
+            {"num_train_timesteps": -5},
+            {"num_train_timesteps": 10**12},
+            {"beta_end": 2.0},
+            {"beta_end": "x"},
+            {"beta_start": -1},
+            {"beta_schedule": "unknown"},
+            {"trained_betas": ["x"]},
+            {"trained_betas": [2.0]},
+            {"beta_schedule": None},
+            {"steps_offset": -1},
         ],
-    }  # fmt: skip
+    }
     for place, values in bad.items():
         for value in values:
             changes[f"{place} {json.dumps(value)[:60]}"] = (place, value)
@@ -184,11 +231,19 @@ def checkpoints(work: Path) -> Iterator[Input]:
         replaced(root / place, json.dumps(config).encode())
         yield analysed(work, name, root)
     texts = {
-        "deep": b"[" * 200_000, "NaN": b'{"sample_size": NaN}', "Infinity": b'{"scaling_factor": Infinity}',
-        "1e400": b'{"scaling_factor": 1e400}', "10^400": b'{"sample_size": ' + b"1" * 401 + b"}", "list": b"[]",
-        "twice": b'{"sample_size": 64, "sample_size": 32}', "empty": b"", "latin": b'{"a": "\xe9"}', "text": b'"x"',
-        "half": b'{"a": "\\ud800"}', "digits": b'{"a": ' + b"9" * 5000 + b"}",
-    }  # fmt: skip
+        "deep": b"[" * 200_000,
+        "NaN": b'{"sample_size": NaN}',
+        "Infinity": b'{"scaling_factor": Infinity}',
+        "1e400": b'{"scaling_factor": 1e400}',
+        "10^400": b'{"sample_size": ' + b"1" * 401 + b"}",
+        "list": b"[]",
+        "twice": b'{"sample_size": 64, "sample_size": 32}',
+        "empty": b"",
+        "latin": b'{"a": "\xe9"}',
+        "text": b'"x"',
+        "half": b'{"a": "\\ud800"}',
+        "digits": b'{"a": ' + b"9" * 5000 + b"}",
+    }
     for number, (name, data) in enumerate(texts.items()):
         for place in ("unet/config.json", "scheduler/scheduler_config.json", "model_index.json"):
             root = linked(work / f"t{number}{place[0]}")
@@ -222,20 +277,34 @@ def headers() -> dict[str, bytes]:
     tensor = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
     many = "{" + ",".join(f'"t{n}":{json.dumps(tensor)}' for n in range(1_500_000)) + "}"
     return {
-        "short": b"abc", "long": made(b"{}", 2**60), "deep": made(b'{"a":' * 100_000 + b"1" + b"}" * 100_000),
+        "short": b"abc",
+        "long": made(b"{}", 2**60),
+        "deep": made(b'{"a":' * 100_000 + b"1" + b"}" * 100_000),
         "infinity": made(b'{"a":{"dtype":"F32","shape":[Infinity],"data_offsets":[0,4]}}', data=bytes(4)),
         "big": made(b'{"a":{"dtype":"F32","shape":[1e400],"data_offsets":[0,4]}}', data=bytes(4)),
         "negative": made(b'{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}', data=bytes(4)),
         "float": made(b'{"a":{"dtype":"F32","shape":[1.5],"data_offsets":[0,4]}}', data=bytes(4)),
         "offsets": made(b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[]}}', data=bytes(4)),
         "text": made(b'{"a":{"dtype":"F32","shape":"x","data_offsets":[0,4]}}', data=bytes(4)),
-        "twice": made(json.dumps({"a": tensor})[:-1].encode() + b"," + json.dumps({"a": tensor})[1:].encode(), data=bytes(4)),
-        "list": made(b"[1]"), "none": made(b"null"), "many": made(many.encode(), data=bytes(4)),
+        "twice": made(
+            json.dumps({"a": tensor})[:-1].encode() + b"," + json.dumps({"a": tensor})[1:].encode(), data=bytes(4)
+        ),
+        "list": made(b"[1]"),
+        "none": made(b"null"),
+        "many": made(many.encode(), data=bytes(4)),
         "metadata": made(b'{"__metadata__":[1],"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}', data=bytes(4)),
-        "lora": made(json.dumps({"__metadata__": {"lora_adapter_metadata": "[" * 50_000}, "unet.a.lora_A.weight": tensor,
-                                 "unet.a.lora_B.weight": tensor}).encode(), data=bytes(4)),
+        "lora": made(
+            json.dumps(
+                {
+                    "__metadata__": {"lora_adapter_metadata": "[" * 50_000},
+                    "unet.a.lora_A.weight": tensor,
+                    "unet.a.lora_B.weight": tensor,
+                }
+            ).encode(),
+            data=bytes(4),
+        ),
         "half": made(b'{"\\ud800":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}', data=bytes(4)),
-    }  # fmt: skip
+    }
 
 
 def linked(root: Path) -> Path:
@@ -281,13 +350,22 @@ def cases(work: Path) -> Iterator[Input]:
     lines = (sound / MANIFEST).read_bytes()
     digest = "0" * 64
     manifests: dict[str, bytes] = {
-        "dot": f"{digest}  .\n".encode(), "spaces": b"   .\n", "long": f"{digest}  data/{'x' * 5000}\n".encode(),
-        "up": f"{digest}  data/../../etc/passwd\n".encode(), "absolute": f"{digest}  /etc/passwd\n".encode(),
-        "nul": f"{digest}  data/a\0b\n".encode(), "latin": f"{digest}  data/\xe9\n".encode("latin-1"),
-        "twice": lines + lines, "crlf": lines.replace(b"\n", b"\r\n"), "empty": b"", "binary": bytes(range(256)),
-        "newline": f"{digest}  data/a\x85b\n".encode(), "slashes": f"{digest}  data//case.json\n".encode(),
-        "deep": f"{digest}  data/{'a/' * 3000}b\n".encode(), "bom": b"\xef\xbb\xbf" + lines,
-    }  # fmt: skip
+        "dot": f"{digest}  .\n".encode(),
+        "spaces": b"   .\n",
+        "long": f"{digest}  data/{'x' * 5000}\n".encode(),
+        "up": f"{digest}  data/../../etc/passwd\n".encode(),
+        "absolute": f"{digest}  /etc/passwd\n".encode(),
+        "nul": f"{digest}  data/a\0b\n".encode(),
+        "latin": f"{digest}  data/\xe9\n".encode("latin-1"),
+        "twice": lines + lines,
+        "crlf": lines.replace(b"\n", b"\r\n"),
+        "empty": b"",
+        "binary": bytes(range(256)),
+        "newline": f"{digest}  data/a\x85b\n".encode(),
+        "slashes": f"{digest}  data//case.json\n".encode(),
+        "deep": f"{digest}  data/{'a/' * 3000}b\n".encode(),
+        "bom": b"\xef\xbb\xbf" + lines,
+    }
     for name, data in manifests.items():
         for file in (MANIFEST, bag.TAGS):
             folder = copy()
@@ -299,9 +377,13 @@ def cases(work: Path) -> Iterator[Input]:
         "list": json.dumps({**entry, "item": [1]}, sort_keys=True).encode() + b"\n",
         "number": json.dumps({**entry, "seq": 1e400}, sort_keys=True).encode() + b"\n",
         "truth": json.dumps({**entry, "seq": True}, sort_keys=True).encode() + b"\n",
-        "deep": b"[" * 200_000 + b"\n", "other": b"{}\n", "null": b"null\n", "empty": b"", "binary": bytes(range(256)),
+        "deep": b"[" * 200_000 + b"\n",
+        "other": b"{}\n",
+        "null": b"null\n",
+        "empty": b"",
+        "binary": bytes(range(256)),
         "more": json.dumps({**entry, "more": 1}, sort_keys=True).encode() + b"\n",
-    }  # fmt: skip
+    }
     for name, data in custodies.items():
         folder = copy()
         (folder / CUSTODY).write_bytes(data)
@@ -310,21 +392,31 @@ def cases(work: Path) -> Iterator[Input]:
         yield Input(f"case custody {name}, report", ("report", str(folder)), (8,))
     whole = json.loads((sound / CASE).read_bytes())
     documents: dict[str, bytes] = {
-        "deep": b"[" * 200_000, "deep value": json.dumps(whole).encode()[:-1] + b', "x": ' + b"[" * 100_000, "empty": b"",
-        "items": json.dumps({**whole, "items": 5}).encode(), "item": json.dumps({**whole, "items": [[]]}).encode(),
-        "schema": json.dumps({**whole, "schema": "1"}).encode(), "digits": b'{"schema": ' + b"9" * 5000 + b"}",
-        "nan": b'{"schema": NaN}', "null": b"null", "number": b"1", "latin": b'{"schema": "\xe9"}',
-        "surrogate": json.dumps({**whole, "id": "\ud800"}).encode(), "twice": b'{"schema": 1, "schema": 1}',
+        "deep": b"[" * 200_000,
+        "deep value": json.dumps(whole).encode()[:-1] + b', "x": ' + b"[" * 100_000,
+        "empty": b"",
+        "items": json.dumps({**whole, "items": 5}).encode(),
+        "item": json.dumps({**whole, "items": [[]]}).encode(),
+        "schema": json.dumps({**whole, "schema": "1"}).encode(),
+        "digits": b'{"schema": ' + b"9" * 5000 + b"}",
+        "nan": b'{"schema": NaN}',
+        "null": b"null",
+        "number": b"1",
+        "latin": b'{"schema": "\xe9"}',
+        "surrogate": json.dumps({**whole, "id": "\ud800"}).encode(),
+        "twice": b'{"schema": 1, "schema": 1}',
         "path": json.dumps({**whole, "protocol": {**whole["protocol"], "path": "../../../etc/passwd"}}).encode(),
         "name": json.dumps({**whole, "protocol": {**whole["protocol"], "path": "x" * 5000}}).encode(),
         "nul": json.dumps({**whole, "protocol": {**whole["protocol"], "path": "a\0b"}}).encode(),
         "unfinished": json.dumps({"type": "UnfinishedCase", "stage": ["x"], "began": 5}).encode(),
-    }  # fmt: skip
+    }
     for name, data in documents.items():
         folder = copy()
         (folder / CASE).write_bytes(data)
-        lines = [dataclasses.replace(e, sha256=sha256(data)) if e.action == "case frozen" else e
-                 for e in read_custody(folder)]  # fmt: skip
+        lines = [
+            dataclasses.replace(e, sha256=sha256(data)) if e.action == "case frozen" else e
+            for e in read_custody(folder)
+        ]
         (folder / CUSTODY).write_bytes(custody_lines(tuple(lines)))
         rehash(folder)
         yield Input(f"case document {name}", ("verify", str(folder)), (8, 9))
@@ -366,13 +458,22 @@ def contents(copy: Callable[[], Path], rehash: Callable[[Path], None]) -> Iterat
 
 def settings(work: Path) -> Iterator[Input]:
     texts: dict[str, bytes] = {
-        "deep": b"a = " + b"[" * 100_000, "digits": b"[analysis]\nseed = " + b"9" * 5000, "latin": b'[matter]\ntitle = "\xe9"',
-        "parts": b"[" + b".".join([b"a"] * 100_000) + b"]\n", "dotted": b".".join([b"a"] * 100_000) + b" = 1\n",
-        "unknown": b"[other]\n", "kind": b"[analysis]\nseed = 'x'\n", "nul": b'[analysis]\ncheckpoint = "a\\u0000b"\n',
-        "long": b'[analysis]\ncheckpoint = "' + b"x" * 5000 + b'"\n', "nan": b"[analysis]\nmax_pixels = nan\n",
-        "big": b"[analysis]\nmax_pixels = 99999999999999\n", "negative": b"[analysis]\nmax_seconds = -1\n",
-        "list": b"[analysis]\noriginals = 5\n", "table": b"analysis = 5\n", "binary": bytes(range(256)),
-    }  # fmt: skip
+        "deep": b"a = " + b"[" * 100_000,
+        "digits": b"[analysis]\nseed = " + b"9" * 5000,
+        "latin": b'[matter]\ntitle = "\xe9"',
+        "parts": b"[" + b".".join([b"a"] * 100_000) + b"]\n",
+        "dotted": b".".join([b"a"] * 100_000) + b" = 1\n",
+        "unknown": b"[other]\n",
+        "kind": b"[analysis]\nseed = 'x'\n",
+        "nul": b'[analysis]\ncheckpoint = "a\\u0000b"\n',
+        "long": b'[analysis]\ncheckpoint = "' + b"x" * 5000 + b'"\n',
+        "nan": b"[analysis]\nmax_pixels = nan\n",
+        "big": b"[analysis]\nmax_pixels = 99999999999999\n",
+        "negative": b"[analysis]\nmax_seconds = -1\n",
+        "list": b"[analysis]\noriginals = 5\n",
+        "table": b"analysis = 5\n",
+        "binary": bytes(range(256)),
+    }
     for name, data in texts.items():
         (work / f"{name}.toml").write_bytes(data)
         arguments = ("analyze", str(GOOD), "--case", str(work / f"{name}.toml"), "-o", str(work / "c"))
@@ -382,16 +483,26 @@ def settings(work: Path) -> Iterator[Input]:
         yield Input(f"case file {name[-9:]}", ("analyze", str(GOOD), "--case", name, "-o", str(work / "c")), (2,))
     for name, out in (("long", "x" * 300), ("file", str(GOOD)), ("inside", "/proc/x"), ("deep", "a/" * 3000 + "b")):
         yield Input(f"output {name}", ("compare", str(GOOD), str(GOOD), "-o", out), (2, 9))
-    yield Input("epoch", ("compare", str(GOOD), str(GOOD), "-o", str(work / "e")), (2,),
-                lambda: os.environ.update(SOURCE_DATE_EPOCH="tomorrow"))  # fmt: skip
+    yield Input(
+        "epoch",
+        ("compare", str(GOOD), str(GOOD), "-o", str(work / "e")),
+        (2,),
+        lambda: os.environ.update(SOURCE_DATE_EPOCH="tomorrow"),
+    )
 
 
 def controls(work: Path) -> Iterator[Input]:
     entry = {"name": "a", "key": {}, "values": {}, "sha256": ""}
     bodies: dict[str, str] = {
-        "deep": "[" * 200_000, "number": json.dumps({**entry, "key": {"checkpoint": 5}}), "list": "[]", "null": "null",
-        "nan": '{"values": NaN}', "big": '{"values": ' + "1" * 401 + "}", "surrogate": '{"name": "\\ud800"}', "empty": "",
-    }  # fmt: skip
+        "deep": "[" * 200_000,
+        "number": json.dumps({**entry, "key": {"checkpoint": 5}}),
+        "list": "[]",
+        "null": "null",
+        "nan": '{"values": NaN}',
+        "big": '{"values": ' + "1" * 401 + "}",
+        "surrogate": '{"name": "\\ud800"}',
+        "empty": "",
+    }
     for name, body in bodies.items():
         whole = body + "\n"
         head = {"format": control_cache.FORMAT, "entries": 1, "sha256": hashlib.sha256(whole.encode()).hexdigest()}
@@ -402,10 +513,16 @@ def controls(work: Path) -> Iterator[Input]:
     for name in (str(work / "head.jsonl"), str(work / "pipe.jsonl"), "/dev/zero", "/nowhere", str(work)):
         yield Input(f"scores {name[-10:]}", ("controls", "import", name), (10,))
     tables: dict[str, bytes] = {
-        "none": b"", "columns": b"a,b\n1,2\n", "ground": b"file,ground\nx.png,\n", "up": b"file,ground\n../x.png,y\n",
-        "long": b"file,ground\n" + b"x" * 5000 + b",y\n", "nul": b"file,ground\na\0b,y\n", "latin": b"file,ground\n\xe9,y\n",
-        "field": b"file,ground\n" + b"x" * 200_000 + b",y\n", "gone": b"file,ground\nx.png,y\n",
-    }  # fmt: skip
+        "none": b"",
+        "columns": b"a,b\n1,2\n",
+        "ground": b"file,ground\nx.png,\n",
+        "up": b"file,ground\n../x.png,y\n",
+        "long": b"file,ground\n" + b"x" * 5000 + b",y\n",
+        "nul": b"file,ground\na\0b,y\n",
+        "latin": b"file,ground\n\xe9,y\n",
+        "field": b"file,ground\n" + b"x" * 200_000 + b",y\n",
+        "gone": b"file,ground\nx.png,y\n",
+    }
     for name, data in tables.items():
         folder = work / f"controls-{name}"
         folder.mkdir()
@@ -427,12 +544,15 @@ def indexes(work: Path) -> Iterator[Input]:
     source = samples() / "reference" / "index"
     snapshots = [p.relative_to(source) for p in source.rglob("*.json")]
     texts: dict[str, Callable[[Any], bytes]] = {
-        "deep": lambda data: b"[" * 200_000, "empty": lambda data: b"", "list": lambda data: b"[]",
+        "deep": lambda data: b"[" * 200_000,
+        "empty": lambda data: b"",
+        "list": lambda data: b"[]",
         "count": lambda data: json.dumps({**data, "count": "many"}).encode(),
         "files": lambda data: json.dumps({**data, "files": [5]}).encode(),
         "up": lambda data: json.dumps({**data, "files": [{"path": "../x", "sha256": "", "size_bytes": 1}]}).encode(),
-        "schema": lambda data: json.dumps({**data, "schema": []}).encode(), "null": lambda data: b"null",
-    }  # fmt: skip
+        "schema": lambda data: json.dumps({**data, "schema": []}).encode(),
+        "null": lambda data: b"null",
+    }
     for number, (name, change) in enumerate(texts.items()):
         folder = Path(shutil.copytree(source, work / f"i{number}"))
         for place in snapshots:
@@ -445,9 +565,13 @@ def indexes(work: Path) -> Iterator[Input]:
 
 
 KINDS = {
-    "pictures": pictures, "checkpoints": checkpoints, "cases": cases, "settings": settings, "controls": controls,
+    "pictures": pictures,
+    "checkpoints": checkpoints,
+    "cases": cases,
+    "settings": settings,
+    "controls": controls,
     "indexes": indexes,
-}  # fmt: skip
+}
 
 
 def tried(one: Input, work: Path) -> Outcome:

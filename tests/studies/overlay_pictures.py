@@ -33,9 +33,19 @@ TEXTURE, PLAIN, SERIES = "texture", "nearly plain", "series"
 COPIED = (PHOTOGRAPH, WALLPAPER, STAMP, DRAWING, PAGE)
 """Kinds whose pictures are copied and edited."""
 _PHOTOGRAPHED = (
-    "Autumn", "BytheWater", "ColdRipple", "ColorfulCups", "DarkestHour", "EveningGlow", "FallenLeaf", "Grey", "Kite",
-    "OneStandsOut", "Path", "SafeLanding",
-)  # fmt: skip
+    "Autumn",
+    "BytheWater",
+    "ColdRipple",
+    "ColorfulCups",
+    "DarkestHour",
+    "EveningGlow",
+    "FallenLeaf",
+    "Grey",
+    "Kite",
+    "OneStandsOut",
+    "Path",
+    "SafeLanding",
+)
 _SKIMAGE = (
     "astronaut",
     "camera",
@@ -407,9 +417,12 @@ def _covered(work: Pixels, other: Pixels, draw: random.Random) -> tuple[Pixels, 
     page = work.copy()
     fill = draw.choice(("black", "colour", "picture"))
     page[top : top + rows, left : left + columns] = (
-        cv2.resize(other, (columns, rows)) if fill == "picture"
-        else 0 if fill == "black" else [draw.randint(0, 255) for _ in range(3)]
-    )  # fmt: skip
+        cv2.resize(other, (columns, rows))
+        if fill == "picture"
+        else 0
+        if fill == "black"
+        else [draw.randint(0, 255) for _ in range(3)]
+    )
     return page, 1 - rows * columns / (height * width)
 
 
@@ -436,11 +449,12 @@ def redrawn(work: Pixels, amplitude: float, draw: random.Random) -> Pixels:
     height, width = work.shape[:2]
     x, y = (
         cv2.resize(
-            rng.normal(0, amplitude * max(height, width), (6, 6)).astype(np.float32), (width, height),
+            rng.normal(0, amplitude * max(height, width), (6, 6)).astype(np.float32),
+            (width, height),
             interpolation=cv2.INTER_CUBIC,
         )
         for _ in range(2)
-    )  # fmt: skip
+    )
     down, along = np.mgrid[0:height, 0:width].astype(np.float32)
     moved = cv2.remap(work, along + x, down + y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     flat = cv2.bilateralFilter(moved, 9, 60, 9).astype(np.int32) // 48 * 48 + 24

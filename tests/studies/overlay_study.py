@@ -27,8 +27,8 @@ the other. The rules, written before the rows were made, in order:
    by it.
 
 What was changed after rows had been looked at, besides what the rules say of themselves: `corners`, after a crop of a
-flag outside the study, which turned the word of no row; and the share of area, which now takes places that agree as they are, so that the shares of the shipped tables are somewhat
-lower than the program's.
+flag outside the study, which turned the word of no row; and the share of area, which now takes places that agree as
+they are, so that the shares of the shipped tables are somewhat lower than the program's.
 
 Rows are kept as they are made: a run that stops goes on where it stopped. Pairs of one series share a frame in truth;
 they enter no bound, and what they receive is listed.
@@ -143,9 +143,11 @@ class Study:
         for kind in (PAGE, SERIES, PLAIN, TEXTURE):
             names = [p.name for p in ours if p.kind == kind]
             pairs = [
-                (a, b) for n, a in enumerate(names) for b in names[n + 1 :]
+                (a, b)
+                for n, a in enumerate(names)
+                for b in names[n + 1 :]
                 if kind != SERIES or a.split("/")[1] == b.split("/")[1]
-            ]  # fmt: skip
+            ]
             for a, b in draw.sample(pairs, min(len(pairs), PAIRS[half][kind])):
                 yield Job(half, f"two of one kind: {kind}", kind, a, b)
         names = [p.name for p in ours if p.kind in COPIED and p.kind != PAGE]
@@ -176,10 +178,15 @@ class Study:
         found = pair(self._prepared(job.other) if apart else prepare(disputed), self._prepared(job.work))
         numbers = {"kept": kept, "inside": None if place is None else _inside(found, place, work)}
         return {
-            "key": job.key, "half": job.half, "group": job.group, "kind": job.kind, "pair": [job.work, job.other],
-            **measured(found), **numbers,
+            "key": job.key,
+            "half": job.half,
+            "group": job.group,
+            "kind": job.kind,
+            "pair": [job.work, job.other],
+            **measured(found),
+            **numbers,
             **self._alone(disputed, work, found),
-        }  # fmt: skip
+        }
 
     def _disputed(self, job: Job, work: Pixels) -> tuple[Pixels, float | None, tuple[float, ...] | None]:
         """The disputed picture, the share of the work's area that it keeps, and the place that was changed."""
@@ -214,9 +221,13 @@ class Study:
         start = Image.fromarray(work).resize((128, 128), Image.Resampling.BICUBIC)
         seed = random.Random(key).randint(0, 2**31)
         shown = self._model(
-            prompt="", image=start, strength=strength, guidance_scale=1.0, num_inference_steps=20,
+            prompt="",
+            image=start,
+            strength=strength,
+            guidance_scale=1.0,
+            num_inference_steps=20,
             generator=torch.Generator().manual_seed(seed),
-        ).images[0]  # fmt: skip
+        ).images[0]
         return np.asarray(shown.convert("RGB"))
 
     def _prepared(self, name: str) -> Prepared:
@@ -228,9 +239,11 @@ class Study:
         """Measures that lay nothing over anything."""
         x, y = (resize(to_tensor(Image.fromarray(p)), 256, 256) for p in (a, b))
         return {
-            "pdq": found.fingerprint_distance, "phash": int(np.count_nonzero(phash(a) != phash(b))),
-            "ssim": round(float(self.ssim(x, y)), 4), "lpips": round(float(self.lpips(x, y)), 4),
-        }  # fmt: skip
+            "pdq": found.fingerprint_distance,
+            "phash": int(np.count_nonzero(phash(a) != phash(b))),
+            "ssim": round(float(self.ssim(x, y)), 4),
+            "lpips": round(float(self.lpips(x, y)), 4),
+        }
 
 
 def phash(pixels: Pixels) -> np.ndarray:
@@ -245,16 +258,22 @@ def measured(found: Pairing) -> Row:
     parts = [
         {
             **{name: round(value, 5) for name, value in asdict(outcome.seen(p)).items()},
-            "area_a": round(p.area_a, 4), "area_b": round(p.area_b, 4),
-            "displacement": [round(p.moved.typical, 4), round(p.moved.largest, 4)], "proposed": p.proposed,
-            "model": p.model, "mirrored": p.mirrored, "places": p.inliers,
+            "area_a": round(p.area_a, 4),
+            "area_b": round(p.area_b, 4),
+            "displacement": [round(p.moved.typical, 4), round(p.moved.largest, 4)],
+            "proposed": p.proposed,
+            "model": p.model,
+            "mirrored": p.mirrored,
+            "places": p.inliers,
         }
         for p in found.parts
-    ]  # fmt: skip
+    ]
     return {
-        "parts": parts, "shown": [round(s, 2) for s in found.shown], "structure": list(found.structure),
+        "parts": parts,
+        "shown": [round(s, 2) for s in found.shown],
+        "structure": list(found.structure),
         "layout": round(found.layout.value, 4),
-    }  # fmt: skip
+    }
 
 
 def _inside(found: Pairing, place: tuple[float, ...], work: Pixels) -> float | None:
@@ -366,9 +385,11 @@ def _counted(rows: Sequence[Row], bounds: Bounds, right: Sequence[Outcome]) -> R
     words = [word(r, bounds) for r in rows]
     k = sum(w in right for w in words)
     return {
-        "pairs": len(rows), "right": k, "interval": interval(k, len(rows)),
+        "pairs": len(rows),
+        "right": k,
+        "interval": interval(k, len(rows)),
         "words": dict(sorted(Counter(map(str, words)).items())),
-    }  # fmt: skip
+    }
 
 
 def copies(rows: Sequence[Row], bounds: Bounds) -> list[Row]:
@@ -381,14 +402,19 @@ def copies(rows: Sequence[Row], bounds: Bounds) -> list[Row]:
         said = [word(r, bounds) for r in some]
         kept = [
             abs(min(1.0, sum(p["area_b"] for p in r["parts"] if outcome.detailed(seen(p), bounds))) - r["kept"])
-            for r, w in zip(some, said, strict=True) if w in _COPY and r["kept"] is not None
-        ]  # fmt: skip
-        found.append({
-            "edit": edit.name, "all of the work": edit.whole, **table,
-            "reproduces": sum(w is Outcome.REPRODUCES for w in said),
-            "share of the work's area within .1": [sum(k <= 0.1 for k in kept), len(kept)],
-            "kinds": {k: _counted([r for r in some if r["kind"] == k], bounds, allowed) for k in COPIED},
-        })  # fmt: skip
+            for r, w in zip(some, said, strict=True)
+            if w in _COPY and r["kept"] is not None
+        ]
+        found.append(
+            {
+                "edit": edit.name,
+                "all of the work": edit.whole,
+                **table,
+                "reproduces": sum(w is Outcome.REPRODUCES for w in said),
+                "share of the work's area within .1": [sum(k <= 0.1 for k in kept), len(kept)],
+                "kinds": {k: _counted([r for r in some if r["kind"] == k], bounds, allowed) for k in COPIED},
+            }
+        )
     return found
 
 
@@ -429,11 +455,16 @@ def strangers(rows: Sequence[Row], bounds: Bounds) -> list[Row]:
     for group in dict.fromkeys(name for name, _ in named):
         some = [r for name, r in named if name == group]
         whole = sum(word(r, bounds) is Outcome.REPRODUCES for r in some)
-        found.append({
-            "pairs of": group, "pairs": len(some), "reproduces": whole, "interval": interval(whole, len(some)),
-            "words": dict(sorted(Counter(str(word(r, bounds)) for r in some).items())),
-            "in part": [r["key"] for r in some if word(r, bounds) is Outcome.PARTLY][:40],
-        })  # fmt: skip
+        found.append(
+            {
+                "pairs of": group,
+                "pairs": len(some),
+                "reproduces": whole,
+                "interval": interval(whole, len(some)),
+                "words": dict(sorted(Counter(str(word(r, bounds)) for r in some).items())),
+                "in part": [r["key"] for r in some if word(r, bounds) is Outcome.PARTLY][:40],
+            }
+        )
     return found
 
 
@@ -443,13 +474,14 @@ def beside(rows: Sequence[Row], bounds: Bounds) -> list[Row]:
     true = [r for r in rows if r["group"] in names and r["group"] != "itself"]
     false = [r for r in rows if nothing_shared(r)]
     measures = {
-        "PDQ, eight ways": lambda r: -r["pdq"], "pHash": lambda r: -r["phash"],
+        "PDQ, eight ways": lambda r: -r["pdq"],
+        "pHash": lambda r: -r["phash"],
         "SSIM, not aligned": lambda r: r["ssim"],
         "LPIPS, not aligned": lambda r: -r["lpips"],
         "keypoints in one relation": lambda r: max((p["places"] for p in r["parts"]), default=0),
         "spread of learned features": lambda r: max((p["spread"] for p in r["parts"]), default=0),
         "share that agrees": lambda r: max((p["agreement"] for p in r["parts"]), default=0),
-    }  # fmt: skip
+    }
     found = []
     for name, value in measures.items():
         bound = max(value(r) for r in false)
@@ -473,21 +505,27 @@ def tables(rows: Sequence[Row]) -> Row:
         "seconds of processor time": round(sum(r["seconds"] for r in rows)),
         "versions": [correspondence.VERSION, judge.VERSION, layout.VERSION, outcome.VERSION, pdq.VERSION],
         "copies under the strictest of the tied bounds": {
-            "whole": strict.whole, "gap": strict.gap,
+            "whole": strict.whole,
+            "gap": strict.gap,
             "test": [
                 {name: row[name] for name in ("edit", "pairs", "right", "reproduces")}
                 for row in copies(half["test"], strict)
             ],
         },
-        "calibrated": asdict(bounds), "in the program": asdict(outcome.BOUNDS),
+        "calibrated": asdict(bounds),
+        "in the program": asdict(outcome.BOUNDS),
         **{
             name: {
-                "copies": copies(some, bounds), made.CHANGED: changes(some, bounds), "variants": variants(some, bounds),
-                "no copies": strangers(some, bounds), "beside other measures": beside(some, bounds),
+                "copies": copies(some, bounds),
+                made.CHANGED: changes(some, bounds),
+                "variants": variants(some, bounds),
+                "no copies": strangers(some, bounds),
+                "beside other measures": beside(some, bounds),
             }
-            for name, some in half.items() if some
+            for name, some in half.items()
+            if some
         },
-    }  # fmt: skip
+    }
 
 
 def main() -> None:
@@ -505,9 +543,11 @@ def main() -> None:
         Study(args.work).run((int(first), int(many)))
     document = {
         "command": "python -m tests.studies.overlay_study --work DIR --out samples/reference/overlay-study.json",
-        "seed": SEED, "packages": list(made.PACKAGES), "opencv": cv2.__version__,
+        "seed": SEED,
+        "packages": list(made.PACKAGES),
+        "opencv": cv2.__version__,
         **tables(read(args.work / "rows.jsonl")),
-    }  # fmt: skip
+    }
     args.out.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

@@ -34,8 +34,10 @@ from forensics.retrieval.base import Hit
 from forensics.retrieval.order import CANDIDATES, Weights
 from tests.studies.retrieval_study import CHANGES, SEED, Search, opened, queries, works
 
-UNIT = {name: Weights(*(float(name == n) for n in ("meaning", "copies", "cells"))) for name in
-        ("meaning", "copies", "cells")}  # fmt: skip
+UNIT = {
+    name: Weights(*(float(name == n) for n in ("meaning", "copies", "cells")))
+    for name in ("meaning", "copies", "cells")
+}
 """One part of the score at a time."""
 FLOOR = 0.1
 """Least weight of meaning."""

@@ -19,19 +19,42 @@ SHIPPED = json.loads((samples() / "reference" / "overlay-study.json").read_text(
 
 def part(**changed: float) -> study.Row:
     seen = outcome.Seen(
-        agreement=0.02, chance=0.01, evidence=0.5, level=0, corners=0.1, places=3, share_a=0.02,
-        share_b=0.02, gap=0.9, spread=2,
-        moved=0.03, covered=1.0, coarse=0.1,
-    )  # fmt: skip
+        agreement=0.02,
+        chance=0.01,
+        evidence=0.5,
+        level=0,
+        corners=0.1,
+        places=3,
+        share_a=0.02,
+        share_b=0.02,
+        gap=0.9,
+        spread=2,
+        moved=0.03,
+        covered=1.0,
+        coarse=0.1,
+    )
     return asdict(seen) | {"area_a": 0.02, "area_b": 0.02, "displacement": [0.0, 0.0]} | changed
 
 
 def row(half: str, group: str, shown: tuple[float, float] = (90.0, 80.0), **changed: float) -> study.Row:
     return {
-        "key": f"{half}/{group}", "half": half, "group": group, "kind": made.PHOTOGRAPH, "pair": ["a", "b"],
-        "parts": [part(**changed)], "shown": list(shown), "structure": [300, 300], "layout": 0.1, "kept": 1.0,
-        "inside": 0.0, "pdq": 120, "phash": 30, "ssim": 0.2, "lpips": 0.7, "seconds": 0.5,
-    }  # fmt: skip
+        "key": f"{half}/{group}",
+        "half": half,
+        "group": group,
+        "kind": made.PHOTOGRAPH,
+        "pair": ["a", "b"],
+        "parts": [part(**changed)],
+        "shown": list(shown),
+        "structure": [300, 300],
+        "layout": 0.1,
+        "kept": 1.0,
+        "inside": 0.0,
+        "pdq": 120,
+        "phash": 30,
+        "ssim": 0.2,
+        "lpips": 0.7,
+        "seconds": 0.5,
+    }
 
 
 WHOLE = {"agreement": 1.0, "share_a": 1.0, "share_b": 1.0, "evidence": 60.0, "level": 128, "places": 200, "gap": 0.0}
@@ -44,7 +67,7 @@ def rows(half: str) -> list[study.Row]:
         *(row(half, f"two of one kind: {made.PLAIN}", (4.2, 3.0)) for _ in range(10)),
         *(row(half, edit.name, **WHOLE) for edit in made.EDITS),
         *(row(half, made.CHANGED, **changed) for _ in range(8)),
-    ]  # fmt: skip
+    ]
 
 
 def test_the_bounds_are_what_the_rules_say() -> None:

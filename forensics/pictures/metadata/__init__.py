@@ -28,8 +28,15 @@ from forensics.pictures.metadata.provenance import read as provenance
 __all__ = ["READERS", "Entries", "GeneratorMetadata", "Lora", "generators", "provenance"]
 
 READERS = (
-    drawthings.read, webui.read, comfyui.read, swarmui.read, invokeai.read, novelai.read, arguments.read, services.read,
-)  # fmt: skip
+    drawthings.read,
+    webui.read,
+    comfyui.read,
+    swarmui.read,
+    invokeai.read,
+    novelai.read,
+    arguments.read,
+    services.read,
+)
 """One reader for each layout; each takes the text entries of the file and returns the records it recognises."""
 
 

@@ -112,9 +112,21 @@ class GeneratorMetadata:
 
 
 _PRINTED = frozenset(
-    {"prompt", "negative_prompt", "seed", "steps", "sampler", "scheduler", "guidance", "model", "model_hash", "width",
-     "height", "vae"}
-)  # fmt: skip
+    {
+        "prompt",
+        "negative_prompt",
+        "seed",
+        "steps",
+        "sampler",
+        "scheduler",
+        "guidance",
+        "model",
+        "model_hash",
+        "width",
+        "height",
+        "vae",
+    }
+)
 
 
 def whole(value: object) -> int | None:

@@ -61,9 +61,13 @@ def executed_form(parsed: Mapping[str, Any], limit: int) -> dict[str, Mapping[st
 
 
 def _open(
-    graph: Mapping[str, Any], subgraphs: Mapping[str, Any], flat: _Flat, prefix: str,
-    outer: Mapping[int, Link | None], level: int,
-) -> None:  # fmt: skip
+    graph: Mapping[str, Any],
+    subgraphs: Mapping[str, Any],
+    flat: _Flat,
+    prefix: str,
+    outer: Mapping[int, Link | None],
+    level: int,
+) -> None:
     """Put the nodes of one level into the flat graph."""
     links = dict(_links(graph.get("links")))
 
@@ -97,9 +101,12 @@ def _open(
                 inputs[text(slot.get("name"))] = arriving[n]
         types = [text(o.get("type")) for o in _list(node.get("outputs")) if isinstance(o, dict)]
         flat.nodes[key] = {
-            "class_type": kind, "inputs": inputs, "mode": whole(node.get("mode")) or 0, "outputs": types,
+            "class_type": kind,
+            "inputs": inputs,
+            "mode": whole(node.get("mode")) or 0,
+            "outputs": types,
             "arriving": [(text(slot.get("type")), arriving[n]) for n, slot in enumerate(slots)],
-        }  # fmt: skip
+        }
 
 
 def _with_proxies(definition: Mapping[str, Any], instance: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,9 +19,23 @@ from forensics.pictures.metadata.base import (
 )
 
 _KNOWN = frozenset(
-    {"prompt", "negativeprompt", "seed", "steps", "cfgscale", "sampler", "scheduler", "model", "width", "height", "vae",
-     "loras", "loraweights", "swarm_version"}
-)  # fmt: skip
+    {
+        "prompt",
+        "negativeprompt",
+        "seed",
+        "steps",
+        "cfgscale",
+        "sampler",
+        "scheduler",
+        "model",
+        "width",
+        "height",
+        "vae",
+        "loras",
+        "loraweights",
+        "swarm_version",
+    }
+)
 
 
 def read(entries: Entries) -> list[GeneratorMetadata]:

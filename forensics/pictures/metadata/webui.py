@@ -203,9 +203,14 @@ def _split(value: str) -> Parsed | None:
         start, earlier = _lines_above(head) if "steps" not in map(_key, pairs) else (len(head), {})
         prompt, negative = _prompts(head[:start])
         return Parsed(
-            prompt, negative, {**earlier, **pairs}, _templates(tail[template.start() :]) if template else {}, rest,
-            marks, problems,
-        )  # fmt: skip
+            prompt,
+            negative,
+            {**earlier, **pairs},
+            _templates(tail[template.start() :]) if template else {},
+            rest,
+            marks,
+            problems,
+        )
     return None
 
 
@@ -373,19 +378,40 @@ def _version(value: str) -> bool:
 
 
 _EXCLUSIVE: dict[str, Any] = {
-    "sampler": sampler_known, "cfg scale": _guidance, "guidance scale": _guidance, "model hash": _hex,
-    "schedule type": _some, "clip skip": lambda v: whole(v) is not None, "lora hashes": _some, "ti hashes": _some,
-    "hashes": lambda v: document(v) is not None, "civitai resources": _some, "denoising strength": _fraction,
-    "distilled cfg scale": _guidance, "hires upscaler": _some, "hires steps": lambda v: whole(v) is not None,
-    "vae hash": _hex, "adm guidance": _some, "fooocus v2 expansion": _some, "performance": _some,
-    "eta noise seed delta": _some, "ensd": lambda v: whole(v) is not None, "parser": lambda v: v.endswith("parser"),
-    "first pass size": _size, "face restoration": _some,
-}  # fmt: skip
+    "sampler": sampler_known,
+    "cfg scale": _guidance,
+    "guidance scale": _guidance,
+    "model hash": _hex,
+    "schedule type": _some,
+    "clip skip": lambda v: whole(v) is not None,
+    "lora hashes": _some,
+    "ti hashes": _some,
+    "hashes": lambda v: document(v) is not None,
+    "civitai resources": _some,
+    "denoising strength": _fraction,
+    "distilled cfg scale": _guidance,
+    "hires upscaler": _some,
+    "hires steps": lambda v: whole(v) is not None,
+    "vae hash": _hex,
+    "adm guidance": _some,
+    "fooocus v2 expansion": _some,
+    "performance": _some,
+    "eta noise seed delta": _some,
+    "ensd": lambda v: whole(v) is not None,
+    "parser": lambda v: v.endswith("parser"),
+    "first pass size": _size,
+    "face restoration": _some,
+}
 """Names that generators write and hardly anything else, with what their values are like."""
 _COMMON: dict[str, Any] = {
-    "steps": _steps, "seed": lambda v: whole(v) is not None, "size": _size, "model": _some, "version": _version,
-    "vae": _some, "strength": _fraction,
-}  # fmt: skip
+    "steps": _steps,
+    "seed": lambda v: whole(v) is not None,
+    "size": _size,
+    "model": _some,
+    "version": _version,
+    "vae": _some,
+    "strength": _fraction,
+}
 """Names that also stand in recipes, logs of exercise and seed catalogues."""
 _KNOWN: dict[str, Any] = _EXCLUSIVE | _COMMON
 
