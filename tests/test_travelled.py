@@ -75,7 +75,7 @@ def add(folder: Path, name: str) -> None:
 @pytest.mark.parametrize("name", ADDED)
 def test_each_added_file_is_named_with_its_maker_and_has_an_exit_code(folder: Path, name: str) -> None:
     add(folder, name)
-    with pytest.raises(AddedError, match="All .* files of the case agree") as caught:
+    with pytest.raises(AddedError, match=r"All .* files of the case agree") as caught:
         verify(folder)
     assert name in caught.value.message
     assert ADDED[name] in caught.value.message
