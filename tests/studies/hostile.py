@@ -150,8 +150,8 @@ def pictures(work: Path) -> Iterator[Input]:
             broken[place : place + 16] = bytes(range(240, 256))
             files[f"noise{number}.{kind.lower()}"] = bytes(broken[: len(broken) // (1 + number)])
     del sizes
-    for name, data in files.items():
-        (work / name).write_bytes(data)
+    for name, made in files.items():
+        (work / name).write_bytes(made)
         # Damage beside the pixels may be accepted; the case then says so.
         yield Input(f"image {name}", ("compare", str(work / name), str(GOOD), "-o", str(work / f"c-{name}")), (0, 3))
     os.mkfifo(work / "pipe.png")
@@ -413,11 +413,11 @@ def cases(work: Path) -> Iterator[Input]:
     for name, data in documents.items():
         folder = copy()
         (folder / CASE).write_bytes(data)
-        lines = [
+        entries = [
             dataclasses.replace(e, sha256=sha256(data)) if e.action == "case frozen" else e
             for e in read_custody(folder)
         ]
-        (folder / CUSTODY).write_bytes(custody_lines(tuple(lines)))
+        (folder / CUSTODY).write_bytes(custody_lines(tuple(entries)))
         rehash(folder)
         yield Input(f"case document {name}", ("verify", str(folder)), (8, 9))
         yield Input(f"case document {name}, report", ("report", str(folder)), (8, 9))
@@ -425,7 +425,7 @@ def cases(work: Path) -> Iterator[Input]:
 
 
 def contents(copy: Callable[[], Path], rehash: Callable[[Path], None]) -> Iterator[Input]:
-    def with_(name: str, change: Callable[[Path], None], codes: tuple[int, ...] = (8,)) -> Input:
+    def with_(name: str, change: Callable[[Path], object], codes: tuple[int, ...] = (8,)) -> Input:
         folder = copy()
         change(folder)
         return Input(f"case with {name}", ("verify", str(folder)), codes)
@@ -439,9 +439,17 @@ def contents(copy: Callable[[], Path], rehash: Callable[[Path], None]) -> Iterat
 
     yield with_("a link", lambda f: relinked(exhibit(f)))
     yield with_("a pipe", lambda f: os.mkfifo(f / "pipe"))
-    yield with_("a pipe as custody", lambda f: ((f / CUSTODY).unlink(), os.mkfifo(f / CUSTODY))[1])
-    yield with_("a pipe as manifest", lambda f: ((f / MANIFEST).unlink(), os.mkfifo(f / MANIFEST))[1])
-    yield with_("an endless case", lambda f: ((f / CASE).unlink(), (f / CASE).symlink_to("/dev/zero"))[1])
+    def piped(path: Path) -> None:
+        path.unlink()
+        os.mkfifo(path)
+
+    def endless(path: Path) -> None:
+        path.unlink()
+        path.symlink_to("/dev/zero")
+
+    yield with_("a pipe as custody", lambda f: piped(f / CUSTODY))
+    yield with_("a pipe as manifest", lambda f: piped(f / MANIFEST))
+    yield with_("an endless case", lambda f: endless(f / CASE))
     yield with_("an empty folder", lambda f: (f / "empty").mkdir())
     yield with_("a dangling link", lambda f: (f / "link").symlink_to("nowhere"))
     yield with_("links in a circle", lambda f: (f / "loop").symlink_to("."))
@@ -608,8 +616,7 @@ def _run(one: Input, out: Path) -> None:
 
     code = 70
     try:
-        command.main(list(one.arguments), standalone_mode=True)
-        code = 0
+        command.main(list(one.arguments), standalone_mode=True)  # leaves by SystemExit, whatever comes of it
     except SystemExit as exc:
         code = exc.code if isinstance(exc.code, int) else 1
     except BaseException:
