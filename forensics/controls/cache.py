@@ -390,6 +390,17 @@ def write_pack(lines: list[str], out: Path) -> int:
     return count
 
 
+def read_pack(source: Path) -> list[Entry]:
+    """Every entry of an export, the whole verified. Raises ControlsError."""
+    _, lines = _pack(source)
+    return [_read(line) for line in lines]
+
+
+def pack(entries: Iterable[Entry], out: Path) -> int:
+    """Write entries as an export; their number. Raises ControlsError as `write_pack`."""
+    return write_pack([_written(entry) for entry in entries], out)
+
+
 def import_from(source: Path, place: Path) -> int:
     """Verify an export as a whole and every entry of it, then add the entries to a cache, marked as imported.
 

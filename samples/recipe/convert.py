@@ -3,6 +3,8 @@
 `python -m samples.recipe.convert RECORD...`: from form 2 to 3. A statistic was known by its title and is now known by
 its identity (`forensics.case.Statistic`). No number changes; a record of the present form is left as it is.
 
+`python -m samples.recipe.convert --scores PACK`: control scores from protocol 3 to 4, where they are computed alike.
+
 `python -m samples.recipe.convert --carry RECORD [DERIVATION]`: from protocol 3 to 4. What protocol 4 measures otherwise
 is derivation alone (other overlays): its part is taken from a record that `forensics validate --question derivation`
 made
@@ -20,6 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from forensics.case import Absent, Statistic
+from forensics.controls import cache
+from forensics.device import choose
+from forensics.embedders.copies import open_descriptor
 from forensics.protocol import PROFILES, VERSION
 from forensics.schema import decode
 from forensics.stages import domain
@@ -100,8 +105,38 @@ def _narrowed(form: PropositionRecord | Absent) -> PropositionRecord | Absent:
     return replace(form, domain=widened(own, form.robustness, form.levels))
 
 
+_ALIKE = ("regeneration", "ode", "autoencoder", "hard_prompt", "soft_prompt", "codelength")
+"""Methods whose scores of a control are computed under protocol 4 as under 3: every control of the package has the
+checkpoint's own size, seeds and budgets are the same. Overlays and searches are not among them."""
+
+
+def carry_scores(path: Path, descriptor: str) -> int:
+    """Rewrite a pack of control scores in place for protocol 4; the number of entries kept.
+
+    Only what is computed alike is kept, and nothing in which the copy descriptor's cosine stands unless it is this one.
+    Each examination computes some of them again and refuses the pack where they differ.
+
+    Args:
+        descriptor: digest of the copy descriptor in use.
+    """
+    kept = []
+    for entry in cache.read_pack(path):
+        of = dict(entry.key.parameters).get("measure descriptor", descriptor)
+        if entry.key.protocol in ("3", VERSION) and entry.key.method in _ALIKE and of == descriptor:
+            kept.append(replace(entry, key=replace(entry.key, protocol=VERSION)))
+    return cache.pack(kept, path)
+
+
 def main(arguments: list[str]) -> None:
     """See the head of this file."""
+    if arguments[:1] == ["--scores"]:
+        copies = open_descriptor(None, choose("cpu"))
+        if isinstance(copies, Absent):
+            raise SystemExit(copies.reason)
+        print(
+            f"{arguments[1]}: {carry_scores(Path(arguments[1]), copies.digest)} entries carried to protocol {VERSION}"
+        )
+        return
     if arguments[:1] == ["--carry"]:
         path = Path(arguments[1])
         derivation = records.load(Path(arguments[2]))[0] if arguments[2:] else None
