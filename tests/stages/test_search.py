@@ -65,7 +65,7 @@ def test_neighbours_come_with_pictures_and_a_citation(
     assert first.training_id in by_name["Q1"].cluster
     assert by_name["Q1"].stated == by_name["N1"].stated == 256
     assert found.copies is not None
-    assert found.copies[0] > 0.99 > max(found.copies[1])
+    assert found.copies[0] > 0.85 > max(found.copies[1])
 
 
 def test_answers_for_controls_are_kept_under_the_digest_of_the_snapshot(
