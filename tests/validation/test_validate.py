@@ -19,8 +19,8 @@ from forensics.folder.layout import stored
 from forensics.protocol import PROFILES, Protocol
 from forensics.settings import Settings
 from forensics.stages import evaluate
-from forensics.stages.measure import Measured
 from forensics.stages.given_back import STATISTICS
+from forensics.stages.measure import Measured
 from forensics.stages.rank import compared
 from forensics.stages.works import Work
 from forensics.statistics import record as records
