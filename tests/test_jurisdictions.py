@@ -50,7 +50,7 @@ def test_report_prints_forms_questions_and_only_the_elements_allowed(name: str, 
         assert all(paragraph in text for paragraph in form.text)
     for question in pack.questions:
         assert question.leaves in text
-    assert ("Ridge lines, disc and bird lie at the same places." in text) == pack.element_comparison
+    assert ("Fine grain is present in Q1 and absent in R1." in text) == pack.element_comparison
     assert violations(text, quotations(case)) == []
 
 

@@ -37,7 +37,7 @@ def sentence(study: Path | None = None) -> str:
         "photographs, drawn wallpapers, stamps, clip art and text pages. Where the work was changed by program "
         f"({', '.join(row['edit'] for row in edits)}), “{Outcome.REPRODUCES.said}” or “{Outcome.PARTLY.said}” was "
         f"said of {right} of {pairs}; where one thing in it was replaced, “{Outcome.PARTLY.said}” of "
-        f"{changed['right']} of {changed['pairs']}. Where nothing was copied: "
+        f"{changed['right']} of {changed['pairs']}. Where the two works have nothing in common: "
         f"{'; '.join(map(_not_so, test['no copies']))}. Signs of one series share their frame in truth. For pictures "
         "of other kinds no rate is known."
     )
