@@ -131,7 +131,7 @@ def correspond(
         if outcome.decide(found) in _SHOWN:
             shared = common.seek(second, beside.companions(work.pixels))
             if isinstance(shared, common.Shared) and shared.facts.left_out:
-                found = without(first, second, shared.rest)
+                found = surviving(found, without(first, second, shared.rest))
         drawn = figures is None or number <= figures
         row = _row(f"D{number}", disputed, work, found, instruments, context.ledger if drawn else None, shared, beside)
         if background is not None:
@@ -278,6 +278,13 @@ def without(first: Prepared, work: Prepared, rest: Prepared) -> Pairing:
     """The pair without what several items share: by what is left alone, else as the whole work lies over the other."""
     found = pair(first, rest)
     return found if outcome.decide(found) in _SHOWN else pair(first, rest, guide=work)
+
+
+def surviving(whole: Pairing, rest: Pairing) -> Pairing:
+    """Of what leaving out the shared parts is said: the rest alone, but for a work that corresponds throughout with them
+    and still corresponds without. What others share with it then takes nothing away from the correspondence."""
+    held = outcome.decide(rest) in (Outcome.REPRODUCES, Outcome.PARTLY)
+    return whole if held and outcome.decide(whole) is Outcome.REPRODUCES else rest
 
 
 def _normalised(found: Normalised, beside: Beside) -> tuple[Fact, ...]:
