@@ -112,6 +112,8 @@ class Pairing:
     """Area of the two with more than plain ground and straight edges (`Prepared.structure`)."""
     photographic: bool = False
     """Whether both have as many colours as photographs have."""
+    throughout: bool = False
+    """Whether the two were found to correspond throughout before parts of them were left out."""
 
 
 def pair(first: Prepared, second: Prepared, guide: Prepared | None = None) -> Pairing:

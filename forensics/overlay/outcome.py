@@ -177,6 +177,8 @@ def decide(pairing: Pairing, *, subject: bool = False, style: bool = False, boun
     """
     if plain(pairing.shown, bounds):
         return Outcome.INSUFFICIENT
+    if pairing.throughout and any(in_detail(part, bounds) for part in pairing.parts):
+        return Outcome.REPRODUCES
     return word(
         [seen(p) for p in pairing.parts],
         subject=subject,

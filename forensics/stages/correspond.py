@@ -281,10 +281,9 @@ def without(first: Prepared, work: Prepared, rest: Prepared) -> Pairing:
 
 
 def surviving(whole: Pairing, rest: Pairing) -> Pairing:
-    """Of what leaving out the shared parts is said: the rest alone, but for a work that corresponds throughout with them
-    and still corresponds without. What others share with it then takes nothing away from the correspondence."""
-    held = outcome.decide(rest) in (Outcome.REPRODUCES, Outcome.PARTLY)
-    return whole if held and outcome.decide(whole) is Outcome.REPRODUCES else rest
+    """The rest once shared parts are left out; where the two correspond throughout with them, and still do without, what
+    others share takes nothing away from the word."""
+    return replace(rest, throughout=outcome.decide(whole) is Outcome.REPRODUCES)
 
 
 def _normalised(found: Normalised, beside: Beside) -> tuple[Fact, ...]:
