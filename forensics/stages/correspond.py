@@ -281,8 +281,8 @@ def without(first: Prepared, work: Prepared, rest: Prepared) -> Pairing:
 
 
 def surviving(whole: Pairing, rest: Pairing) -> Pairing:
-    """The rest once shared parts are left out; where the two correspond throughout with them, and still do without, what
-    others share takes nothing away from the word."""
+    """The rest once shared parts are left out; where the two correspond throughout with them, and still do without,
+    what others share takes nothing away from the word."""
     return replace(rest, throughout=outcome.decide(whole) is Outcome.REPRODUCES)
 
 
