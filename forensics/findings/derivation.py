@@ -70,7 +70,7 @@ def _against(first: Assessment, others: Sequence[Assessment], evidence: Evidence
             if (first.grade is not Grade.SAME_PIXELS)
             else []
         )
-        return rows + [counted(c) for c in beside if not announces(c.p, c.n)]
+        return rows + [counted(c) for c in beside if c.p > evidence.protocol.rank_level]
     if first.grade is Grade.INSUFFICIENT:
         return []
     rows = [f"{a.work}: {a.grade.value}. {a.basis}" for a in others if a.grade in POSITIVE]
