@@ -14,6 +14,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from PIL import Image
+
 from forensics import examination, report, schema
 from forensics import folder as case_folder
 from forensics.case import Case
@@ -26,10 +28,20 @@ STORED = Path(__file__).resolve().parents[1] / "assets" / "cases"
 EDITED, ORIGINAL = samples() / "disputed" / "edited.jpg", samples() / "originals" / "edited-original.png"
 
 
+def _small(picture: Path, folder: Path) -> Path:
+    """The picture at half its sides, so that the stored case stays small."""
+    with Image.open(picture) as whole:
+        half = whole.convert("RGB").resize((whole.width // 2, whole.height // 2), Image.Resampling.LANCZOS)
+    half.save(target := folder / f"{picture.stem}.png")
+    return target
+
+
 def _analyze(out: Path) -> None:
     """Everything at hand: checkpoint, control checkpoint, index, controls, a work put forward."""
-    flags = {"profile": "quick", "originals": (str(ORIGINAL),)}
-    examination.analyze(EDITED, out, resolve(flags, samples() / "case.toml"))
+    with tempfile.TemporaryDirectory() as folder:
+        disputed, original = _small(EDITED, Path(folder)), _small(ORIGINAL, Path(folder))
+        flags = {"profile": "quick", "originals": (str(original),)}
+        examination.analyze(disputed, out, resolve(flags, samples() / "case.toml"))
 
 
 def _bare(out: Path) -> None:
@@ -43,7 +55,9 @@ def _bare(out: Path) -> None:
 
 def _compare(out: Path) -> None:
     """Two pictures, no checkpoint at all."""
-    examination.compare(EDITED, (ORIGINAL,), out, resolve({}))
+    with tempfile.TemporaryDirectory() as folder:
+        disputed, original = _small(EDITED, Path(folder)), _small(ORIGINAL, Path(folder))
+        examination.compare(disputed, (original,), out, resolve({}))
 
 
 EXAMINED: dict[str, Callable[[Path], None]] = {"analyze": _analyze, "bare": _bare, "compare": _compare}
