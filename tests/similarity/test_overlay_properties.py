@@ -152,7 +152,7 @@ def test_exchanging_the_pictures_exchanges_the_answer() -> None:
             ]
 
 
-@pytest.mark.xfail(strict=True, reason="the area of the work that agrees falls from 1.00 to 0.90 beside another picture")
+@pytest.mark.xfail(strict=True, reason="the area that agrees falls from 1.00 to 0.90 beside another picture")
 def test_another_picture_beside_it_changes_nothing() -> None:
     work, stranger = pixels("photograph", "coffee"), photograph("cat")
     below = 40 + work.shape[0]  # under the work, not over it: what lies over it takes away its own area
