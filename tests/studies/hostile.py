@@ -439,6 +439,7 @@ def contents(copy: Callable[[], Path], rehash: Callable[[Path], None]) -> Iterat
 
     yield with_("a link", lambda f: relinked(exhibit(f)))
     yield with_("a pipe", lambda f: os.mkfifo(f / "pipe"))
+
     def piped(path: Path) -> None:
         path.unlink()
         os.mkfifo(path)
