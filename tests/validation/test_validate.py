@@ -118,7 +118,7 @@ def test_an_examination_uses_the_record_that_fits_and_says_why_another_does_not(
     path = out / validate.RECORD
     checkpoint = diffusion.identify(request.plan.checkpoint)
     work = Work.of("Q1", works.read(request.plan.manifest)[0].read())
-    measured = Measured((), (), (), (), ())
+    measured = Measured((), (), (), (), (), work)
 
     def examine(protocol: Protocol, to: str) -> evaluate.Evaluated:
         context = support.context(tmp_path / to, protocol=protocol, settings=Settings(validation=str(path)))
@@ -159,7 +159,7 @@ def test_what_the_autoencoder_did_becomes_the_ratio_of_origin(
     def ratio(work: Work, name: str) -> LikelihoodRatio | Absent:
         context = support.context(tmp_path / name, settings=Settings(validation=str(path)))
         models, traced = support.models(checkpoint), support.traced(work, measured)
-        found = evaluate.evaluate(work, (), Measured((), (), (), (), ()), traced, models, None, context)
+        found = evaluate.evaluate(work, (), Measured((), (), (), (), (), work), traced, models, None, context)
         return found.ratios[Pair.ORIGIN]
 
     found = ratio(disputed, "same")
