@@ -14,6 +14,7 @@ import pytest
 
 import forensics
 from forensics.case import Statistic
+from forensics.pictures import bounded
 from forensics.protocol import PROFILES, Constant, Protocol, Search
 from forensics.stages import declared
 
@@ -143,3 +144,9 @@ def test_no_number_of_the_measuring_packages_stands_outside_the_protocol() -> No
 def test_the_exceptions_are_folders_that_exist() -> None:
     assert all((ROOT / folder).is_dir() for folder in OTHER_USE)
     assert {f"forensics.{folder.replace('/', '.')}" for folder in OTHER_USE} == set(declared._OTHER_USE)
+
+
+def test_what_a_module_fills_while_it_runs_is_no_part_of_the_protocol(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = declared.declared(PROFILES["quick"]).digest
+    monkeypatch.setitem(bounded._STATE, "worker", object())
+    assert declared.declared(PROFILES["quick"]).digest == before

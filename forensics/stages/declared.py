@@ -74,6 +74,8 @@ def _plain(value: Any) -> str | None:
         return repr(value)
     if isinstance(value, str):
         return value if value and " " not in value else None
+    if isinstance(value, dict | list) and not value:
+        return None  # nothing yet: what a module fills while it runs is its state, and no constant
     if isinstance(value, tuple | frozenset | list):
         parts = [_plain(v) for v in (sorted(value, key=repr) if isinstance(value, frozenset) else value)]
         return None if None in parts else f"({', '.join(map(str, parts))})"
