@@ -18,7 +18,7 @@ from forensics.diffusion.sd import StableDiffusion
 from forensics.embedders.copies import open_descriptor
 from forensics.inversion.codelength import Grid, codelengths
 from forensics.pictures.tensors import to_tensor
-from forensics.protocol import PROFILES
+from forensics.protocol import PROFILES, VERSION
 from forensics.resources import samples
 from forensics.similarity.lpips import Lpips
 from forensics.statistics.ranks import clopper_pearson
@@ -62,8 +62,6 @@ def test_a_row_cut_short_is_written_again(tmp_path: Path) -> None:
 
 
 def test_the_study_file_states_its_intervals_and_levels() -> None:
-    # Measured under protocol 3; codelengths at the checkpoint's own size are counted alike under 4.
-    assert STUDY["protocol_version"] == "3"
     parts = [*STUDY["measurements"].values(), *STUDY["as_examined"].values()]
     found = [of["levels"] for row in parts for of in (row, row["twin_b"])]
     drawn = [levels for twin in ("twin_a", "twin_b") for levels in STUDY["regeneration"][twin].values()]
@@ -251,3 +249,8 @@ def test_the_fine_tune_is_ranked_against_its_base_on_every_work_of_the_creator()
         assert len(row["p"]) == row["n"]
         assert sum(p <= 0.01 for p in row["p"].values()) == round(row["share_p01"] * row["n"])
         assert all(1 / (1 + row["controls"]) <= p <= 1 for p in row["p"].values())
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="measured under protocol 3; not measured again yet")
+def test_the_study_is_of_the_protocol_in_force() -> None:
+    assert STUDY["protocol_version"] == VERSION
