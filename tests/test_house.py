@@ -51,3 +51,25 @@ def test_the_formatter_lays_out_nearly_everything() -> None:
         for line in path.read_text(encoding="utf-8").splitlines()
     ]
     assert sum(mark in line for line in lines) < 20
+
+
+def merge_marks(path: Path) -> list[int]:
+    """Lines on which a version control system left the marks of an unfinished merge."""
+    marks = tuple(sign * 7 for sign in "<>|")
+    return [
+        n
+        for n, line in enumerate(path.read_bytes().splitlines(), 1)
+        if line.startswith(tuple(m.encode() for m in marks))
+    ]
+
+
+def test_no_text_carries_the_marks_of_a_merge(tmp_path: Path) -> None:
+    """A card of the report once printed both sides of a merge; no reader of the sources had noticed."""
+    kinds = {".py", ".j2", ".html", ".css", ".md", ".toml", ".json", ".jsonl", ".txt", ".js", ".yml", ".svg"}
+    folders = ("forensics", "templates", "tests", "samples", "docs")
+    files = [p for folder in folders for p in (ROOT / folder).rglob("*") if p.suffix in kinds and p.is_file()]
+    files += [p for p in ROOT.iterdir() if p.suffix in kinds]
+    assert len(files) > 400
+    assert {str(p.relative_to(ROOT)): n for p in files if (n := merge_marks(p))} == {}
+    (left := tmp_path / "left.md").write_text("<" * 7 + " HEAD\n")
+    assert merge_marks(left) == [1]
