@@ -12,6 +12,7 @@ from pathlib import Path
 from forensics import __version__, documents, inputs
 from forensics.case import SCHEMA, Absent, Case, ControlFacts, Fact
 from forensics.controls import works as control_works
+from forensics.controls.cache import Kind
 from forensics.device import choose, facts, session
 from forensics.embedders.copies import CopyDescriptor
 from forensics.embedders.open_clip import Embedder
@@ -292,7 +293,9 @@ def _scored(context: Context) -> ControlFacts | Absent:
     facts = context.controls.facts
     if isinstance(facts, Absent):
         return facts
-    return replace(facts, computed=context.cache.misses, stored=context.cache.hits)
+    # By score, not by access: two statistics that read one stored score have read one.
+    fresh = sum(source.kind is Kind.FRESH for source in context.cache.sources.values())
+    return replace(facts, computed=fresh, stored=len(context.cache.sources) - fresh)
 
 
 def _finish(ledger: Ledger, case: Case, context: Context) -> Path:

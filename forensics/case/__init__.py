@@ -18,6 +18,7 @@ from forensics.case.correspondence import (
     Outcome,
     Place,
     Region,
+    WordRate,
     share,
 )
 from forensics.case.finding import (
@@ -180,6 +181,7 @@ __all__ = [
     "ValidatedPair",
     "ValidationFacts",
     "WatermarkBits",
+    "WordRate",
     "WorkStyle",
     "loss_ratio",
     "share",

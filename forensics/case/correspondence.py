@@ -113,6 +113,21 @@ NOTHING_TO_EXCLUDE = Absent("common elements", "Nothing of this work corresponds
 
 
 @dataclass(frozen=True, slots=True)
+class WordRate:
+    """Which words pairs of works that have nothing in common received in the study of the words: its test half."""
+
+    pairs_of: str
+    """Of what the pairs were."""
+    pairs: int
+    throughout: int
+    """Pairs said to correspond throughout."""
+    at_most: float
+    """Upper limit of the exact 95 % interval of that share."""
+    in_part: int
+    arrangement: int
+
+
+@dataclass(frozen=True, slots=True)
 class Correspondence:
     """The disputed image laid over one work: what corresponds, where, at what level of detail, what changed."""
 
@@ -145,3 +160,5 @@ class Correspondence:
     """Exhibit that was laid over the work in place of the disputed image: the nearest control; else empty."""
     word_rates: str = ""
     """How often the outcome was wrong on pictures of known status, or that this is not known."""
+    word_errors: tuple[WordRate, ...] = ()
+    """The same for pairs that have nothing in common, by kind of pair; empty where it is not known."""

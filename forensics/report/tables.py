@@ -10,10 +10,12 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
-from forensics.case import Case, Measurement
+from forensics.case import Case, Measurement, Place
 
 CONTROL_WORKS = "control-works.csv"
 """The table of the control works used, which the pages name."""
+ELEMENTS = "elements.csv"
+"""The table of the numbered elements of every overlay, which the pages name."""
 
 
 def tables(case: Case) -> dict[str, bytes]:
@@ -64,7 +66,22 @@ def tables(case: Case) -> dict[str, bytes]:
             ("file", "bytes", "sha256"),
             ((w.path, w.size_bytes, w.sha256) for w in getattr(case.controls, "works", ())),
         ),
+        ELEMENTS: _csv(
+            ("overlay", "work", "element", "state", "correlation", *(f"{of}_{side}" for of in _OF for side in _SIDES)),
+            (
+                (c.id, c.work, e.number, e.state, e.correlation, *_place(e.disputed), *_place(e.work))
+                for c in case.correspondences
+                for e in (*c.elements, *c.differences)
+            ),
+        ),
     }
+
+
+_OF, _SIDES = ("disputed", "work"), ("left", "top", "right", "bottom")
+
+
+def _place(place: Place) -> tuple[float, ...]:
+    return (place.left, place.top, place.right, place.bottom)
 
 
 def _digest(case: Case, control: str) -> str:

@@ -217,7 +217,7 @@ def _row(
     agree: list[Element] = []
     differ: list[Element] = []
     ceilings: tuple[Fact | Absent, ...] = ()
-    basis = overlay_words.basis(word, found, parts, sizes[0])
+    basis, rates = overlay_words.basis(word, found, parts, sizes[0]), word_rates.rates()
     if parts:
         values += [*overlay_words.judged_facts(parts[0]), *_values(parts[0], instruments)]
         agree, differ = _elements(parts, sizes)
@@ -241,7 +241,8 @@ def _row(
         figures=figures,
         protocol=f"{VERSION}, {outcome.VERSION}",
         common=shared.facts if isinstance(shared, common.Shared) else shared,
-        word_rates=word_rates.sentence(),
+        word_rates=rates.said,
+        word_errors=rates.errors,
     )
 
 

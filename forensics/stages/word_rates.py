@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from forensics.case import Outcome
+from forensics.case import Outcome, WordRate
 from forensics.overlay import correspondence, judge, outcome
 from forensics.resources import samples
 
 NONE = "How often this word errs has not been measured for these bounds: no study of this version is at hand."
 
 
-def sentence(study: Path | None = None) -> str:
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """What the study of the words says of their errors."""
+
+    said: str
+    """Which pictures, how often a copy received its word, and what the rates do not cover; or that none is known."""
+    errors: tuple[WordRate, ...] = ()
+
+
+def rates(study: Path | None = None) -> Rates:
     """The rates of the test half, with their limits.
 
     Args:
@@ -22,33 +31,34 @@ def sentence(study: Path | None = None) -> str:
     """
     path = study or samples() / "reference" / "overlay-study.json"
     if not path.is_file():
-        return NONE
+        return Rates(NONE)
     made = json.loads(path.read_text(encoding="utf-8"))
     if not {correspondence.VERSION, judge.VERSION, outcome.VERSION} <= set(made["versions"]):
-        return NONE
+        return Rates(NONE)
     if made["calibrated"] != asdict(outcome.BOUNDS):
-        return NONE
+        return Rates(NONE)
     test = made["test"]
     edits = [row for row in test["copies"] if row["edit"] != "itself"]
     right, pairs = sum(row["right"] for row in edits), sum(row["pairs"] for row in edits)
     changed = test["one thing changed"]
-    return (
+    said = (
         "How often the outcome words err was measured on pictures held out from every choice, without an index: "
         "photographs, drawn wallpapers, stamps, clip art and text pages. Where the work was changed by program "
         f"({', '.join(row['edit'] for row in edits)}), “{Outcome.REPRODUCES.said}” or “{Outcome.PARTLY.said}” was "
         f"said of {right} of {pairs}; where one thing in it was replaced, “{Outcome.PARTLY.said}” of "
-        f"{changed['right']} of {changed['pairs']}. Where the two works have nothing in common: "
-        f"{'; '.join(map(_not_so, test['no copies']))}. Signs of one series share their frame in truth. For pictures "
-        "of other kinds no rate is known."
+        f"{changed['right']} of {changed['pairs']}. Works that have nothing in common stand in a table; signs of one "
+        "series share their frame in truth. For pictures of other kinds no rate is known."
     )
+    return Rates(said, tuple(map(_error, test["no copies"])))
 
 
-def _not_so(row: dict[str, Any]) -> str:
-    count = f"{row['pairs']:_}".replace("_", "\u202f")
+def _error(row: dict[str, Any]) -> WordRate:
     said = row["words"]
-    return (
-        f"of {count} pairs ({row['pairs of']}) “{Outcome.REPRODUCES.said}” was said of {row['reproduces']} "
-        f"(upper limit of the 95 % interval {100 * row['interval'][1]:.2f} %), “{Outcome.PARTLY.said}” of "
-        f"{said.get(Outcome.PARTLY.value, 0)} and “{Outcome.ARRANGEMENT.said}” of "
-        f"{said.get(Outcome.ARRANGEMENT.value, 0)}"
+    return WordRate(
+        row["pairs of"],
+        row["pairs"],
+        row["reproduces"],
+        row["interval"][1],
+        said.get(Outcome.PARTLY.value, 0),
+        said.get(Outcome.ARRANGEMENT.value, 0),
     )

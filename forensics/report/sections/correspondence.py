@@ -15,6 +15,7 @@ from forensics.case import (
     Measurement,
     Metric,
     Place,
+    WordRate,
     share,
 )
 from forensics.report import words
@@ -23,6 +24,7 @@ from forensics.report.sections import levels
 from forensics.report.sections.exhibits import Picture, picture
 from forensics.report.sections.items import Line, Lines
 from forensics.report.sections.measurements import Measures
+from forensics.report.tables import ELEMENTS
 
 _SIDE_MM = {"L": 98.0, "O": 36.0, "B": 36.0, "M": 48.0, "E": 36.0}
 """Printed long side of a figure by the last letter of its id: pair beside map, the others three abreast."""
@@ -31,7 +33,7 @@ _CONTROL_MM = 72.0
 _BOARD_MM, _SMALL_MM = 98.0, 35.0
 """Of the board of the nearest control, and of the pictures above it."""
 _CAPTION = (
-    "Numbers are those of the table of elements. In the map, clear parts agree, hatched ones are undecided, crossed "
+    "Numbers are those of the elements. In the map, clear parts agree, hatched ones are undecided, crossed "
     "ones differ and faded ones are too plain to say or were left out."
 )
 
@@ -55,13 +57,16 @@ class Entry:
     title: str
     basis: str
     facts: Lines
-    elements: tuple[Row, ...]
+    elements: str
+    """How many numbered elements agree, and how far, as a sentence; empty without any."""
     differences: tuple[Row, ...]
     pictures: tuple[tuple[tuple[Picture, str], ...], ...]
     """Row by row, each with what is said below it."""
     caption: str
     rates: str
     """How often the word errs."""
+    errors: tuple[WordRate, ...]
+    """The same for pairs of works that have nothing in common."""
 
 
 def correspondences(case: Case) -> tuple[Entry, ...]:
@@ -90,7 +95,7 @@ def control(case: Case) -> Entry | None:
     rest = [(picture(e, _SIDE_MM[e.id[-1]]), f"{e.id}: {e.title}") for e in figures[4:]]
     pictures = tuple(tuple(row) for row in (small, boards, rest) if row)
     named = " ".join(f"{e.id}: {words.sentence(e.title)}" for e in two)
-    return replace(entry, elements=(), differences=(), pictures=pictures, caption=f"{named} {entry.caption}")
+    return replace(entry, elements="", differences=(), pictures=pictures, caption=f"{named} {entry.caption}")
 
 
 def _rows(figures: Sequence[Exhibit]) -> tuple[tuple[Exhibit, ...], ...]:
@@ -135,11 +140,12 @@ def _entry(case: Case, found: Correspondence, metrics: dict[str, Metric], measur
         f"{laid} and {found.work}: {found.outcome.said}",
         _basis(case, found),
         tuple(rows),
-        tuple(map(_row, found.elements)),
+        _agree(found),
         tuple(map(_row, found.differences)),
         shown,
         _CAPTION,
         found.word_rates,
+        found.word_errors,
     )
 
 
@@ -210,6 +216,28 @@ def _common(found: CommonElements | Absent, work: str, own: str) -> str:
     return (
         f"{said}. These parts were left out; shares are of what remains. Renderings of the work that were each changed "
         "at another place look like this as well; the items are named so that a person can look."
+    )
+
+
+def _agree(found: Correspondence) -> str:
+    """Elements that agree say the same thing twelve times over: their number and range are told, each in a table."""
+    said = []
+    for state in ("agrees", "undecided"):
+        values = [e.correlation for e in found.elements if e.state == state]
+        if values:
+            low, high = (words.number(v, 2) for v in (min(values), max(values)))
+            far = low if low == high else f"{low} to {high}"
+            verb = (
+                ("agrees" if len(values) == 1 else "agree")
+                if state == "agrees"
+                else ("is undecided" if len(values) == 1 else "are undecided")
+            )
+            said.append(f"{words.counted(len(values), 'element', 'elements')} {verb}, local correlation {far}")
+    if not said:
+        return ""
+    return (
+        f"Of the cells of the overlap that are not plain, at most 12 are numbered, those that agree furthest first: "
+        f"{'; '.join(said)}. Where each lies in both pictures is in the attached table {ELEMENTS}."
     )
 
 

@@ -181,7 +181,8 @@ def _store(case: Case) -> str:
     if facts.stored == 0:
         return f"All {words.count(facts.computed)} scores of control works were computed in this run."
     return (
-        f"{words.count(facts.computed)} scores of control works were computed in this run; "
+        f"{words.count(facts.computed)} scores of control works were first computed in this run; "
         f"{words.count(facts.stored)} were read from a store of earlier runs, each under the digests of the "
-        "checkpoint, of the work and of the parameters, and are the same numbers as computing them again gives."
+        "checkpoint, of the work and of the parameters. A sample of these, drawn by the seed, was computed again; "
+        "what came of it stands with the environment."
     )

@@ -30,12 +30,23 @@ class TryRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Leak:
+    """Works that the checkpoint was not trained on, asked for in one way, and how many rank as high all the same."""
+
+    question: str
+    works: str
+    n: int
+    at_05: int
+    at_01: int
+
+
+@dataclass(frozen=True, slots=True)
 class Tries:
     """All runs, and what is known of prompts that give the answer away."""
 
     rows: tuple[TryRow, ...]
-    leaked: tuple[str, ...]
-    """What the validation record says of such prompts, as sentences."""
+    leaked: tuple[Leak, ...]
+    """What the validation record says of such prompts."""
 
 
 def tries(case: Case) -> Tries:
@@ -62,15 +73,12 @@ def _row(case: Case, v: Inversion) -> TryRow:
     )
 
 
-def _leaked(case: Case) -> tuple[str, ...]:
+def _leaked(case: Case) -> tuple[Leak, ...]:
     """Ranks of works never trained on, asked for with captions of others or by creators of whom others were."""
     if not isinstance(case.validation, ValidationFacts):
         return ()
     said = []
     for pair in case.validation.pairs:
         for null in pair.nulls[1:]:
-            said.append(
-                f"{words.PAIRS[pair.pair][0]}, {null.name}: {null.at_05} of {null.n} reach p at or below 0.05, "
-                f"{null.at_01} of {null.n} p at or below 0.01."
-            )
+            said.append(Leak(words.PAIRS[pair.pair][0], null.name, null.n, null.at_05, null.at_01))
     return tuple(said)
