@@ -1,5 +1,7 @@
 """The golden HTML of the report, rendered from real cases that are stored whole under `tests/assets/cases`.
 
+Pictures that two of them share lie once in the folder `exhibits` beside them, under their digests.
+
 `python -m tests.report.golden` renders the stored cases and writes the goldens anew. After a change of what a case
 holds, `python -m tests.report.golden --examine` makes the cases themselves anew first, by the very commands in
 `EXAMINED` on the samples. Read the difference before committing it.
@@ -7,6 +9,8 @@ holds, `python -m tests.report.golden --examine` makes the cases themselves anew
 
 from __future__ import annotations
 
+import atexit
+import functools
 import hashlib
 import shutil
 import sys
@@ -62,8 +66,9 @@ def _compare(out: Path) -> None:
 
 EXAMINED: dict[str, Callable[[Path], None]] = {"analyze": _analyze, "bare": _bare, "compare": _compare}
 """Name of a stored case -> how it was made."""
-_KEPT = (case_folder.CASE, "data/exhibits", "data/protocol.json", "data/validation.json")
-"""What of a case folder the report is drawn from."""
+_KEPT = (case_folder.CASE, "data/protocol.json", "data/validation.json")
+"""What of a case folder the report is drawn from, besides its pictures."""
+_PICTURES = "data/exhibits"
 
 
 def path(name: str) -> Path:
@@ -71,10 +76,17 @@ def path(name: str) -> Path:
     return GOLDENS / f"report-{name}.html"
 
 
+@functools.cache
 def stored(name: str) -> tuple[Case, Path]:
-    """A stored case and its folder."""
-    folder = STORED / name
-    return case_folder.load(folder), folder
+    """A stored case and a folder that holds it whole."""
+    folder = Path(tempfile.mkdtemp(prefix=f"stored-{name}-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    shutil.copytree(STORED / name, folder, dirs_exist_ok=True)
+    case = case_folder.load(folder)
+    (folder / _PICTURES).mkdir(parents=True, exist_ok=True)
+    for exhibit in case.exhibits:
+        shutil.copyfile(STORED / "exhibits" / Path(exhibit.path).name, folder / "data" / exhibit.path)
+    return case, folder
 
 
 def stable(html: str, case: Case) -> str:
@@ -100,12 +112,19 @@ def keep(made: Path, to: Path) -> None:
     """Store of a case folder what the report is drawn from."""
     shutil.rmtree(to, ignore_errors=True)
     for part in _KEPT:
-        source, target = made / part, to / part
-        if source.is_dir():
-            shutil.copytree(source, target)
-        elif source.is_file():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, target)
+        if (made / part).is_file():
+            (to / part).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(made / part, to / part)
+    shutil.copytree(made / _PICTURES, STORED / "exhibits", dirs_exist_ok=True)
+
+
+def sweep() -> None:
+    """Remove pictures that no stored case names any more."""
+    cases = [case_folder.load(STORED / name) for name in EXAMINED]
+    named = {Path(e.path).name for case in cases for e in case.exhibits}
+    for path in (STORED / "exhibits").iterdir():
+        if path.name not in named:
+            path.unlink()
 
 
 def main() -> None:
@@ -116,6 +135,7 @@ def main() -> None:
             examine(name)
         path(name).write_text(html(name), encoding="utf-8")
         print(path(name).name)
+    sweep()
 
 
 if __name__ == "__main__":
