@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 .PHONY: demo test lint format lock samples-digests bench gpu gpu-wheels clean
 
 demo: $(STAMP)  ## a report on the memorised sample; the last line is the path of the PDF
-	@$(BIN)/forensics analyze samples/disputed/memorised.png --case samples/case.toml -o out/demo --force
+	@$(BIN)/forensics analyze samples/disputed/generated.png --case samples/case.toml -o out/demo --force
 
 test: $(STAMP)  ## the whole test suite
 	@$(BIN)/python -m pytest

@@ -37,6 +37,8 @@ AFTER = (("compare", 6.0), ("align", 3.0), ("style", 1.0), ("report", 6.0))
 """Stages before the ladder and after it, with their seconds in the demonstration on two cores: not the network's."""
 _LONG_S = 2.0
 """Seconds of one evaluation above which a batch is not timed: there a batch gains nothing and would cost minutes."""
+_TIMED_S = 3.0
+"""Seconds after which a phase is timed by its own count."""
 _CODELENGTH = ("codelength without prompt", "codelength with prompt")
 
 
@@ -247,7 +249,8 @@ class Clock:
     """Puts the time left for the whole examination into the events of its stages.
 
     The phases of the forecast are followed as their events come; the pace so far corrects what is still to come, within
-    a factor of four either way.
+    a factor of four either way. A phase that has run for a while is timed by its own count, however long it was thought
+    to take: what is compared is seldom as large, and seldom as often on record, as in the demonstration.
     """
 
     forecast: Forecast
@@ -256,29 +259,41 @@ class Clock:
     _began: float | None = field(default=None, init=False)
     _place: int = field(default=0, init=False)
     _done: float = field(default=0.0, init=False)
+    _entered: tuple[float, float] = field(default=(0.0, 0.0), init=False)
+    """When the present count began, and with which share of it done."""
 
     def __call__(self, event: Event) -> None:
         """Pass the event on, with `left_s`."""
         at = self.now()
         if self._began is None:
             self._began = at
+            self._entered = at, 0.0
         phases = self.forecast.phases
         share = event.done / event.total if event.total else 0.0
         # A stage that counts anew has begun its next phase of the same name, if there is one.
         first = self._place + (share < self._done)
         for place in range(first, len(phases)):
             if phases[place].stage == event.stage and event.note.startswith(phases[place].note):
+                if place != self._place:
+                    self._entered = at, share
                 self._place, self._done = place, share
                 break
-        self.emit(replace(event, left_s=self._left(at - self._began)))
+        else:
+            if phases and phases[self._place].stage == event.stage:  # more to count in the same phase
+                self._done, self._entered = share, (at, share)
+        self.emit(replace(event, left_s=self._left(at)))
 
-    def _left(self, elapsed: float) -> float:
-        phases = self.forecast.phases
+    def _left(self, at: float) -> float:
+        phases, elapsed = self.forecast.phases, at - (at if self._began is None else self._began)
         here = phases[self._place].seconds
         passed = sum(p.seconds for p in phases[: self._place]) + self._done * here
         ahead = max(0.0, self.forecast.seconds - passed)
-        correction = elapsed / passed if passed > 1 else 1.0
-        return ahead * min(4.0, max(0.25, correction))
+        correction = min(4.0, max(0.25, elapsed / passed if passed > 1 else 1.0))
+        since, share = at - self._entered[0], self._done - self._entered[1]
+        if since < _TIMED_S or share <= 0:
+            return ahead * correction
+        rest = min(ahead, (1 - self._done) * here)
+        return (ahead - rest) * correction + since / share * (1 - self._done)
 
 
 def _one_at_a_time(method: str) -> bool:

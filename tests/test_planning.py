@@ -162,6 +162,19 @@ def test_a_phase_that_counts_anew_is_the_next_of_its_name() -> None:
     assert left[-1] == 0
 
 
+def test_a_phase_longer_than_thought_is_timed_by_its_own_count() -> None:
+    now, told = [0.0], []
+    phases = (Phase("compare", "", 6.0), Phase("report", "", 6.0))
+    clock = Clock(Forecast("quick", 1, 1, 1, 1.0, phases, PACE), told.append, lambda: now[0])
+    for seconds, done, total in ((0, 0, 206), (5, 205, 206), (6, 0, 99), (106, 33, 99)):
+        now[0] = seconds
+        clock(Event("compare", done, total))
+    assert told[-1].left_s == pytest.approx(200 + 4 * 6, rel=0.05)  # 66 more at three seconds each, and the report
+    now[0] = 306
+    clock(Event("compare", 99, 99))
+    assert told[-1].left_s == pytest.approx(4 * 6)
+
+
 @pytest.mark.parametrize(
     ("seconds", "said"),
     [(0, "1 seconds"), (89, "89 seconds"), (91, "2 minutes"), (5399, "90 minutes"), (5401, "1.5 hours")],

@@ -1,5 +1,6 @@
-"""The four disputed samples with known truth, and the original of the edited one.
+"""The five disputed samples with known truth, and the originals of two of them.
 
+    generated   drawn by twin A from the caption of the memorised work, with a seed that no examination uses
     memorised   a planted work, repeated 256 times in the training of twin A, rendered anew from its source
     edited      a training work, recoloured, cropped by three per cent and saved as JPEG at quality 60
     control     a control work, never trained on by any model here, rendered anew from its source
@@ -17,12 +18,14 @@ import io
 import json
 import math
 from collections.abc import Callable
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageDraw, ImageEnhance
 
 from samples.recipe.data import Work, load_rows, read_manifest, render
+from samples.recipe.regenerate import draw, load_pipeline
 
 SUBJECT = "animals/"
 """Families the samples are taken from."""
@@ -33,6 +36,9 @@ _HUE = 24
 """Of 256 steps around the colour circle."""
 _JPEG = 60
 _SUPERSAMPLING = 4
+DRAWN = Namespace(batch=1, steps=20, guidance=3.0, bfloat16=False)
+"""How the generated sample is drawn, by the pipeline of diffusers; the seed is a date."""
+SEED = 20261129
 
 
 def first(works: list[Work], wanted: Callable[[Work], bool]) -> Work:
@@ -80,6 +86,11 @@ def draw_manner() -> Image.Image:
     return page.resize((SIDE, SIDE), Image.Resampling.LANCZOS)
 
 
+def generate(samples: Path, caption: str) -> Image.Image:
+    """What twin A draws from a caption, at its own size."""
+    return Image.fromarray(draw(load_pipeline(samples / "reference", "a"), [caption], [SEED], DRAWN)[0])
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `disputed`."""
     parser.add_argument("--listing", type=Path, required=True, help="openclipart.jsonl")
@@ -101,11 +112,14 @@ def run(args: argparse.Namespace) -> None:
     for folder in ("disputed", "originals"):
         (args.samples / folder).mkdir(parents=True, exist_ok=True)
     source(memorised).save(args.samples / "disputed" / "memorised.png")
+    source(memorised).save(args.samples / "originals" / "generated-original.png")
+    generate(args.samples, memorised.caption).save(args.samples / "disputed" / "generated.png")
     (args.samples / "disputed" / "edited.jpg").write_bytes(edit(source(edited)))
     source(control).save(args.samples / "disputed" / "control.png")
     draw_manner().save(args.samples / "disputed" / "manner.png")
     source(edited).save(args.samples / "originals" / "edited-original.png")
     truth: list[dict[str, Any]] = [
+        _truth("generated.png", memorised, "drawn by twin A from the caption of a planted work seen 256 times a pass"),
         _truth("memorised.png", memorised, "planted work, seen 256 times in every pass over the training set"),
         _truth("edited.jpg", edited, "edited copy of a training work, seen once in every pass"),
         _truth("control.png", control, "control work, never trained on"),
