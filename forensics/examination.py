@@ -163,7 +163,7 @@ def analyze(
                 findings=concluded.findings,
                 absences=(*absent, *traced.absences, *rungs.absences, *measured.absences, *concluded.absences),
                 settings=(*case.settings, *rungs.settings),
-                environment=(*case.environment, *rungs.facts),
+                environment=(*case.environment, *context.cache.account()),
                 curves=rungs.curves,
                 origin=traced.facts,
                 ledger=rows,

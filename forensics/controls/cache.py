@@ -257,7 +257,9 @@ class Cache:
             if source.kind != Kind.FRESH:
                 groups.setdefault((source.kind, source.pack, source.imported, source.made.said), []).append(source)
         rows += [Fact(f"control scores, {key[0].value}", _said(key, found)) for key, found in sorted(groups.items())]
-        return tuple(rows)
+        if self.hits:
+            rows.append(Fact("stored scores computed again", self.audit.sentence))
+        return (*rows, *(Fact("control cache", note) for note in self.notes[:3]))
 
     def keys(self, checkpoint: str) -> Iterator[Key]:
         """The keys of what is kept for a checkpoint, shipped and in the folder; for a forecast, so nothing is verified.

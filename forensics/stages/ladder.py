@@ -23,7 +23,7 @@ from forensics.case import (
     RateCurve,
     Setting,
 )
-from forensics.controls.cache import Cache, Values
+from forensics.controls.cache import Values
 from forensics.diffusion.base import DiffusionModel
 from forensics.embedders.copies import open_descriptor
 from forensics.events import Emit, Event
@@ -90,8 +90,6 @@ class Ladder:
     curves: tuple[RateCurve, ...] = ()
     settings: tuple[Setting, ...] = ()
     """The budget, fixed before the start."""
-    facts: tuple[Fact, ...] = ()
-    """How many control scores were stored ones."""
     gaps: tuple[Gap, ...] = ()
     """Score gap of the first prompt and then of the controls' prompts; empty where the controls have none."""
     untold: Absent | None = None
@@ -173,7 +171,6 @@ def climb(received: Received, asked: Work, models: Models, found: Found, context
         absences,
         tuple(coder.curves),
         (*planned.settings, _sized(side, asked, context)),
-        _stored(context.cache),
         gaps,
         told.absent,
         asked,
@@ -252,14 +249,6 @@ def _places(task: budget.Task, controls: ControlGroup) -> tuple[int, ...]:
 
 def _totals(own: Codelength, controls: Sequence[Values]) -> tuple[float, ...]:
     return (own.total, *(sum(row["bits"]) / len(row["bits"]) for row in controls))
-
-
-def _stored(cache: Cache) -> tuple[Fact, ...]:
-    rows = list(cache.account())
-    if cache.hits:
-        rows.append(Fact("stored scores computed again", cache.audit.sentence))
-    rows += [Fact("control cache", note) for note in cache.notes[:3]]
-    return tuple(rows)
 
 
 @dataclass(slots=True)
