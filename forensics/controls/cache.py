@@ -53,7 +53,7 @@ class Key:
     protocol: str
     """Version of the protocol: what the parameters mean."""
     checkpoint: str
-    """SHA-256 of the checkpoint, or of the snapshot of the training index that was searched."""
+    """SHA-256 of the checkpoint, or of the snapshot of the index that was searched; empty where neither enters."""
     control: str
     """SHA-256 of the file of the control work."""
     prompt: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -92,6 +93,22 @@ def compare(
     return bench.finish(), bench.absences()
 
 
+def keys_of(work: Work, controls: Sequence[str], version: str) -> tuple[Key, ...]:
+    """Under what the distance of each control to a work put forward is kept: a second case about it finds it there.
+
+    Args:
+        work: whose pixels enter, not its file: they are what is laid over.
+        controls: SHA-256 of their files, in the order of the answer.
+        version: of the aligned distance.
+    """
+    pixels = hashlib.sha256(repr(tuple(work.pixels.shape)).encode() + work.pixels.numpy().tobytes()).hexdigest()
+    return tuple(_key(version, digest, "", ("work", pixels)) for digest in controls)
+
+
+def _key(version: str, control: str, snapshot: str, other: tuple[str, str]) -> Key:
+    return Key(ALIGNED, version, VERSION, snapshot, control, "", (("alignment", PAIRING), other), "cpu fp32")
+
+
 class Bench:
     """Collects comparisons; each is computed for the disputed image and for the controls by one function."""
 
@@ -132,7 +149,7 @@ class Bench:
     def derivation(self, originals: Sequence[Work], found: Found) -> None:
         """The disputed image against the work it is said to derive from, or against its nearest neighbour."""
         for work in originals:
-            values = self._laid_over([(c, work.pixels) for c in self.controls], work.id)
+            values = self._laid_over([(c, work.pixels) for c in self.controls], work.id, self._keys_of(work))
             self._rank(
                 Statistic.ALIGNED_TO_WORK,
                 f"LPIPS between the picture and {work.id}, one laid over the other where they correspond; for a "
@@ -193,22 +210,22 @@ class Bench:
 
     def _keys(self, found: Found) -> tuple[Key, ...]:
         """Of every control laid over its own neighbour, which depends on the snapshot and the control alone."""
-        digests, facts = self.group.digests, self.context.instruments.at_hand[ALIGNED].facts
+        digests = self.group.digests
         if isinstance(found.facts, Absent) or not found.facts.digest or len(digests) != len(found.control_top):
             return ()
         return tuple(
-            Key(
-                ALIGNED,
-                facts.version,
-                VERSION,
-                found.facts.digest,
-                digest,
-                "",
-                (("alignment", PAIRING), ("row", hit.row.training_id)),
-                "cpu fp32",
-            )
+            _key(self._aligned, digest, found.facts.digest, ("row", hit.row.training_id))
             for digest, hit in zip(digests, found.control_top, strict=True)
         )
+
+    def _keys_of(self, work: Work) -> tuple[Key, ...]:
+        """Of every control laid over a work put forward; none where the controls carry no digests."""
+        known = len(self.group.digests) == len(self.controls)
+        return keys_of(work, self.group.digests, self._aligned) if known else ()
+
+    @property
+    def _aligned(self) -> str:
+        return self.context.instruments.at_hand[ALIGNED].facts.version
 
     def reconstructions(self, ladder: Ladder) -> None:
         """Rungs that have the target in hand: those given all of it, where controls come back too, and searches."""
