@@ -53,11 +53,12 @@ gpu-wheels:  ## the packages that `tests/benchmarks/gpu.sh` brings to a bare mac
 clean:
 	rm -rf $(VENV) out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-# What only the system's own package manager can supply is looked for first, before gigabytes are fetched.
+# What only the system's own package manager can supply comes first, before gigabytes are fetched: installed where the
+# user is root or sudo asks for no password, else asked for in one line.
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11" >&2; exit 1; }
-	@$(PYTHON) -m forensics.doctor
+	@$(PYTHON) -m forensics.doctor --fix
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .

@@ -11,6 +11,7 @@ import hashlib
 import importlib.util
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,8 +21,10 @@ from pathlib import Path
 from forensics.errors import ExitCode, ForensicsError
 from forensics.resources import samples, templates
 
-APT = "apt-get install --no-install-recommends libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"
+INSTALL = "apt-get install --no-install-recommends"
+PACKAGES = ("libpango-1.0-0", "libpangoft2-1.0-0", "libharfbuzz-subset0")
 """The complete list on Debian 12: it draws in fontconfig, glib, harfbuzz and a fallback typeface."""
+APT = f"{INSTALL} {' '.join(PACKAGES)}"
 MEMORY_GIB = 4.0
 DISK_GIB = 1.0
 _PYTHON = (3, 11)
@@ -193,16 +196,72 @@ def weights() -> Iterator[Check]:
             yield Check(name, False, status.state, "Install the package again.", ExitCode.WEIGHTS)
 
 
-def main() -> None:
-    """What must be there before the environment can be made: system libraries, and Python's own venv and pip."""
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """What only the package manager of the system can supply."""
+
+    what: tuple[str, ...]
+    """In words."""
+    packages: tuple[str, ...]
+    """Names of Debian's packages."""
+
+    @property
+    def line(self) -> str:
+        """What a person types on Debian or Ubuntu."""
+        return f"{INSTALL} {' '.join(self.packages)}"
+
+
+def lacking() -> Lacking | None:
+    """The system libraries of the pages, and Python's own venv and pip; None where nothing is missing."""
     check = libraries()
-    without_pip = importlib.util.find_spec("ensurepip") is None  # Debian keeps it in a package of its own
-    if check.ok and not without_pip:
+    importlib.invalidate_caches()
+    # Debian keeps venv in a package of its own. Inside a virtual environment the question has been answered.
+    without_pip = importlib.util.find_spec("ensurepip") is None and sys.prefix == sys.base_prefix
+    what = [] if check.ok else [f"the system libraries of the PDF pages ({check.found})"]
+    what += ["Python's venv with pip"] if without_pip else []
+    packages = () if check.ok else PACKAGES
+    return Lacking(tuple(what), (*packages, *(("python3-venv",) if without_pip else ()))) if what else None
+
+
+def may_install() -> tuple[str, ...] | None:
+    """What stands before `apt-get` for this user: nothing for root, `sudo -n` where it asks for no password.
+
+    None where there is no `apt-get`, or where this user may not use it.
+    """
+    if shutil.which("apt-get") is None:
+        return None
+    if os.geteuid() == 0:
+        return ()
+    if (
+        shutil.which("sudo")
+        and subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False).returncode == 0
+    ):
+        return ("sudo", "-n")
+    return None
+
+
+def fix() -> Lacking | None:
+    """Install what is lacking where this user may, saying so on standard error. Returns what is lacking afterwards."""
+    missing = lacking()
+    before = may_install() if missing else None
+    if missing is None or before is None:
+        return missing
+    print(
+        f"Missing: {' and '.join(missing.what)}.\nRunning: {' '.join(before)} {missing.line}".replace("  ", " "),
+        file=sys.stderr,
+    )
+    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for words in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", *missing.packages]):
+        subprocess.run([*before, "apt-get", *words], check=False, stdout=sys.stderr, env=quiet)
+    return lacking()
+
+
+def main() -> None:
+    """What must be there before the environment can be made; with --fix it is installed where this user may."""
+    missing = fix() if "--fix" in sys.argv[1:] else lacking()
+    if missing is None:
         return
-    lacking = [] if check.ok else [f"the system libraries of the PDF pages ({check.found})"]
-    lacking += ["Python's venv with pip"] if without_pip else []
-    packages = f"{APT} python3-venv" if without_pip else APT
-    print(f"Missing: {' and '.join(lacking)}.\nOn Debian or Ubuntu run: {packages}", file=sys.stderr)
+    print(f"Missing: {' and '.join(missing.what)}.\nOn Debian or Ubuntu run: {missing.line}", file=sys.stderr)
     raise SystemExit(int(ExitCode.RENDERING))
 
 

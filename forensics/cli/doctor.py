@@ -16,16 +16,19 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Check this machine: libraries, device, memory, weights.")
+@click.option("--fix", "mend", is_flag=True, help="Install missing system libraries where this user may (apt-get).")
 @options.verbosity
 @click.pass_obj
-def doctor(console: Console) -> None:
+def doctor(console: Console, mend: bool) -> None:
     """Check this machine and say for everything missing what to do.
 
     Ends with 0 if an examination can run, otherwise with the exit code that the first missing row would cause.
     """
-    from forensics.doctor import examine
+    from forensics.doctor import examine, fix
 
     quieten(console.verbosity)
+    if mend:
+        fix()
     code = ExitCode.OK
     for check in examine(Path()):
         click.echo(f"{_mark(check)}  {check.name}: {check.found}")

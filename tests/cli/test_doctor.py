@@ -54,3 +54,42 @@ def test_damaged_sample_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     check = doctor.embedded()
     assert not check.ok
     assert "a.bin differs" in check.found
+
+
+@pytest.fixture
+def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A search path on which the package manager of the system only writes down what it is asked."""
+    tools, asked = tmp_path / "tools", tmp_path / "asked"
+    tools.mkdir()
+    for name, body in (("apt-get", f'echo "$*" >> {asked}'), ("sudo", 'shift; exec "$@"')):
+        (tools / name).write_text(f"#!/bin/sh\n{body}\n")
+        (tools / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}:/usr/bin:/bin")
+    return asked
+
+
+def test_what_is_missing_is_installed_where_the_user_may(recorded: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "_LIBRARIES", {"Pango": ("libabsent.so.99",)})
+    for user in (0, 1000):  # root, and one whom sudo asks for no password
+        monkeypatch.setattr("os.geteuid", lambda user=user: user)
+        left = doctor.fix()
+        assert left is not None, "what the package manager did not bring is still named"
+        assert recorded.read_text().splitlines() == [
+            "update -qq",
+            f"install -y -qq --no-install-recommends {' '.join(left.packages)}",
+        ]
+        assert set(doctor.PACKAGES) <= set(left.packages)
+        recorded.unlink()
+
+
+def test_nothing_is_installed_that_is_there_or_that_the_user_may_not(
+    recorded: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert doctor.fix() is None
+    monkeypatch.setattr(doctor, "_LIBRARIES", {"Pango": ("libabsent.so.99",)})
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    (recorded.parent / "tools" / "sudo").write_text("#!/bin/sh\nexit 1\n")  # it would ask for a password
+    left = doctor.fix()
+    assert left is not None
+    assert left.line.startswith("apt-get install")
+    assert not recorded.exists()
