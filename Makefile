@@ -5,7 +5,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test lint format lock samples-digests bench gpu gpu-wheels clean
+.PHONY: demo test lint format lock wheels dist samples-digests bench gpu gpu-wheels clean
 
 demo: $(STAMP)  ## a report on the memorised sample; the last line is the path of the PDF
 	@$(BIN)/forensics analyze samples/disputed/generated.png --case samples/case.toml -o out/demo --force
@@ -28,6 +28,12 @@ format: $(STAMP)
 lock:
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --no-build \
 		--generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.lock
+
+wheels: $(STAMP)  ## every file that the lock names, for machines without a network: wheels/
+	@$(BIN)/python -m pip download --quiet --disable-pip-version-check --require-hashes --dest wheels -r requirements.lock
+
+dist: $(STAMP)  ## the wheel, samples and templates inside: dist/
+	@$(BIN)/python -m hatchling build --target wheel --directory dist
 
 samples-digests:  ## SHA-256 of every file under samples/
 	cd samples && find . -type f ! -path './recipe/*' ! -name digests.txt ! -name '*.pyc' -printf '%P\n' | LC_ALL=C sort \
