@@ -77,12 +77,13 @@ _NUMBERS = ("seed", "size", "max_pixels", "max_seconds")
 _PATHS = ("checkpoint", "base", "control_checkpoint", "index", "controls", "validation", "clip")
 
 
-def resolve(flags: Mapping[str, Any], case_file: Path | None = None) -> Resolved:
+def resolve(flags: Mapping[str, Any], case_file: Path | None = None, *, source: str = "command line") -> Resolved:
     """Combine the three sources.
 
     Args:
         flags: values given on the command line; None and empty tuples count as not given.
         case_file: a TOML file with the tables `[matter]`, `[examiner]` and `[analysis]`.
+        source: what the report says of a setting given by `flags`.
 
     Raises:
         SettingsError: unreadable file, unknown table or key, or a value of the wrong kind.
@@ -92,18 +93,19 @@ def resolve(flags: Mapping[str, Any], case_file: Path | None = None) -> Resolved
     _known(document, ("matter", "examiner", "analysis"), "table", case_file)
     matter = _matter(document.get("matter", {}), document.get("examiner", {}), case_file)
     from_file = _analysis(document.get("analysis", {}), case_file)
+    _known(flags, tuple(field.name for field in fields(Settings)), "setting", source)
     given = {k: v for k, v in flags.items() if v is not None and v != ()}
     values: dict[str, Any] = {}
     rows: list[Setting] = []
     for field in fields(Settings):
         if field.name in given:
-            value, source = given[field.name], "command line"
+            value, said = given[field.name], source
         elif field.name in from_file:
-            value, source = from_file[field.name], "case file"
+            value, said = from_file[field.name], "case file"
         else:
-            value, source = field.default, "default"
+            value, said = field.default, "default"
         values[field.name] = value
-        rows.append(Setting(field.name, _shown(value), source))
+        rows.append(Setting(field.name, _shown(value), said))
     return Resolved(_checked(Settings(**values)), matter, tuple(rows))
 
 
@@ -123,7 +125,7 @@ def _read(path: Path) -> dict[str, Any]:
         raise SettingsError(f"{path} holds a value that no case needs: {exc}.", hint="Mend the file.") from exc
 
 
-def _known(given: Mapping[str, Any], allowed: tuple[str, ...], kind: str, path: Path | None) -> None:
+def _known(given: Mapping[str, Any], allowed: tuple[str, ...], kind: str, path: Path | str | None) -> None:
     for key in given:
         if key not in allowed:
             near = difflib.get_close_matches(key, allowed, n=1)
