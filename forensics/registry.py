@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Generic, TypeVar, cast
 
 from forensics.errors import SettingsError
 
 T = TypeVar("T")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The hint after a name that there is not: the one most like it, else all that there are."""
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    return f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(names)}."
 
 
 class Registry(Generic[T]):
@@ -28,8 +35,6 @@ class Registry(Generic[T]):
     def load(self, name: str) -> T:
         """The object behind `name`. Raises SettingsError, with the nearest name, where there is none."""
         if name not in self._rows:
-            near = difflib.get_close_matches(name, self._rows, n=1)
-            hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(self._rows)}."
-            raise SettingsError(f"There is no {self.kind} called {name!r}.", hint=hint)
+            raise SettingsError(f"There is no {self.kind} called {name!r}.", hint=nearest(name, self._rows))
         module, _, attribute = self._rows[name].partition(":")
         return cast("T", getattr(importlib.import_module(module), attribute))

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from forensics import inputs
 from forensics.case import Fact, IndexFacts
 from forensics.errors import IndexError_
 from forensics.retrieval import exact
@@ -35,7 +36,6 @@ from forensics.retrieval.base import (
 from forensics.retrieval.readers.checks import REBUILD, check_files, listed_shards
 from forensics.retrieval.readers.layout import MANIFEST, UNIT_TOLERANCE, Manifest, Shard, pair_shards, read_manifest
 from forensics.retrieval.words import ALIASES, key, normalised, pick, plain
-from forensics.weights import sha256_file
 
 QUICK_BYTES = 512 << 20
 """Up to this size every digest and norm is checked on opening; above it only sizes and a sample of norms."""
@@ -175,7 +175,8 @@ class Folder:
             picture = None
         digest = self._cell(shard, "sha256", i)
         # Without our manifest `sha256` may be img2dataset's, of the bytes as downloaded and not as stored.
-        if self.manifest is not None and picture is not None and digest and sha256_file(picture) != digest:
+        stated = digest if self.manifest is not None else None
+        if stated and picture is not None and inputs.sha256(picture, IndexError_) != stated:
             raise IndexError_(f"{picture} differs from the digest that the index records for it.", hint=REBUILD)
         return Row(
             training_id=self._training_id(shard, i),
@@ -247,7 +248,7 @@ class Folder:
             name=m.name,
             count=m.count,
             embedder=f"{m.embedder} {m.embedder_digest}",
-            digest=sha256_file(self.location / MANIFEST),
+            digest=inputs.sha256(self.location / MANIFEST, IndexError_),
             built=m.built,
             coverage=m.coverage,
             source=m.source,

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from forensics import inputs
 from forensics.case import Fact, IndexFacts
 from forensics.errors import IndexError_
 from forensics.retrieval import exact, recall
@@ -35,7 +36,6 @@ from forensics.retrieval.building.files import Files
 from forensics.retrieval.building.snapshot import REBUILD, TABLE, Approximate, Snapshot
 from forensics.retrieval.building.table import DIGESTED, RowsDigest, matrix, to_row
 from forensics.retrieval.readers.layout import UNIT_TOLERANCE
-from forensics.weights import sha256_file
 
 if TYPE_CHECKING:
     import lance
@@ -291,7 +291,7 @@ class LanceIndex:
             # A row must not name files outside the pictures' folder, by `..` or by an absolute path.
             if found.is_relative_to(self.pictures) and found.is_file():
                 picture = found
-                if values["sha256"] and sha256_file(found) != values["sha256"].hex():
+                if values["sha256"] and inputs.sha256(found, IndexError_) != values["sha256"].hex():
                     raise IndexError_(f"{found} differs from the digest that the index records for it.", hint=REBUILD)
         if picture is None and values["image_kind"] not in (None, "none"):
             image = self._image(values["row_id"])
