@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -28,13 +28,23 @@ from forensics.retrieval.base import (
     Params,
     RecallReport,
     Row,
+    Stated,
     Vectors,
     VerifyReport,
     described,
     not_offered,
 )
+from forensics.retrieval.building.files import Files
 from forensics.retrieval.readers.checks import REBUILD, check_files, listed_shards
-from forensics.retrieval.readers.layout import MANIFEST, UNIT_TOLERANCE, Manifest, Shard, pair_shards, read_manifest
+from forensics.retrieval.readers.layout import (
+    MANIFEST,
+    UNIT_TOLERANCE,
+    VECTORS,
+    Manifest,
+    Shard,
+    pair_shards,
+    read_manifest,
+)
 from forensics.retrieval.words import ALIASES, key, normalised, pick, plain
 
 QUICK_BYTES = 512 << 20
@@ -47,6 +57,7 @@ class Folder:
     """A `TrainingIndex` and a `Store` over an embeddings folder, read-only and checked on opening."""
 
     backend = "exact"
+    versions: ClassVar[bool] = False
 
     def __init__(self, location: Path, *, embedder: str = "", embedder_digest: str = "") -> None:
         """Open a folder.
@@ -85,6 +96,18 @@ class Folder:
             raise IndexError_(f"There is no index folder {location}.", hint="Make one with `forensics index build`.")
         manifest = read_manifest(location)
         return location, manifest, pair_shards(location) if manifest is None else listed_shards(location, manifest)
+
+    # Reader
+
+    @classmethod
+    def recognises(cls, files: Files) -> bool:
+        """By its manifest, or by the folder of its vectors where FAISS has none beside it."""
+        return files.exists(MANIFEST) or (files.exists(VECTORS) and not files.exists("image.index"))
+
+    @classmethod
+    def opened(cls, location: str, stated: Stated) -> Folder:
+        """See `Reader`."""
+        return cls(Path(location), embedder=stated.embedder, embedder_digest=stated.embedder_digest)
 
     # TrainingIndex
 

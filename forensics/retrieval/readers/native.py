@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +27,7 @@ from forensics.retrieval.base import (
     Params,
     RecallReport,
     Row,
+    Stated,
     Vectors,
     VerifyReport,
     described,
@@ -49,6 +50,7 @@ class LanceIndex:
     """A `TrainingIndex` and a `Store` over one snapshot."""
 
     backend = "exact"
+    versions: ClassVar[bool] = True
 
     def __init__(self, uri: str, at: str | None = None) -> None:
         """Open a snapshot.
@@ -94,6 +96,18 @@ class LanceIndex:
                 )
             self._dataset = found
         return self._dataset
+
+    # Reader
+
+    @classmethod
+    def recognises(cls, files: Files) -> bool:
+        """By a snapshot."""
+        return snapshot.exists(files)
+
+    @classmethod
+    def opened(cls, location: str, stated: Stated) -> LanceIndex:
+        """See `Reader`. The snapshot says what made its vectors and where its pictures lie."""
+        return cls(location, stated.at)
 
     # TrainingIndex
 
