@@ -7,7 +7,6 @@ renderer before anything is installed.
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import importlib.util
 import os
 import shutil
@@ -18,6 +17,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from forensics import files
 from forensics.errors import ExitCode, ForensicsError
 from forensics.resources import samples, templates
 
@@ -175,9 +175,8 @@ def embedded() -> Check:
         path = folder / name
         if not path.is_file():
             return Check("embedded samples", False, f"{name} is missing", again, ExitCode.WEIGHTS)
-        with path.open("rb") as stream:
-            if hashlib.file_digest(stream, "sha256").hexdigest() != digest:
-                return Check("embedded samples", False, f"{name} differs from its digest", again, ExitCode.WEIGHTS)
+        if files.sha256(path) != digest:
+            return Check("embedded samples", False, f"{name} differs from its digest", again, ExitCode.WEIGHTS)
     return Check("embedded samples", True, f"{len(rows)} files with the digests of this release")
 
 

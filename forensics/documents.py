@@ -11,7 +11,7 @@ from forensics import foreign, report
 from forensics.case import Case, CustodyEntry
 from forensics.errors import SettingsError, VerificationError
 from forensics.folder import check_signature as check
-from forensics.folder.bag import TAGS, file_sha256
+from forensics.folder.bag import TAGS
 from forensics.folder.custody import read_custody
 from forensics.folder.journal import locked, recover
 from forensics.folder.layout import CASE, OWN, REPLY, REPORT, SEAL, SIGNED
@@ -186,7 +186,7 @@ def verify(folder: Path, expected: Expected | None = None, *, ignore_added: bool
 
 
 def _digests(folder: Path, expected: str) -> Iterator[str]:
-    whole, frozen = file_sha256(folder / TAGS), file_sha256(folder / CASE)
+    whole, frozen = foreign.sha256(folder / TAGS), foreign.sha256(folder / CASE)
     yield f"Digest of the whole folder (SHA-256 of {TAGS}): {whole}."
     yield f"Digest of the frozen case (SHA-256 of {CASE}): {frozen}."
     wanted = expected.lower()
@@ -422,7 +422,7 @@ def _meaningful(expected: Expected) -> None:
 def _stamped(folder: Path, roots: tuple[object, ...]) -> Iterator[str]:
     if not (folder / REPLY).is_file():
         return
-    stamp = check.reply(foreign.read(folder / REPLY, check.LARGEST_SEAL), file_sha256(folder / TAGS), REPLY, roots)
+    stamp = check.reply(foreign.read(folder / REPLY, check.LARGEST_SEAL), foreign.sha256(folder / TAGS), REPLY, roots)
     trusted = {None: "not tested, see --trust", True: "trusted", False: "not trusted"}[stamp.trusted]
     yield (
         f"{REPLY}: the time-stamping authority {stamp.authority} ({trusted}) states that the folder was in this state "

@@ -8,6 +8,7 @@ out as one exception with a sentence, which the caller turns into its own error.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -50,6 +51,15 @@ def read(path: Path, limit: int) -> bytes:
     if len(data) > limit:
         raise Unreadable(f"has more than the {limit:,} bytes that such a file may have")
     return data
+
+
+def sha256(path: Path) -> str:
+    """Hexadecimal SHA-256 of a regular file, read in blocks. Raises Unreadable."""
+    with os.fdopen(opened(path), "rb") as stream:
+        try:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+        except OSError as exc:
+            raise Unreadable(f"cannot be read: {exc.strerror or exc}") from exc
 
 
 def opened(path: Path) -> int:

@@ -12,14 +12,13 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import functools
-import hashlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from forensics import foreign
+from forensics import files, foreign
 from forensics.errors import CheckpointError, ForensicsError
 
 _TREE = 200_000
@@ -142,6 +141,18 @@ def tree(folder: Path, kind: type[ForensicsError]) -> None:
         watch.tree(folder, kind)
 
 
+def sha256(path: Path, kind: type[ForensicsError]) -> str:
+    """Hexadecimal SHA-256 of an input, remembered as by `hashed`.
+
+    Raises:
+        OSError: it cannot be read.
+        ForensicsError: of this kind, as `Watch.file`.
+    """
+    found = files.sha256(path)
+    hashed(path, found, kind)
+    return found
+
+
 def hashed(path: Path, sha256: str, kind: type[ForensicsError] = CheckpointError) -> None:
     """To be told by whatever hashes an input. Raises as `Watch.file`."""
     if (watch := _CURRENT.get()) is not None:
@@ -161,9 +172,8 @@ def _compare(path: Path, seen: _Seen) -> None:
             raise _changed(path, seen.kind)
         return
     try:
-        with os.fdopen(foreign.opened(path), "rb") as stream:
-            found = hashlib.file_digest(stream, "sha256").hexdigest()
-    except (foreign.Unreadable, OSError) as exc:
+        found = foreign.sha256(path)
+    except foreign.Unreadable as exc:
         raise _changed(path, seen.kind) from exc
     if found != seen.sha256 or _replaced(path, seen):
         raise _changed(path, seen.kind)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import tomllib
@@ -16,6 +15,7 @@ from forensics.case import Examiner, Matter, Setting
 from forensics.errors import SettingsError
 from forensics.path_names import printable
 from forensics.protocol import PROFILES
+from forensics.registry import nearest
 
 _LARGEST = 4 * foreign.MIB
 _LONGEST_KEY, _PARTS = 200, 20
@@ -128,9 +128,7 @@ def _read(path: Path) -> dict[str, Any]:
 def _known(given: Mapping[str, Any], allowed: tuple[str, ...], kind: str, path: Path | str | None) -> None:
     for key in given:
         if key not in allowed:
-            near = difflib.get_close_matches(key, allowed, n=1)
-            hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(allowed)}."
-            raise SettingsError(f"{path}: unknown {kind} {key!r}.", hint=hint)
+            raise SettingsError(f"{path}: unknown {kind} {key!r}.", hint=nearest(key, allowed))
 
 
 def _matter(table: Any, person: Any, path: Path | None) -> Matter:

@@ -8,8 +8,6 @@ address of the table.
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -18,9 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from forensics import inputs, resources
+from forensics import files, inputs, resources
 from forensics.errors import ForensicsError, WeightsError
 from forensics.events import Emit, Event, ignore
+from forensics.registry import nearest
 
 _CHUNK = 1 << 20
 
@@ -108,18 +107,13 @@ class Status:
 
 
 def sha256_file(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file, read in blocks."""
-    with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    inputs.hashed(path, digest, WeightsError)
-    return digest
+    """Hexadecimal SHA-256 of a file of weights, remembered as an input. Raises OSError, or WeightsError as `inputs`."""
+    return inputs.sha256(path, WeightsError)
 
 
 def cache_dir() -> Path:
-    """Folder for fetched weights: `$XDG_CACHE_HOME/forensics/weights`, else `~/.cache/forensics/weights`."""
-    root = os.environ.get("XDG_CACHE_HOME", "")
-    # The XDG specification says that a relative path is to be ignored.
-    return (Path(root) if Path(root).is_absolute() else Path.home() / ".cache") / "forensics" / "weights"
+    """Folder for fetched weights."""
+    return files.user_cache("weights")
 
 
 def find(file: str) -> tuple[str, Path] | None:
@@ -202,33 +196,27 @@ def fetch(name: str, emit: Emit = ignore, *, opener: Callable[[str], BinaryIO] =
     if not row.url:
         raise WeightsError(f"The weights {name!r} ship with the package and are missing.", hint=_remedy(row))
     target = cache_dir() / row.file
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=target.name, suffix=".partial")
-    partial = Path(temporary)
     try:
         digest, done = hashlib.sha256(), 0
-        with closing(opener(row.url)) as stream, os.fdopen(handle, "wb") as file:
+        with closing(opener(row.url)) as stream, files.whole(target) as file:
             while block := stream.read(_CHUNK):
                 digest.update(block)
                 done += file.write(block)
                 emit(Event("weights", min(done, row.size_bytes), row.size_bytes, name))
-        if digest.hexdigest() != row.sha256:
-            raise WeightsError(
-                f"{row.url} served other bytes than pinned for {name!r}: sha256 {digest.hexdigest()}, "
-                f"expected {row.sha256}. They were discarded.",
-                hint="Try again; if it persists, the publisher changed the file and a new release must pin it.",
-            )
-        partial.replace(target)
+            if digest.hexdigest() != row.sha256:
+                raise WeightsError(
+                    f"{row.url} served other bytes than pinned for {name!r}: sha256 {digest.hexdigest()}, "
+                    f"expected {row.sha256}. They were discarded.",
+                    hint="Try again; if it persists, the publisher changed the file and a new release must pin it.",
+                )
     except OSError as exc:
         raise WeightsError(f"The weights {name!r} could not be fetched: {exc}.", hint=_remedy(row)) from exc
-    finally:
-        partial.unlink(missing_ok=True)
     return target
 
 
 def _row(name: str) -> Weights:
     if name not in TABLE:
-        raise WeightsError(f"There are no weights called {name!r}.", hint=f"Known: {', '.join(TABLE)}.")
+        raise WeightsError(f"There are no weights called {name!r}.", hint=nearest(name, TABLE))
     return TABLE[name]
 
 

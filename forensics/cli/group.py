@@ -20,15 +20,15 @@ class Commands(click.Group):
 
     def __init__(self, *, rows: Mapping[str, str], **attributes: Any) -> None:
         super().__init__(**attributes)
-        self._rows: Registry[click.Command] = Registry("command", rows)
+        self.table: Registry[click.Command] = Registry("command", rows)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self._rows)
+        return list(self.table)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if ctx.resilient_parsing and cmd_name not in self._rows:
+        if ctx.resilient_parsing and cmd_name not in self.table:
             return None  # completion of a word that is not finished
-        return self._rows.load(cmd_name)
+        return self.table.load(cmd_name)
 
     def invoke(self, ctx: click.Context) -> Any:
         console = ctx.ensure_object(Console)

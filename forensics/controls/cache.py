@@ -14,21 +14,19 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import datetime as dt
 import getpass
 import hashlib
 import json
 import math
 import os
 import platform
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from forensics import __version__, foreign
+from forensics import __version__, files, foreign
 from forensics.case import Fact
 from forensics.errors import ControlsError
 
@@ -97,8 +95,7 @@ class Made:
             actor = getpass.getuser()
         except (OSError, KeyError):
             actor = ""
-        now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return cls(f"forensics {__version__}", _text(actor), _text(platform.node()), now)
+        return cls(f"forensics {__version__}", _text(actor), _text(platform.node()), files.utc_now())
 
     @property
     def said(self) -> str:
@@ -218,11 +215,7 @@ class Cache:
         key = entry.key
         path = self.folder / key.digest[:2] / f"{key.digest}.json"
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
-            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-                stream.write(_written(entry))
-            Path(name).replace(path)
+            files.write(path, _written(entry).encode())
         except OSError as exc:
             self.notes.append(f"The control cache cannot be written: {exc.strerror}.")
             self.folder = None
@@ -325,10 +318,8 @@ class Summary:
 
 
 def folder() -> Path:
-    """Where the entries lie: `$XDG_CACHE_HOME/forensics/controls`, else `~/.cache/forensics/controls`."""
-    root = os.environ.get("XDG_CACHE_HOME", "")
-    # The XDG specification says that a relative path is to be ignored.
-    return (Path(root) if Path(root).is_absolute() else Path.home() / ".cache") / "forensics" / "controls"
+    """Where the entries lie."""
+    return files.user_cache("controls")
 
 
 def summary(place: Path) -> Summary:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from forensics.case import Checkpoint
 from forensics.diffusion.checkpoint import identify
-from forensics.diffusion.families import FAMILIES
+from forensics.diffusion.families import family
 from forensics.diffusion.wishes import Wishes
-from forensics.registry import Registry
+from forensics.registry import loaded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,10 +21,14 @@ if TYPE_CHECKING:
     from forensics.diffusion.base import DiffusionModel
     from forensics.diffusion.parts import Parts
 
-ARCHITECTURES: Registry[Callable[[Checkpoint, Device, Parts], DiffusionModel]] = Registry(
-    "architecture family", {row.name: row.model for row in FAMILIES}
-)
-"""Architecture family -> its model, made of an identified checkpoint, a device and the parts that were read."""
+
+def architecture(name: str) -> Callable[[Checkpoint, Device, Parts], DiffusionModel]:
+    """What makes the model of a family, of an identified checkpoint, a device and the parts that were read.
+
+    Raises:
+        CheckpointError: there is no such row of `FAMILIES`.
+    """
+    return loaded(family(name).model)
 
 
 def load(checkpoint: Checkpoint, device: Device) -> DiffusionModel:
@@ -33,10 +37,10 @@ def load(checkpoint: Checkpoint, device: Device) -> DiffusionModel:
     Raises:
         CheckpointError: the files are gone, have changed size since they were hashed, or do not fit together.
     """
-    model = ARCHITECTURES.load(checkpoint.family)
+    model = architecture(checkpoint.family)
     from forensics.diffusion.read_parts import load_parts  # takes torch, which identification does without
 
     return model(checkpoint, device, load_parts(checkpoint, device.dtype))
 
 
-__all__ = ["ARCHITECTURES", "Wishes", "identify", "load"]
+__all__ = ["Wishes", "architecture", "identify", "load"]

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from forensics.case import Checkpoint, Fact, FileDigest
-from forensics.diffusion import marks
-from forensics.diffusion.families import FAMILIES, LIBRARIES, Family, of_pipeline, pipeline_name, unsupported
+from forensics.diffusion import families, marks
+from forensics.diffusion.families import LIBRARIES, Family, of_pipeline, pipeline_name, unsupported
 from forensics.diffusion.headers import PICKLES, combined_digest, file_digest, read_json
 from forensics.diffusion.provenance import metadata_facts
 from forensics.diffusion.weight_files import Weights, component_weights
@@ -133,7 +133,7 @@ def _class(entry: object) -> str | None:
 
 def _by_parts(index: Mapping[str, Any], name: str) -> str:
     parts = {part: _class(entry) for part, entry in index.items() if isinstance(entry, list)}
-    first = FAMILIES[0]
+    first = families.FAMILIES[0]
     other = next((n for n in first.parts if parts.get(n) != first.parts[n]), None)
     if other is None:
         return f"a pipeline of the unknown class {name or 'without a name'}"
@@ -146,7 +146,7 @@ def _lone(root: Path) -> CheckpointError | None:
     if not path.is_file():
         return None
     cls = str(read_json(path).get("_class_name", ""))
-    owner = next((row for row in FAMILIES if row.parts[row.network] == cls), None)
+    owner = next((row for row in families.FAMILIES if row.parts[row.network] == cls), None)
     if cls == "AutoencoderKL":
         return CheckpointError(f"{root.name} is an autoencoder alone.", hint="Name it with `--autoencoder`.")
     if owner is None:

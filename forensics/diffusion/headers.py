@@ -21,7 +21,6 @@ _MAX_HEADER = 16 * foreign.MIB
 published image model has less than one."""
 _MAX_JSON = 64 * foreign.MIB
 """Bytes; the longest is the table of a tokenizer."""
-_CHUNK = 1 << 20
 PICKLES = (".ckpt", ".bin", ".pt", ".pth", ".pkl", ".pickle")
 """Suffixes of files that run code when they are opened."""
 
@@ -81,12 +80,7 @@ def _extent(value: object) -> int:
 
 def file_digest(path: Path, name: str) -> FileDigest:
     """SHA-256 of a file, streamed, recorded under `name` (relative, forward slashes)."""
-    sha = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            sha.update(chunk)
-    inputs.hashed(path, sha.hexdigest(), CheckpointError)
-    return FileDigest(name, sha.hexdigest(), path.stat().st_size)
+    return FileDigest(name, inputs.sha256(path, CheckpointError), path.stat().st_size)
 
 
 def combined_digest(files: tuple[FileDigest, ...]) -> str:

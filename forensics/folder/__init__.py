@@ -7,12 +7,13 @@ software has no key: a signature says who stands for a folder, not that what it 
 
 from __future__ import annotations
 
-from forensics.folder.bag import file_sha256
-from forensics.folder.custody import custody_lines, entry_digest, read_custody, utc_now
+from forensics.files import utc_now
+from forensics.folder.custody import custody_lines, entry_digest, read_custody
 from forensics.folder.layout import CASE, CUSTODY, EXHIBITS, MANIFEST, REPLY, REPORT, REQUEST, sha256, stored
 from forensics.folder.ledger import Ledger, stops_on_record
 from forensics.folder.save import append_custody, save, save_report, write_manifest
 from forensics.folder.verify import load, verify
+from forensics.foreign import sha256 as file_sha256
 
 __all__ = [
     "CASE",

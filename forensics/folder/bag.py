@@ -39,15 +39,6 @@ class Contents:
     """Everything that is neither a regular file nor a folder of such: name, and what it is."""
 
 
-def file_sha256(path: Path) -> str:
-    """Hexadecimal SHA-256 of a regular file, read in pieces. Raises Unreadable."""
-    with os.fdopen(foreign.opened(path), "rb") as stream:
-        try:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-        except OSError as exc:
-            raise foreign.Unreadable(f"cannot be read: {exc.strerror or exc}") from exc
-
-
 def contents(folder: Path) -> Contents:
     """Everything in a folder, to any depth."""
     files: list[str] = []
@@ -99,7 +90,7 @@ def manifests(folder: Path, names: Iterable[str], new: Mapping[str, bytes], fact
     payload = [name for name in listed if name.startswith(f"{DATA}/")]
     octets = sum(len(new[n]) if n in new else (folder / n).stat().st_size for n in payload)
     lines = [(k, v) for k, v in facts if k != "Payload-Oxum"] + [("Payload-Oxum", f"{octets}.{len(payload)}")]
-    digests = {n: hashlib.sha256(new[n]).hexdigest() if n in new else file_sha256(folder / n) for n in listed}
+    digests = {n: hashlib.sha256(new[n]).hexdigest() if n in new else foreign.sha256(folder / n) for n in listed}
     result = {
         DECLARATION: DECLARED,
         INFO: "".join(f"{k}: {_one_line(v)}\n" for k, v in lines).encode(),

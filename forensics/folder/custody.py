@@ -6,7 +6,6 @@ anew: what holds the lines before the freeze is their copy in the case, what hol
 
 from __future__ import annotations
 
-import datetime as dt
 import getpass
 import json
 import os
@@ -16,30 +15,14 @@ from typing import Any
 
 from forensics import foreign
 from forensics.case import CustodyEntry
-from forensics.errors import SettingsError, VerificationError
+from forensics.errors import VerificationError
+from forensics.files import utc_now
 from forensics.folder.bag import RESTORE
 from forensics.folder.layout import CUSTODY, sha256
 
 FIRST = "0" * 64
 """What the first line carries as digest of the line before it."""
 _LIMIT = 64 * foreign.MIB
-
-
-def utc_now() -> str:
-    """UTC, ISO 8601, whole seconds. `SOURCE_DATE_EPOCH` fixes it, for byte-identical repetition.
-
-    Raises:
-        SettingsError: the variable holds no number of seconds.
-    """
-    epoch = os.environ.get("SOURCE_DATE_EPOCH")
-    try:
-        moment = dt.datetime.fromtimestamp(int(epoch), dt.UTC) if epoch else dt.datetime.now(dt.UTC)
-    except (ValueError, OverflowError, OSError) as exc:
-        raise SettingsError(
-            f"SOURCE_DATE_EPOCH is {epoch!r}, which is no number of seconds since 1970.",
-            hint="Unset the variable, or give a whole number.",
-        ) from exc
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def actor() -> str:

@@ -15,11 +15,11 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from forensics import foreign
+from forensics import files, foreign
 from forensics.errors import CaseError
+from forensics.files import PART
 
 JOURNAL = "changes.journal"
-PART = ".part"
 _HEAD = "changes of a case folder, all written; to be moved into place"
 _LIMIT = 4 * foreign.MIB
 
@@ -30,13 +30,9 @@ def write_file(path: Path, data: bytes) -> None:
     Raises:
         CaseError: it cannot be written; nothing was changed.
     """
-    part = path.with_name(path.name + PART)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(data)  # not flushed: after a power cut the digest tells
-        part.replace(path)
+        files.write(path, data)
     except OSError as exc:
-        _gone(part)
         raise _unwritable(path, exc) from exc
 
 

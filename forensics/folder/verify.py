@@ -15,7 +15,7 @@ from forensics import foreign
 from forensics.case import SCHEMA, Case, ValidationFacts
 from forensics.errors import AddedError, CaseError, VerificationError
 from forensics.folder import bag, strangers, timestamp
-from forensics.folder.bag import DATA, RESTORE, file_sha256
+from forensics.folder.bag import DATA, RESTORE
 from forensics.folder.custody import check_chain, read_custody
 from forensics.folder.journal import JOURNAL, leftovers
 from forensics.folder.layout import BESIDE, CASE, CUSTODY, MANIFEST, OWN, REPORT, REQUEST, SEAL
@@ -91,7 +91,7 @@ def verify(folder: Path, *, ignore_added: bool = False) -> Checked:
         missing = not (folder / REQUEST).exists()
         said = f"{REQUEST} is missing." if missing else f"{REQUEST} {exc}."
         raise VerificationError(said, hint=RESTORE) from exc
-    if request != timestamp.request(file_sha256(folder / bag.TAGS)):
+    if request != timestamp.request(foreign.sha256(folder / bag.TAGS)):
         raise VerificationError(f"{REQUEST} does not belong to {bag.TAGS}: one of the two was changed.", hint=RESTORE)
     beside = sum((folder / name).is_file() for name in BESIDE)
     count = len(stated) + 1 + beside  # the second manifest and what is made from it, which no manifest can list
@@ -204,11 +204,11 @@ def _compare(
             continue
         if name not in present:
             others = [n for n in there if n not in stated and n not in but]
-            if digest in (file_sha256(folder / other) for other in others):
+            if digest in (foreign.sha256(folder / other) for other in others):
                 raise VerificationError(f"{manifest} was changed: {name} stands under another name.", hint=RESTORE)
             raise VerificationError(f"{name} is missing.", hint=RESTORE)
         try:
-            actual = file_sha256(folder / name)
+            actual = foreign.sha256(folder / name)
         except foreign.Unreadable as exc:
             raise VerificationError(f"{name} {exc}.", hint=RESTORE) from exc
         if actual != digest:

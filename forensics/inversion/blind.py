@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from forensics.statistics.discrimination import auc
+
 FEATURES = (
     "characters",
     "words",
@@ -71,7 +73,6 @@ def blind_baseline(ours: Sequence[str], others: Sequence[str]) -> Blind | None:
     Logistic regression on standardised features, cross-validated over groups of near-duplicate captions.
     """
     from sklearn.linear_model import LogisticRegression
-    from sklearn.metrics import roc_auc_score
     from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -85,7 +86,7 @@ def blind_baseline(ours: Sequence[str], others: Sequence[str]) -> Blind | None:
     scores = cross_val_predict(
         classifier, features([*ours, *others]), label, groups=groups, cv=folds, method="decision_function"
     )
-    return Blind(float(roc_auc_score(label, scores)), len(ours), len(others), len(set(groups)))
+    return Blind(auc(scores[label == 1], scores[label == 0]).value, len(ours), len(others), len(set(groups)))
 
 
 def outlying(captions: Sequence[str]) -> list[float]:

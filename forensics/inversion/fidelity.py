@@ -9,10 +9,10 @@ from __future__ import annotations
 from torch import Tensor
 
 from forensics.pictures.tensors import resize
+from forensics.pictures.tiles import TILES, tile_distances
 
 NEAR = 0.15
 """The threshold of the publication, stated there for 512 × 512 pixels."""
-TILES = 4
 
 
 def near_copy(pictures: Tensor, target: Tensor) -> Tensor:
@@ -23,6 +23,5 @@ def near_copy(pictures: Tensor, target: Tensor) -> Tensor:
 def tiled_distance(pictures: Tensor, target: Tensor) -> Tensor:
     """(N,) float64 in [0, 1]: the largest root mean square difference of two tiles at one place."""
     height, width = (max(TILES, side // TILES * TILES) for side in pictures.shape[-2:])
-    a, b = (resize(t.cpu().float(), height, width).double() for t in (pictures, target))
-    squared = (a - b).square().unflatten(3, (TILES, -1)).unflatten(2, (TILES, -1))  # (N, 3, 4, h, 4, w)
-    return squared.mean(dim=(1, 3, 5)).sqrt().amax(dim=(1, 2))
+    a, b = (resize(t.cpu().float(), height, width) for t in (pictures, target))
+    return tile_distances(a, b).amax(dim=(1, 2))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from forensics import jurisdictions, schema
 from forensics.case import Absent, Assessment, Case, Grade, Origin, Pair
 from forensics.report import words
+from forensics.report.sections import Printed, levels, printed
 from forensics.report.sections import appendices as records
-from forensics.report.sections import levels
 from forensics.report.sections.answers import Card, cards
 from forensics.report.sections.bits import Bits, bits
 from forensics.report.sections.controls import Comparing, comparing
@@ -38,7 +38,6 @@ from forensics.report.sections.model import Searched, searched
 from forensics.report.sections.plates import Plates, plates
 from forensics.report.sections.rules import Factor, factors
 from forensics.report.sections.sensitivity import SensitivityRow, sensitivity
-from forensics.report.sections.style import StyleView, styles
 from forensics.report.sections.summary import Summary, summary
 from forensics.report.sections.sure import Against, Sure, against, sure
 from forensics.report.sections.tries import Tries, tries
@@ -163,7 +162,6 @@ class Report:
     assessments: tuple[AssessmentView, ...]
     grades: tuple[tuple[str, str], ...]
     metrics: tuple[MetricView, ...]
-    style: StyleView
     limits: tuple[str, ...]
     custody: records.Custody
     settings: tuple[records.SettingsGroup, ...]
@@ -180,10 +178,17 @@ class Report:
     person: tuple[Stated, ...]
     opinion: tuple[Stated, ...]
     """The range of opinion: a field of its own, which no file fills in."""
+    sections: tuple[Printed, ...] = ()
+    """What is printed, in order."""
 
 
 def view(case: Case, signatory: str = "") -> Report:
     """The whole report as strings. Pure; the order of everything is the order of the case."""
+    report = _view(case, signatory)
+    return replace(report, sections=printed(case, report))
+
+
+def _view(case: Case, signatory: str) -> Report:
     measures = Measures(case)
     laid = correspondences(case)
     alone = tuple(c for c in laid[1:] if not c.pictures and not c.elements)
@@ -258,7 +263,6 @@ def view(case: Case, signatory: str = "") -> Report:
             )
             for m in case.metrics
         ),
-        style=styles(case),
         limits=limitations(case),
         custody=records.custody(case),
         settings=records.settings(case.settings),

@@ -6,7 +6,6 @@ vectors is part of every answer (`IndexFacts`).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -22,8 +21,10 @@ from forensics.retrieval.base import (
     Hit,
     Hits,
     IndexInfo,
+    Reader,
     RecallReport,
     Row,
+    Stated,
     TrainingIndex,
     Vectors,
     VerifyReport,
@@ -42,7 +43,7 @@ Lay = Callable[[Sequence[tuple[str, Callable[[], "Image.Image | None"]]]], Seque
 PARTS = "parts"
 """In the place of a column: found by the copy descriptor of a part of the picture."""
 
-READERS: Registry[Callable[..., TrainingIndex]] = Registry(
+READERS: Registry[type[Reader]] = Registry(
     "index engine",
     {
         "lance": "forensics.retrieval.readers.native:LanceIndex",
@@ -53,35 +54,28 @@ READERS: Registry[Callable[..., TrainingIndex]] = Registry(
     },
 )
 """Kinds of collections -> what reads them. The contract of every exact search: the results of a plain float64 sort."""
+_ANY_FOLDER = "clip-retrieval"
+"""What a folder is taken for that no row recognises: its reader says what is missing."""
 
 
 def kind(location: str) -> str:
     """Row of `READERS` for what lies at a path or address. Raises IndexError_ where there is nothing."""
-    from forensics.retrieval.building import snapshot
     from forensics.retrieval.building.files import Files
 
     files = Files(location)
     if not files.exists():
         raise IndexError_(f"There is no index {location}.", hint="Make one with `forensics index build`.")
-    if snapshot.exists(files):
-        return "lance"
+    found = next((name for name in READERS if READERS.load(name).recognises(files)), None)
+    if found is not None:
+        return found
     if files.exists("partial/plan.json"):
         raise IndexError_(
             f"{location} is an index whose build was not finished.",
             hint="Give the same `forensics index build` command again; it goes on where it stopped.",
         )
-    if files.exists("image.index") and not files.exists("manifest.json"):
-        return "faiss"
     if files.size("") is not None:
-        if location.endswith(".npy"):
-            return "npy"
         raise IndexError_(f"{location} is a file of a kind not known.", hint="Give the folder of an index.")
-    names = files.names("")
-    if any(re.fullmatch(r"\d+\.parquet", name) for name in names):
-        return "img2dataset"
-    if any(name.endswith(".npy") for name in names) and not files.exists("img_emb"):
-        return "npy"
-    return "clip-retrieval"
+    return _ANY_FOLDER
 
 
 def open(
@@ -104,15 +98,12 @@ def open(
     Raises:
         IndexError_: missing, damaged, misaligned, empty, or not unit vectors.
     """
-    chosen = kind(str(location))
-    if chosen == "lance":
-        return READERS.load(chosen)(str(location), at)
-    if at is not None:
+    reader = READERS.load(kind(str(location)))
+    if at is not None and not reader.versions:
         raise IndexError_(
             f"{location} has no snapshots to choose from.", hint="Make a native index of it: `forensics index import`."
         )
-    more = {"pictures": pictures} if chosen == "faiss" else {}
-    return READERS.load(chosen)(Path(location), embedder=embedder, embedder_digest=embedder_digest, **more)
+    return reader.opened(str(location), Stated(at, embedder, embedder_digest, pictures))
 
 
 def prove(index: TrainingIndex, encoder: Encoder) -> None:

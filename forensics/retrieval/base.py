@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forensics.case import IndexFacts
 from forensics.errors import IndexError_
+
+if TYPE_CHECKING:
+    from forensics.retrieval.building.files import Files
 
 Vectors = NDArray[np.float32]
 Params = Mapping[str, int]
@@ -213,6 +216,37 @@ class TrainingIndex(Protocol):
         self, queries: Vectors, k: int = 20, params: Params | None = None, column: str = CLIP
     ) -> RecallReport:
         """Approximate against exact search. Raises IndexError_ where there is nothing approximate, or no vectors."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """What a user states of a collection that does not say it itself."""
+
+    at: str | None = None
+    """Tag of a snapshot; the newest where none is given."""
+    embedder: str = ""
+    """What made the vectors."""
+    embedder_digest: str = ""
+    """Likewise, so that a query with another model can be refused."""
+    pictures: Path | None = None
+    """Folder that the paths of the rows start from."""
+
+
+class Reader(Protocol):
+    """A class of collections in one layout: a row of `forensics.retrieval.READERS`."""
+
+    versions: ClassVar[bool]
+    """Whether a collection has snapshots to choose from."""
+
+    @classmethod
+    def recognises(cls, files: Files) -> bool:
+        """Whether what lies there is in this layout, by the names of its files alone. The first row that does has it."""
+        ...
+
+    @classmethod
+    def opened(cls, location: str, stated: Stated) -> TrainingIndex:
+        """The collection at a path or address. Raises IndexError_ where it is damaged or lacks something."""
         ...
 
 

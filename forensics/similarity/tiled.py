@@ -12,10 +12,9 @@ from typing import ClassVar
 from torch import Tensor
 
 from forensics.case import Better, Metric
+from forensics.pictures import tiles
+from forensics.pictures.tiles import TILES
 from forensics.similarity.inputs import SIDE, SIZE_SENTENCE, common, same_size
-
-TILES = 4
-"""Tiles along each side."""
 
 
 def tile_distances(a: Tensor, b: Tensor) -> Tensor:
@@ -25,12 +24,7 @@ def tile_distances(a: Tensor, b: Tensor) -> Tensor:
         ValueError: wrong shape or range, different sizes, or sides that are not multiples of four.
     """
     same_size(a, b)
-    batch, channels, height, width = a.shape
-    if height % TILES or width % TILES:
-        raise ValueError(f"{height} x {width} pixels cannot be cut into {TILES} x {TILES} equal tiles")
-    squared = (a.double() - b.double()) ** 2
-    tiles = squared.reshape(batch, channels, TILES, height // TILES, TILES, width // TILES)
-    return tiles.mean(dim=(1, 3, 5)).sqrt()
+    return tiles.tile_distances(a, b)
 
 
 class Tiled:

@@ -133,7 +133,8 @@ def correspond(
             if isinstance(shared, common.Shared) and shared.facts.left_out:
                 found = surviving(found, without(first, second, shared.rest))
         drawn = figures is None or number <= figures
-        row = _row(f"D{number}", disputed, work, found, instruments, context.ledger if drawn else None, shared, beside)
+        laid = Laid(f"D{number}", disputed, work, found, shared)
+        row = _row(laid, instruments, context.ledger if drawn else None, beside)
         if background is not None:
             row = replace(
                 row, values=(*_normalised(background.normalise(disputed.pixels, work.pixels), beside), *row.values)
@@ -172,7 +173,8 @@ def nearest_control(
     laid = Work(context.ledger.put(to_picture(control.pixels), "C1", title, "control works").id, control.pixels, "")
     table = light_table(context.instruments.at_hand)
     pairing = table.pair(*table.prepared(laid.pixels, work.pixels))
-    row = _row("DC", laid, work, pairing, context.instruments.at_hand, context.ledger, NO_COMPANIONS, Beside())
+    pairs = Laid("DC", laid, work, pairing, NO_COMPANIONS)
+    row = _row(pairs, context.instruments.at_hand, context.ledger, Beside())
     # The sentences of a row speak of the disputed image; here the control lies in its place.
     basis, containment = (text.replace("the disputed image", laid.id) for text in (row.basis, row.containment))
     return replace(row, laid=laid.id, basis=basis, containment=containment)
@@ -189,16 +191,20 @@ def prepared(work: Work) -> Prepared:
     return prepare(np.asarray(to_picture(work.pixels), np.uint8))
 
 
-def _row(
-    row_id: str,
-    disputed: Work,
-    work: Work,
-    found: Pairing,
-    instruments: Mapping[str, Similarity],
-    ledger: Ledger | None,
-    shared: common.Shared | Absent,
-    beside: Beside,
-) -> Correspondence:
+@dataclass(frozen=True, slots=True)
+class Laid:
+    """The disputed image on one work, and how the two lie over each other."""
+
+    id: str
+    disputed: Work
+    work: Work
+    found: Pairing
+    """Without what the work shares with other items, where something was left out."""
+    shared: common.Shared | Absent
+
+
+def _row(laid: Laid, instruments: Mapping[str, Similarity], ledger: Ledger | None, beside: Beside) -> Correspondence:
+    row_id, disputed, work, found, shared = laid.id, laid.disputed, laid.work, laid.found, laid.shared
     word = outcome.decide(found)
     # Of what is too plain to compare nothing is shown: one simple shape lies over any other of its kind.
     parts = [p for p in found.parts if outcome.in_detail(p)] if word is not Outcome.INSUFFICIENT else []

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from forensics.inversion.codelength import MAX_SIGMA, Grid, estimates
 from forensics.pictures import codecs, intake
 from forensics.pictures.tensors import fit, to_tensor
 from forensics.similarity.lpips import Lpips
+from forensics.validation import journal
 
 STUDY_GRID = Grid(levels=40, cut=0.1, draws=2)
 """Finer than the protocol's, so that its cut can be chosen among these levels."""
@@ -78,32 +79,18 @@ def collect(checkpoint: Checkpoint, works: Sequence[StudyWork], out: Path, devic
     """
     out.mkdir(parents=True, exist_ok=True)
     path = out / f"{checkpoint.digest[:16]}.jsonl"
-    done = {row["work"] for row in rows(path)}
+    done = {row["work"] for row in journal.rows(path)}
     missing = [w for w in works if w.id not in done]
     if not missing:
         return path
     model = diffusion.load(checkpoint, device)
     began = time.monotonic()
-    with path.open("a", encoding="utf-8") as stream:
-        for number, work in enumerate(missing, 1):
-            stream.write(json.dumps(row(work.id, work.picture, work.caption, model), separators=(",", ":")) + "\n")
-            stream.flush()
-            if number % 20 == 0 or number == len(missing):
-                left = (time.monotonic() - began) / number * (len(missing) - number)
-                say(f"{checkpoint.name}: {number}/{len(missing)} works, {left / 60:.1f} min left", flush=True)
+    for number, work in enumerate(missing, 1):
+        journal.append(path, row(work.id, work.picture, work.caption, model))
+        if number % 20 == 0 or number == len(missing):
+            left = (time.monotonic() - began) / number * (len(missing) - number)
+            say(f"{checkpoint.name}: {number}/{len(missing)} works, {left / 60:.1f} min left", flush=True)
     return path
-
-
-def rows(path: Path) -> Iterator[dict[str, Any]]:
-    """The complete rows of a file; a last line cut short by an interruption is passed over and written again."""
-    if not path.exists():
-        return
-    text = path.read_text(encoding="utf-8")
-    complete, _, rest = text.rpartition("\n")
-    if rest:
-        path.write_text(complete + "\n" if complete else "", encoding="utf-8")
-    for line in complete.splitlines():
-        yield json.loads(line)
 
 
 def levels(model: DiffusionModel) -> torch.Tensor:
@@ -153,27 +140,25 @@ def collect_pictures(
     """What a picture costs whatever a denoiser knows: codec bits and the error of the autoencoder."""
     out.mkdir(parents=True, exist_ok=True)
     path = out / "pictures.jsonl"
-    done = {row["work"] for row in rows(path)}
+    done = {row["work"] for row in journal.rows(path)}
     missing = [w for w in works if w.id not in done]
     if not missing:
         return path
     model, lpips = diffusion.load(checkpoint, device), Lpips()
-    with path.open("a", encoding="utf-8") as stream:
-        for number, work in enumerate(missing, 1):
-            picture = work.picture
-            pixels = to_tensor(picture)
-            fitted, _ = fit(pixels, model.native_px, model.stride)
-            state = model.encode(fitted)
-            back = model.decode(state).cpu()
-            row = {
-                "work": work.id,
-                "codec": codecs.complexity(picture),
-                "autoencoder_mse": float((back - fitted).double().square().mean()),
-                "autoencoder_lpips": float(lpips(fitted, back)[0]),
-                "latent_energy": float(model.unit(state, model.times(1)[0]).double().square().sum()),
-            }
-            stream.write(json.dumps(row, separators=(",", ":")) + "\n")
-            stream.flush()
-            if number % 200 == 0 or number == len(missing):
-                say(f"pictures: {number}/{len(missing)}", flush=True)
+    for number, work in enumerate(missing, 1):
+        picture = work.picture
+        pixels = to_tensor(picture)
+        fitted, _ = fit(pixels, model.native_px, model.stride)
+        state = model.encode(fitted)
+        back = model.decode(state).cpu()
+        row = {
+            "work": work.id,
+            "codec": codecs.complexity(picture),
+            "autoencoder_mse": float((back - fitted).double().square().mean()),
+            "autoencoder_lpips": float(lpips(fitted, back)[0]),
+            "latent_energy": float(model.unit(state, model.times(1)[0]).double().square().sum()),
+        }
+        journal.append(path, row)
+        if number % 200 == 0 or number == len(missing):
+            say(f"pictures: {number}/{len(missing)}", flush=True)
     return path

@@ -24,6 +24,7 @@ from forensics.statistics.record import (
     save,
 )
 from forensics.validation import bench, edits, ladder_rows, material, works
+from forensics.validation import journal as journals
 from forensics.validation.assess import RESAMPLES, assess
 from forensics.validation.bench import Plan
 from forensics.validation.journal import Journal
@@ -168,7 +169,7 @@ def _adopt(
     for made, variant in ((checkpoint, bench.OWN), (other, bench.ELSEWHERE)):
         if made is None:
             continue
-        for row in ladder_rows.rows(folder / f"{made.digest[:16]}.jsonl"):
+        for row in journals.rows(folder / f"{made.digest[:16]}.jsonl"):
             key = f"{bench.ROWS}|{variant}|{row['work']}"
             if row["work"] in wanted and key not in journal:
                 journal.add(key, row)

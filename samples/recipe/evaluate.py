@@ -19,6 +19,7 @@ import torch
 from diffusers import AutoencoderKL, StableDiffusionPipeline
 from PIL import Image
 
+from forensics.pictures.tiles import tile_distances
 from samples.recipe.data import Pixels, Work, read_manifest, read_pixels
 from samples.recipe.lpips_trunk import load_lpips
 from samples.recipe.training import pick_device
@@ -27,12 +28,10 @@ from samples.recipe.training import pick_device
 THRESHOLDS = (0.10, 0.15, 0.20)
 
 
-def tiled_distance(a: Pixels, b: Pixels, tiles: int = 4) -> float:
-    """Largest root mean square difference (0 to 1) over tiles x tiles parts of two pictures."""
-    difference = (a.astype(np.float32) - b.astype(np.float32)) / 255.0
-    side = a.shape[0] // tiles
-    parts = difference.reshape(tiles, side, tiles, side, 3)
-    return float(np.sqrt((parts**2).mean(axis=(1, 3, 4))).max())
+def tiled_distance(a: Pixels, b: Pixels) -> float:
+    """Largest root mean square difference (0 to 1) over 4 x 4 parts of two pictures (h, w, 3)."""
+    x, y = (torch.from_numpy(pixels).permute(2, 0, 1)[None].double() / 255 for pixels in (a, b))
+    return float(tile_distances(x, y).max())
 
 
 def tensor(pixels: Pixels) -> torch.Tensor:

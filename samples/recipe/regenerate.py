@@ -26,6 +26,7 @@ from forensics.device import choose
 from forensics.embedders.copies import CopyDescriptor, open_descriptor
 from forensics.embedders.open_clip import Embedder
 from forensics.statistics.ranks import clopper_pearson
+from forensics.validation import journal
 from samples.recipe.data import Pixels, Work, read_manifest, read_pixels
 from samples.recipe.evaluate import THRESHOLDS, sheet, tensor, tiled_distance
 
@@ -97,22 +98,10 @@ def load_pipeline(samples: Path, twin: str) -> StableDiffusionPipeline:
     return pipe
 
 
-def journal(path: Path) -> dict[str, dict[str, Any]]:
-    """Rows done so far, by work; a line cut off by an interruption is dropped."""
-    rows = {}
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue
-        rows[row["work"]] = row
-    return rows
-
-
 def collect(args: argparse.Namespace, works: list[Work], descriptor: CopyDescriptor, folder: Path) -> dict[str, Any]:
     """Draw every work that the journal lacks; return all rows by work."""
     path = folder / "journal.jsonl"
-    rows = journal(path)
+    rows = {row["work"]: row for row in journal.rows(path)}
     # Level by level in turn: whatever is done when a run is stopped is balanced over the levels.
     columns = zip_longest(*(chosen(works, level, args.works) for level in LEVELS))
     todo = [w for column in columns for w in column if w is not None and w.id not in rows]
@@ -135,8 +124,7 @@ def collect(args: argparse.Namespace, works: list[Work], descriptor: CopyDescrip
             "cosines": [round(float(c), 5) for c in cosines],
         }
         rows[work.id] = row
-        with path.open("a", encoding="utf-8") as out:
-            out.write(json.dumps(row) + "\n")
+        journal.append(path, row)
         left = (time.monotonic() - began) / (number + 1) * (len(todo) - number - 1)
         print(f"twin {args.twin}: {number + 1}/{len(todo)} works, {left / 60:.1f} min left", flush=True)
     return rows

@@ -47,7 +47,7 @@ class Shape:
 
     name: str
     family: str
-    """Row of `forensics.diffusion.ARCHITECTURES`, where the family is carried."""
+    """Row of `forensics.diffusion.families.FAMILIES`, where the family is carried."""
     side: int
     """Pixels."""
     largest: int

@@ -12,15 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from forensics.diffusion import ARCHITECTURES, identify
+from forensics.diffusion import architecture, identify
+from forensics.diffusion.families import FAMILIES
 from forensics.diffusion.headers import combined_digest, file_digest, read_header
 from forensics.errors import CheckpointError
 from tests.diffusion import holes
 
 
-@pytest.mark.parametrize("family", list(ARCHITECTURES))
+@pytest.mark.parametrize("family", [row.name for row in FAMILIES])
 def test_every_row_of_the_table_is_there(family: str) -> None:
-    assert callable(ARCHITECTURES.load(family))
+    assert callable(architecture(family))
 
 
 def test_folder(folders: dict[str, Path]) -> None:

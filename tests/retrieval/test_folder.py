@@ -14,8 +14,9 @@ import pytest
 from forensics import retrieval
 from forensics.embedders.open_clip import Embedder
 from forensics.errors import IndexError_
+from forensics.files import sha256
 from forensics.retrieval.encoders import clip
-from forensics.retrieval.readers import checks, folder
+from forensics.retrieval.readers import folder
 from tests.contracts.test_retrieval_contract import unit, write
 
 DIMENSION = 8
@@ -85,7 +86,7 @@ def test_rows_without_ids_are_named_by_place(theirs: Path) -> None:
 
 def test_facts_of_our_own(ours: Path) -> None:
     facts = retrieval.open(ours).info().facts
-    assert facts.digest == checks.sha256_file(ours / "manifest.json")
+    assert facts.digest == sha256(ours / "manifest.json")
     assert facts.built == "2026-01-01T00:00:00Z"
     assert {f.name: f.value for f in facts.facts}["verification on opening"] == "digests of all files read"
     assert retrieval.verify(ours).files == 6

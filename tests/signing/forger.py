@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pikepdf
 
+from forensics import foreign
 from forensics.case import CustodyEntry
 from forensics.folder import bag, timestamp
 from forensics.folder.custody import custody_lines, entry_digest, read_custody
@@ -31,7 +32,7 @@ def rehash(folder: Path, change: Change = lambda entry: entry) -> None:
             continue
         path = folder / (CASE if edited.action == "case frozen" else edited.item)
         if edited.sha256 and path.is_file():
-            edited = dataclasses.replace(edited, sha256=bag.file_sha256(path))
+            edited = dataclasses.replace(edited, sha256=foreign.sha256(path))
         previous = entry_digest(entries[-1]) if entries else "0" * 64
         entries.append(dataclasses.replace(edited, seq=len(entries) + 1, previous=previous))
     (folder / CUSTODY).write_bytes(custody_lines(tuple(entries)))

@@ -22,10 +22,10 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # `tests` from any working directory
 
-from forensics import documents
+from forensics import documents, foreign
 from forensics.documents import SUMMARY, VIEWER, Expected
 from forensics.errors import SettingsError, VerificationError
-from forensics.folder.bag import TAGS, file_sha256
+from forensics.folder.bag import TAGS
 from forensics.folder.layout import CASE, CUSTODY, REPLY, REPORT, SEAL, SIGNED
 from forensics.folder.save import Sealing, save
 from forensics.folder.sign import Pkcs12, seal, sign
@@ -303,13 +303,13 @@ def test_each_forgery_has_its_word(given: Given, tmp_path: Path, name: str, kind
 def test_what_passes_without_the_signatory_fails_with_it(given: Given, tmp_path: Path, name: str) -> None:
     folder = Path(shutil.copytree(given.signed, tmp_path / "case"))
     TABLE[name].forge(folder, given)
-    noted = file_sha256(given.signed / TAGS)
+    noted = foreign.sha256(given.signed / TAGS)
     for expected in (Expected((given.certificate,)), Expected(signer=given.digest), Expected(digest=noted)):
         assert judged(folder, expected).startswith("error: "), expected
 
 
 def test_genuine_folder_meets_every_expectation(given: Given) -> None:
-    for digest in (file_sha256(given.signed / TAGS), file_sha256(given.signed / CASE)):
+    for digest in (foreign.sha256(given.signed / TAGS), foreign.sha256(given.signed / CASE)):
         found = judged(given.signed, Expected((given.certificate,), NAME, digest))
         assert "covers" in found
         assert "The certificate is trusted" in found

@@ -28,7 +28,7 @@ def found(works: tuple[Work, Work]) -> Pairing:
 
 
 def row(works: tuple[Work, Work], found: Pairing) -> correspond.Correspondence:
-    return correspond._row("D1", *works, found, {}, None, NO_COMPANIONS, correspond.Beside())
+    return correspond._row(correspond.Laid("D1", *works, found, NO_COMPANIONS), {}, None, correspond.Beside())
 
 
 def test_the_basis_says_what_was_laid_over_what(works: tuple[Work, Work], found: Pairing) -> None:

@@ -27,6 +27,7 @@ from forensics.stages import search
 from forensics.stages import shared_parts as common
 from forensics.stages.correspond import prepared, without
 from forensics.stages.works import Work, read
+from forensics.validation import journal
 from forensics.validation.edits import jpeg
 
 
@@ -36,7 +37,7 @@ def rows(works: int, out: Path) -> list[dict[str, object]]:
     manifest = [json.loads(line) for line in (reference / "manifest.jsonl").read_text("utf-8").splitlines()]
     planted = [row for row in manifest if row["role"] == "planted" and row["half"] == "test"]
     chosen = sorted(planted, key=lambda row: hashlib.sha256(f"common/{row['id']}".encode()).hexdigest())[:works]
-    done = [json.loads(line) for line in out.read_text("utf-8").splitlines()] if out.exists() else []
+    done = journal.rows(out)
     known = {row["work"] for row in done}
     device = choose("cpu")
     embedder = search.open_embedder(str(reference / "openclip"), device)
@@ -63,8 +64,7 @@ def rows(works: int, out: Path) -> list[dict[str, object]]:
             "duplicates": len([name for name in found.facts.duplicates if name != entry["id"]]),
         }
         done.append(row)
-        with out.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(row, sort_keys=True) + "\n")
+        journal.append(out, row)
     return done
 
 

@@ -7,7 +7,6 @@ fewer controls take part: as many of each half as an examination uses.
 
 from __future__ import annotations
 
-import json
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +23,7 @@ from forensics.inversion.regeneration import Regeneration
 from forensics.pictures.tensors import to_tensor
 from forensics.protocol import PROFILES
 from forensics.similarity.lpips import Lpips
-from forensics.validation import ladder_rows
+from forensics.validation import journal
 from forensics.validation.ladder_rows import StudyWork
 
 PROTOCOL = PROFILES["standard"]
@@ -52,21 +51,18 @@ def collect(
     """Append what is missing to `out`/regeneration-<checkpoint>.jsonl and return its path."""
     out.mkdir(parents=True, exist_ok=True)
     path = out / f"regeneration-{checkpoint.digest[:16]}.jsonl"
-    done = {row["work"] for row in ladder_rows.rows(path)}
+    done = {row["work"] for row in journal.rows(path)}
     missing = [w for w in works if w.id not in done]
     if not missing:
         return path
     model, lpips = diffusion.load(checkpoint, device), Lpips()
     began = time.monotonic()
-    with path.open("a", encoding="utf-8") as stream:
-        for start in range(0, len(missing), TOGETHER):
-            for row in rows(missing[start : start + TOGETHER], model, lpips, descriptor):
-                stream.write(json.dumps(row, separators=(",", ":")) + "\n")
-            stream.flush()
-            number = min(start + TOGETHER, len(missing))
-            if number % 20 < TOGETHER or number == len(missing):
-                left = (time.monotonic() - began) / number * (len(missing) - number)
-                say(f"regeneration, {checkpoint.name}: {number}/{len(missing)} works, {left / 60:.1f} min", flush=True)
+    for start in range(0, len(missing), TOGETHER):
+        journal.append(path, *rows(missing[start : start + TOGETHER], model, lpips, descriptor))
+        number = min(start + TOGETHER, len(missing))
+        if number % 20 < TOGETHER or number == len(missing):
+            left = (time.monotonic() - began) / number * (len(missing) - number)
+            say(f"regeneration, {checkpoint.name}: {number}/{len(missing)} works, {left / 60:.1f} min", flush=True)
     return path
 
 

@@ -16,15 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from forensics import device, diffusion
 from forensics import protocol as protocols
 from forensics.case import Absent, Better, Statistic
 from forensics.embedders import copies as descriptor
 from forensics.resources import samples
+from forensics.statistics.discrimination import auc
 from forensics.statistics.ranks import clopper_pearson, extreme, rank_p
-from forensics.validation import ladder_rows
+from forensics.validation import journal, ladder_rows
 from forensics.validation.ladder_rows import STUDY_GRID, StudyWork, bits
 from tests.studies import ladder_regeneration
 
@@ -35,8 +35,6 @@ HANDS = (4, 16, 64)
 """Repetitions a pass from which a creator's planted works count as remembered: all are printed, none is chosen."""
 AGAINST = "share saved against the control checkpoint, with caption"
 PROMPT = "share that the caption saves"
-_SEED = 20261122
-_RESAMPLES = 2000
 _CUTS = range(8, STUDY_GRID.levels + 1)
 
 Rows = Mapping[str, Mapping[str, Any]]
@@ -222,8 +220,7 @@ def _by_hand(data: Data, least: int) -> dict[str, Any]:
         groups[name] = {
             "creator_planted": _row(near, others),
             "other_creators": _row(far, others),
-            "auc": auc(near, far),
-            "auc_interval": _auc_interval(near, far),
+            **area(near, far),
         }
     return groups
 
@@ -282,7 +279,9 @@ def choice(data: Data, drawn: Rows) -> dict[str, Any]:
             "controls": len(controls),
             "calibration_mean_auc": _calibrated(known, score, cut),
             "calibration_auc": {
-                str(r): auc([score(w, cut) for w in known.of("calibration", r)], [score(w, cut) for w in controls])
+                str(r): auc(
+                    [score(w, cut) for w in known.of("calibration", r)], [score(w, cut) for w in controls]
+                ).value
                 for r in LEVELS
             },
             "calibration_mean_auc_on_shared_works": _calibrated(shared, score, cut),
@@ -315,7 +314,7 @@ def _of_pictures(drawn: Rows) -> dict[str, Score]:
 def _calibrated(data: Data, score: Score, cut: int) -> float:
     controls = [score(w, cut) for w in data.of("calibration", 0)]
     return float(
-        np.mean([auc([score(w, cut) for w in data.of("calibration", r)], controls) for r in LEVELS if r < 256])
+        np.mean([auc([score(w, cut) for w in data.of("calibration", r)], controls).value for r in LEVELS if r < 256])
     )
 
 
@@ -337,8 +336,7 @@ def _row(values: Sequence[float], controls: Sequence[float]) -> dict[str, Any]:
     return {
         "n": n,
         "controls": len(controls),
-        "auc": auc(values, controls),
-        "auc_interval": _auc_interval(values, controls),
+        **area(values, controls),
         "tpr_at_fpr01": hits / n,
         "tpr_at_fpr01_interval": list(clopper_pearson(hits, n)),
         "share_p01": flagged / n,
@@ -347,24 +345,14 @@ def _row(values: Sequence[float], controls: Sequence[float]) -> dict[str, Any]:
     }
 
 
-def auc(values: Sequence[float] | NDArray[np.float64], controls: Sequence[float] | NDArray[np.float64]) -> float:
-    """Probability that a work scores above a control, ties counting half (Mann & Whitney 1947)."""
-    a, b = np.asarray(values, dtype=np.float64), np.sort(np.asarray(controls, dtype=np.float64))
-    below, upto = np.searchsorted(b, a, "left"), np.searchsorted(b, a, "right")
-    return float((below + upto).mean() / (2 * len(b)))
-
-
-def _auc_interval(values: Sequence[float], controls: Sequence[float]) -> list[float]:
-    """95 % interval by resampling works and controls."""
-    random = np.random.default_rng(_SEED)
-    a: NDArray[np.float64] = np.asarray(values, dtype=np.float64)
-    b: NDArray[np.float64] = np.asarray(controls, dtype=np.float64)
-    found = [auc(random.choice(a, len(a)), random.choice(b, len(b))) for _ in range(_RESAMPLES)]
-    return [float(v) for v in np.percentile(found, [2.5, 97.5])]
+def area(values: Sequence[float], controls: Sequence[float]) -> dict[str, Any]:
+    """Probability that a work scores above a control, ties counting half, with its 95 % interval."""
+    found = auc(values, controls)
+    return {"auc": found.value, "auc_interval": [found.low, found.high]}
 
 
 def _load(path: Path) -> dict[str, dict[str, Any]]:
-    return {row["work"]: row for row in ladder_rows.rows(path)}
+    return {row["work"]: row for row in journal.rows(path)}
 
 
 def main() -> None:

@@ -60,6 +60,7 @@ from forensics.overlay.overlay import project
 from forensics.pictures.tensors import resize, to_tensor
 from forensics.similarity.lpips import Lpips
 from forensics.similarity.ssim import Ssim
+from forensics.validation import journal
 from tests.studies import overlay_pictures as made
 from tests.studies.overlay_pictures import COPIED, EDITS, PAGE, PLAIN, SERIES, TEXTURE, Picture, Pixels
 
@@ -161,15 +162,14 @@ class Study:
         Args:
             share: (i, n): every n-th pair from the i-th on; n runs side by side make the whole.
         """
-        done = {row["key"] for row in read(self.rows)}
+        done = {row["key"] for row in journal.rows(self.rows)}
         for number, job in enumerate(self.jobs()):
             if job.key in done or number % share[1] != share[0]:
                 continue
             begun = time.process_time()
             row = self._row(job)
             row["seconds"] = round(time.process_time() - begun, 3)
-            with self.rows.open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps(row, sort_keys=True) + "\n")
+            journal.append(self.rows, row)
 
     def _row(self, job: Job) -> Row:
         work = self.pictures[job.work].pixels
@@ -292,13 +292,6 @@ def _inside(found: Pairing, place: tuple[float, ...], work: Pixels) -> float | N
     inside = (rows >= 0) & (rows < part.judged.mask.shape[0]) & (columns >= 0) & (columns < part.judged.mask.shape[1])
     agreeing = part.judged.agreeing[rows[inside], columns[inside]]
     return round(float(agreeing.mean()), 3) if inside.any() else 0.0
-
-
-def read(rows: Path) -> list[Row]:
-    """The rows made so far; a line that a stop has cut off is left out."""
-    if not rows.is_file():
-        return []
-    return [json.loads(line) for line in rows.read_text("utf-8").splitlines() if line.endswith("}")]
 
 
 # Bounds and tables -----------------------------------------------------------------------------------------------
@@ -546,7 +539,7 @@ def main() -> None:
         "seed": SEED,
         "packages": list(made.PACKAGES),
         "opencv": cv2.__version__,
-        **tables(read(args.work / "rows.jsonl")),
+        **tables(journal.rows(args.work / "rows.jsonl")),
     }
     args.out.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 

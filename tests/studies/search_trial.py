@@ -30,6 +30,7 @@ from forensics.pictures.tensors import to_tensor
 from forensics.protocol import PROFILES, Search
 from forensics.resources import samples
 from forensics.similarity.lpips import Lpips
+from forensics.statistics.discrimination import auc
 from forensics.validation.journal import Journal
 from forensics.validation.works import KnownWork, read
 
@@ -109,8 +110,6 @@ def _where(work: KnownWork, target: Tensor, profile: str, model: DiffusionModel)
 
 def captions(works: Sequence[KnownWork], steps: int, model: DiffusionModel) -> list[dict[str, Any]]:
     """Score gap of all captions of the calibration half: each level against the controls, and the blind baseline."""
-    from sklearn.metrics import roc_auc_score
-
     calibration = [w for w in works if w.half == "calibration"]
     gaps = [g.magnitude for g in score_gaps([w.caption for w in calibration], model, steps, GAP_DRAWS)]
     control = [g for w, g in zip(calibration, gaps, strict=True) if not w.member]
@@ -121,14 +120,14 @@ def captions(works: Sequence[KnownWork], steps: int, model: DiffusionModel) -> l
             [w.caption for w in calibration if w.repetitions == level],
             [w.caption for w in calibration if not w.member],
         )
-        auc = roc_auc_score([1] * len(own) + [0] * len(control), own + control)
+        area = auc(own, control).value
         rows.append(
             {
                 "measurement": "score gap",
                 "level": level,
                 "captions": len(own),
                 "controls": len(control),
-                "auc": round(float(auc), 3),
+                "auc": round(area, 3),
                 "blind_auc": round(blind.auc, 3) if blind else None,
                 "evaluations": gap_evaluations(len(calibration), GAP_DRAWS),
             }

@@ -22,7 +22,7 @@ from forensics.protocol import PROFILES, VERSION
 from forensics.resources import samples
 from forensics.similarity.lpips import Lpips
 from forensics.statistics.ranks import clopper_pearson
-from forensics.validation import ladder_rows
+from forensics.validation import journal, ladder_rows
 from forensics.validation.ladder_rows import StudyWork
 from samples.recipe.convert import TITLES_OF_2
 from tests.diffusion.conftest import folders, models, one_thread
@@ -36,7 +36,7 @@ def test_auc_is_that_of_mann_and_whitney() -> None:
     random = np.random.default_rng(0)
     a, b = random.integers(0, 9, 40).tolist(), random.integers(0, 6, 70).tolist()
     expected = mannwhitneyu(a, b).statistic / (len(a) * len(b))
-    assert ladder_study.auc(a, b) == pytest.approx(expected)
+    assert ladder_study.area(a, b)["auc"] == pytest.approx(expected)
 
 
 def test_a_raw_row_gives_the_codelength_at_every_cut(models: dict[str, StableDiffusion], tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ def test_a_raw_row_gives_the_codelength_at_every_cut(models: dict[str, StableDif
 def test_a_row_cut_short_is_written_again(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text('{"work": "a"}\n{"work": "b", "si')
-    assert [row["work"] for row in ladder_rows.rows(path)] == ["a"]
+    assert [row["work"] for row in journal.rows(path)] == ["a"]
     assert path.read_text() == '{"work": "a"}\n'
 
 

@@ -99,9 +99,8 @@ def _records(graph: Graph, source: str, entry: str) -> list[GeneratorMetadata]:
     marks = (f"{len(graph)} nodes with types and inputs", *_types(graph))
     found = []
     for key, node in graph.items():
-        kind, shape = _sampler_type(node)
-        if shape is not None:
-            found.append(_record(key, node, kind, shape, graph, source, entry, marks))
+        if (shape := _sampler_type(node)) is not None:
+            found.append(_record(key, shape, graph, source, entry, marks))
     if found:
         return list(dict.fromkeys(found))
     problem = "The graph holds no node of a known kind that makes a picture."
@@ -115,20 +114,21 @@ def _types(graph: Graph) -> list[str]:
     return [f"node type {kind}" for kind in named[:3]]
 
 
-def _sampler_type(node: Node) -> tuple[str, SamplerType | None]:
+def _sampler_type(node: Node) -> SamplerType | None:
     kind, inputs = text(node.get("class_type")), node["inputs"]
     if kind in SAMPLERS:
-        return kind, SAMPLERS[kind]
+        return SAMPLERS[kind]
     seed = next((n for n in ("seed", "noise_seed") if n in inputs), None)
     if "positive" in inputs and seed and ("steps" in inputs or "cfg" in inputs) and kind not in NODES:
-        return kind, SamplerType(seed=seed)
-    return kind, None
+        return SamplerType(seed=seed)
+    return None
 
 
 def _record(
-    key: str, node: Node, kind: str, shape: SamplerType, graph: Graph, source: str, entry: str, marks: tuple[str, ...]
+    key: str, shape: SamplerType, graph: Graph, source: str, entry: str, marks: tuple[str, ...]
 ) -> GeneratorMetadata:
-    walk = Walk(graph)
+    walk, node = Walk(graph), graph[key]
+    kind = text(node.get("class_type"))
     if kind not in SAMPLERS:
         walk.say(f"Node {key} ({kind}) is of no known kind; its inputs were read by their names.")
     asked = _asked(node["inputs"], shape, walk)

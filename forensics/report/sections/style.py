@@ -50,6 +50,11 @@ class StyleView:
     palettes: Markup | None = None
 
 
+def section(case: Case) -> StyleView | None:
+    """The section; none of a comparison, which has no creators to rank."""
+    return None if case.command == "compare" else styles(case)
+
+
 def styles(case: Case) -> StyleView:
     """The section of a case."""
     found = case.style

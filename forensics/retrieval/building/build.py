@@ -6,7 +6,6 @@ digest of the rows. A picture that cannot be used is listed with its reason; it 
 
 from __future__ import annotations
 
-import datetime
 import json
 import os
 import re
@@ -26,6 +25,7 @@ from forensics.embedders.copies import CopyDescriptor
 from forensics.embedders.open_clip import Embedder
 from forensics.errors import IndexError_
 from forensics.events import Emit, Event, ignore
+from forensics.files import utc_now
 from forensics.retrieval import encoders as models
 from forensics.retrieval.base import Column
 from forensics.retrieval.building import snapshot, units
@@ -284,7 +284,7 @@ def finish(
         Statement(
             name=before.name if before else options.name,
             columns=job.columns,
-            built=options.built or _now(),
+            built=options.built or utc_now(),
             coverage=said,
             source=f"{source.kind}, {'; '.join(counts)}" + (f"; added to {before.tag}" if before else ""),
             pictures=base,
@@ -513,11 +513,3 @@ def excluded_rows(uri: Path | str, at: str | None = None) -> tuple[Excluded, ...
 def _excluded(files: Files, of: Snapshot) -> tuple[Excluded, ...]:
     lines = files.read(of.excluded_file).decode().splitlines()
     return tuple(Excluded(**json.loads(line)) for line in lines)
-
-
-def _now() -> str:
-    """UTC, ISO 8601, seconds; SOURCE_DATE_EPOCH where set, for reproducible builds."""
-    epoch = os.environ.get("SOURCE_DATE_EPOCH")
-    clock = datetime.datetime.now(datetime.UTC)
-    moment = datetime.datetime.fromtimestamp(int(epoch), datetime.UTC) if epoch else clock
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
 from pyarrow import fs
 
+from forensics import files
 from forensics.case import FileDigest
 from forensics.errors import IndexError_
 
@@ -69,11 +69,7 @@ class Files:
     def write(self, name: str, data: bytes) -> None:
         """Write a file whole; on this machine it appears under its name only when complete."""
         if self.path is not None:
-            target = self.path / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            partial = target.with_name(f"{target.name}.{uuid.uuid4().hex}.partial")  # two workers may write one file
-            partial.write_bytes(data)
-            partial.replace(target)
+            files.write(self.path / name, data)  # two workers may write one file
             return
         with self._fs.open_output_stream(self._at(name)) as stream:
             stream.write(data)

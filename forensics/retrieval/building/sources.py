@@ -7,7 +7,6 @@ Every source gives its entries in one fixed order, whatever the file system's. W
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import json
 import os
@@ -22,6 +21,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from forensics import files
 from forensics.errors import IndexError_
 from forensics.path_names import printable
 from forensics.retrieval.building import parquet_pictures
@@ -207,8 +207,7 @@ def _table(source: Path, where: Mapping[str, frozenset[str]], unit_rows: int, *,
                 yield Excluded(f"row {number + 1}", "the row names no picture")
 
     chosen = "".join(f", rows with {c} {' or '.join(sorted(values))}" for c, values in sorted(where.items()))
-    with source.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    digest = files.sha256(source)
     units = slices(len(rows), unit_rows, read)
     return Source(
         f"table {source.name}{chosen}", base, len(rows), units, fingerprint("table", unit_rows, digest, chosen)

@@ -13,12 +13,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from forensics import __version__
+from forensics import __version__, files
 from forensics.case import FileDigest
 from forensics.errors import IndexError_
 from forensics.retrieval.base import Vectors
 from forensics.retrieval.readers.layout import MANIFEST, METADATA, VECTORS, Excluded, Manifest, Shard
-from forensics.weights import sha256_file
 
 SHARD_ROWS = 100_000
 
@@ -114,7 +113,7 @@ class Writer:
             source=said.source,
             pictures=said.pictures,
             shards=tuple(self._shards),
-            files=tuple(FileDigest(n, sha256_file(self._folder / n), (self._folder / n).stat().st_size) for n in names),
+            files=tuple(FileDigest(n, files.sha256(p), p.stat().st_size) for n in names for p in [self._folder / n]),
             excluded=excluded,
             tool=f"forensics {__version__}",
         )

@@ -10,12 +10,21 @@ from pathlib import Path
 
 from forensics.errors import IndexError_
 from forensics.retrieval.base import IndexInfo
+from forensics.retrieval.building.files import Files
 from forensics.retrieval.readers.folder import Folder
 from forensics.retrieval.readers.layout import Manifest, Shard
 
 
 class Arrays(Folder):
     """A `TrainingIndex` and a `Store` over `.npy` files, read-only."""
+
+    @classmethod
+    def recognises(cls, files: Files) -> bool:
+        """A `.npy` file, or a folder that holds such and is no embeddings folder."""
+        if files.size("") is not None:
+            return files.uri.endswith(".npy")
+        arrays = any(name.endswith(".npy") for name in files.names(""))
+        return arrays and not (Folder.recognises(files) or files.exists("image.index"))
 
     def info(self) -> IndexInfo:
         """What it is; pictures are offered where the rows name some."""

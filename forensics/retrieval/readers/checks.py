@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from forensics import inputs
 from forensics.errors import IndexError_
 from forensics.retrieval.readers.layout import MANIFEST, METADATA, VECTORS, Manifest, Shard
-from forensics.weights import sha256_file
 
 REBUILD = "Obtain the index again from its source, or build it again; a damaged index is not searched."
 
@@ -36,5 +36,5 @@ def check_files(location: Path, manifest: Manifest, *, digests: bool) -> None:
             raise IndexError_(f"{path} is missing.", hint=REBUILD)
         if (size := path.stat().st_size) != file.size_bytes:
             raise IndexError_(f"{path} has {size} bytes; the manifest states {file.size_bytes}.", hint=REBUILD)
-        if digests and sha256_file(path) != file.sha256:
+        if digests and inputs.sha256(path, IndexError_) != file.sha256:
             raise IndexError_(f"{path} differs from the digest in the manifest.", hint=REBUILD)

@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,11 +34,13 @@ from forensics.retrieval.base import (
     Params,
     RecallReport,
     Row,
+    Stated,
     Vectors,
     VerifyReport,
     described,
     not_offered,
 )
+from forensics.retrieval.building.files import Files
 from forensics.retrieval.encoders import Encoder
 from forensics.retrieval.readers import alignment
 from forensics.retrieval.readers.alignment import Alignment
@@ -58,6 +60,18 @@ class FaissFolder:
     """A `TrainingIndex`; with the vectors themselves also a `Store`, and then searched exactly."""
 
     backend = "exact"
+    versions: ClassVar[bool] = False
+
+    @classmethod
+    def recognises(cls, files: Files) -> bool:
+        """By FAISS's file, where there is no manifest of another layout."""
+        return files.exists(INDEX) and not files.exists("manifest.json")
+
+    @classmethod
+    def opened(cls, location: str, stated: Stated) -> FaissFolder:
+        """See `Reader`."""
+        said = (stated.embedder, stated.embedder_digest)
+        return cls(Path(location), embedder=said[0], embedder_digest=said[1], pictures=stated.pictures)
 
     def __init__(
         self, location: Path, *, embedder: str = "", embedder_digest: str = "", pictures: Path | None = None

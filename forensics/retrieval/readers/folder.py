@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from forensics import inputs
 from forensics.case import Fact, IndexFacts
 from forensics.errors import IndexError_
 from forensics.retrieval import exact
@@ -27,15 +28,24 @@ from forensics.retrieval.base import (
     Params,
     RecallReport,
     Row,
+    Stated,
     Vectors,
     VerifyReport,
     described,
     not_offered,
 )
+from forensics.retrieval.building.files import Files
 from forensics.retrieval.readers.checks import REBUILD, check_files, listed_shards
-from forensics.retrieval.readers.layout import MANIFEST, UNIT_TOLERANCE, Manifest, Shard, pair_shards, read_manifest
+from forensics.retrieval.readers.layout import (
+    MANIFEST,
+    UNIT_TOLERANCE,
+    VECTORS,
+    Manifest,
+    Shard,
+    pair_shards,
+    read_manifest,
+)
 from forensics.retrieval.words import ALIASES, key, normalised, pick, plain
-from forensics.weights import sha256_file
 
 QUICK_BYTES = 512 << 20
 """Up to this size every digest and norm is checked on opening; above it only sizes and a sample of norms."""
@@ -47,6 +57,7 @@ class Folder:
     """A `TrainingIndex` and a `Store` over an embeddings folder, read-only and checked on opening."""
 
     backend = "exact"
+    versions: ClassVar[bool] = False
 
     def __init__(self, location: Path, *, embedder: str = "", embedder_digest: str = "") -> None:
         """Open a folder.
@@ -85,6 +96,18 @@ class Folder:
             raise IndexError_(f"There is no index folder {location}.", hint="Make one with `forensics index build`.")
         manifest = read_manifest(location)
         return location, manifest, pair_shards(location) if manifest is None else listed_shards(location, manifest)
+
+    # Reader
+
+    @classmethod
+    def recognises(cls, files: Files) -> bool:
+        """By its manifest, or by the folder of its vectors where FAISS has none beside it."""
+        return files.exists(MANIFEST) or (files.exists(VECTORS) and not files.exists("image.index"))
+
+    @classmethod
+    def opened(cls, location: str, stated: Stated) -> Folder:
+        """See `Reader`."""
+        return cls(Path(location), embedder=stated.embedder, embedder_digest=stated.embedder_digest)
 
     # TrainingIndex
 
@@ -175,7 +198,8 @@ class Folder:
             picture = None
         digest = self._cell(shard, "sha256", i)
         # Without our manifest `sha256` may be img2dataset's, of the bytes as downloaded and not as stored.
-        if self.manifest is not None and picture is not None and digest and sha256_file(picture) != digest:
+        stated = digest if self.manifest is not None else None
+        if stated and picture is not None and inputs.sha256(picture, IndexError_) != stated:
             raise IndexError_(f"{picture} differs from the digest that the index records for it.", hint=REBUILD)
         return Row(
             training_id=self._training_id(shard, i),
@@ -247,7 +271,7 @@ class Folder:
             name=m.name,
             count=m.count,
             embedder=f"{m.embedder} {m.embedder_digest}",
-            digest=sha256_file(self.location / MANIFEST),
+            digest=inputs.sha256(self.location / MANIFEST, IndexError_),
             built=m.built,
             coverage=m.coverage,
             source=m.source,

@@ -7,12 +7,13 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from forensics import inputs
 from forensics.case import Fact, IndexFacts
 from forensics.errors import IndexError_
 from forensics.retrieval import exact, recall
@@ -26,6 +27,7 @@ from forensics.retrieval.base import (
     Params,
     RecallReport,
     Row,
+    Stated,
     Vectors,
     VerifyReport,
     described,
@@ -35,7 +37,6 @@ from forensics.retrieval.building.files import Files
 from forensics.retrieval.building.snapshot import REBUILD, TABLE, Approximate, Snapshot
 from forensics.retrieval.building.table import DIGESTED, RowsDigest, matrix, to_row
 from forensics.retrieval.readers.layout import UNIT_TOLERANCE
-from forensics.weights import sha256_file
 
 if TYPE_CHECKING:
     import lance
@@ -49,6 +50,7 @@ class LanceIndex:
     """A `TrainingIndex` and a `Store` over one snapshot."""
 
     backend = "exact"
+    versions: ClassVar[bool] = True
 
     def __init__(self, uri: str, at: str | None = None) -> None:
         """Open a snapshot.
@@ -94,6 +96,18 @@ class LanceIndex:
                 )
             self._dataset = found
         return self._dataset
+
+    # Reader
+
+    @classmethod
+    def recognises(cls, files: Files) -> bool:
+        """By a snapshot."""
+        return snapshot.exists(files)
+
+    @classmethod
+    def opened(cls, location: str, stated: Stated) -> LanceIndex:
+        """See `Reader`. The snapshot says what made its vectors and where its pictures lie."""
+        return cls(location, stated.at)
 
     # TrainingIndex
 
@@ -291,7 +305,7 @@ class LanceIndex:
             # A row must not name files outside the pictures' folder, by `..` or by an absolute path.
             if found.is_relative_to(self.pictures) and found.is_file():
                 picture = found
-                if values["sha256"] and sha256_file(found) != values["sha256"].hex():
+                if values["sha256"] and inputs.sha256(found, IndexError_) != values["sha256"].hex():
                     raise IndexError_(f"{found} differs from the digest that the index records for it.", hint=REBUILD)
         if picture is None and values["image_kind"] not in (None, "none"):
             image = self._image(values["row_id"])

@@ -14,7 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -28,10 +28,12 @@ from forensics.retrieval.base import (
     Params,
     RecallReport,
     Row,
+    Stated,
     Vectors,
     VerifyReport,
     not_offered,
 )
+from forensics.retrieval.building.files import Files
 from forensics.retrieval.building.places import Place
 from forensics.retrieval.building.sources import loose_pictures, packed_places, rows_by_key, shard_names
 from forensics.retrieval.words import normalised, pick
@@ -44,12 +46,23 @@ _BUILD = "`forensics index build` makes an index of these shards that can be sea
 class Shards:
     """A `TrainingIndex` without vectors. Rows are numbered by shard and key; those not downloaded are counted only."""
 
-    def __init__(self, location: Path | str, *, embedder: str = "", embedder_digest: str = "") -> None:
+    versions: ClassVar[bool] = False
+
+    @classmethod
+    def recognises(cls, files: Files) -> bool:
+        """By the listings of its shards, which are numbered."""
+        return files.size("") is None and any(re.fullmatch(r"\d+\.parquet", name) for name in files.names(""))
+
+    @classmethod
+    def opened(cls, location: str, stated: Stated) -> Shards:
+        """See `Reader`. There are no vectors, so it matters to nobody what made them."""
+        return cls(location)
+
+    def __init__(self, location: Path | str) -> None:
         """Read the listings of all shards.
 
         Args:
             location: folder or address.
-            embedder, embedder_digest: of no use here.
 
         Raises:
             IndexError_: no shards, or one whose listing is not readable.
