@@ -6,11 +6,12 @@ examination leaves what was gathered, with a custody log that says where it stop
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 from pathlib import Path
 
 from forensics import __version__, documents, inputs
-from forensics.case import SCHEMA, Absent, Case, ControlFacts, Fact
+from forensics.case import SCHEMA, Absent, Case, ControlFacts, Correspondence, Fact, Style
 from forensics.controls import works as control_works
 from forensics.device import choose, facts, session
 from forensics.embedders.copies import CopyDescriptor
@@ -29,8 +30,9 @@ from forensics.stages import open as opened
 from forensics.stages.asked import asked_for
 from forensics.stages.context import Context, Received
 from forensics.stages.declared import declared
-from forensics.stages.identity import case_id
+from forensics.stages.identity import case_id, parts
 from forensics.stages.instruments import Instruments
+from forensics.stages.kept import Kept, means
 from forensics.stages.works import Work
 
 _NO_INDEX = Absent("training index", "No training index was searched: this is a comparison of pictures.")
@@ -45,6 +47,7 @@ def analyze(
     force: bool = False,
     emit: Emit = ignore,
     resume: bool = False,
+    ledger: Ledger | None = None,
 ) -> Path:
     """Examine a disputed image against a checkpoint and write the case folder with its report.
 
@@ -55,6 +58,7 @@ def analyze(
         force: keep an existing folder aside and start anew.
         emit: told of progress.
         resume: go on in `out`, where the same examination was stopped.
+        ledger: of the folder, where it was opened already; `force` and `resume` were then its.
 
     Returns:
         Path of the PDF.
@@ -62,8 +66,14 @@ def analyze(
     Raises:
         ForensicsError: its subclasses say what failed, what to do and with which exit code.
     """
+    ledger = ledger or Ledger(out, force=force, asked=asked_for(image, resolved), resume=resume)
+    with stops_on_record(ledger):
+        return _examined(image, ledger, resolved, ledger.watched(emit))
+
+
+def _examined(image: Path, ledger: Ledger, resolved: Resolved, emit: Emit) -> Path:
     settings, protocol = resolved.settings, _protocol(resolved.settings)
-    # (1) What would fail later fails now, before a folder is made: device, headers and digests, index, embedder.
+    # (1) What would fail later fails now, before anything is received: device, headers and digests, index, embedder.
     device = choose(settings.device, settings.precision)
     if settings.controls:
         control_works.load(Path(settings.controls))
@@ -72,11 +82,9 @@ def analyze(
     sources = search.open_sources(settings, models.checkpoint, device)
     emit(Event("identify", 2, 2, models.checkpoint.name))
 
-    ledger = Ledger(out, force=force, asked=asked_for(image, resolved), resume=resume)
-    emit = ledger.watched(emit)
-    with stops_on_record(ledger), session(device):
+    with session(device):
         # (2) The protocol is fixed and hashed before any measurement.
-        protocol_file = ledger.put_file(protocol.file.path, protocol.canonical)
+        protocol_file = ledger.fix(protocol.file.path, protocol.canonical)
         # (3) Hash the bytes as received, then decode copies; choose the controls.
         received = _receive(ledger, image, settings.originals, emit)
         copies = search.open_copies(device, demonstration=models.checkpoint.demonstration)
@@ -91,18 +99,31 @@ def analyze(
         )
         cache = opened.kept_scores(models.checkpoint, settings.seed)
         context = Context(settings, protocol, device, ledger, instruments, emit, controls, cache)
+        # What a stage gave before a stop counts only for the same question, bytes and means.
+        index_facts = sources.index if isinstance(sources.index, Absent) else sources.index.info().facts
+        identity = (*parts("analyze", received, context, models, index_facts), *means(device))
+        kept = Kept.of(ledger, cache, identity)
+        context = replace(context, kept=kept)
         # (4) Nearest training images, of the disputed image and of every control, in the same index.
-        found = search.search(received, sources, context)
+        found = kept.stage("search", search.Found, lambda: search.search(received, sources, context))
         # (5) What the disputed image is an altered copy of, who made it, and of which picture retention is asked.
         at_hand = [*received.put_forward, *(Work(i, pixels, "") for i, pixels in found.pictures.items())]
         table = correspond.light_table(instruments.at_hand)
-        overlaid = correspond.lay_over(received.disputed, at_hand, emit, table)
-        traced = origin.trace(received, models, found, overlaid.copies(received.disputed, at_hand), context)
+        overlaid = functools.cache(lambda: correspond.lay_over(received.disputed, at_hand, emit, table))
+        traced = kept.stage(
+            "origin",
+            origin.Traced,
+            lambda: origin.trace(received, models, found, overlaid().copies(received.disputed, at_hand), context),
+        )
         # (6) The inversion ladder, with the same budget for every control.
-        rungs = ladder.climb(received, traced.target, models, found, context)
+        rungs = kept.stage(
+            "ladder", ladder.Ladder, lambda: ladder.climb(received, traced.target, models, found, context)
+        )
         # (7) Every measure on every pair, and the same statistics on the controls.
         primary = protocol.retention(controlled=models.control is not None)
-        measured = measure.measure(received, found, rungs, primary, context)
+        measured = kept.stage(
+            "measure", measure.Measured, lambda: measure.measure(received, found, rungs, primary, context)
+        )
         compared = (*(work.id for work in received.put_forward), *found.pictures)
         embedder = sources.embedder if isinstance(sources.embedder, Embedder) else None
         evaluated = evaluate.evaluate(received.disputed, compared, measured, traced, models, embedder, context)
@@ -112,12 +133,29 @@ def analyze(
             "control works",
             traced.round_trips,
         )
-        laid = correspond.correspond(
-            received.disputed, at_hand, context, figures=1 + len(received.originals), beside=beside, overlaid=overlaid
+        laid = kept.stage(
+            "correspond",
+            tuple[Correspondence, ...],
+            lambda: correspond.correspond(
+                received.disputed,
+                at_hand,
+                context,
+                figures=1 + len(received.originals),
+                beside=beside,
+                overlaid=overlaid(),
+            ),
         )
-        nearest = correspond.nearest_control(measured.comparisons, received.put_forward, found, context)
-        manner = style.resemble(
-            received.disputed, at_hand, found, sources.index, controls.works, instruments.at_hand, emit
+        nearest = kept.stage(
+            "nearest control",
+            Correspondence | None,
+            lambda: correspond.nearest_control(measured.comparisons, received.put_forward, found, context),
+        )
+        manner = kept.stage(
+            "style",
+            Style | Absent,
+            lambda: style.resemble(
+                received.disputed, at_hand, found, sources.index, controls.works, instruments.at_hand, emit
+            ),
         )
         # (8) Measurements become graded words and findings: pure, from fixed templates.
         comparisons = (*measured.comparisons, *traced.comparisons)

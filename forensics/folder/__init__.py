@@ -10,7 +10,7 @@ from __future__ import annotations
 from forensics.folder.bag import file_sha256
 from forensics.folder.custody import custody_lines, entry_digest, read_custody, utc_now
 from forensics.folder.layout import CASE, CUSTODY, EXHIBITS, MANIFEST, REPLY, REPORT, REQUEST, sha256, stored
-from forensics.folder.ledger import Ledger, stops_on_record
+from forensics.folder.ledger import Ledger, settled, stops_on_record
 from forensics.folder.save import append_custody, save, save_report, write_manifest
 from forensics.folder.verify import load, verify
 
@@ -31,6 +31,7 @@ __all__ = [
     "read_custody",
     "save",
     "save_report",
+    "settled",
     "sha256",
     "stops_on_record",
     "stored",
