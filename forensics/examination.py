@@ -38,7 +38,6 @@ from forensics.stages.works import Work
 _NO_INDEX = Absent("training index", "No training index was searched: this is a comparison of pictures.")
 
 
-@inputs.watched
 def analyze(
     image: Path,
     out: Path,
@@ -68,10 +67,13 @@ def analyze(
     """
     ledger = ledger or Ledger(out, force=force, asked=asked_for(image, resolved), resume=resume)
     with stops_on_record(ledger):
-        return _examined(image, ledger, resolved, ledger.watched(emit))
+        examined(image, ledger, resolved, ledger.watched(emit))
+        return _rendered(ledger, resolved.settings, emit)
 
 
-def _examined(image: Path, ledger: Ledger, resolved: Resolved, emit: Emit) -> Path:
+@inputs.watched
+def examined(image: Path, ledger: Ledger, resolved: Resolved, emit: Emit) -> Case:
+    """The examination up to the frozen case, without documents. Raises as `analyze`."""
     settings, protocol = resolved.settings, _protocol(resolved.settings)
     # (1) What would fail later fails now, before anything is received: device, headers and digests, index, embedder.
     device = choose(settings.device, settings.precision)
@@ -181,7 +183,7 @@ def _examined(image: Path, ledger: Ledger, resolved: Resolved, emit: Emit) -> Pa
         # (9) Freeze, then render: the report is a function of what was frozen.
         case = _case("analyze", received, context, resolved)
         absent = [why for why in (found.facts, models.incomparable) if isinstance(why, Absent)]
-        return _finish(
+        return _frozen(
             ledger,
             replace(
                 case,
@@ -210,11 +212,9 @@ def _examined(image: Path, ledger: Ledger, resolved: Resolved, emit: Emit) -> Pa
                 style=manner,
                 search=found.said,
             ),
-            context,
         )
 
 
-@inputs.watched
 def compare(
     disputed: Path,
     originals: tuple[Path, ...],
@@ -230,13 +230,21 @@ def compare(
         SettingsError: no original was given.
         ForensicsError: as for `analyze`.
     """
-    settings, protocol = resolved.settings, _protocol(resolved.settings)
     if not originals:
         raise SettingsError("There is no work to compare with.", hint="Name at least one original.")
-    device = choose(settings.device, settings.precision)
+    choose(resolved.settings.device, resolved.settings.precision)  # what would fail later fails before a folder is made
     ledger = Ledger(out, force=force, command="compare")
-    emit = ledger.watched(emit)
-    with stops_on_record(ledger), session(device):
+    with stops_on_record(ledger):
+        compared(disputed, originals, ledger, resolved, ledger.watched(emit))
+        return _rendered(ledger, resolved.settings, emit)
+
+
+@inputs.watched
+def compared(disputed: Path, originals: tuple[Path, ...], ledger: Ledger, resolved: Resolved, emit: Emit) -> Case:
+    """The comparison up to the frozen case, without documents. Raises as `compare`."""
+    settings, protocol = resolved.settings, _protocol(resolved.settings)
+    device = choose(settings.device, settings.precision)
+    with session(device):
         protocol_file = ledger.put_file(protocol.file.path, protocol.canonical)
         received = _receive(ledger, disputed, tuple(map(str, originals)), emit)
         instruments = _instruments(
@@ -248,12 +256,14 @@ def compare(
         ground = "control works named" if settings.controls else "works of the package (clip art)"
         beside = correspond.Beside(unrelated=unrelated, ground=ground)
         laid = correspond.correspond(received.disputed, received.put_forward, context, beside=beside)
-        compared = tuple(work.id for work in received.put_forward)
+        works_compared = tuple(work.id for work in received.put_forward)
         concluded = conclude(
-            Evidence(received.item, ledger.exhibits, compared, measured.measurements, protocol, correspondences=laid)
+            Evidence(
+                received.item, ledger.exhibits, works_compared, measured.measurements, protocol, correspondences=laid
+            )
         )
         case = _case("compare", received, context, resolved)
-        return _finish(
+        return _frozen(
             ledger,
             replace(
                 case,
@@ -266,7 +276,6 @@ def compare(
                 absences=(*measured.absences, *concluded.absences),
                 correspondences=laid,
             ),
-            context,
         )
 
 
@@ -333,10 +342,15 @@ def _scored(context: Context) -> ControlFacts | Absent:
     return replace(facts, computed=context.cache.misses, stored=context.cache.hits)
 
 
-def _finish(ledger: Ledger, case: Case, context: Context) -> Path:
+def _frozen(ledger: Ledger, case: Case) -> Case:
     inputs.check()  # what was measured is what was hashed, or there is no case
-    context.emit(Event("report", 0, 1, "rendering the report"))
-    ledger.close(replace(case, custody=ledger.custody))
-    pdf = documents.render(ledger.folder, paper=context.settings.paper)
-    context.emit(Event("report", 1, 1, pdf.name))
+    frozen = replace(case, custody=ledger.custody)
+    ledger.close(frozen)
+    return frozen
+
+
+def _rendered(ledger: Ledger, settings: Settings, emit: Emit) -> Path:
+    emit(Event("report", 0, 1, "rendering the report"))
+    pdf = documents.render(ledger.folder, paper=settings.paper)
+    emit(Event("report", 1, 1, pdf.name))
     return pdf

@@ -142,7 +142,7 @@ def _row(kind: Any, data: Any, arrays: Mapping[str, np.ndarray[Any, Any]]) -> tu
 
 
 def _filled(kind: type[Any], data: Any, arrays: Mapping[str, np.ndarray[Any, Any]]) -> Any:
-    hints, fields = _hints(kind), data["fields"]
+    hints, fields = _hints(typing.cast("Any", kind)), data["fields"]
     if data["of"] != kind.__name__ or set(fields) != set(hints):
         raise TypeError(f"no {kind.__name__}")
     return kind(**{name: _value(hint, fields[name], arrays) for name, hint in hints.items()})

@@ -65,9 +65,11 @@ class Kept:
                     return result
         before, mark = len(self.ledger.exhibits), self.cache.mark()
         made = compute()
-        kept = (made, self.ledger.exhibits[before:], self.cache.since(mark))
-        self.ledger.keep(name, self.identity, packed.pack(kept))
-        return made
+        data = packed.pack((made, self.ledger.exhibits[before:], self.cache.since(mark)))
+        self.ledger.keep(name, self.identity, data)
+        # What goes on is what was kept: tensors laid out otherwise in memory are summed in another order.
+        same: T = packed.unpack(whole, data)[0]
+        return same
 
 
 def means(device: Device) -> tuple[str, ...]:
