@@ -36,7 +36,7 @@ def pack(value: Any) -> bytes:
         TypeError: something in it is no plain value.
     """
     arrays: list[np.ndarray[Any, Any]] = []
-    tree = json.dumps(_plain(value, arrays), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    tree = json.dumps(_plain(value, arrays), ensure_ascii=False, separators=(",", ":")).encode()
     return b"%d\n" % len(tree) + tree + save_arrays({f"{i:06d}": array for i, array in enumerate(arrays)})
 
 

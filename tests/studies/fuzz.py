@@ -4,8 +4,8 @@
 
 Each entrance has sound inputs; hypothesis draws which of them are damaged and how: bytes changed, cut, repeated,
 spliced with another, numbers made huge, and, where it is JSON, values exchanged for those of other kinds. Allowed is a
-result or the error that the entrance promises; anything else is a fault and is shown with its input. Bounded by time, by
-executions, or both; the same seed draws the same inputs.
+result or the error that the entrance promises; anything else is a fault and is shown with its input. Bounded by time,
+by executions, or both; the same seed draws the same inputs.
 """
 
 from __future__ import annotations
@@ -246,9 +246,9 @@ def _checkpoints(work: Path) -> list[Entrance]:
     named = sorted(twin.glob("*/*config.json"))
     config = work / "config.json"
 
-    def checked(data: bytes) -> object:
+    def checked(data: bytes) -> None:
         config.write_bytes(data)
-        return configs.checked(headers.read_json(config), "unet/config.json")
+        configs.checked(headers.read_json(config), "unet/config.json")
 
     sound = len(tree).to_bytes(8, "little") + tree + bytes(32)
     toml = (forensics_settings.template().encode(), b'[matter]\ntitle = "x"\n[analysis]\nseed = 1\ncaptions = ["a"]\n')
@@ -287,10 +287,10 @@ def _cases(work: Path) -> list[Entrance]:
         finally:
             (folder / CASE).write_bytes(sound)
 
-    def custody(data: bytes) -> object:
+    def custody(data: bytes) -> None:
         (folder / CUSTODY).write_bytes(data)
         entries = list(read_custody(folder, torn=len(data) % 2 == 0))
-        return check_chain(entries)
+        check_chain(entries)
 
     def listed(data: bytes) -> object:
         (folder / MANIFEST).write_bytes(data)

@@ -24,7 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,9 @@ from PIL import Image, ImageDraw
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from forensics.folder import CASE
+from forensics.case import CustodyEntry
+from forensics.folder import CASE, CUSTODY, bag, custody_lines, entry_digest, read_custody, sha256
+from forensics.folder.custody import FIRST, FROZEN
 from forensics.resources import samples
 
 PASSED_OVER = ("created", "custody", "seconds", "trace")
@@ -258,6 +260,40 @@ def undisturbed(ground: Bed) -> tuple[Path, float]:
     return folder, time.monotonic() - began
 
 
+def repeated(first: Path, ground: Bed) -> list[str]:
+    """`verify --rerun` of the undisturbed case, which must agree, and of one with another number in it, which must not:
+    what does not go as it should."""
+    cache, wrong = ground.folder / "cache", []
+    if code := ended(started(("verify", str(first), "--rerun", "--progress", "none"), cache)):
+        wrong.append(f"rerun of a true case ends with {code}: {cache.with_suffix('.said').read_text()[-400:]}")
+    other = Path(shutil.copytree(first, ground.folder / "tampered"))
+    data = json.loads((other / CASE).read_bytes())
+    row = next(m for m in data["measurements"] if m.get("metric") == "ssim")
+    row["value"] = round(row["value"] * 0.99, 6)
+    number_replaced(other, (json.dumps(data, sort_keys=True, indent=2, ensure_ascii=False) + "\n").encode())
+    code = ended(started(("verify", str(other), "--rerun", "--progress", "none"), cache))
+    said = cache.with_suffix(".said").read_text()
+    if code != 14 or f"{row['id']} (ssim" not in said:
+        wrong.append(f"rerun of a case with another {row['id']} ends with {code}: {said[-400:]}")
+    shutil.rmtree(other)
+    return wrong
+
+
+def number_replaced(folder: Path, data: bytes) -> None:
+    """What a forger does: another case, its digest in the custody log, documents and manifests made anew."""
+    from forensics import documents
+
+    (folder / CASE).write_bytes(data)
+    entries: list[CustodyEntry] = []
+    for entry in read_custody(folder):
+        changed = replace(entry, sha256=sha256(data)) if entry.action == FROZEN else entry
+        entries.append(replace(changed, previous=entry_digest(entries[-1]) if entries else FIRST))
+    (folder / CUSTODY).write_bytes(custody_lines(tuple(entries)))
+    for name in (bag.TAGS, bag.PAYLOAD, "report.pdf", "viewer.html"):
+        (folder / name).unlink()
+    documents.render(folder)
+
+
 def prepared() -> None:
     """Libraries loaded once, before the first fork."""
     import torch
@@ -273,6 +309,9 @@ def main() -> int:
     parser.add_argument("--times", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--sample", action="store_true")
+    parser.add_argument(
+        "--rerun", action="store_true", help="`verify --rerun` of a true case and of a changed one, too."
+    )
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     prepared()
@@ -282,23 +321,27 @@ def main() -> int:
         first, seconds = undisturbed(ground)
         rows.append(f"undisturbed\t\t\t{seconds:.1f} s")
         print(*rows, sep="\n", flush=True)
-        before, expected, rng, faults = digest(first), results(first), random.Random(given.seed), 0
+        before, expected, rng, lost, faults = digest(first), results(first), random.Random(given.seed), 0, 0
         for number in range(given.times):
             found = trial(number, ground, seconds, expected, rng)
-            faults += bool(found.wrong)
+            lost += bool(found.wrong)
             after = ", ".join(f"{s:.2f}" for s in found.after)
             rows.append(
                 f"{number}\t{after}\t{', '.join(found.stages) or 'ended first'}\t{'; '.join(found.wrong)[:400]}"
             )
             print(rows[-1], flush=True)
+        if given.rerun:
+            wrong = repeated(first, ground)
+            faults += len(wrong)
+            rows += wrong or ["a rerun agrees with a true case and names the number that was changed in another"]
         if digest(first) != before:
             faults += 1
             rows.append("the finished case beside was changed")
-    rows.append(f"{given.times - faults} of {given.times} end in the measurements of the undisturbed run")
-    print(rows[-1])
+    rows.append(f"{given.times - lost} of {given.times} end in the measurements of the undisturbed run")
+    print(*rows[given.times + 2 :], sep="\n")
     if given.out:
         given.out.write_text("\n".join(rows) + "\n", encoding="utf-8")
-    return int(faults > 0)
+    return int(lost + faults > 0)
 
 
 if __name__ == "__main__":
