@@ -309,8 +309,10 @@ def test_stage_that_is_not_what_was_kept_is_done_again(tmp_path: Path, damage: s
 def test_another_identity_is_refused_and_named(tmp_path: Path) -> None:
     drawn(kept(tmp_path / "case"), [])
     before = (tmp_path / "case" / "unfinished" / "invert.kept").read_bytes()
+    ledger = Ledger(tmp_path / "case", resume=True)
     with pytest.raises(CaseError, match=r"cannot go on: .*\(protocol\)"):
-        kept(tmp_path / "case", ("disputed=1", "protocol=3"), resume=True)
+        ledger.agree(("disputed=1", "protocol=3"))
+    ledger.done()
     assert (tmp_path / "case" / "unfinished" / "invert.kept").read_bytes() == before
     drawn(kept(tmp_path / "case", resume=True), ["not computed"])
 

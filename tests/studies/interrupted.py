@@ -162,7 +162,7 @@ def killed(child: int, folder: Path, after: float) -> bool:
 
 def frozen(child: int, folder: Path) -> int:
     """Wait until the case is frozen and end the run, which would draw the report; its code if it ended by itself."""
-    while stage(folder) != "report":
+    while stage(folder) != FROZEN:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
             return os.waitstatus_to_exitcode(status)
@@ -176,7 +176,7 @@ def stage(folder: Path) -> str:
     """Where it stopped, as the folder says."""
     with contextlib.suppress(OSError, ValueError):
         data = json.loads((folder / CASE).read_bytes())
-        return str(data["stage"]) if data["type"] == "UnfinishedCase" else "report"
+        return str(data["stage"]) if data["type"] == "UnfinishedCase" else FROZEN
     return "unknown"
 
 
@@ -227,10 +227,10 @@ def trial(number: int, ground: Bed, seconds: float, expected: Any, rng: random.R
             stages.append(stage(folder))
             code = ended(started(("verify", str(folder)), cache))
             said = cache.with_suffix(".said").read_text().split("\n")[0]
-            if code != 8 or ("is incomplete" not in said and stages[-1] != "report"):
+            if code != 8 or ("is incomplete" not in said and stages[-1] != FROZEN):
                 wrong.append(f"verify ends with {code}: {said}")
         arguments = ("analyze", "--resume", str(folder), "--progress", "none")
-    drawn = number % 4 == 1 or "report" in stages
+    drawn = number % 4 == 1 or FROZEN in stages
     if stages:
         child = started(arguments, cache)
         code = ended(child) if drawn else frozen(child, folder)
