@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from forensics import foreign, report
 from forensics.case import Case, CustodyEntry
-from forensics.errors import SettingsError, VerificationError
+from forensics.errors import CaseError, SettingsError, VerificationError
 from forensics.folder import check_signature as check
 from forensics.folder.bag import TAGS
 from forensics.folder.custody import read_custody
@@ -104,6 +104,23 @@ def write(
         made[REPORT] = _draw(case, folder, paper)  # a bag without its report does not verify
     save(folder, made, "report rendered", unsign=unsign, ignore_added=ignore_added)
     return tuple(paths)
+
+
+def finish(folder: Path) -> Path:
+    """Draw the report of a case whose examination was stopped after the case was frozen; the path of the PDF.
+
+    Raises:
+        CaseError: the report is there, and nothing is left to be done; else as `write`.
+    """
+    with locked(folder):
+        recover(folder)
+    if (folder / TAGS).is_file():
+        raise CaseError(
+            f"{folder} holds an examination that ended; there is nothing to go on with.",
+            hint="Name the folder of an `analyze` that was stopped.",
+        )
+    used = {row.name: row.value for row in load(folder).settings}
+    return render(folder, paper=used.get("paper", "A4"))
 
 
 def sign(

@@ -29,6 +29,7 @@ class ExitCode(IntEnum):
     RENDERING = 11
     DEVICE = 12
     ADDED = 13
+    RERUN = 14
     INTERRUPTED = 130
 
 
@@ -113,3 +114,9 @@ class DeviceError(ForensicsError):
     """The device or precision asked for is not to be had on this machine."""
 
     exit_code = ExitCode.DEVICE
+
+
+class RerunError(ForensicsError):
+    """A case whose measurements, repeated, are not the ones that it states."""
+
+    exit_code = ExitCode.RERUN

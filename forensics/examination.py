@@ -6,11 +6,12 @@ examination leaves what was gathered, with a custody log that says where it stop
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 from pathlib import Path
 
 from forensics import __version__, documents, inputs
-from forensics.case import SCHEMA, Absent, Case, ControlFacts, Fact
+from forensics.case import SCHEMA, Absent, Case, ControlFacts, Correspondence, Fact, Style
 from forensics.controls import works as control_works
 from forensics.controls.cache import Kind
 from forensics.device import choose, facts, session
@@ -30,14 +31,14 @@ from forensics.stages import open as opened
 from forensics.stages.asked import asked_for
 from forensics.stages.context import Context, Received
 from forensics.stages.declared import declared
-from forensics.stages.identity import case_id
+from forensics.stages.identity import case_id, parts
 from forensics.stages.instruments import Instruments
+from forensics.stages.kept import Kept, means
 from forensics.stages.works import Work
 
 _NO_INDEX = Absent("training index", "No training index was searched: this is a comparison of pictures.")
 
 
-@inputs.watched
 def analyze(
     image: Path,
     out: Path,
@@ -46,6 +47,7 @@ def analyze(
     force: bool = False,
     emit: Emit = ignore,
     resume: bool = False,
+    ledger: Ledger | None = None,
 ) -> Path:
     """Examine a disputed image against a checkpoint and write the case folder with its report.
 
@@ -56,6 +58,7 @@ def analyze(
         force: keep an existing folder aside and start anew.
         emit: told of progress.
         resume: go on in `out`, where the same examination was stopped.
+        ledger: of the folder, where it was opened already; `force` and `resume` were then its.
 
     Returns:
         Path of the PDF.
@@ -63,8 +66,17 @@ def analyze(
     Raises:
         ForensicsError: its subclasses say what failed, what to do and with which exit code.
     """
+    ledger = ledger or Ledger(out, force=force, asked=asked_for(image, resolved), resume=resume)
+    with stops_on_record(ledger):
+        examined(image, ledger, resolved, ledger.watched(emit))
+        return _rendered(ledger, resolved.settings, emit)
+
+
+@inputs.watched
+def examined(image: Path, ledger: Ledger, resolved: Resolved, emit: Emit) -> Case:
+    """The examination up to the frozen case, without documents. Raises as `analyze`."""
     settings, protocol = resolved.settings, _protocol(resolved.settings)
-    # (1) What would fail later fails now, before a folder is made: device, headers and digests, index, embedder.
+    # (1) What would fail later fails now, before anything is received: device, headers and digests, index, embedder.
     device = choose(settings.device, settings.precision)
     if settings.controls:
         control_works.load(Path(settings.controls))
@@ -73,11 +85,9 @@ def analyze(
     sources = search.open_sources(settings, models.checkpoint, device)
     emit(Event("identify", 2, 2, models.checkpoint.name))
 
-    ledger = Ledger(out, force=force, asked=asked_for(image, resolved), resume=resume)
-    emit = ledger.watched(emit)
-    with stops_on_record(ledger), session(device):
+    with session(device):
         # (2) The protocol is fixed and hashed before any measurement.
-        protocol_file = ledger.put_file(protocol.file.path, protocol.canonical)
+        protocol_file = ledger.fix(protocol.file.path, protocol.canonical)
         # (3) Hash the bytes as received, then decode copies; choose the controls.
         received = _receive(ledger, image, settings.originals, emit)
         copies = search.open_copies(device, demonstration=models.checkpoint.demonstration)
@@ -92,18 +102,31 @@ def analyze(
         )
         cache = opened.kept_scores(models.checkpoint, settings.seed)
         context = Context(settings, protocol, device, ledger, instruments, emit, controls, cache)
+        # What a stage gave before a stop counts only for the same question, bytes and means.
+        index_facts = sources.index if isinstance(sources.index, Absent) else sources.index.info().facts
+        identity = (*parts("analyze", received, context, models, index_facts), *means(device))
+        kept = Kept.of(ledger, cache, identity)
+        context = replace(context, kept=kept)
         # (4) Nearest training images, of the disputed image and of every control, in the same index.
-        found = search.search(received, sources, context)
+        found = kept.stage("search", search.Found, lambda: search.search(received, sources, context))
         # (5) What the disputed image is an altered copy of, who made it, and of which picture retention is asked.
         at_hand = [*received.put_forward, *(Work(i, pixels, "") for i, pixels in found.pictures.items())]
         table = correspond.light_table(instruments.at_hand)
-        overlaid = correspond.lay_over(received.disputed, at_hand, emit, table)
-        traced = origin.trace(received, models, found, overlaid.copies(received.disputed, at_hand), context)
+        overlaid = functools.cache(lambda: correspond.lay_over(received.disputed, at_hand, emit, table))
+        traced = kept.stage(
+            "origin",
+            origin.Traced,
+            lambda: origin.trace(received, models, found, overlaid().copies(received.disputed, at_hand), context),
+        )
         # (6) The inversion ladder, with the same budget for every control.
-        rungs = ladder.climb(received, traced.target, models, found, context)
+        rungs = kept.stage(
+            "ladder", ladder.Ladder, lambda: ladder.climb(received, traced.target, models, found, context)
+        )
         # (7) Every measure on every pair, and the same statistics on the controls.
         primary = protocol.retention(controlled=models.control is not None)
-        measured = measure.measure(received, found, rungs, primary, context)
+        measured = kept.stage(
+            "measure", measure.Measured, lambda: measure.measure(received, found, rungs, primary, context)
+        )
         compared = (*(work.id for work in received.put_forward), *found.pictures)
         embedder = sources.embedder if isinstance(sources.embedder, Embedder) else None
         evaluated = evaluate.evaluate(received.disputed, compared, measured, traced, models, embedder, context)
@@ -113,12 +136,29 @@ def analyze(
             "control works",
             traced.round_trips,
         )
-        laid = correspond.correspond(
-            received.disputed, at_hand, context, figures=1 + len(received.originals), beside=beside, overlaid=overlaid
+        laid = kept.stage(
+            "correspond",
+            tuple[Correspondence, ...],
+            lambda: correspond.correspond(
+                received.disputed,
+                at_hand,
+                context,
+                figures=1 + len(received.originals),
+                beside=beside,
+                overlaid=overlaid(),
+            ),
         )
-        nearest = correspond.nearest_control(measured.comparisons, received.put_forward, found, context)
-        manner = style.resemble(
-            received.disputed, at_hand, found, sources.index, controls.works, instruments.at_hand, emit
+        nearest = kept.stage(
+            "nearest control",
+            Correspondence | None,
+            lambda: correspond.nearest_control(measured.comparisons, received.put_forward, found, context),
+        )
+        manner = kept.stage(
+            "style",
+            Style | Absent,
+            lambda: style.resemble(
+                received.disputed, at_hand, found, sources.index, controls.works, instruments.at_hand, emit
+            ),
         )
         # (8) Measurements become graded words and findings: pure, from fixed templates.
         comparisons = (*measured.comparisons, *traced.comparisons)
@@ -144,7 +184,7 @@ def analyze(
         # (9) Freeze, then render: the report is a function of what was frozen.
         case = _case("analyze", received, context, resolved)
         absent = [why for why in (found.facts, models.incomparable) if isinstance(why, Absent)]
-        return _finish(
+        return _frozen(
             ledger,
             replace(
                 case,
@@ -173,11 +213,9 @@ def analyze(
                 style=manner,
                 search=found.said,
             ),
-            context,
         )
 
 
-@inputs.watched
 def compare(
     disputed: Path,
     originals: tuple[Path, ...],
@@ -193,13 +231,21 @@ def compare(
         SettingsError: no original was given.
         ForensicsError: as for `analyze`.
     """
-    settings, protocol = resolved.settings, _protocol(resolved.settings)
     if not originals:
         raise SettingsError("There is no work to compare with.", hint="Name at least one original.")
-    device = choose(settings.device, settings.precision)
+    choose(resolved.settings.device, resolved.settings.precision)  # what would fail later fails before a folder is made
     ledger = Ledger(out, force=force, command="compare")
-    emit = ledger.watched(emit)
-    with stops_on_record(ledger), session(device):
+    with stops_on_record(ledger):
+        compared(disputed, originals, ledger, resolved, ledger.watched(emit))
+        return _rendered(ledger, resolved.settings, emit)
+
+
+@inputs.watched
+def compared(disputed: Path, originals: tuple[Path, ...], ledger: Ledger, resolved: Resolved, emit: Emit) -> Case:
+    """The comparison up to the frozen case, without documents. Raises as `compare`."""
+    settings, protocol = resolved.settings, _protocol(resolved.settings)
+    device = choose(settings.device, settings.precision)
+    with session(device):
         protocol_file = ledger.put_file(protocol.file.path, protocol.canonical)
         received = _receive(ledger, disputed, tuple(map(str, originals)), emit)
         instruments = _instruments(
@@ -211,12 +257,14 @@ def compare(
         ground = "control works named" if settings.controls else "works of the package (clip art)"
         beside = correspond.Beside(unrelated=unrelated, ground=ground)
         laid = correspond.correspond(received.disputed, received.put_forward, context, beside=beside)
-        compared = tuple(work.id for work in received.put_forward)
+        works_compared = tuple(work.id for work in received.put_forward)
         concluded = conclude(
-            Evidence(received.item, ledger.exhibits, compared, measured.measurements, protocol, correspondences=laid)
+            Evidence(
+                received.item, ledger.exhibits, works_compared, measured.measurements, protocol, correspondences=laid
+            )
         )
         case = _case("compare", received, context, resolved)
-        return _finish(
+        return _frozen(
             ledger,
             replace(
                 case,
@@ -229,7 +277,6 @@ def compare(
                 absences=(*measured.absences, *concluded.absences),
                 correspondences=laid,
             ),
-            context,
         )
 
 
@@ -298,10 +345,15 @@ def _scored(context: Context) -> ControlFacts | Absent:
     return replace(facts, computed=fresh, stored=len(context.cache.sources) - fresh)
 
 
-def _finish(ledger: Ledger, case: Case, context: Context) -> Path:
+def _frozen(ledger: Ledger, case: Case) -> Case:
     inputs.check()  # what was measured is what was hashed, or there is no case
-    context.emit(Event("report", 0, 1, "rendering the report"))
-    ledger.close(replace(case, custody=ledger.custody))
-    pdf = documents.render(ledger.folder, paper=context.settings.paper)
-    context.emit(Event("report", 1, 1, pdf.name))
+    frozen = replace(case, custody=ledger.custody)
+    ledger.close(frozen)
+    return frozen
+
+
+def _rendered(ledger: Ledger, settings: Settings, emit: Emit) -> Path:
+    emit(Event("report", 0, 1, "rendering the report"))
+    pdf = documents.render(ledger.folder, paper=settings.paper)
+    emit(Event("report", 1, 1, pdf.name))
     return pdf

@@ -23,7 +23,7 @@ from forensics.diffusion.base import DiffusionModel
 from forensics.errors import SettingsError
 from forensics.events import Emit, Event, duration
 from forensics.inversion import INVERSIONS
-from forensics.pictures import intake
+from forensics.pictures import bounded, intake
 from forensics.protocol import PROFILES, Protocol
 from forensics.settings import Resolved, Settings
 from forensics.stages import budget, works
@@ -174,7 +174,7 @@ def expected_prompts(image: Path, settings: Settings, checkpoint: Checkpoint) ->
     """As many prompts as the examination will have, as far as can be said before the index is searched."""
     if settings.captions:
         return tuple(Prompt(text, "claimed caption", PromptKind.CLAIMED) for text in settings.captions)
-    if stated := intake.prompt_stated(intake.read(image).generator):
+    if stated := intake.prompt_stated(bounded.read(image).generator):
         return (Prompt(stated, "prompt stated in the file", PromptKind.FILE),)
     if settings.index or checkpoint.demonstration:
         return (Prompt("", "caption of neighbour N1", PromptKind.NEIGHBOUR),)

@@ -3,26 +3,69 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
+from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `tests` from any working directory
 
+from forensics.case import Given, Inversion, PromptKind
+from forensics.controls.cache import Cache
 from forensics.errors import CaseError, VerificationError
-from forensics.folder import Ledger, journal, load, read_custody, save, save_report, stops_on_record, verify
+from forensics.folder import (
+    Ledger,
+    journal,
+    load,
+    progress,
+    read_custody,
+    save,
+    save_report,
+    settled,
+    stops_on_record,
+    verify,
+)
 from forensics.folder.bag import TAGS
 from forensics.folder.journal import JOURNAL
 from forensics.folder.layout import CASE, CUSTODY, REPORT
 from forensics.settings import resolve
 from forensics.stages.asked import asked_again, asked_for
+from forensics.stages.kept import Kept
+from forensics.stages.ladder import Rung
 from tests.cli.support import run
 from tests.test_casefile import ASSETS, names, small_case
 
+INVERSION = Inversion(
+    id="L1",
+    method="regeneration",
+    title="A rung",
+    version="1",
+    supplied="",
+    supplied_bits=1.5,
+    prompt="Ärger",
+    prompt_source="",
+    prompt_kind=PromptKind.CLAIMED,
+    guidance=1.0,
+    steps=1,
+    seeds=(3,),
+    evaluations=1,
+    seconds=0.1,
+    outputs=(),
+    best=None,
+    median=None,
+    trace=(),
+    facts=(),
+    given=Given.WORDS,
+    hits=None,
+    made_px=(8, 8),
+)
 OTHER = b"%PDF-1.7\nanother report\n"
 
 
@@ -185,7 +228,7 @@ def test_what_was_asked_for_is_asked_again(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "case", asked=asked_for(image, resolved))
     ledger.receive(image, "Q1", "disputed")
     ledger.done()
-    assert asked_again(tmp_path / "case") == (image.absolute(), resolved)
+    assert asked_again(tmp_path / "case") == (image.absolute(), resolved, None)
 
 
 def test_another_image_is_not_gone_on_with(tmp_path: Path) -> None:
@@ -205,3 +248,148 @@ def test_examination_that_ended_is_not_gone_on_with(tmp_path: Path) -> None:
     assert (folder / CASE).read_bytes() == before
     assert run("analyze", "--resume", tmp_path).exit_code == CaseError.exit_code
     assert run("analyze").exit_code == 2
+
+
+def kept(folder: Path, identity: tuple[str, ...] = ("disputed=1", "protocol=2"), *, resume: bool = False) -> Kept:
+    """What a run keeps; the stopped run before it is over."""
+    ledger = Ledger(folder, resume=resume)
+    found = Kept.of(ledger, Cache(None), identity)
+    ledger.done()
+    return found
+
+
+def drawn(found: Kept, calls: list[str]) -> Rung:
+    """A stage that enters an exhibit and gives words, numbers and tensors."""
+
+    def compute() -> Rung:
+        calls.append("computed")
+        assert found.ledger is not None
+        picture = Image.effect_noise((8, 8), 50).convert("RGB")
+        exhibit = found.ledger.put(picture, "A1", "A picture", "test@1")
+        inversion = replace(INVERSION, outputs=(exhibit.id,), seconds=float("inf"))
+        tensors = (torch.rand(1, 3, 4, 4).permute(0, 2, 3, 1), torch.zeros(0))
+        return Rung(inversion, tensors, ({"lpips": (0.1, 1e-300)},), (0,), (("x", 0.5),))
+
+    return found.stage("invert", Rung, compute)
+
+
+def test_finished_stage_is_taken_from_before_with_its_exhibits(tmp_path: Path) -> None:
+    calls: list[str] = []
+    first = drawn(kept(tmp_path / "case"), calls)
+    second = kept(tmp_path / "case", resume=True)
+    again = drawn(second, calls)
+    assert calls == ["computed"]
+    assert again.inversion == first.inversion
+    assert (again.controls, again.places, again.scores) == (first.controls, first.places, first.scores)
+    assert all(torch.equal(a, b) for a, b in zip(again.outputs, first.outputs, strict=True))
+    assert second.ledger is not None
+    assert [e.id for e in second.ledger.exhibits] == ["A1"]
+    assert list(read_custody(tmp_path / "case"))[-1].action == "stage taken from before the stop"
+
+
+@pytest.mark.parametrize("damage", ["cut", "changed", "exhibit gone", "another name", "pickle"])
+def test_stage_that_is_not_what_was_kept_is_done_again(tmp_path: Path, damage: str) -> None:
+    calls: list[str] = []
+    drawn(kept(tmp_path / "case"), calls)
+    path = tmp_path / "case" / "unfinished" / "invert.kept"
+    if damage == "cut":
+        path.write_bytes(path.read_bytes()[:-3])
+    elif damage == "changed":
+        path.write_bytes(path.read_bytes().replace(b"1e-300", b"2e-300"))
+    elif damage == "exhibit gone":
+        next((tmp_path / "case" / "data" / "exhibits").iterdir()).unlink()
+    elif damage == "another name":
+        path.rename(path.with_name("search.kept"))
+    else:
+        path.write_bytes(pickle.dumps(calls))
+    drawn(kept(tmp_path / "case", resume=True), calls)
+    assert calls == ["computed", "computed"]
+
+
+def test_another_identity_is_refused_and_named(tmp_path: Path) -> None:
+    drawn(kept(tmp_path / "case"), [])
+    before = (tmp_path / "case" / "unfinished" / "invert.kept").read_bytes()
+    ledger = Ledger(tmp_path / "case", resume=True)
+    with pytest.raises(CaseError, match=r"cannot go on: .*\(protocol\)"):
+        ledger.agree(("disputed=1", "protocol=3"))
+    ledger.done()
+    assert (tmp_path / "case" / "unfinished" / "invert.kept").read_bytes() == before
+    drawn(kept(tmp_path / "case", resume=True), ["not computed"])
+
+
+def test_what_stages_gave_is_gone_when_the_case_is_frozen(tmp_path: Path) -> None:
+    folder = small_case(tmp_path / "case")
+    (folder / "unfinished").mkdir()
+    (folder / "unfinished" / "invert.kept").write_bytes(b"left where the program was killed after the freeze")
+    with pytest.raises(VerificationError, match="left by a program"):
+        verify(folder)
+    save_report(folder, OTHER)
+    verify(folder)
+    assert not (folder / "unfinished").exists()
+
+
+def test_report_of_an_unfinished_case_leaves_what_stages_gave(tmp_path: Path) -> None:
+    drawn(kept(tmp_path / "case"), [])
+    assert run("report", tmp_path / "case").exit_code == CaseError.exit_code
+    assert (tmp_path / "case" / "unfinished" / "invert.kept").is_file()
+
+
+def test_link_in_the_place_of_what_stages_gave_removes_nothing_elsewhere(tmp_path: Path) -> None:
+    folder = small_case(tmp_path / "case")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "x").write_bytes(b"stays")
+    (folder / "unfinished").symlink_to(tmp_path / "elsewhere")
+    journal.recover(folder)
+    assert (tmp_path / "elsewhere" / "x").read_bytes() == b"stays"
+
+
+@pytest.mark.parametrize("at", ["before the log", "between log and case", "after the case", "damaged in between"])
+def test_freezing_stopped_at_any_moment_is_finished_or_undone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    place = {"before the log": (Ledger, "log"), "after the case": (progress, "remove")}.get(at, (journal, "settle"))
+    ledger = Ledger(tmp_path / "case")
+    item, _ = ledger.receive(ASSETS / "plain.png", "Q1", "disputed")
+    case = replace(load(small_case(tmp_path / "model")), items=(item,), exhibits=ledger.exhibits)
+    case = replace(case, protocol=ledger.put_file("protocol.json", b"{}"), custody=ledger.custody)
+    with monkeypatch.context() as patch:
+        patch.setattr(*place, stop)
+        with pytest.raises(KeyboardInterrupt):
+            ledger.close(case)
+    ledger.done()
+    if at == "damaged in between":
+        (tmp_path / "case" / "data" / "case.json.part").write_bytes(b"{}")
+        with pytest.raises(CaseError, match="no such case is there"):
+            settled(tmp_path / "case")
+        return
+    assert settled(tmp_path / "case") == (at != "before the log")
+    if at != "before the log":
+        assert load(tmp_path / "case") == case
+        save_report(tmp_path / "case", OTHER)
+        verify(tmp_path / "case")
+
+
+def test_run_that_fails_before_anything_is_received_leaves_no_folder(tmp_path: Path) -> None:
+    small_case(tmp_path / "case")
+    before = (tmp_path / "case" / CASE).read_bytes()
+    for folder in (tmp_path / "new" / "case", tmp_path / "case"):
+        ledger = Ledger(folder, force=True)
+        with pytest.raises(ValueError, match="no checkpoint"), stops_on_record(ledger):
+            raise ValueError("no checkpoint")
+    assert not (tmp_path / "new").exists()
+    assert (tmp_path / "case" / CASE).read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["case"]
+
+
+@pytest.mark.slow
+def test_examinations_killed_at_random_moments_end_in_the_same_measurements() -> None:
+    """Three kills of a tiny examination, its rerun, and the rerun of one that was tampered with."""
+    root = Path(__file__).resolve().parents[1]
+    command = [sys.executable, "-m", "tests.studies.interrupted", "--times", "3", "--seed", "5", "--rerun"]
+    environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr[-2000:]
+    assert "3 of 3 end in the measurements of the undisturbed run" in done.stdout

@@ -11,8 +11,10 @@ from forensics.cli import options
 from forensics.cli.console import Console, loading
 from forensics.errors import SettingsError
 from forensics.events import duration
+from forensics.folder import Ledger, settled, stops_on_record
 from forensics.path_names import folder_stem, too_long
 from forensics.settings import PREDICTIONS, Settings, resolve
+from forensics.stages.asked import asked_again, asked_for
 
 
 @click.command(short_help="Examine an image against a checkpoint and write the report.")
@@ -76,16 +78,18 @@ def analyze(
         others = (image, case_file, out, max_minutes, *flags.values())
         if any(value not in (None, ()) for value in others):
             raise SettingsError("--resume takes no other settings.", hint="They are those of the stopped examination.")
-        from forensics.stages.asked import asked_again
-
-        image, resolved = asked_again(resume)
+        if settled(resume):
+            with console.working():
+                pdf = _finished(resume)
+            console.result(pdf)
+            return
+        image, resolved, max_minutes = asked_again(resume)
         folder = resume
     elif image is None:
         raise SettingsError("No image was named.", hint="Name the disputed image, or --resume DIR.")
     else:
         resolved = resolve(flags, case_file)
         folder = case_folder(image, out)
-    decodes(resolved.settings, image, *map(Path, resolved.settings.originals))
     if resolved.settings.checkpoint is None:
         console.note(
             "Demonstration checkpoint: no checkpoint was named, so the small one that ships with forensics is "
@@ -93,23 +97,37 @@ def analyze(
         )
     console.folder = folder
     with console.working():
-        with loading():
-            from forensics import examination, planning
-        ahead = planning.outlook(image, resolved.settings, console.emit)
-        plan = ahead.forecasts[resolved.settings.profile]
-        if max_minutes is not None:
-            plan = ahead.deepest(max_minutes)
-            resolved = planning.chosen(resolved, plan.profile, max_minutes)
-        if not console.json:
-            console.note(plan.sentence)
-        if console.attended and not yes and plan.minutes > planning.ASK_ABOVE_MINUTES:
-            raise SettingsError(
-                f"The examination is expected to take {duration(plan.seconds)}.",
-                hint="Pass --yes to begin, or --max-minutes N or --profile quick for a shorter one.",
-            )
-        clock = planning.Clock(plan, console.emit)
-        pdf = examination.analyze(image, folder, resolved, force=force, emit=clock, resume=resume is not None)
+        decodes(resolved.settings, image, *map(Path, resolved.settings.originals))
+        asked = asked_for(image, resolved, max_minutes)
+        ledger = Ledger(folder, force=force, asked=asked, resume=resume is not None)
+        with stops_on_record(ledger):
+            with loading():
+                from forensics import examination, planning
+            emit = ledger.watched(console.emit)
+            if resume is None or max_minutes is not None:
+                ahead = planning.outlook(image, resolved.settings, emit)
+                plan = ahead.forecasts[resolved.settings.profile]
+                if max_minutes is not None:
+                    plan = ahead.deepest(max_minutes)
+                    resolved = planning.chosen(resolved, plan.profile, max_minutes)
+                    ledger.ask(asked_for(image, resolved))
+                if not console.json:
+                    console.note(plan.sentence)
+                if resume is None and console.attended and not yes and plan.minutes > planning.ASK_ABOVE_MINUTES:
+                    raise SettingsError(
+                        f"The examination is expected to take {duration(plan.seconds)}.",
+                        hint="Pass --yes to begin, or --max-minutes N or --profile quick for a shorter one.",
+                    )
+                emit = planning.Clock(plan, console.emit)
+            pdf = examination.analyze(image, folder, resolved, emit=emit, ledger=ledger)
     console.result(pdf)
+
+
+def _finished(folder: Path) -> Path:
+    """The report of a case that was frozen before the stop, or the statement that nothing is left to be done."""
+    from forensics import documents
+
+    return documents.finish(folder)
 
 
 def decodes(settings: Settings, *images: Path) -> None:

@@ -79,4 +79,7 @@ def _of_names(exc: OSError | UnicodeEncodeError) -> tuple[ExitCode, str, str]:
 def _kept(console: Console) -> str:
     if console.folder is None or not console.folder.exists():
         return ""
-    return f"The folder {console.folder} keeps what was gathered; pass --force to keep it aside and start anew."
+    return (
+        f"`forensics analyze --resume {console.folder}` goes on with what was gathered; --force keeps the folder aside "
+        "and starts anew."
+    )

@@ -173,12 +173,12 @@ def search(
     """
     with console.working(), ExitStack() as stack:
         from forensics import retrieval
-        from forensics.pictures import intake
+        from forensics.pictures import bounded
         from forensics.pictures.tensors import to_tensor
         from forensics.retrieval import encoders
         from forensics.retrieval.local import DEFAULT, FEATURES, Bench
 
-        picture = intake.read(image).picture
+        picture = bounded.read(image).picture
         embedder = _embedder(console, clip, device, precision)
         if address:
             from forensics.retrieval.ray import distributed_search

@@ -166,6 +166,18 @@ _DISAGREES = "Stored scores of the controls do not agree with this program ({met
 _ANEW = "Remove the folder that `forensics controls info` names, or do without the pack; scores are then computed anew."
 
 
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What was asked of a cache by a part of an examination: scores by their sources, and those computed again."""
+
+    hits: int = 0
+    misses: int = 0
+    sources: dict[str, Source] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    drawn: dict[str, int] = field(default_factory=dict)
+    largest: float = 0.0
+
+
 @dataclass(slots=True)
 class Cache:
     """Entries in a folder of the user's, and those shipped with a checkpoint, which are read only."""
@@ -253,6 +265,31 @@ class Cache:
         if self.hits:
             rows.append(Fact("stored scores computed again", self.audit.sentence))
         return (*rows, *(Fact("control cache", note) for note in self.notes[:3]))
+
+    def mark(self) -> Account:
+        """What was asked for up to now, to be given to `since`."""
+        drawn = dict(self.audit.drawn)
+        return Account(self.hits, self.misses, dict(self.sources), tuple(self.notes), drawn, self.audit.largest)
+
+    def since(self, mark: Account) -> Account:
+        """What was asked for after that mark."""
+        return Account(
+            self.hits - mark.hits,
+            self.misses - mark.misses,
+            {name: source for name, source in self.sources.items() if mark.sources.get(name) != source},
+            tuple(self.notes[len(mark.notes) :]),
+            {m: count - mark.drawn.get(m, 0) for m, count in self.audit.drawn.items()},
+            self.audit.largest,
+        )
+
+    def add(self, account: Account) -> None:
+        """Count in what an earlier run of the same examination asked for."""
+        self.hits, self.misses = self.hits + account.hits, self.misses + account.misses
+        self.sources |= account.sources
+        self.notes += account.notes
+        for method, count in account.drawn.items():
+            self.audit.drawn[method] = self.audit.drawn.get(method, 0) + count
+        self.audit.largest = max(self.audit.largest, account.largest)
 
     def keys(self, checkpoint: str) -> Iterator[Key]:
         """The keys of what is kept for a checkpoint, shipped and in the folder; for a forecast, so nothing is verified.

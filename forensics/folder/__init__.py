@@ -10,7 +10,7 @@ from __future__ import annotations
 from forensics.files import utc_now
 from forensics.folder.custody import custody_lines, entry_digest, read_custody
 from forensics.folder.layout import CASE, CUSTODY, EXHIBITS, MANIFEST, REPLY, REPORT, REQUEST, sha256, stored
-from forensics.folder.ledger import Ledger, stops_on_record
+from forensics.folder.ledger import Ledger, settled, stops_on_record
 from forensics.folder.save import append_custody, save, save_report, write_manifest
 from forensics.folder.verify import load, verify
 from forensics.foreign import sha256 as file_sha256
@@ -32,6 +32,7 @@ __all__ = [
     "read_custody",
     "save",
     "save_report",
+    "settled",
     "sha256",
     "stops_on_record",
     "stored",

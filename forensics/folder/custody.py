@@ -22,6 +22,8 @@ from forensics.folder.layout import CUSTODY, sha256
 
 FIRST = "0" * 64
 """What the first line carries as digest of the line before it."""
+FROZEN = "case frozen"
+"""What the log says of the case, once."""
 _LIMIT = 64 * foreign.MIB
 
 

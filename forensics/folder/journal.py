@@ -18,10 +18,12 @@ from pathlib import Path, PurePosixPath
 from forensics import files, foreign
 from forensics.errors import CaseError
 from forensics.files import PART
+from forensics.folder.layout import CASE, UNFINISHED
+from forensics.folder.unfinished import is_unfinished
 
 JOURNAL = "changes.journal"
 _HEAD = "changes of a case folder, all written; to be moved into place"
-_LIMIT = 4 * foreign.MIB
+_LIMIT, _CASE_LIMIT = 4 * foreign.MIB, 256 * foreign.MIB
 
 
 def write_file(path: Path, data: bytes) -> None:
@@ -34,6 +36,31 @@ def write_file(path: Path, data: bytes) -> None:
         files.write(path, data)
     except OSError as exc:
         raise _unwritable(path, exc) from exc
+
+
+def prepare(path: Path, data: bytes) -> Path:
+    """The bytes of a file beside its place, on the disk; `settle` moves them there. Raises CaseError."""
+    part = part_of(path)
+    try:
+        _flushed(part, data)
+    except OSError as exc:
+        _gone(part)
+        raise _unwritable(path, exc) from exc
+    return part
+
+
+def settle(part: Path, path: Path) -> None:
+    """Move what `prepare` wrote to its place. Raises CaseError."""
+    try:
+        part.replace(path)
+        _flush_folder(path.parent)
+    except OSError as exc:
+        raise _unwritable(path, exc) from exc
+
+
+def part_of(path: Path) -> Path:
+    """Where a file lies until it is whole."""
+    return path.with_name(path.name + PART)
 
 
 def change(folder: Path, files: Mapping[str, bytes], removed: tuple[str, ...] = ()) -> None:
@@ -85,6 +112,8 @@ def recover(folder: Path) -> bool:
         journal.unlink(missing_ok=True)
         for name in leftovers(folder):
             (folder / name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # no such folder, a link, or one that still holds something
+            (folder / UNFINISHED).rmdir()
         _flush_folder(folder)
     except OSError as exc:
         raise _unwritable(folder, exc) from exc
@@ -92,10 +121,27 @@ def recover(folder: Path) -> bool:
 
 
 def leftovers(folder: Path) -> list[str]:
-    """Names of what an interrupted program left in the folder: the journal and parts, in order."""
-    parts = (p for p in folder.rglob(f"*{PART}") if p.is_file() and not p.is_symlink())
-    names = sorted(p.relative_to(folder).as_posix() for p in parts)
+    """Names of what an interrupted program left in the folder: the journal, parts, and the results of stages beside a
+    case that is frozen; in order."""
+    place = folder / UNFINISHED
+    there = place.is_dir() and not place.is_symlink() and not _goes_on(folder)
+    kept = [p.relative_to(folder).as_posix() for p in place.iterdir() if p.is_file()] if there else []
+    names = sorted({*parts(folder), *kept})
     return [JOURNAL, *names] if (folder / JOURNAL).is_file() else names
+
+
+def parts(folder: Path) -> list[str]:
+    """Names of files that were only half written, in order."""
+    found = (p for p in folder.rglob(f"*{PART}") if p.is_file() and not p.is_symlink())
+    return sorted(p.relative_to(folder).as_posix() for p in found)
+
+
+def _goes_on(folder: Path) -> bool:
+    """Whether the folder holds an examination that did not end, whose results of stages are still needed."""
+    try:
+        return is_unfinished(foreign.read_json(folder / CASE, _CASE_LIMIT))
+    except foreign.Unreadable:
+        return True
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@
     bagit.txt  bag-info.txt  manifest-sha256.txt  tagmanifest-sha256.txt    the bag (RFC 8493)
     tagmanifest-sha256.txt.p7s                                              a person's signature over all of it (CMS)
     tagmanifest-sha256.txt.tsq                                              the request for a timestamp (RFC 3161)
+    unfinished/                                                             while an examination goes on: its stages
 
 The folder is the only cut on disk between the half that needs torch and the half that does not.
 """
@@ -30,6 +31,8 @@ REPLY = f"{bag.TAGS}.tsr"
 BESIDE = (SEAL, REQUEST, REPLY)
 """Made from the second manifest, so that no manifest can list them."""
 EXHIBITS = "exhibits"
+UNFINISHED = "unfinished"
+"""What finished stages gave, until the case is frozen (`folder.progress`)."""
 OWN = (bag.DECLARATION, bag.INFO, bag.PAYLOAD, CUSTODY)
 """Tag files of the bag itself; every other one is a document whose digest the custody log records."""
 SUFFIX = {

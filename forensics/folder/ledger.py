@@ -14,12 +14,15 @@ from typing import Any
 
 from PIL import Image
 
+from forensics import foreign
 from forensics.case import Case, CustodyEntry, Exhibit, FileDigest, Item
 from forensics.errors import CaseError
 from forensics.events import Emit, Event
-from forensics.folder import journal, unfinished
-from forensics.folder.bag import DATA
-from forensics.folder.custody import actor, check_chain, custody_lines, following, line, read_custody
+from forensics.files import sha256 as file_sha256
+from forensics.files import utc_now
+from forensics.folder import journal, progress, unfinished
+from forensics.folder.bag import DATA, TAGS
+from forensics.folder.custody import FROZEN, actor, check_chain, custody_lines, following, line, read_custody
 from forensics.folder.layout import CASE, CUSTODY, EXHIBITS, SUFFIX, sha256, stored
 from forensics.pictures import bounded, intake
 from forensics.pictures.png import pixel_sha256, png_bytes
@@ -51,8 +54,8 @@ class Ledger:
             CaseError: the folder exists, is being written to by another run, or cannot be made.
             VerificationError: the custody log of the folder to go on in is not a chain.
         """
-        if not resume:
-            _set_aside(folder, force)
+        self._aside = None if resume else _set_aside(folder, force)
+        self._made = tuple(p for p in (folder, *folder.parents) if not p.exists())
         try:
             (folder / DATA / EXHIBITS).mkdir(parents=True, exist_ok=True)
         except (OSError, ValueError) as exc:  # ValueError: a name with a NUL
@@ -64,13 +67,15 @@ class Ledger:
         self.actor = actor()
         self._command = command
         self._stage = ""
-        self._closed = False
+        self._closed = self._stopped = False
         self._lock = journal.hold(folder)
         self._asked = asked
+        self._resumed = resume
         self._custody: list[CustodyEntry] = _chain(folder) if resume else []
         self._exhibits: dict[str, Exhibit] = {}
-        self.log("examination resumed" if resume else "case folder opened", folder.name, "")
-        self.stage("beginning")
+        self._began = self._custody[0].utc if self._custody else utc_now()
+        self.stage("beginning")  # the mark comes first: from here on the folder says what it is, whatever happens
+        self.log("examination resumed" if self._custody else "case folder opened", folder.name, "")
 
     @property
     def exhibits(self) -> tuple[Exhibit, ...]:
@@ -106,7 +111,15 @@ class Ledger:
         """Say which stage is at work: what a stopped examination is found with."""
         if name != self._stage and not self._closed:
             self._stage = name
-            self._write(Path(CASE).name, unfinished.mark(self._command, self._custody[0].utc, name, self._asked))
+            self._mark()
+
+    def ask(self, asked: dict[str, Any]) -> None:
+        """Say anew what was asked for, where that was settled after the folder was made."""
+        self._asked = asked
+        self._mark()
+
+    def _mark(self) -> None:
+        self._write(Path(CASE).name, unfinished.mark(self._command, self._began, self._stage, self._asked))
 
     def watched(self, emit: Emit) -> Emit:
         """Progress on its way to the user, which on the way says which stage is at work."""
@@ -201,15 +214,87 @@ class Ledger:
         self.log("file stored", name, digest)
         return FileDigest(name, digest, len(data))
 
+    def fix(self, name: str, data: bytes) -> FileDigest:
+        """As `put_file`, for what an examination must not change while it goes on.
+
+        Raises:
+            CaseError: an examination that is resumed was begun with another content.
+        """
+        path = stored(self.folder, name)
+        if self._resumed and path.is_file() and file_sha256(path) != sha256(data):
+            raise CaseError(
+                f"The examination in {self.folder} cannot go on: it was begun with another {name}. Nothing that was "
+                "gathered was changed.",
+                hint="Use the release of forensics that began it, or start anew with --force.",
+            )
+        return self.put_file(name, data)
+
+    def agree(self, parts: tuple[str, ...]) -> str:
+        """Fix what the results of stages depend on, as `progress.agree`."""
+        return progress.agree(self.folder, parts)
+
+    def keep(self, name: str, identity: str, data: bytes) -> None:
+        """Keep what a stage gave until the case is frozen. Raises CaseError where it cannot be written."""
+        progress.put(self.folder, name, identity, data)
+
+    def kept(self, name: str, identity: str) -> tuple[bytes, str] | None:
+        """What a stage gave before the examination was stopped, and its digest; none where it is to be done."""
+        try:
+            return progress.get(self.folder, name, identity)
+        except foreign.Unreadable:
+            self.log("what was kept of a stage is damaged, it is done again", name, "")
+            return None
+
+    def enter_again(self, exhibits: tuple[Exhibit, ...]) -> bool:
+        """Enter exhibits that were stored before the stop; nothing is entered where one of them is not there."""
+        try:
+            sound = all(file_sha256(stored(self.folder, e.path)) == e.sha256 for e in exhibits)
+        except foreign.Unreadable:
+            sound = False
+        if not sound or any(e.id in self._exhibits for e in exhibits):
+            return False
+        self._exhibits |= {e.id: e for e in exhibits}
+        return True
+
     def close(self, case: Case) -> str:
         """Write the frozen case in the place of its mark, let others write to the folder, and return its digest."""
         data = canonical(case)
         digest = sha256(data)
-        self.log("case frozen", Path(CASE).name, digest)
-        self._write(Path(CASE).name, data)
+        path = self.folder / CASE
+        part = journal.prepare(
+            path, data
+        )  # on the disk before the log says so: `settled` finishes what is stopped here
+        self.log(FROZEN, path.name, digest)
+        journal.settle(part, path)
         self._closed = True
+        progress.remove(self.folder)
         self.done()
         return digest
+
+    def stopped(self, why: BaseException) -> None:
+        """Say in the custody log what ended the run, once; a folder in which nothing was gathered yet is taken away.
+
+        An interruption leaves the folder, so that the examination can go on.
+        """
+        if self._stopped or (self._closed and ((self.folder / TAGS).exists() or journal.leftovers(self.folder))):
+            return  # what is frozen and bound by manifests gets no line more
+        self._stopped = True
+        if not self._resumed and len(self._custody) == 1 and isinstance(why, Exception):
+            self._withdraw()
+            return
+        with contextlib.suppress(CaseError):  # what stopped it may be what keeps the log from being written
+            self.log(f"examination stopped: {type(why).__name__}", self.folder.name, "")
+
+    def _withdraw(self) -> None:
+        with contextlib.suppress(OSError):
+            for name in (CASE, CUSTODY):
+                (self.folder / name).unlink(missing_ok=True)
+            (self.folder / DATA / EXHIBITS).rmdir()
+            (self.folder / DATA).rmdir()
+            for place in self._made:
+                place.rmdir()
+            if self._aside is not None:
+                self._aside.rename(self.folder)
 
     def done(self) -> None:
         """Let other programs write to the folder."""
@@ -226,33 +311,75 @@ def stops_on_record(ledger: Ledger) -> Iterator[None]:
     try:
         yield
     except BaseException as exc:
-        with contextlib.suppress(CaseError):  # what stopped it may be what keeps the log from being written
-            ledger.log(f"examination stopped: {type(exc).__name__}", ledger.folder.name, "")
+        ledger.stopped(exc)
         raise
     finally:
         ledger.done()
 
 
-def _chain(folder: Path) -> list[CustodyEntry]:
-    """The chain of a stopped examination, sound; half a line at its end and half-written files are removed."""
+def settled(folder: Path) -> bool:
+    """Whether the case in a folder is frozen; a freezing that was stopped between log and case is finished.
+
+    Raises:
+        CaseError: the custody log says that a case was frozen, and it is not there.
+    """
+    with journal.locked(folder):
+        try:
+            data = foreign.read_json(folder / CASE, foreign.MIB * 256)
+        except foreign.Unreadable:
+            return False  # said by whoever reads it next
+        if not unfinished.is_unfinished(data):
+            return isinstance(data, dict) and data.get("type") == "Case"
+        frozen = [e.sha256 for e in _entries(folder) if e.action == FROZEN]
+        if not frozen:
+            return False
+        part = journal.part_of(folder / CASE)
+        if not part.is_file() or file_sha256(part) != frozen[-1]:
+            raise CaseError(
+                f"The custody log of {folder} says that a case was frozen, and no such case is there.",
+                hint="Start the examination anew with --force, which keeps this folder aside.",
+            )
+        journal.settle(part, folder / CASE)
+        progress.remove(folder)
+        return True
+
+
+def _entries(folder: Path) -> list[CustodyEntry]:
+    """The chain as it is, sound; none where the run was stopped before its first line."""
+    if not (folder / CUSTODY).exists():
+        return []
     entries = list(read_custody(folder, torn=True))
     check_chain(entries)
+    return entries
+
+
+def _chain(folder: Path) -> list[CustodyEntry]:
+    """The chain of a stopped examination, sound; half a line at its end and half-written files are removed."""
+    entries = _entries(folder)
     journal.write_file(folder / CUSTODY, custody_lines(tuple(entries)))
-    for name in journal.leftovers(folder):
+    for name in journal.parts(folder):
         (folder / name).unlink(missing_ok=True)
     return entries
 
 
-def _set_aside(folder: Path, force: bool) -> None:
+def _holds_something(folder: Path) -> bool:
+    """Whether there is anything but empty folders, as a run leaves that was stopped before its first file."""
+    return any(p.is_symlink() or not p.is_dir() for p in folder.rglob("*"))
+
+
+def _set_aside(folder: Path, force: bool) -> Path | None:
+    """Move a folder that is in the way; where it lies then, none where there was none."""
     try:
-        there = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+        there = folder.exists() and (
+            not folder.is_dir() or any(p.is_symlink() or not p.is_dir() for p in folder.rglob("*"))
+        )
     except (OSError, ValueError) as exc:
         raise CaseError(
             f"{folder} cannot be examined: {getattr(exc, 'strerror', None) or exc}.",
             hint="Choose another folder with -o.",
         ) from exc
     if not there:
-        return
+        return None
     if not force:
         raise CaseError(
             f"{folder} exists already and was left as it is.",
@@ -268,5 +395,5 @@ def _set_aside(folder: Path, force: bool) -> None:
             candidate = folder.with_name(f"{folder.name}.kept-{number}")
             if not candidate.exists():
                 folder.rename(candidate)
-                return
+                return candidate
     raise CaseError(f"{folder} has too many kept copies.", hint="Move some of them elsewhere.")

@@ -16,7 +16,7 @@ from forensics.case import SCHEMA, Case, ValidationFacts
 from forensics.errors import AddedError, CaseError, VerificationError
 from forensics.folder import bag, strangers, timestamp
 from forensics.folder.bag import DATA, RESTORE
-from forensics.folder.custody import check_chain, read_custody
+from forensics.folder.custody import FROZEN, check_chain, read_custody
 from forensics.folder.journal import JOURNAL, leftovers
 from forensics.folder.layout import BESIDE, CASE, CUSTODY, MANIFEST, OWN, REPORT, REQUEST, SEAL
 from forensics.folder.unfinished import is_unfinished, refuse
@@ -149,7 +149,7 @@ def check(folder: Path, but: tuple[str, ...] = ()) -> tuple[dict[str, str], tupl
     check_chain(entries)
     # (4) The case on disk is the one that was frozen.
     case = load(folder)
-    frozen = [e.sha256 for e in entries if e.action == "case frozen"]
+    frozen = [e.sha256 for e in entries if e.action == FROZEN]
     if frozen != [stated[CASE]]:
         raise VerificationError(f"{CASE} differs from the digest in the custody log.", hint=RESTORE)
     if case.custody != tuple(entries[: len(case.custody)]):

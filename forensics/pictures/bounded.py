@@ -23,11 +23,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from importlib import import_module
+from pathlib import Path
 from typing import IO, Any
 
 from PIL import Image
 
 from forensics.errors import ForensicsError, ImageError
+from forensics.path_names import printable
 from forensics.pictures import intake
 from forensics.pictures.intake import Decoded
 
@@ -74,17 +76,26 @@ def decode(data: bytes, name: str) -> Decoded:
         ImageError: as there; or the picture does not decode within the limits, or its decoder failed altogether.
     """
     limits = _CURRENT.get()
-    with _LOCK:
-        worker = _worker()
-        if worker is None:
-            return intake.decode(data, name)
+    worker = _taken()
+    if worker is None:
+        return intake.decode(data, name)
+    try:
         return worker.decode(data, name, limits)
+    finally:
+        _given_back(worker)
+
+
+def read(path: Path) -> Decoded:
+    """The picture of a file, decoded within the limits in force. Raises ImageError."""
+    return decode(intake.read_bytes(path), printable(path.name))
 
 
 class _Worker:
     """The second process, ready for one picture after another."""
 
     def __init__(self) -> None:
+        self.owner = os.getpid()
+        """Who may speak to it: a process that was forked from that one shares its pipes and would mix up answers."""
         environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
         self._process = subprocess.Popen(
             [sys.executable, "-c", _CODE, json.dumps(sys.path)],
@@ -149,25 +160,35 @@ class _Worker:
 
 
 _LOCK = threading.Lock()
-_STATE: dict[str, _Worker] = {}
+_STATE: dict[str, list[_Worker]] = {}
 
 
-def _worker() -> _Worker | None:
-    """The process, started where there is none; none where a system does not let processes be started."""
-    known = _STATE.get("worker")
-    if known is not None and known.alive:
-        return known
+def _taken() -> _Worker | None:
+    """A process that is idle, or a new one, so that there are as many as threads that decode at once; none where a
+    system does not let processes be started."""
+    with _LOCK:
+        idle = _STATE.setdefault("idle", [])
+        while idle:
+            worker = idle.pop()
+            if worker.owner == os.getpid() and worker.alive:
+                return worker
     try:
-        _STATE["worker"] = _Worker()
+        return _Worker()
     except (OSError, EOFError, TimeoutError, struct.error):
         return None
-    return _STATE["worker"]
+
+
+def _given_back(worker: _Worker) -> None:
+    if worker.alive:
+        with _LOCK:
+            _STATE.setdefault("idle", []).append(worker)
 
 
 @atexit.register
 def _end() -> None:
-    if (worker := _STATE.pop("worker", None)) is not None:
-        worker.stop()
+    for worker in _STATE.pop("idle", []):
+        if worker.owner == os.getpid():
+            worker.stop()
 
 
 def _receive(stream: IO[bytes], found: list[tuple[bytes, bytes]]) -> None:

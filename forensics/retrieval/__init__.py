@@ -286,11 +286,11 @@ def picture_of(row: Row) -> Image.Image | None:
     Raises:
         ImageError: its bytes are no picture.
     """
-    from forensics.pictures import intake
+    from forensics.pictures import bounded
 
     if row.picture is not None:
-        return intake.read(row.picture).picture
-    return intake.decode(row.image, row.training_id).picture if row.image is not None else None
+        return bounded.read(row.picture).picture
+    return bounded.decode(row.image, row.training_id).picture if row.image is not None else None
 
 
 def _shown(row: Row) -> Image.Image | None:

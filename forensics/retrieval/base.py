@@ -241,7 +241,7 @@ class Reader(Protocol):
 
     @classmethod
     def recognises(cls, files: Files) -> bool:
-        """Whether what lies there is in this layout, by the names of its files alone. The first row that does has it."""
+        """Whether what lies there is in this layout, by the names of its files. The first row that does has it."""
         ...
 
     @classmethod

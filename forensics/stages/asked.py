@@ -1,7 +1,7 @@
 """What an examination was asked for, kept in its folder while it is incomplete, so that it can go on.
 
-What is kept of a stopped run are its exhibits, its custody log and every control score that it had computed, which are
-most of its time; the searches on the disputed image are made again, with the same seeds and the same results.
+What is kept of a stopped run are its exhibits, its custody log, what its finished stages gave (`stages.kept`) and every
+control score that it had computed; the stage at which it stopped is done again, with the same seeds and results.
 """
 
 from __future__ import annotations
@@ -11,16 +11,21 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from forensics import foreign
 from forensics.case import Matter, Setting
 from forensics.errors import CaseError, ForensicsError
-from forensics.folder import read_custody, unfinished
+from forensics.folder import CUSTODY, read_custody, unfinished
 from forensics.pictures import intake
 from forensics.schema import decode, encode, of_kinds
 from forensics.settings import Resolved, Settings
 
 
-def asked_for(image: Path, resolved: Resolved) -> dict[str, Any]:
-    """Plain JSON values from which `asked_again` makes the same examination."""
+def asked_for(image: Path, resolved: Resolved, minutes: float | None = None) -> dict[str, Any]:
+    """Plain JSON values from which `asked_again` makes the same examination.
+
+    Args:
+        minutes: time allowed, while the profile that fits into it is not chosen yet.
+    """
     settings = {name: encode(value) for name, value in dataclasses.asdict(resolved.settings).items()}
     return {
         "image": str(image.absolute()),
@@ -28,11 +33,13 @@ def asked_for(image: Path, resolved: Resolved) -> dict[str, Any]:
         "settings": settings,
         "matter": encode(resolved.matter),
         "rows": [encode(row) for row in resolved.rows],
+        "minutes": minutes,
     }
 
 
-def asked_again(folder: Path) -> tuple[Path, Resolved]:
-    """The image and the settings of an examination that was stopped in this folder.
+def asked_again(folder: Path) -> tuple[Path, Resolved, float | None]:
+    """The image and the settings of an examination that was stopped in this folder, and the time allowed for it where
+    its profile was still to be chosen.
 
     Raises:
         CaseError: the folder holds none, or the image is another one by now.
@@ -45,6 +52,7 @@ def asked_again(folder: Path) -> tuple[Path, Resolved]:
         matter = decode(Matter, asked["matter"], "matter")
         rows = tuple(decode(Setting, row, "rows") for row in asked["rows"])
         image, began_in = Path(asked["image"]), asked["folder"]
+        minutes = None if asked["minutes"] is None else foreign.finite(asked["minutes"])
     except (KeyError, TypeError, ValueError, AttributeError, ForensicsError) as exc:
         raise CaseError(
             f"What the examination in {folder} was asked for cannot be read: {exc}.", hint="Start it anew with --force."
@@ -54,9 +62,11 @@ def asked_again(folder: Path) -> tuple[Path, Resolved]:
             f"The examination in {folder} was begun in {began_in}, from where its paths count.",
             hint="Change to that folder and run the command again.",
         )
-    received = [e.sha256 for e in read_custody(folder, torn=True) if e.action == "received as disputed"]
+    begun = (folder / CUSTODY).exists()  # else it was stopped before the first line
+    entries = read_custody(folder, torn=True) if begun else iter(())
+    received = [e.sha256 for e in entries if e.action == "received as disputed"]
     if received and hashlib.sha256(intake.read_bytes(image)).hexdigest() != received[0]:
         raise CaseError(
             f"{image} is not the file that the stopped examination received.", hint="Start it anew with --force."
         )
-    return image, Resolved(settings, matter, rows)
+    return image, Resolved(settings, matter, rows), minutes

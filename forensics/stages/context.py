@@ -17,6 +17,7 @@ from forensics.folder import Ledger
 from forensics.protocol import Protocol
 from forensics.settings import Settings
 from forensics.stages.instruments import Instruments
+from forensics.stages.kept import Kept
 from forensics.stages.works import ControlGroup, Work
 
 _NONE = Absent("control works", "No control works were used: this is a comparison of pictures.")
@@ -78,3 +79,5 @@ class Context:
     controls: ControlGroup = field(default_factory=lambda: ControlGroup(_NONE))
     cache: Cache = field(default_factory=lambda: Cache(None))
     """What controls scored in earlier cases; by default nothing is kept."""
+    kept: Kept = field(default_factory=Kept)
+    """What finished stages gave, for an examination that may be stopped; by default nothing is kept."""

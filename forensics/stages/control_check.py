@@ -18,7 +18,7 @@ from torch import Tensor
 
 from forensics.case import Fact
 from forensics.controls.works import Controls
-from forensics.pictures import intake
+from forensics.pictures import bounded
 from forensics.pictures.tensors import resize, to_tensor
 from forensics.protocol import PROFILES, Protocol
 from forensics.stages import domain
@@ -59,12 +59,12 @@ def check(controls: Controls, image: Path | None = None, published: dt.date | No
     Raises:
         ImageError: the image, or a control, does not decode.
     """
-    found, pictures = _Found(), [intake.read(work.path).picture for work in controls.works]
+    found, pictures = _Found(), [bounded.read(work.path).picture for work in controls.works]
     found.facts.append(Fact("grounds", controls.grounds))
     distinct = _distinct(controls, pictures, found)
     _smallest_p(len(distinct), found)
     looks = [domain.properties(to_tensor(picture)) for picture in distinct]
-    own = domain.properties(to_tensor(intake.read(image).picture)) if image is not None else None
+    own = domain.properties(to_tensor(bounded.read(image).picture)) if image is not None else None
     for name in looks[0]:
         _spread(name, [look[name] for look in looks], None if own is None else own[name], found)
     _dates(controls, published, found)

@@ -20,28 +20,41 @@ def case_id(
     index: IndexFacts | Absent | None = None,
     record: ValidationFacts | Absent | None = None,
 ) -> str:
-    """A UUID over everything that can change a result.
+    """A UUID over everything that can change a result; see `parts`."""
+    named = parts(command, received, context, models, index, record)
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, _joined(named)))
+
+
+def parts(
+    command: str,
+    received: Received,
+    context: Context,
+    models: Models | None = None,
+    index: IndexFacts | Absent | None = None,
+    record: ValidationFacts | Absent | None = None,
+) -> tuple[str, ...]:
+    """Everything that can change a result, each as "name=value".
 
     That is: the files in their roles, the checkpoint, the control checkpoint, every other autoencoder, the index, the
     controls, the validation record, the versions of all measures with the weights behind them, the protocol with its
     constants, device and precision, and the settings that are no file.
     """
-    parts = [command, *(f"{item.role}={item.sha256}" for item in received.items)]
+    named = [command, *(f"{item.role}={item.sha256}" for item in received.items)]
     if models is not None:
         control = models.control.digest if models.control is not None else ""
-        parts += [f"checkpoint={models.checkpoint.digest}", f"control checkpoint={control}"]
-        parts += [f"autoencoder={files.digest}" for files in models.autoencoders.others]
-    parts.append(f"index={index.digest if isinstance(index, IndexFacts) else ''}")
+        named += [f"checkpoint={models.checkpoint.digest}", f"control checkpoint={control}"]
+        named += [f"autoencoder={files.digest}" for files in models.autoencoders.others]
+    named.append(f"index={index.digest if isinstance(index, IndexFacts) else ''}")
     controls = context.controls.facts
-    parts.append(f"controls={controls.digest if isinstance(controls, ControlFacts) else ''}")
-    parts += [f"control={digest}" for digest in context.controls.digests]
-    parts.append(f"record={record.digest if isinstance(record, ValidationFacts) else ''}")
-    parts += [f"measure={metric.name} {metric.version}" for metric in context.instruments.facts]
-    parts += [f"network={digest}" for digest in context.instruments.networks]
-    parts.append(f"protocol={context.protocol.digest}")
-    parts.append(f"arithmetic={context.device.device.type} {context.device.precision}")
-    parts += [f"{name}={getattr(context.settings, name)!r}" for name in _ASKED]
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, _joined(parts)))
+    named.append(f"controls={controls.digest if isinstance(controls, ControlFacts) else ''}")
+    named += [f"control={digest}" for digest in context.controls.digests]
+    named.append(f"record={record.digest if isinstance(record, ValidationFacts) else ''}")
+    named += [f"measure={metric.name} {metric.version}" for metric in context.instruments.facts]
+    named += [f"network={digest}" for digest in context.instruments.networks]
+    named.append(f"protocol={context.protocol.digest}")
+    named.append(f"arithmetic={context.device.device.type} {context.device.precision}")
+    named += [f"{name}={getattr(context.settings, name)!r}" for name in _ASKED]
+    return tuple(named)
 
 
 def _joined(parts: Iterable[str]) -> str:

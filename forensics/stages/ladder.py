@@ -40,11 +40,14 @@ from forensics.protocol import Protocol
 from forensics.stages import budget, rates
 from forensics.stages.context import Context, Models, Received
 from forensics.stages.control_scores import SCORED, Scorer
+from forensics.stages.kept import Kept
 from forensics.stages.prompts import Prompt, choose_prompts, control_prompts
 from forensics.stages.region import with_maps
 from forensics.stages.search import Found
 from forensics.stages.works import ControlGroup, Work, common_side
 
+_SCORES = tuple[Values, ...]
+"""What scorers give."""
 NO_PROMPT = Absent(
     "regeneration from a prompt",
     "No caption was claimed, the file states no prompt and no training index offers one.",
@@ -125,19 +128,19 @@ def climb(received: Received, asked: Work, models: Models, found: Found, context
     both = first if models.control is not None else None
     planned = budget.plan(tasks, context.protocol, len(context.controls.works), both, model)
     context.emit(Event("budget", 0, 1, planned.sentence))
-    coder = _Coder(asked, _grid(context.protocol), axes)
+    coder = _Coder(asked, _grid(context.protocol), axes, context.kept)
     began, before = time.perf_counter(), model.evaluations
     plain = coder.own(model, "", models.checkpoint.name, CurveKind.PLAIN)
     rate = (model.evaluations - before) / max(time.perf_counter() - began, 1e-9)
-    context.emit(Event("budget", 1, 1, f"{planned.sentence} {planned.time(rate)}"))
+    timed = f" {planned.time(rate)}" if rate else ""  # nothing was evaluated where the result was kept
+    context.emit(Event("budget", 1, 1, f"{planned.sentence}{timed}"))
     # (2) The rungs, on the picture and on every control with the same budget.
     climber = _Climber(asked, context, scorer)
     rungs = [rung for task in tasks for rung in climber.task(task, told, model)]
     _map_region(rungs, asked, model, context)
     # (3) What the first prompt does beside other captions, without any picture.
     captions = [told.prompts[0].text, *told.texts] if told.texts else []
-    steps = context.protocol.steps
-    gaps = tuple(score_gaps(captions, model, steps, GAP_DRAWS, emit=context.emit)) if captions else ()
+    gaps = _gaps(captions, model, context)
     # (4) Codelengths, of the picture and of the controls, with the prompt and without.
     prompted = None
     if told.prompts:
@@ -145,8 +148,8 @@ def climb(received: Received, asked: Work, models: Models, found: Found, context
     everyone = len(context.controls.works)
     # The curve of the controls is drawn under their prompts; decoding costs more than counting bits.
     counted = replace(coder.grid, shown=0)
-    on_plain = scorer.bits([""] * everyone, model, counted) if everyone else ()
-    on_prompted = scorer.bits(told.texts, model, coder.grid) if told.texts and prompted else ()
+    on_plain = _bits("without prompt", scorer, [""] * everyone, model, counted, context)
+    on_prompted = _bits("with prompts", scorer, told.texts if prompted else (), model, coder.grid, context)
     if prompted and on_prompted and all("told" in row for row in on_prompted):
         charged = [model.condition(text, 1.0).tokens * math.log2(model.vocabulary) for text in told.texts]
         coder.curves.append(rates.of_controls(on_prompted, charged, prompted))
@@ -157,7 +160,8 @@ def climb(received: Received, asked: Work, models: Models, found: Found, context
         other = diffusion.load(models.control, context.device)
         rungs.append(climber.elsewhere(told.prompts[0], models.control, other))
         there = coder.own(other, told.prompts[0].text, models.control.name, CurveKind.CONTROL_CHECKPOINT)
-        elsewhere = _totals(there, scorer.bits(told.texts, other, counted)) if told.texts else ()
+        on_other = _bits("under the control checkpoint", scorer, told.texts, other, counted, context)
+        elsewhere = _totals(there, on_other) if told.texts else ()
         del other
     coder.codecs(context.emit)
     bits = None
@@ -174,6 +178,27 @@ def climb(received: Received, asked: Work, models: Models, found: Found, context
         gaps,
         told.absent,
         asked,
+    )
+
+
+def _gaps(captions: Sequence[str], model: DiffusionModel, context: Context) -> tuple[Gap, ...]:
+    if not captions:
+        return ()
+    return context.kept.stage(
+        "ladder, score gap",
+        tuple[Gap, ...],
+        lambda: tuple(score_gaps(captions, model, context.protocol.steps, GAP_DRAWS, emit=context.emit)),
+    )
+
+
+def _bits(
+    name: str, scorer: Scorer, prompts: Sequence[str], model: DiffusionModel, grid: Grid, context: Context
+) -> tuple[Values, ...]:
+    """What the controls cost under these prompts, one each; nothing where there are none."""
+    if not prompts:
+        return ()
+    return context.kept.stage(
+        f"ladder, bits of the controls {name}", _SCORES, lambda: scorer.bits(prompts, model, grid)
     )
 
 
@@ -230,7 +255,11 @@ def _map_region(rungs: list[Rung], asked: Work, model: DiffusionModel, context: 
     shown = next((i for i, r in enumerate(rungs) if r.inversion.method == "regeneration"), None)
     if shown is not None:
         drawn = rungs[shown]
-        mapped = with_maps(drawn.inversion, drawn.outputs, asked.pixels, model, context.ledger)
+        mapped = context.kept.stage(
+            "ladder, region",
+            Inversion,
+            lambda: with_maps(drawn.inversion, drawn.outputs, asked.pixels, model, context.ledger),
+        )
         rungs[shown] = replace(drawn, inversion=mapped)
 
 
@@ -259,17 +288,28 @@ class _Coder:
     grid: Grid
     axes: rates.Axes | None
     """None where LPIPS is not at hand: then there are bits and no curves."""
+    kept: Kept
     curves: list[RateCurve] = field(default_factory=list)
 
     def own(self, model: DiffusionModel, prompt: str, name: str, kind: CurveKind) -> Codelength:
+        length, curve = self.kept.stage(
+            f"ladder, codelength {kind.value}",
+            tuple[Codelength, RateCurve | None],
+            lambda: self._own(model, prompt, name, kind),
+        )
+        if curve is not None:
+            self.curves.append(curve)
+        return length
+
+    def _own(
+        self, model: DiffusionModel, prompt: str, name: str, kind: CurveKind
+    ) -> tuple[Codelength, RateCurve | None]:
         condition = model.condition(prompt, 1.0)
         length = codelengths([self.target.pixels], [condition], model, self.grid)[0]
-        if self.axes is not None:
-            told = "given the prompt" if prompt else "given nothing"
-            self.curves.append(
-                rates.of_checkpoint(f"{name}, {told}", kind, length, condition, self.target.pixels, model, self.axes)
-            )
-        return length
+        if self.axes is None:
+            return length, None
+        told = f"{name}, {'given the prompt' if prompt else 'given nothing'}"
+        return length, rates.of_checkpoint(told, kind, length, condition, self.target.pixels, model, self.axes)
 
     def codecs(self, emit: Emit) -> None:
         if self.axes is None:
@@ -313,27 +353,36 @@ class _Climber:
         return replace(rung, inversion=replace(rung.inversion, title=title, facts=facts, checkpoint=checkpoint.name))
 
     def run(self, method: str, plan: Plan, model: DiffusionModel, places: Sequence[int], plans: Sequence[Plan]) -> Rung:
+        self.rungs += 1
+        made = self.context.kept.stage(
+            f"ladder, rung {self.rungs}", Rung, lambda: self._run(method, plan, model, places, plans)
+        )
+        self.pictures[method] = self.pictures.get(method, 0) + len(made.outputs)
+        return made
+
+    def _run(
+        self, method: str, plan: Plan, model: DiffusionModel, places: Sequence[int], plans: Sequence[Plan]
+    ) -> Rung:
         rung = INVERSIONS.load(method)()
         attempt = rung(self.target.pixels, model, plan, self.context.emit)
         scores = self.scorer.rung(rung, plans, model, places) if places else ()
-        self.rungs += 1
         inversion, outputs = self._enter(rung, plan, attempt)
         return Rung(inversion, outputs, scores, tuple(places), attempt.scores)
 
     def _enter(self, rung: Method, plan: Plan, attempt: Attempt) -> tuple[Inversion, tuple[Tensor, ...]]:
-        outputs, ids, method = [], [], rung.name
+        outputs, ids = [], []
+        first = self.pictures.get(rung.name, 0) + 1
         for i, picture in enumerate(attempt.pictures.split(1)):
-            self.pictures[method] = self.pictures.get(method, 0) + 1
-            tag = f"{rung.letter}{self.pictures[method]}"
+            tag = f"{rung.letter}{first + i}"
             seed = attempt.seeds[i] if attempt.seeds else None
             exhibit = self.context.ledger.put(
-                to_picture(picture), tag, attempt.title, f"inversion.{method}@{attempt.version}", seed=seed
+                to_picture(picture), tag, attempt.title, f"inversion.{rung.name}@{attempt.version}", seed=seed
             )
             outputs.append(picture)
             ids.append(exhibit.id)
         return Inversion(
             id=f"L{self.rungs}",
-            method=method,
+            method=rung.name,
             title=attempt.title,
             version=attempt.version,
             supplied=attempt.supplied,

@@ -14,7 +14,7 @@ from forensics.case import Absent, Checkpoint, Complexity, ControlFacts, Control
 from forensics.controls import works as control_works
 from forensics.controls.works import Controls
 from forensics.embedders.copies import CopyDescriptor
-from forensics.pictures import bounded, codecs, intake
+from forensics.pictures import bounded, codecs
 from forensics.pictures.tensors import reduced, resize, to_picture, to_tensor
 from forensics.protocol import Protocol
 from forensics.resources import samples
@@ -195,7 +195,7 @@ def same_picture(a: Tensor, b: Tensor) -> bool:
 
 def read(path: Path) -> Image.Image:
     """The upright RGB picture of a file. Raises ImageError."""
-    return intake.read(path).picture
+    return bounded.read(path).picture
 
 
 def _source(settings: Settings, checkpoint: Checkpoint) -> Controls | Absent:

@@ -23,7 +23,7 @@ from forensics.case import Checkpoint
 from forensics.device import Device, choose, session
 from forensics.diffusion.base import DiffusionModel
 from forensics.embedders.open_clip import Embedder
-from forensics.pictures import intake
+from forensics.pictures import bounded
 from forensics.pictures.tensors import to_tensor
 from forensics.retrieval import encoders
 from forensics.retrieval.base import Hit, TrainingIndex
@@ -180,7 +180,7 @@ class Bench:
             path = self._neighbour(work).row.picture
             if path is None:
                 raise ValueError("the index ships no pictures")
-            disputed, other = picture, intake.read(path).picture
+            disputed, other = picture, bounded.read(path).picture
         else:
             disputed, other = edits.DERIVED[variant](picture), picture
         a, b = to_tensor(disputed), to_tensor(other)

@@ -22,7 +22,7 @@ from forensics.case import Checkpoint
 from forensics.device import Device
 from forensics.diffusion.base import DiffusionModel
 from forensics.inversion.codelength import MAX_SIGMA, Grid, estimates
-from forensics.pictures import codecs, intake
+from forensics.pictures import bounded, codecs
 from forensics.pictures.tensors import fit, to_tensor
 from forensics.similarity.lpips import Lpips
 from forensics.validation import journal
@@ -49,7 +49,7 @@ class StudyWork:
     @property
     def picture(self) -> Image.Image:
         """The rendering, upright RGB. Raises ImageError."""
-        return intake.read(self.path).picture
+        return bounded.read(self.path).picture
 
 
 def study_works(reference: Path) -> tuple[StudyWork, ...]:

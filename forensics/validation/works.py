@@ -19,7 +19,7 @@ from PIL import Image
 
 from forensics.case import FileDigest
 from forensics.errors import SettingsError
-from forensics.pictures import intake
+from forensics.pictures import bounded
 
 MEMBERS = ("planted", "member")
 HALVES = ("calibration", "test")
@@ -43,7 +43,7 @@ class KnownWork:
 
     def read(self) -> Image.Image:
         """The upright RGB picture. Raises ImageError."""
-        return intake.read(self.path).picture
+        return bounded.read(self.path).picture
 
 
 def read(manifest: Path) -> tuple[KnownWork, ...]:

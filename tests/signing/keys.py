@@ -11,6 +11,7 @@ from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import pkcs12 as container
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from pyhanko.sign.timestamps import DummyTimeStamper
 
@@ -60,7 +61,7 @@ def certificate(
 def pkcs12(path: Path, key: Any, cert: x509.Certificate | None, word: str | None = WORD) -> Path:
     """Write a key file."""
     locked: Any = serialization.BestAvailableEncryption(word.encode()) if word else serialization.NoEncryption()
-    path.write_bytes(serialization.pkcs12.serialize_key_and_certificates(b"id", key, cert, None, locked))
+    path.write_bytes(container.serialize_key_and_certificates(b"id", key, cert, None, locked))
     return path
 
 

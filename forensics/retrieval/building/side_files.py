@@ -91,11 +91,14 @@ class Side:
             except pa.ArrowException as exc:
                 raise ValueError(f"{name}: {exc}") from exc
         elif name.lower().endswith(".jsonl"):
-            rows = [
-                parsed for line in text.splitlines() if line.strip() and isinstance(parsed := json.loads(line), dict)
-            ]
+            parsed = (_parsed(line) for line in text.splitlines() if line.strip())
+            rows = [one for one in parsed if isinstance(one, dict)]
         else:
-            rows = list(csv.DictReader(io.StringIO(text), delimiter="\t" if name.lower().endswith(".tsv") else ","))
+            separator = "\t" if name.lower().endswith(".tsv") else ","
+            try:
+                rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=separator))
+            except csv.Error as exc:  # no ValueError, unlike every other complaint about a text
+                raise ValueError(f"{name}: {exc}") from exc
         for row in rows:
             words = normalised(row)
             if path := pick(words, "path"):
@@ -106,13 +109,17 @@ class Side:
 def document(data: bytes, name: str) -> dict[str, Any]:
     """The JSON object in a side file, names in one form. Raises ValueError where it is none."""
     text = encodings.decoded(data, "UTF-8")
-    try:
-        parsed = json.loads(text.value.strip("\ufeff"), parse_constant=lambda _: None)
-    except RecursionError as exc:
-        raise ValueError("nested beyond reason") from exc
+    parsed = _parsed(text.value.strip("\ufeff"))
     if not isinstance(parsed, dict):
         raise ValueError(f"{PurePosixPath(name).name} is not an object")
     return normalised(parsed)
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text, parse_constant=lambda _: None)
+    except RecursionError as exc:
+        raise ValueError("nested beyond reason") from exc
 
 
 def caption(data: bytes) -> tuple[str, str]:

@@ -19,7 +19,7 @@ import pyarrow as pa
 from torch import Tensor
 
 from forensics.errors import ImageError, IndexError_
-from forensics.pictures.intake import decode
+from forensics.pictures.bounded import decode
 from forensics.pictures.tensors import to_tensor
 from forensics.retrieval.base import Column
 from forensics.retrieval.building.entries import Entry
