@@ -16,6 +16,7 @@ from forensics.pictures.metadata import (
     comfyui,
     drawthings,
     invokeai,
+    mochi,
     novelai,
     services,
     stealth,
@@ -29,6 +30,7 @@ __all__ = ["READERS", "Entries", "GeneratorMetadata", "Lora", "generators", "pro
 
 READERS = (
     drawthings.read,
+    mochi.read,
     webui.read,
     comfyui.read,
     swarmui.read,
