@@ -32,7 +32,12 @@ from forensics.pictures.metadata.base import (
     whole,
 )
 
-_NEGATIVE = re.compile(r"Negative prompt:", re.IGNORECASE)
+_DIVIDERS = (
+    re.compile(r"^[ \t]*Negative prompt:", re.MULTILINE),
+    re.compile(r"Negative prompt:"),
+    re.compile(r"^[ \t]*Negative prompt:", re.MULTILINE | re.IGNORECASE),
+    re.compile(r"Negative prompt:", re.IGNORECASE),
+)
 _NAME = re.compile(r"\s*([^\W\d_][\w .\-/()+#*&'\[\]]{0,60}?)\s*:(?!//)[ \t]*")
 _TEMPLATE = re.compile(r"^(Negative Template|Template):[ \t]?", re.MULTILINE | re.IGNORECASE)
 _EXTRA = re.compile(r"<(lora|lyco|hypernet):([^:<>]{1,200})((?::[^:<>]{0,80})*)>")
@@ -335,8 +340,11 @@ def _value(text: str, place: int, sign: str) -> tuple[str, int]:
 
 
 def _prompts(head: str) -> tuple[str, str]:
-    """Prompt and negative prompt: a line that begins with the words divides them, else the words in mid-line."""
-    found = re.search(r"^[ \t]*Negative prompt:", head, re.MULTILINE | re.IGNORECASE) or _NEGATIVE.search(head)
+    """Prompt and negative prompt: a line that begins with the words divides them, else the words in mid-line.
+
+    The words as the software spells them come first: a prompt may hold them in other letters.
+    """
+    found = next(filter(None, (pattern.search(head) for pattern in _DIVIDERS)), None)
     if found is None:
         return head.strip(), ""
     prompt = head[: found.start()].strip()
