@@ -298,7 +298,10 @@ def _scored(context: Context) -> ControlFacts | Absent:
 def _finish(ledger: Ledger, case: Case, context: Context) -> Path:
     inputs.check()  # what was measured is what was hashed, or there is no case
     context.emit(Event("report", 0, 1, "rendering the report"))
-    ledger.close(replace(case, custody=ledger.custody))
+    letters = documents.letters(case)
+    for typeface in letters.typefaces:
+        ledger.put_file(typeface.path, typeface.data)
+    ledger.close(replace(case, environment=(*case.environment, *letters.facts), custody=ledger.custody))
     pdf = documents.render(ledger.folder, paper=context.settings.paper)
     context.emit(Event("report", 1, 1, pdf.name))
     return pdf

@@ -30,6 +30,8 @@ REPLY = f"{bag.TAGS}.tsr"
 BESIDE = (SEAL, REQUEST, REPLY)
 """Made from the second manifest, so that no manifest can list them."""
 EXHIBITS = "exhibits"
+STORED = "file stored"
+"""What the custody log says of a file among the evidence that is no picture."""
 OWN = (bag.DECLARATION, bag.INFO, bag.PAYLOAD, CUSTODY)
 """Tag files of the bag itself; every other one is a document whose digest the custody log records."""
 SUFFIX = {

@@ -20,7 +20,7 @@ from forensics.events import Emit, Event
 from forensics.folder import journal, unfinished
 from forensics.folder.bag import DATA
 from forensics.folder.custody import actor, check_chain, custody_lines, following, line, read_custody
-from forensics.folder.layout import CASE, CUSTODY, EXHIBITS, SUFFIX, sha256, stored
+from forensics.folder.layout import CASE, CUSTODY, EXHIBITS, STORED, SUFFIX, sha256, stored
 from forensics.pictures import bounded, intake
 from forensics.pictures.png import pixel_sha256, png_bytes
 from forensics.schema import canonical
@@ -198,7 +198,7 @@ class Ledger:
         """Store a file that is no picture among the evidence."""
         self._write(name, data)
         digest = sha256(data)
-        self.log("file stored", name, digest)
+        self.log(STORED, name, digest)
         return FileDigest(name, digest, len(data))
 
     def close(self, case: Case) -> str:

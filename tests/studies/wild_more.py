@@ -194,7 +194,9 @@ WEBUI = [
         "Size: 896x1152, Model hash: bea01d51bd, Model: flux1-dev-bnb-nf4-v2, Version: f2.0.1v1.10.1, "
         "Module 1: ae, Module 2: clip_l, Module 3: t5xxl_fp16",
         "modules kept, no negative",
-        fact("Module 3", "t5xxl_fp16", record("Forge f2.0.1", **_BASE, negative_prompt="", model="flux1-dev-bnb-nf4-v2")),
+        fact(
+            "Module 3", "t5xxl_fp16", record("Forge f2.0.1", **_BASE, negative_prompt="", model="flux1-dev-bnb-nf4-v2")
+        ),
     ),
     _web(
         "Windows line ends and Lora hashes in quotation marks",
@@ -216,7 +218,7 @@ WEBUI = [
     _web(
         "value with commas in quotation marks behind, rest verbatim",
         "AUTOMATIC1111 infotext, quote()",
-        f"a hare in the grass, ink drawing\nNegative prompt: text\n{_LINE}, Style Selector: \"a, b: c\", loose words",
+        f'a hare in the grass, ink drawing\nNegative prompt: text\n{_LINE}, Style Selector: "a, b: c", loose words',
         "the value whole, what has no name verbatim",
         fact("Style Selector", "a, b: c", record(**_BASE, rest="loose words")),
     ),
@@ -273,9 +275,14 @@ COMFY = [
             "10": _node(
                 "Lora Loader (LoraManager)",
                 text="<lora:ink:0.8>",
-                loras={"__value__": [{"name": "ink", "strength": "0.80", "active": True},
-                                     {"name": "off", "strength": 1, "active": False}]},
-                model=["1", 0], clip=["1", 1],
+                loras={
+                    "__value__": [
+                        {"name": "ink", "strength": "0.80", "active": True},
+                        {"name": "off", "strength": 1, "active": False},
+                    ]
+                },
+                model=["1", 0],
+                clip=["1", 1],
             ),
             "5": _sampled(["10", 0], ["2", 0], ["3", 0]),
         },
@@ -287,12 +294,36 @@ COMFY = [
         "ComfyUI examples, sdxl",
         _COMMON_NODES
         | {
-            "5": _node("KSamplerAdvanced", add_noise="enable", noise_seed=4242, steps=25, cfg=8.0, sampler_name="euler",
-                       scheduler="normal", start_at_step=0, end_at_step=20, model=["1", 0], positive=["2", 0],
-                       negative=["3", 0], latent_image=["4", 0]),
-            "6": _node("KSamplerAdvanced", add_noise="disable", noise_seed=0, steps=25, cfg=8.0, sampler_name="euler",
-                       scheduler="normal", start_at_step=20, end_at_step=10000, model=["7", 0], positive=["2", 0],
-                       negative=["3", 0], latent_image=["5", 0]),
+            "5": _node(
+                "KSamplerAdvanced",
+                add_noise="enable",
+                noise_seed=4242,
+                steps=25,
+                cfg=8.0,
+                sampler_name="euler",
+                scheduler="normal",
+                start_at_step=0,
+                end_at_step=20,
+                model=["1", 0],
+                positive=["2", 0],
+                negative=["3", 0],
+                latent_image=["4", 0],
+            ),
+            "6": _node(
+                "KSamplerAdvanced",
+                add_noise="disable",
+                noise_seed=0,
+                steps=25,
+                cfg=8.0,
+                sampler_name="euler",
+                scheduler="normal",
+                start_at_step=20,
+                end_at_step=10000,
+                model=["7", 0],
+                positive=["2", 0],
+                negative=["3", 0],
+                latent_image=["5", 0],
+            ),
             "7": _node("CheckpointLoaderSimple", ckpt_name="refiner.safetensors"),
         },
         "the base's record first",
@@ -308,8 +339,13 @@ COMFY = [
             "5": _sampled(["1", 0], ["2", 0], ["3", 0]),
         },
         "no prompt invented, node named as not followed",
-        file(lambda d: "" if d.records and d.records[0].prompt == "" and any(
-            "OllamaGenerate" in p for p in d.records[0].problems) else "a prompt invented or node not named"),
+        file(
+            lambda d: (
+                ""
+                if d.records and d.records[0].prompt == "" and any("OllamaGenerate" in p for p in d.records[0].problems)
+                else "a prompt invented or node not named"
+            )
+        ),
     ),
     _comfy(
         "area conditioning of two texts",
@@ -341,9 +377,19 @@ COMFY = [
         "rgthree/rgthree-comfy, Any Switch and Lora Loader Stack",
         _COMMON_NODES
         | {
-            "10": _node("Lora Loader Stack (rgthree)", lora_01="ink.safetensors", strength_01=0.7, lora_02="None",
-                        strength_02=1.0, lora_03="paper.safetensors", strength_03=0.2, lora_04="None", strength_04=1.0,
-                        model=["1", 0], clip=["1", 1]),
+            "10": _node(
+                "Lora Loader Stack (rgthree)",
+                lora_01="ink.safetensors",
+                strength_01=0.7,
+                lora_02="None",
+                strength_02=1.0,
+                lora_03="paper.safetensors",
+                strength_03=0.2,
+                lora_04="None",
+                strength_04=1.0,
+                model=["1", 0],
+                clip=["1", 1],
+            ),
             "11": _node("Any Switch (rgthree)", any_01=["404", 0], any_02=["2", 0]),
             "5": _sampled(["10", 0], ["11", 0], ["3", 0]),
         },
@@ -355,8 +401,13 @@ COMFY = [
         "ltdrdata/ComfyUI-Impact-Pack, ImpactWildcardProcessor",
         _COMMON_NODES
         | {
-            "10": _node("ImpactWildcardProcessor", wildcard_text="a {hare|fox} in the grass",
-                        populated_text="a hare in the grass", mode="populate", seed=7),
+            "10": _node(
+                "ImpactWildcardProcessor",
+                wildcard_text="a {hare|fox} in the grass",
+                populated_text="a hare in the grass",
+                mode="populate",
+                seed=7,
+            ),
             "2": _node("CLIPTextEncode", text=["10", 0], clip=["1", 1]),
             "5": _sampled(["1", 0], ["2", 0], ["3", 0]),
         },

@@ -35,7 +35,17 @@ _NAMES = (
 )
 _NAME = re.compile(rf"(?:^|[;\n])\s*({'|'.join(_NAMES)}):[ \t]*")
 _KNOWN = frozenset(
-    {"Include in Image", "Exclude from Image", "Model", "Size", "Seed", "Steps", "Guidance Scale", "Scheduler", "Generator"}
+    {
+        "Include in Image",
+        "Exclude from Image",
+        "Model",
+        "Size",
+        "Seed",
+        "Steps",
+        "Guidance Scale",
+        "Scheduler",
+        "Generator",
+    }
 )
 
 

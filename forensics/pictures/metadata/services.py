@@ -34,14 +34,19 @@ _SERVICES = (
     ("Midjourney", r"\bmidjourney\b"),
     (
         "Google Gemini or Imagen",
-        r"\bgoogle (?:ai|gemini|imagen)\b|\bgemini[ -]\d(?:\.\d)?[ -](?:flash|pro|ultra)\b|\bgemini (?:flash|advanced)\b|"
+        r"\bgoogle (?:ai|gemini|imagen)\b|\bgemini[ -]\d(?:\.\d)?[ -](?:flash|pro|ultra)\b|"
+        r"\bgemini (?:flash|advanced)\b|"
         r"\bimagen[ -]\d(?:\.\d)?[ -](?:ultra|fast|generate)\w*|\bnano banana\b",
     ),
     ("Microsoft Designer or Bing Image Creator", r"\bbing image creator\b|\bmicrosoft designer\b"),
     ("Stable Diffusion", r"\bstable[ -]?diffusion\b|\bsdxl\b|\bstability ai\b|\bdreamstudio\b"),
     ("Ideogram", r"\bideogram\b"),
     ("Leonardo AI", r"\bleonardo[. ]ai\b"),
-    ("FLUX", r"\bblack forest labs\b|\bflux[.-]?[12](?:[ -](?:dev|schnell|pro|kontext))\b|\bflux\.[12]\b|\bflux-(?:pro|dev)\b"),
+    (
+        "FLUX",
+        r"\bblack forest labs\b|\bflux[.-]?[12](?:[ -](?:dev|schnell|pro|kontext))\b|\bflux\.[12]\b|"
+        r"\bflux-(?:pro|dev)\b",
+    ),
     ("Grok", r"\bgrok\b|\bxai aurora\b"),
     ("Recraft", r"\brecraft\b"),
     ("Krea", r"\bkrea\b"),

@@ -60,10 +60,10 @@ _FIRST = 5000
 """Characters behind the first name in which the sign between the pairs is looked for."""
 _NAMED_WITHIN = re.compile(r"(?:Negative prompt|Steps|Seed|Sampler|CFG scale): *\S")
 _LONGEST_LIST = 20_000
-_SPACINGS = frozenset(
-    "automatic uniform karras exponential polyexponential sgm kl optimal simple normal ddim beta turbo align your steps "
-    "ays gits linear quadratic cosine react cosinusoidal dynsf phi bong tangent beta57 default trailing leading linspace "
-    "flow match sigmoid constant lcm vp laplace none auto scaled".split()
+_SPACINGS = re.compile(
+    r"automatic|uniform|karras|(?:poly)?exponential|sgm|kl|optimal|simple|normal|ddim|beta(?:57)?|turbo|align|your|steps|"
+    r"ays|gits|linear|quadratic|cosine|react|cosinusoidal|dynsf|phi|bong|tangent|default|trailing|leading|linspace|flow|"
+    r"match|sigmoid|constant|lcm|vp|laplace|none|auto|scaled|\d+"
 )
 """Words that names of spacings of noise levels are made of."""
 _DIGEST_KIND = re.compile(r"(?:model|vae|lora|lyco|locon|embed|hypernet|unet|refiner|text_encoder)", re.IGNORECASE)
@@ -347,10 +347,7 @@ def _prompts(head: str) -> tuple[str, str]:
     found = next(filter(None, (pattern.search(head) for pattern in _DIVIDERS)), None)
     if found is None:
         return head.strip(), ""
-    prompt = head[: found.start()].strip()
-    for label in ("Positive prompt:", "Prompt:"):  # written by programs that name both parts
-        prompt = prompt.removeprefix(label).strip()
-    return prompt, head[found.end() :].strip()
+    return head[: found.start()].strip(), head[found.end() :].strip()
 
 
 def _templates(tail: str) -> dict[str, str]:
@@ -403,7 +400,7 @@ def _some(value: str) -> bool:
 def _words(value: str) -> bool:
     """Whether a spacing of noise levels is named: one or several of the words that generators use for it."""
     parts = re.split(r"[ _+-]+", value.strip().lower())
-    return bool(parts) and all(part in _SPACINGS or part.isdigit() for part in parts)
+    return bool(parts) and all(_SPACINGS.fullmatch(part) for part in parts)
 
 
 def _one_of(pattern: str) -> Callable[[str], bool]:
@@ -441,7 +438,9 @@ _EXCLUSIVE: dict[str, Any] = {
     "vae hash": _hex,
     "adm guidance": _one_of(r"\([\d., ]+\)"),
     "fooocus v2 expansion": _some,
-    "performance": _one_of(r"(?:Performance\.)?(?:extreme[ _])?(?:speed|quality|lightning|hyper[- _]?sd|lcm|turbo|ultra)"),
+    "performance": _one_of(
+        r"(?:Performance\.)?(?:extreme[ _])?(?:speed|quality|lightning|hyper[- _]?sd|lcm|turbo|ultra)"
+    ),
     "eta noise seed delta": lambda v: whole(v) is not None,
     "ensd": lambda v: whole(v) is not None,
     "parser": _one_of(r"(?:full|compel|a1111|xhinker|fixed|scaled|sd\.?next)[ \w]*|native"),
