@@ -234,7 +234,7 @@ def compare(
 
 def _protocol(settings: Settings) -> Protocol:
     """The protocol of the profile, with every constant of the program that can change a number or a word."""
-    bounded.use(bounded.Limits(settings.max_pixels, settings.max_seconds))
+    bounded.use(bounded.Limits(settings.max_pixels, settings.max_seconds, url=settings.url or ""))
     return declared(PROFILES[settings.profile])
 
 

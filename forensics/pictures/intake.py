@@ -107,7 +107,7 @@ def read(path: Path) -> Decoded:
     return decode(read_bytes(path), path.name)
 
 
-def decode(data: bytes, name: str) -> Decoded:
+def decode(data: bytes, name: str, *, url: str = "") -> Decoded:
     """Decode an image file completely and safely.
 
     Damage outside of the pixels is stated in `decoding`; where pixels are missing the file is refused.
@@ -115,6 +115,7 @@ def decode(data: bytes, name: str) -> Decoded:
     Args:
         data: the bytes as received; they are not modified.
         name: what to call the file in messages.
+        url: of the picture that is taken from a capture of the web; empty for the largest, no matter for other files.
 
     Raises:
         ImageError: empty, unknown, truncated, too large or too small.
@@ -122,7 +123,7 @@ def decode(data: bytes, name: str) -> Decoded:
     if not data:
         raise ImageError(f"{name} is empty.", hint="Obtain the file again; nothing can be examined.")
     if wacz.is_capture(data):
-        return _captured(data, name)
+        return _captured(data, name, url)
     formats = _formats(data, name)
     # Refused by Pillow's own switch as well: an importing library may have turned it on globally.
     keep_truncated, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
@@ -147,9 +148,9 @@ def decode(data: bytes, name: str) -> Decoded:
         ImageFile.LOAD_TRUNCATED_IMAGES = keep_truncated
 
 
-def _captured(data: bytes, name: str) -> Decoded:
+def _captured(data: bytes, name: str, url: str) -> Decoded:
     """The picture of a web capture, with the account of the capture before its own."""
-    capture = wacz.read(data, name)
+    capture = wacz.read(data, name, url=url)
     decoded = decode(capture.picture.data, name)
     return replace(
         decoded,
