@@ -56,6 +56,8 @@ class Collected:
     exif_damaged: bool = False
     orientation: object = None
     """Of EXIF, as stated; None where there is none."""
+    colours: str = ""
+    """`Adobe RGB` or `uncalibrated`, where EXIF states it (DCF 2.0)."""
 
     def put(self, name: str, text: Text) -> None:
         """Enter a text; a second one under one name gets a number."""
@@ -156,8 +158,15 @@ def _own_record(record: object) -> dict[int, object] | None:
     return dict(exif.items())
 
 
-def _exif_directory(image: Image.Image, _: Collected) -> dict[int, object]:
-    return dict(image.getexif().get_ifd(ExifTags.IFD.Exif).items())
+def _exif_directory(image: Image.Image, found: Collected) -> dict[int, object]:
+    tags = dict(image.getexif().get_ifd(ExifTags.IFD.Exif).items())
+    space = tags.get(ExifTags.Base.ColorSpace)
+    interoperability = str(image.getexif().get_ifd(ExifTags.IFD.Interop).get(1, ""))
+    if space == 2 or interoperability.startswith("R03"):
+        found.colours = "Adobe RGB"
+    elif space == 0xFFFF:
+        found.colours = "uncalibrated"
+    return tags
 
 
 def _raw_profile(found: Collected) -> bytes:

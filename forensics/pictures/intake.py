@@ -34,6 +34,7 @@ MIN_SIDE = 16
 """Below this side no measure is meaningful."""
 _FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "AVIF")
 """MPO, several JPEG pictures in one file, is opened by the JPEG reader."""
+_TIFFS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _METADATA_CHARS = 4000
 _MAX_PAGES = 200
 _DECODER_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, RuntimeError, TypeError, LookupError)
@@ -132,6 +133,11 @@ def decode(data: bytes, name: str, *, url: str = "") -> Decoded:
             warnings.simplefilter("ignore")  # our own bounds are stricter, and what is damaged is stated by us
             return _decode(data, name, formats)
     except UnidentifiedImageError as exc:
+        if data.startswith(_TIFFS):
+            raise ImageError(
+                f"{name} is a TIFF whose samples or compression are of a kind that is not read.",
+                hint="Export the picture as 8-bit or 16-bit samples, uncompressed, by a documented step.",
+            ) from exc
         raise ImageError(
             f"{name} is not an image in a supported format.",
             hint=f"Supported: {', '.join(_FORMATS)}; with extras {', '.join(e.name for e in EXTRAS)} and web captures "
@@ -210,6 +216,7 @@ def _decode(data: bytes, name: str, formats: tuple[str, ...]) -> Decoded:
         if container.kind == "JPEG":
             _check_jpeg(image, container, name, steps)
         collected = entries.collect(image, container)
+        container.colours_in_exif = collected.colours
         media_type = Image.MIME.get(image.format or "", "application/octet-stream")
         facts, records = _facts(image, collected), metadata.generators(collected.entries, image, collected.encodings)
         stated = metadata.provenance(data, media_type, collected.entries.get("xmp", ""))

@@ -13,28 +13,15 @@ import json
 import sys
 import tempfile
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 
 from forensics.pictures import intake
 from tests.metadata import files
+from tests.studies import wild_pictures
 from tests.studies.wild import Check, Got, fact, file, named, no_record, record
+from tests.studies.wild_own import Own
 
 _USER_COMMENT = "EXIF UserComment"
-
-
-@dataclass(frozen=True, slots=True)
-class Own:
-    """An input of our own."""
-
-    kind: str
-    name: str
-    source: str
-    """The public report or rule it follows."""
-    data: bytes
-    right: str
-    check: Check
-    suffix: str = ".png"
 
 
 def _texts(kind: str, name: str, source: str, texts: dict[str, str], right: str, check: Check) -> Own:
@@ -209,7 +196,8 @@ WEBUI = [
     _web(
         "SD.Next with App and operations",
         "vladmandic/sdnext, infotext",
-        "a hare in the grass, ink drawing\nNegative prompt: text\nSteps: 25, Size: 1024x1024, Sampler: UniPC, Seed: 4242, "
+        "a hare in the grass, ink drawing\nNegative prompt: text\n"
+        "Steps: 25, Size: 1024x1024, Sampler: UniPC, Seed: 4242, "
         "CFG scale: 6, App: SD.Next, Version: f2a1b3c, Parser: native, Pipeline: StableDiffusionXLPipeline, "
         "Operations: txt2img, Model: inkwash, Model hash: 0123abcd45",
         "SD.Next named",
@@ -259,9 +247,18 @@ _COMMON_NODES = {
 
 def _sampled(model: list[object], positive: list[object], negative: list[object]) -> dict[str, object]:
     return _node(
-        "KSampler", seed=4242, steps=20, cfg=7.0, sampler_name="euler", scheduler="normal", denoise=1.0,
-        model=model, positive=positive, negative=negative, latent_image=["4", 0],
-    )  # fmt: skip
+        "KSampler",
+        seed=4242,
+        steps=20,
+        cfg=7.0,
+        sampler_name="euler",
+        scheduler="normal",
+        denoise=1.0,
+        model=model,
+        positive=positive,
+        negative=negative,
+        latent_image=["4", 0],
+    )
 
 
 _HARE = {"prompt": "a hare in the grass", "negative_prompt": "text", "seed": 4242}
@@ -417,29 +414,64 @@ COMFY = [
 ]
 
 _TENSOR_ART = {
-    "models": [{"label": "inkstyle", "type": "LORA", "modelId": "1", "modelFileName": "inkstyle", "weight": 0.8,
-                "hash": "ABCDEF0123"}],
-    "prompt": "a hare in the grass, ink drawing", "negativePrompt": "text", "width": 512, "height": 768,
-    "imageCount": 1, "samplerName": "Euler a", "steps": 25, "cfgScale": 7, "seed": "4242", "clipSkip": 2,
+    "models": [
+        {
+            "label": "inkstyle",
+            "type": "LORA",
+            "modelId": "1",
+            "modelFileName": "inkstyle",
+            "weight": 0.8,
+            "hash": "ABCDEF0123",
+        }
+    ],
+    "prompt": "a hare in the grass, ink drawing",
+    "negativePrompt": "text",
+    "width": 512,
+    "height": 768,
+    "imageCount": 1,
+    "samplerName": "Euler a",
+    "steps": 25,
+    "cfgScale": 7,
+    "seed": "4242",
+    "clipSkip": 2,
     "baseModel": {"label": "inkwash", "type": "BASE_MODEL", "modelFileName": "inkwash_v2", "hash": "0123ABCD45"},
-}  # fmt: skip
+}
 _CIVITAI = {
     "resource-stack": _node("CheckpointLoaderSimple", ckpt_name="urn:air:sdxl:checkpoint:civitai:101055@128078"),
     "resource-stack-1": _node(
-        "LoraLoader", lora_name="urn:air:sdxl:lora:civitai:1@2", strength_model=0.8, strength_clip=1,
-        model=["resource-stack", 0], clip=["resource-stack", 1],
+        "LoraLoader",
+        lora_name="urn:air:sdxl:lora:civitai:1@2",
+        strength_model=0.8,
+        strength_clip=1,
+        model=["resource-stack", 0],
+        clip=["resource-stack", 1],
     ),
     "6": _node("smZ CLIPTextEncode", text="a hare in the grass", clip=["resource-stack-1", 1]),
     "7": _node("smZ CLIPTextEncode", text="text", clip=["resource-stack-1", 1]),
     "11": _node(
-        "KSampler", sampler_name="euler_ancestral", scheduler="normal", seed=4242, steps=25, cfg=7, denoise=1,
-        model=["resource-stack-1", 0], positive=["6", 0], negative=["7", 0], latent_image=["5", 0],
+        "KSampler",
+        sampler_name="euler_ancestral",
+        scheduler="normal",
+        seed=4242,
+        steps=25,
+        cfg=7,
+        denoise=1,
+        model=["resource-stack-1", 0],
+        positive=["6", 0],
+        negative=["7", 0],
+        latent_image=["5", 0],
     ),
     "5": _node("EmptyLatentImage", width=832, height=1216, batch_size=1),
     "extra": {"airs": ["urn:air:sdxl:lora:civitai:1@2"]},
-    "extraMetadata": json.dumps({"prompt": "a hare in the grass", "negativePrompt": "text", "resources": [
-        {"modelVersionId": 2, "strength": 0.8}], "remixOfId": 1}),
-}  # fmt: skip
+    "extraMetadata": json.dumps(
+        {
+            "prompt": "a hare in the grass",
+            "negativePrompt": "text",
+            "resources": [{"modelVersionId": 2, "strength": 0.8}],
+            "remixOfId": 1,
+        }
+    ),
+}
 
 OTHERS = [
     _texts(
@@ -456,16 +488,24 @@ OTHERS = [
         "civitai/civitai, image metadata",
         files.user_comment(json.dumps(_CIVITAI)),
         "prompt, LoRA, the further text kept",
-        fact("extraMetadata", _CIVITAI["extraMetadata"], record("ComfyUI", **_HARE, steps=25, loras=("urn:air:sdxl:lora:civitai:1@2",))),
+        fact(
+            "extraMetadata",
+            _CIVITAI["extraMetadata"],
+            record("ComfyUI", **_HARE, steps=25, loras=("urn:air:sdxl:lora:civitai:1@2",)),
+        ),
         ".jpg",
     ),
     Own(
         "4 other generators",
         "Mochi Diffusion in the description",
         "godly-devotion/MochiDiffusion, metadata fields",
-        files.exif({0x010E: "Include in Image: a hare in the grass; Exclude from Image: text; Model: inkwash; Steps: 25; "
-                            "Guidance Scale: 7.0; Seed: 4242; Size: 512x768; Scheduler: DPM-Solver++; "
-                            "ML Compute Unit: CPU & Neural Engine; Generator: Mochi Diffusion 4.0 (133)"}),
+        files.exif(
+            {
+                0x010E: "Include in Image: a hare in the grass; Exclude from Image: text; Model: inkwash; Steps: 25; "
+                "Guidance Scale: 7.0; Seed: 4242; Size: 512x768; Scheduler: DPM-Solver++; "
+                "ML Compute Unit: CPU & Neural Engine; Generator: Mochi Diffusion 4.0 (133)"
+            }
+        ),
         "prompt, negative, seed",
         record("Mochi Diffusion", **_HARE, steps=25, guidance=7.0, model="inkwash"),
         ".jpg",
@@ -475,7 +515,8 @@ OTHERS = [
         "Fooocus, scheme of the web UI, in JPEG",
         "lllyasviel/Fooocus, metadata scheme a1111",
         files.user_comment(
-            "a hare in the grass, ink drawing\nNegative prompt: text\nSteps: 25, Sampler: DPM++ 2M SDE Karras, Seed: 4242, "
+            "a hare in the grass, ink drawing\nNegative prompt: text\n"
+            "Steps: 25, Sampler: DPM++ 2M SDE Karras, Seed: 4242, "
             "Size: 512x768, CFG scale: 4.0, Sharpness: 2.0, ADM Guidance: (1.5, 0.8, 0.3), Model: inkwash, Model hash: "
             "0123abcd45, Performance: Speed, Scheduler: karras, VAE: Default (model), Version: Fooocus v2.5.5"
         ),
@@ -513,19 +554,25 @@ OTHERS = [
         "PNG text keys are free",
         {"sd_recipe": "a hare // steps=4", "Software": "Atelier 3"},
         "no record; the text stands among the metadata raw",
-        file(lambda d: no_record(d) or (
-            "" if any(f.value == "a hare // steps=4" for f in d.metadata) else "text not shown")),
+        file(
+            lambda d: (
+                no_record(d) or ("" if any(f.value == "a hare // steps=4" for f in d.metadata) else "text not shown")
+            )
+        ),
     ),
     _texts(
         "4 other generators",
         "Midjourney without parameters",
         "Midjourney downloads: Description, Author, Creation Time",
-        {"Description": f"a hare in the grass, ink drawing Job ID: {_UUID}", "Author": "a_user",
-         "Creation Time": "Sat, 01 Feb 2025 10:00:00 GMT"},
+        {
+            "Description": f"a hare in the grass, ink drawing Job ID: {_UUID}",
+            "Author": "a_user",
+            "Creation Time": "Sat, 01 Feb 2025 10:00:00 GMT",
+        },
         "prompt",
         record("Midjourney", prompt="a hare in the grass, ink drawing"),
     ),
-]  # fmt: skip
+]
 
 
 def _encoded(name: str, source: str, comment: bytes, prompt: str) -> Own:
@@ -597,7 +644,7 @@ ENCODINGS = [
     ),
 ]
 
-CASES = [*ORDINARY, *WEBUI, *COMFY, *OTHERS, *ENCODINGS]
+CASES = [*ORDINARY, *WEBUI, *COMFY, *OTHERS, *ENCODINGS, *wild_pictures.CASES]
 
 
 def judge(own: Own) -> Got:
