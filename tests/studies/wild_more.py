@@ -17,7 +17,7 @@ from pathlib import Path
 
 from forensics.pictures import intake
 from tests.metadata import files
-from tests.studies import wild_pictures
+from tests.studies import wild_pictures, wild_sources
 from tests.studies.wild import Check, Got, fact, file, named, no_record, record
 from tests.studies.wild_own import Own
 
@@ -647,8 +647,10 @@ ENCODINGS = [
 CASES = [*ORDINARY, *WEBUI, *COMFY, *OTHERS, *ENCODINGS, *wild_pictures.CASES]
 
 
-def judge(own: Own) -> Got:
+def judge(own: Own | wild_sources.OwnSource) -> Got:
     """What is read of an input, and why it is not right."""
+    if isinstance(own, wild_sources.OwnSource):
+        return wild_sources.judge(own)
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / f"input{own.suffix}"
         path.write_bytes(own.data)
@@ -664,7 +666,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="Kinds or names that contain this.")
     given = parser.parse_args()
     counts: Counter[str] = Counter()
-    for own in CASES:
+    for own in (*CASES, *wild_sources.CASES):
         if given.only not in f"{own.kind} {own.name}":
             continue
         got = judge(own)
