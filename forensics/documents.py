@@ -19,7 +19,7 @@ from forensics.folder.save import Sealing, save
 from forensics.folder.strangers import said as said_added
 from forensics.folder.verify import Checked, added_error, load
 from forensics.folder.verify import verify as verify_folder
-from forensics.report import derived
+from forensics.report import derived, typefaces
 from forensics.report.attachments import attached
 
 if TYPE_CHECKING:
@@ -48,6 +48,11 @@ class Expected:
     """SHA-256 of the signatory's certificate; or the name in it, which means something with `trust` only."""
     digest: str = ""
     """SHA-256 of the second manifest or of `case.json`, as it was noted down."""
+
+
+def letters(case: Case) -> typefaces.Found:
+    """The typefaces with which the letters of a case can be printed that the bundled ones lack."""
+    return typefaces.find(case)
 
 
 def render(folder: Path, *, paper: str = "A4") -> Path:

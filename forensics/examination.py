@@ -282,7 +282,7 @@ def compared(disputed: Path, originals: tuple[Path, ...], ledger: Ledger, resolv
 
 def _protocol(settings: Settings) -> Protocol:
     """The protocol of the profile, with every constant of the program that can change a number or a word."""
-    bounded.use(bounded.Limits(settings.max_pixels, settings.max_seconds))
+    bounded.use(bounded.Limits(settings.max_pixels, settings.max_seconds, url=settings.url or ""))
     return declared(PROFILES[settings.profile])
 
 
@@ -347,7 +347,10 @@ def _scored(context: Context) -> ControlFacts | Absent:
 
 def _frozen(ledger: Ledger, case: Case) -> Case:
     inputs.check()  # what was measured is what was hashed, or there is no case
-    frozen = replace(case, custody=ledger.custody)
+    letters = documents.letters(case)
+    for typeface in letters.typefaces:
+        ledger.put_file(typeface.path, typeface.data)
+    frozen = replace(case, environment=(*case.environment, *letters.facts), custody=ledger.custody)
     ledger.close(frozen)
     return frozen
 

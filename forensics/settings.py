@@ -61,6 +61,8 @@ class Settings:
     """Pictures with more pixels are refused."""
     max_seconds: int = 30
     """A picture that takes longer to decode is refused."""
+    url: str | None = None
+    """Address of the picture that is taken from captures of the web; none means the largest."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from forensics.errors import ImageError
-from forensics.pictures import intake, wacz
+from forensics.cli.analyze import decodes
+from forensics.errors import ImageError, SettingsError
+from forensics.pictures import bounded, intake, wacz
+from forensics.settings import Settings
 from tests.metadata import files
 
 pytest.importorskip("warcio")
@@ -199,6 +201,24 @@ def test_a_picture_is_taken_by_its_address() -> None:
     assert wacz.read(data, "x", url="https://example.org/icon.png").picture.data == SMALL
     with pytest.raises(ImageError, match="holds no picture at"):
         wacz.read(data, "x", url="https://example.org/other.png")
+
+
+def test_the_address_is_chosen_at_the_command_line(tmp_path: Path) -> None:
+    icon = "https://example.org/icon.png"
+    capture, plain = tmp_path / "a.wacz", tmp_path / "plain.png"
+    capture.write_bytes(package({icon: SMALL, URL: LARGE}))
+    plain.write_bytes(LARGE)
+    chosen = Settings(url=icon)
+    with bounded.within(bounded.Limits()):
+        decodes(chosen, capture, plain)
+        found = bounded.decode(capture.read_bytes(), "a.wacz")
+        assert icon in found.decoding[0]
+        assert "the one of the address given was taken" in found.decoding[1]
+        with pytest.raises(ImageError, match="holds no picture at") as missing:
+            decodes(Settings(url="https://example.org/other.png"), capture)
+        assert URL in missing.value.hint
+        with pytest.raises(SettingsError, match="none of the files is one"):
+            decodes(chosen, plain)
 
 
 def test_signatures_of_several_kinds() -> None:

@@ -132,11 +132,15 @@ def _finished(folder: Path) -> Path:
 
 def decodes(settings: Settings, *images: Path) -> None:
     """Fail in a second, and without leaving a folder, for an image that would fail after the networks are loaded."""
-    from forensics.pictures import bounded, intake
+    from forensics.pictures import bounded, intake, wacz
 
-    bounded.use(bounded.Limits(settings.max_pixels, settings.max_seconds))
-    for image in images:
-        bounded.decode(intake.read_bytes(image), image.name)
+    bounded.use(bounded.Limits(settings.max_pixels, settings.max_seconds, url=settings.url or ""))
+    kinds = {bounded.decode(intake.read_bytes(image), image.name).media_type for image in images}
+    if settings.url and wacz.MEDIA_TYPE not in kinds:
+        raise SettingsError(
+            "--url names a picture within a web capture, and none of the files is one.",
+            hint="Give a capture (WACZ), or leave --url out.",
+        )
 
 
 def case_folder(image: Path, out: Path | None) -> Path:

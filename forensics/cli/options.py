@@ -160,10 +160,14 @@ output: Callable[[F], F] = together(
     click.option("--force", is_flag=True, help="Keep an existing case folder aside and start anew."),
 )
 
+url: Callable[[F], F] = click.option(
+    "--url", metavar="URL", help="Address of the picture to take from a web capture (WACZ).  [default: the largest]"
+)
+
 limits: Callable[[F], F] = together(
     click.option("--max-pixels", type=int, metavar="N", help="Largest picture that is decoded.  [default: 100000000]"),
     click.option("--max-seconds", type=int, metavar="N", help="Longest decoding of one picture.  [default: 30]"),
 )
 
-examination: Callable[[F], F] = together(clip, profile, case_file, output, device, seed, paper, limits, reporting)
+examination: Callable[[F], F] = together(clip, profile, case_file, output, device, seed, paper, url, limits, reporting)
 """Of the commands that examine an image and write a case folder."""

@@ -33,6 +33,8 @@ BESIDE = (SEAL, REQUEST, REPLY)
 EXHIBITS = "exhibits"
 UNFINISHED = "unfinished"
 """What finished stages gave, until the case is frozen (`folder.progress`)."""
+STORED = "file stored"
+"""What the custody log says of a file among the evidence that is no picture."""
 OWN = (bag.DECLARATION, bag.INFO, bag.PAYLOAD, CUSTODY)
 """Tag files of the bag itself; every other one is a document whose digest the custody log records."""
 SUFFIX = {

@@ -18,12 +18,12 @@ from forensics import foreign
 from forensics.case import Case, CustodyEntry, Exhibit, FileDigest, Item
 from forensics.errors import CaseError
 from forensics.events import Emit, Event
-from forensics.files import sha256 as file_sha256
 from forensics.files import utc_now
 from forensics.folder import journal, progress, unfinished
 from forensics.folder.bag import DATA, TAGS
 from forensics.folder.custody import FROZEN, actor, check_chain, custody_lines, following, line, read_custody
-from forensics.folder.layout import CASE, CUSTODY, EXHIBITS, SUFFIX, sha256, stored
+from forensics.folder.layout import CASE, CUSTODY, EXHIBITS, STORED, SUFFIX, sha256, stored
+from forensics.foreign import sha256 as file_sha256
 from forensics.pictures import bounded, intake
 from forensics.pictures.png import pixel_sha256, png_bytes
 from forensics.schema import canonical
@@ -211,7 +211,7 @@ class Ledger:
         """Store a file that is no picture among the evidence."""
         self._write(name, data)
         digest = sha256(data)
-        self.log("file stored", name, digest)
+        self.log(STORED, name, digest)
         return FileDigest(name, digest, len(data))
 
     def fix(self, name: str, data: bytes) -> FileDigest:

@@ -18,7 +18,7 @@ from forensics.folder import bag, strangers, timestamp
 from forensics.folder.bag import DATA, RESTORE
 from forensics.folder.custody import FROZEN, check_chain, read_custody
 from forensics.folder.journal import JOURNAL, leftovers
-from forensics.folder.layout import BESIDE, CASE, CUSTODY, MANIFEST, OWN, REPORT, REQUEST, SEAL
+from forensics.folder.layout import BESIDE, CASE, CUSTODY, MANIFEST, OWN, REPORT, REQUEST, SEAL, STORED
 from forensics.folder.unfinished import is_unfinished, refuse
 from forensics.schema import decode
 
@@ -188,6 +188,7 @@ def _cited(case: Case, stated: Mapping[str, str]) -> None:
     named = [(f"Exhibit {e.id}", e.path, e.sha256) for e in case.exhibits]
     named += [(f"Item {i.id}", i.stored, i.sha256) for i in case.items]
     named.append(("The protocol", case.protocol.path, case.protocol.sha256))
+    named += [(f"The file {e.item}", e.item, e.sha256) for e in case.custody if e.action == STORED]
     if isinstance(case.validation, ValidationFacts):
         named.append(("The validation record", case.validation.path, case.validation.digest))
     for what, path, digest in named:

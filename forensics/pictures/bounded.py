@@ -49,6 +49,8 @@ class Limits:
     """Of decoding, by the clock."""
     memory: int = 1_792 << 20
     """Bytes beyond what the process takes before it decodes anything; not enforced on every system."""
+    url: str = ""
+    """Of the picture that is taken from a capture of the web; empty for the largest."""
 
 
 _CURRENT: contextvars.ContextVar[Limits] = contextvars.ContextVar("limits", default=Limits())  # noqa: B039
@@ -78,7 +80,7 @@ def decode(data: bytes, name: str) -> Decoded:
     limits = _CURRENT.get()
     worker = _taken()
     if worker is None:
-        return intake.decode(data, name)
+        return intake.decode(data, name, url=limits.url)
     try:
         return worker.decode(data, name, limits)
     finally:

@@ -22,12 +22,15 @@ _SPACES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab ": "LAB"}
 _DISPLAY_GAMMA = 1 / 2.2
 _FLOAT_WHITES = ((1.0, 1.0), (16.0, None), (255.0, 255.0), (4096.0, None), (65535.0, 65535.0))
 """(largest value up to which, white): ranges in between could be either, so they are refused."""
+_UNSPECIFIED = 2
 _PRIMARIES = {1: "BT.709", 9: "BT.2020", 11: "DCI-P3", 12: "Display P3"}
 _TRANSFERS = {1: "BT.709", 8: "linear", 13: "sRGB", 14: "BT.2020", 16: "PQ (HDR)", 18: "HLG (HDR)"}
 _TO_XYZ = {  # columns: red, green, blue primary in XYZ at D65; ITU-R BT.2020 and SMPTE EG 432-1
     9: ((0.636958, 0.144617, 0.168881), (0.262700, 0.677998, 0.059302), (0.000000, 0.028073, 1.060985)),
     12: ((0.486571, 0.265668, 0.198217), (0.228975, 0.691739, 0.079287), (0.000000, 0.045113, 1.043944)),
 }
+_ADOBE = ((0.57667, 0.18556, 0.18823), (0.29734, 0.62736, 0.07529), (0.02703, 0.07069, 0.99134))
+"""As above, of Adobe RGB (1998), whose transfer is the power 563/256."""
 _TO_SRGB = ((3.240970, -1.537383, -0.498611), (-0.969244, 1.875968, 0.041555), (0.055630, -0.203977, 1.056972))
 
 
@@ -127,15 +130,23 @@ def _to_8_bits(image: Image.Image, name: str, profiled: bool, steps: list[str]) 
     samples = np.asarray(image)
     low, high = float(samples.min()), float(samples.max())
     white = _float_white(samples, name) if image.mode == "F" else _integer_white(image, low, high, name)
+    if image.mode.startswith("I;16") and _white_is_zero(image):
+        samples = np.asarray(white - samples.astype(np.float64)).astype(np.uint16)
+        steps.append("The file stores white as zero; the samples were turned round.")
     if profiled and image.mode != "F" and white == 65535:
         steps.append(f"Sample values from {low:g} to {high:g} of 16 bits were reduced to 8 bits, with 65535 as white.")
-        return image if image.mode == "I;16" else Image.fromarray(samples.astype(np.uint16))
+        return Image.fromarray(samples.astype(np.uint16))
     stated = f"Sample values from {low:g} to {high:g} were scaled to 8 bits with {white:g} as white"
     if image.mode == "F":
         stated += ", which the range suggests and the file does not state"
     steps.append(f"{stated}.")
     scaled = np.clip(np.rint(samples.astype(np.float64) * (255.0 / white)), 0, 255)
     return Image.fromarray(scaled.astype(np.uint8))
+
+
+def _white_is_zero(image: Image.Image) -> bool:
+    """TIFF's PhotometricInterpretation 0, which the decoder follows for 8 bits and forgets for 16."""
+    return isinstance(image, TiffImagePlugin.TiffImageFile) and image.tag_v2.get(262) == 0
 
 
 def _float_white(samples: NDArray[np.float32], name: str) -> float:
@@ -179,9 +190,12 @@ def _integer_white(image: Image.Image, low: float, high: float, name: str) -> fl
 
 
 def _declared_otherwise(image: Image.Image, container: Container, steps: list[str]) -> bool:
-    """State PNG's declarations of transfer and primaries where they are not sRGB's, with what they would change."""
+    """State declarations of transfer and primaries where they are not sRGB's, with what they would change."""
     if container.code_points is not None:
-        return _code_points(image, container.code_points, steps)
+        return _code_points(image, container, steps)
+    if container.colours_in_exif:
+        steps.append(_by_exif(image, container.colours_in_exif))
+        return True
     if container.gamma and not container.srgb and abs(container.gamma - _DISPLAY_GAMMA) > 0.01:
         gamma = container.gamma
         effect = _effect(image, lambda v: v ** (1 / gamma), lambda linear: linear)
@@ -193,9 +207,23 @@ def _declared_otherwise(image: Image.Image, container: Container, steps: list[st
     return False
 
 
-def _code_points(image: Image.Image, points: tuple[int, int, int, int], steps: list[str]) -> bool:
-    primaries, transfer = points[0], points[1]
-    if primaries == 1 and transfer in (1, 13, 14):
+def _by_exif(image: Image.Image, stated: str) -> str:
+    if stated != "Adobe RGB":
+        return (
+            "EXIF states that the colours are not sRGB's, and not which they are (uncalibrated); no colour profile is "
+            "embedded, and the values were taken as sRGB."
+        )
+    matrix = np.array(_TO_SRGB) @ np.array(_ADOBE)
+    effect = _effect(image, lambda v: v ** (563 / 256), lambda linear: linear @ matrix.T)
+    return (
+        "EXIF states the colours of Adobe RGB, and no colour profile is embedded; that was not applied and the values "
+        f"were taken as sRGB. {effect}"
+    )
+
+
+def _code_points(image: Image.Image, container: Container, steps: list[str]) -> bool:
+    primaries, transfer = (container.code_points or (2, 2))[:2]
+    if primaries in (1, _UNSPECIFIED) and transfer in (1, 6, 13, 14, 15, _UNSPECIFIED):
         return False
     named = f"{_PRIMARIES.get(primaries, primaries)} with {_TRANSFERS.get(transfer, transfer)}"
     effect = "How the picture would look by that rule is not computed here."
@@ -203,7 +231,8 @@ def _code_points(image: Image.Image, points: tuple[int, int, int, int], steps: l
         matrix = np.array(_TO_SRGB) @ np.array(_TO_XYZ[primaries]) if primaries != 1 else np.eye(3)
         effect = _effect(image, (lambda v: v) if transfer == 8 else _linear, lambda linear: linear @ matrix.T)
     steps.append(
-        f"The file states other colours than sRGB's (cICP: {named}); that was not applied and the values were taken as "
+        f"The file states other colours than sRGB's ({container.code_points_in}: {named}); that was not applied and "
+        "the values were taken as "
         f"sRGB. {effect}"
     )
     return True

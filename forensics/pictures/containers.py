@@ -21,6 +21,15 @@ LONG_TEXT = 1_048_576
 _CRITICAL = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND"})
 _FOR_PIXELS = frozenset({b"tRNS", b"acTL", b"fcTL", b"fdAT"})
 """Chunks without which the picture would look otherwise."""
+_LENGTHS = {b"pHYs": 9, b"gAMA": 4, b"sRGB": 1, b"cHRM": 32, b"cICP": 4, b"tIME": 7, b"oFFs": 9, b"sTER": 1}
+"""Of chunks that have one length only."""
+_GAIN_MAPS = (
+    b"http://ns.adobe.com/hdr-gain-map/1.0/",
+    b"urn:iso:std:iso:ts:21496:-1",
+    b"urn:com:apple:photo:2020:aux:hdrgainmap",
+    b"http://ns.apple.com/HDRGainMap/1.0/",
+)
+"""Names under which gain maps are kept: Ultra HDR, ISO 21496-1, and Apple's."""
 _TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
 _MAX_CHUNKS = 200_000
 
@@ -55,7 +64,11 @@ class Container:
     srgb: bool = False
     """Whether PNG's sRGB chunk is there."""
     code_points: tuple[int, int, int, int] | None = None
-    """Of PNG's cICP: primaries, transfer, matrix, full range."""
+    """Of PNG's cICP, or of the colours (nclx) of AVIF and HEIC: primaries, transfer, matrix, full range."""
+    code_points_in: str = "cICP"
+    """What the file calls them."""
+    colours_in_exif: str = ""
+    """`Adobe RGB`, or `uncalibrated`, where EXIF states it; filled in by whoever reads EXIF."""
     chromaticities: tuple[float, ...] = ()
     bits: int = 8
     """Per sample as stored."""
@@ -80,11 +93,31 @@ def examine(data: bytes) -> Container:
         _jpeg(data, found)
     elif data.startswith(RIFF) and data[8:12] == b"WEBP":
         _webp(data, found)
+    elif data[4:8] == b"ftyp":
+        _boxes(data, found)
     elif data.startswith((b"GIF87a", b"GIF89a")):
         found.kind = "GIF"
         if not data.rstrip(b"\0").endswith(b";"):
             found.end_missing = b";" not in data[-4096:]
+    if any(mark in data for mark in _GAIN_MAPS):
+        found.steps.append(
+            "The file holds a gain map, with which bright displays show the picture otherwise (HDR); it was not "
+            "applied, and the picture is the one that ordinary displays show."
+        )
     return found
+
+
+def _boxes(data: bytes, found: Container) -> None:
+    """AVIF and HEIC: the first statement on colours and on the bits of a sample (ISO/IEC 23008-12, AV1-ISOBMFF)."""
+    found.kind = "HEIF"
+    place = data.find(b"colrnclx")
+    if place >= 0 and len(data) >= place + 15:
+        primaries, transfer, matrix = struct.unpack_from(">HHH", data, place + 8)
+        found.code_points, found.code_points_in = (primaries, transfer, matrix, data[place + 14] >> 7), "nclx"
+    place = data.find(b"av1C")
+    if place >= 0 and len(data) > place + 6:
+        flags = data[place + 6]
+        found.bits = (12 if flags & 0x20 else 10) if flags & 0x40 else 8
 
 
 # PNG
@@ -143,6 +176,9 @@ def _chunk(kind: bytes, body: bytes, right: bool, found: Container) -> bool:
         _png_text(kind, body, found)
         return False  # read here, with its code; a decoder's bounds and guesses do not matter then
     if not right:
+        return False
+    if len(body) != _LENGTHS.get(kind, len(body)):
+        found.steps.append(f"{_name(kind).capitalize()} has a wrong length and was left out of decoding.")
         return False
     if kind == b"gAMA" and len(body) == 4:
         found.gamma = int.from_bytes(body, "big") / 100_000

@@ -15,7 +15,7 @@ from PIL import ExifTags, Image, ImageFile, IptcImagePlugin
 
 from forensics.pictures.containers import Container
 from forensics.pictures.metadata import xmp
-from forensics.pictures.metadata.encodings import Text, decoded, exif_comment, undone
+from forensics.pictures.metadata.encodings import Text, decoded, exif_comment, restored, undone
 
 _ERRORS = (
     OSError,
@@ -56,6 +56,8 @@ class Collected:
     exif_damaged: bool = False
     orientation: object = None
     """Of EXIF, as stated; None where there is none."""
+    colours: str = ""
+    """`Adobe RGB` or `uncalibrated`, where EXIF states it (DCF 2.0)."""
 
     def put(self, name: str, text: Text) -> None:
         """Enter a text; a second one under one name gets a number."""
@@ -77,7 +79,7 @@ def collect(image: Image.Image, container: Container) -> Collected:
     found = Collected()
     for raw in container.texts:
         text = decoded(raw.value, raw.declared)
-        found.put(raw.name, text if text.code else undone(text.value))
+        found.put(raw.name, restored(text))
     for key, value in sorted(image.info.items(), key=lambda kv: str(kv[0])):
         if str(key) in _BINARY and isinstance(value, bytes):
             found.entries[str(key)] = f"{len(value)} bytes"
@@ -86,7 +88,7 @@ def collect(image: Image.Image, container: Container) -> Collected:
         elif isinstance(value, str | int | float | tuple):
             found.put(str(key), undone(str(value)))
         elif isinstance(value, bytes):
-            found.put(str(key), decoded(value, ""))
+            found.put(str(key), restored(decoded(value, "")))
     if "comment" not in found.entries and isinstance(comment := image.info.get("comment"), bytes | str):
         found.put(
             "comment", decoded(comment if isinstance(comment, bytes) else comment.encode("latin-1", "replace"), "")
@@ -156,8 +158,15 @@ def _own_record(record: object) -> dict[int, object] | None:
     return dict(exif.items())
 
 
-def _exif_directory(image: Image.Image, _: Collected) -> dict[int, object]:
-    return dict(image.getexif().get_ifd(ExifTags.IFD.Exif).items())
+def _exif_directory(image: Image.Image, found: Collected) -> dict[int, object]:
+    tags = dict(image.getexif().get_ifd(ExifTags.IFD.Exif).items())
+    space = tags.get(ExifTags.Base.ColorSpace)
+    interoperability = str(image.getexif().get_ifd(ExifTags.IFD.Interop).get(1, ""))
+    if space == 2 or interoperability.startswith("R03"):
+        found.colours = "Adobe RGB"
+    elif space == 0xFFFF:
+        found.colours = "uncalibrated"
+    return tags
 
 
 def _raw_profile(found: Collected) -> bytes:
@@ -176,9 +185,9 @@ def _tag(tag: int, value: object, found: Collected) -> None:
         found.put(name, Text(body.decode("utf-16-le", "replace").strip("\0")))
     elif tag == ExifTags.Base.UserComment:
         data = value if isinstance(value, bytes) else str(value).encode("latin-1", "replace")
-        found.put(name, exif_comment(data))
+        found.put(name, restored(exif_comment(data)))
     elif isinstance(value, bytes):
-        found.put(name, decoded(value, "") if len(value) < 1 << 20 else Text(f"{len(value)} bytes"))
+        found.put(name, restored(decoded(value, "")) if len(value) < 1 << 20 else Text(f"{len(value)} bytes"))
     else:
         found.put(name, undone(str(value)))
 
@@ -213,4 +222,4 @@ def _iptc(image: Image.Image, found: Collected) -> None:
             parts = value if isinstance(value, list) else [value]
             for part in parts:
                 if isinstance(part, bytes):
-                    found.put(f"IPTC {_IPTC[key]}", decoded(part, ""))
+                    found.put(f"IPTC {_IPTC[key]}", restored(decoded(part, "")))

@@ -34,6 +34,7 @@ MIN_SIDE = 16
 """Below this side no measure is meaningful."""
 _FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "AVIF")
 """MPO, several JPEG pictures in one file, is opened by the JPEG reader."""
+_TIFFS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _METADATA_CHARS = 4000
 _MAX_PAGES = 200
 _DECODER_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, RuntimeError, TypeError, LookupError)
@@ -107,7 +108,7 @@ def read(path: Path) -> Decoded:
     return decode(read_bytes(path), path.name)
 
 
-def decode(data: bytes, name: str) -> Decoded:
+def decode(data: bytes, name: str, *, url: str = "") -> Decoded:
     """Decode an image file completely and safely.
 
     Damage outside of the pixels is stated in `decoding`; where pixels are missing the file is refused.
@@ -115,6 +116,7 @@ def decode(data: bytes, name: str) -> Decoded:
     Args:
         data: the bytes as received; they are not modified.
         name: what to call the file in messages.
+        url: of the picture that is taken from a capture of the web; empty for the largest, no matter for other files.
 
     Raises:
         ImageError: empty, unknown, truncated, too large or too small.
@@ -122,7 +124,7 @@ def decode(data: bytes, name: str) -> Decoded:
     if not data:
         raise ImageError(f"{name} is empty.", hint="Obtain the file again; nothing can be examined.")
     if wacz.is_capture(data):
-        return _captured(data, name)
+        return _captured(data, name, url)
     formats = _formats(data, name)
     # Refused by Pillow's own switch as well: an importing library may have turned it on globally.
     keep_truncated, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
@@ -131,6 +133,11 @@ def decode(data: bytes, name: str) -> Decoded:
             warnings.simplefilter("ignore")  # our own bounds are stricter, and what is damaged is stated by us
             return _decode(data, name, formats)
     except UnidentifiedImageError as exc:
+        if data.startswith(_TIFFS):
+            raise ImageError(
+                f"{name} is a TIFF whose samples or compression are of a kind that is not read.",
+                hint="Export the picture as 8-bit or 16-bit samples, uncompressed, by a documented step.",
+            ) from exc
         raise ImageError(
             f"{name} is not an image in a supported format.",
             hint=f"Supported: {', '.join(_FORMATS)}; with extras {', '.join(e.name for e in EXTRAS)} and web captures "
@@ -147,9 +154,9 @@ def decode(data: bytes, name: str) -> Decoded:
         ImageFile.LOAD_TRUNCATED_IMAGES = keep_truncated
 
 
-def _captured(data: bytes, name: str) -> Decoded:
+def _captured(data: bytes, name: str, url: str) -> Decoded:
     """The picture of a web capture, with the account of the capture before its own."""
-    capture = wacz.read(data, name)
+    capture = wacz.read(data, name, url=url)
     decoded = decode(capture.picture.data, name)
     return replace(
         decoded,
@@ -209,6 +216,7 @@ def _decode(data: bytes, name: str, formats: tuple[str, ...]) -> Decoded:
         if container.kind == "JPEG":
             _check_jpeg(image, container, name, steps)
         collected = entries.collect(image, container)
+        container.colours_in_exif = collected.colours
         media_type = Image.MIME.get(image.format or "", "application/octet-stream")
         facts, records = _facts(image, collected), metadata.generators(collected.entries, image, collected.encodings)
         stated = metadata.provenance(data, media_type, collected.entries.get("xmp", ""))

@@ -358,11 +358,13 @@ def _chosen(pictures: list[Held], name: str, url: str) -> tuple[Held, str]:
                 sizes.append((image.width * image.height, held))
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
             continue  # drawings and icons of the page that are no raster pictures
+    there = ", ".join(dict.fromkeys(held.url for _, held in sizes[:_LISTED]))
     if url:
         sizes = [(size, held) for size, held in sizes if held.url == url]
     if not sizes:
         asked = f" at {url}" if url else ""
-        raise ImageError(f"{name} is a web capture that holds no picture{asked}.", hint=_HINT)
+        hint = f"Pictures that it holds: {there}." if url and there else _HINT
+        raise ImageError(f"{name} is a web capture that holds no picture{asked}.", hint=hint)
     chosen = max(sizes, key=lambda row: row[0])[1]
     others = [held.url for held in pictures if held is not chosen]
     shown = ", ".join(others[:_LISTED])

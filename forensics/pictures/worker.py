@@ -38,7 +38,7 @@ def _answer(asked: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
     intake.MAX_PIXELS = int(asked["pixels"])
     with _limited(int(asked["memory"])):
         try:
-            decoded = intake.decode(data, str(asked["name"]))
+            decoded = intake.decode(data, str(asked["name"]), url=str(asked["url"]))
             pixels = decoded.picture.tobytes()
             account = dataclasses.replace(decoded, picture=None)  # type: ignore[arg-type]
             return {"decoded": account, "size": decoded.picture.size}, pixels

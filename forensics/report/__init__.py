@@ -11,7 +11,7 @@ from typing import Literal
 
 from forensics.case import Case
 from forensics.errors import RenderingError
-from forensics.report import attachments, drawn, html
+from forensics.report import attachments, drawn, html, typefaces
 from forensics.report import stored_pictures as exhibits
 from forensics.report.tables import tables
 from forensics.report.view import view
@@ -33,13 +33,15 @@ def render(case: Case, folder: Path, *, paper: Literal["A4", "Letter"] = "A4", s
     stored = exhibits.read(case, folder)
     pictures = stored | drawn.pictures(case, stored)
     files = attachments.attached(case, folder)
-    return pdf.write(html.render(view(case, signatory)), pictures, attached=files, created=case.created, paper=paper)
+    faces = typefaces.stored(case, folder)
+    page = html.render(view(case, signatory), letters=typefaces.letters(faces))
+    return pdf.write(page, pictures, attached=files, created=case.created, paper=paper, faces=faces)
 
 
 def render_html(case: Case, folder: Path) -> str:
     """The HTML the pages are drawn from; picture addresses are relative to the case folder. Raises as `render`."""
     exhibits.read(case, folder)
-    return html.render(view(case))
+    return html.render(view(case), letters=typefaces.letters(typefaces.stored(case, folder)))
 
 
 def pages(data: bytes) -> int:
@@ -58,9 +60,11 @@ def summary(case: Case, folder: Path, *, paper: Literal["A4", "Letter"] = "A4") 
 
     shown = exhibits.read(case, folder)
     files = attachments.attached(case, folder)
+    faces = typefaces.stored(case, folder)
+    letters = typefaces.letters(faces)
     for detail in range(4):
-        page = html.render(view(case), "letter.html.j2", detail=detail)
-        made = pdf.write(page, shown, attached=files, created=case.created, paper=paper)
+        page = html.render(view(case), "letter.html.j2", detail=detail, letters=letters)
+        made = pdf.write(page, shown, attached=files, created=case.created, paper=paper, faces=faces)
         if pdf.pages(made) <= SUMMARY_PAGES:
             return made
     raise RenderingError(

@@ -11,12 +11,15 @@ from forensics import resources
 from forensics.report import glyphs
 
 
-def render(report: object, template: str = "report.html.j2", *, detail: int = 0) -> str:
+def render(
+    report: object, template: str = "report.html.j2", *, detail: int = 0, letters: frozenset[int] = frozenset()
+) -> str:
     """Deterministic HTML of a report, in full or as the two pages of `letter.html.j2`.
 
     Another template comes with a view of its own, which it knows as `r` as well.
     `detail` is how many parts the letter leaves to the full report, saying so: 0 none, 1 the pictures, 2 long lists as
-    well, 3 what was done as well. Nothing is ever cut within a sentence.
+    well, 3 what was done as well. Nothing is ever cut within a sentence. `letters` are code points that typefaces kept
+    with the case hold.
     A template that asks for what the view does not hold raises UndefinedError.
     """
     folder = resources.templates()
@@ -31,7 +34,7 @@ def render(report: object, template: str = "report.html.j2", *, detail: int = 0)
     )
     environment.filters["commands"] = commands
     text = environment.get_template(template).render(r=report, detail=detail)
-    return glyphs.escape(text, folder / "fonts")
+    return glyphs.page(text, folder / "fonts", letters)
 
 
 def commands(text: str) -> Markup:

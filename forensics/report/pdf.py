@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import io
 import logging
+import os
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,12 +24,13 @@ from weasyprint.urls import FatalURLFetchingError, URLFetcher, URLFetcherRespons
 
 from forensics import resources
 from forensics.errors import RenderingError
+from forensics.report import typefaces
 from forensics.report.attachments import Attached
 
 HOST = "https://report.invalid/"
 """Reserved by RFC 2606: it can never resolve, and it is the same for every folder."""
 
-_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".css": "text/css", ".ttf": "font/ttf"}
+_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".css": "text/css", ".ttf": "font/ttf", ".otf": "font/otf"}
 _RDF_END = b"</rdf:RDF>"
 _ACCESSIBLE = b"".join(
     line.strip()
@@ -76,14 +78,19 @@ def write(
     attached: Sequence[Attached] = (),
     created: str,
     paper: Literal["A4", "Letter"] = "A4",
+    faces: Mapping[str, bytes] | None = None,
 ) -> bytes:
-    """The PDF. `pictures` maps addresses in the HTML to bytes, `created` is UTC in ISO 8601.
+    """The PDF. `pictures` maps addresses in the HTML to bytes, `created` is UTC in ISO 8601, `faces` are the typefaces
+    kept with the case, by their path.
 
     Raises RenderingError where anything was missing or WeasyPrint warned.
     """
     folder = resources.templates()
     files = dict(pictures)
-    files["report.css"] = (folder / "report.css").read_bytes()
+    kept = faces or {}
+    css = (folder / "report.css").read_text(encoding="utf-8")
+    files["report.css"] = typefaces.styled(css, kept, {path: path for path in kept}).encode()
+    files |= kept
     files |= {f"fonts/{path.name}": path.read_bytes() for path in sorted((folder / "fonts").glob("*.ttf"))}
     moment = datetime.fromisoformat(created)  # attachments default to now, in local time marked as UTC
     attachments = [
@@ -100,7 +107,7 @@ def write(
     ]
     complaints: list[str] = []
     try:
-        with _strict(complaints), _png_as_stored(), _rare_collection():
+        with _strict(complaints), _png_as_stored(), _rare_collection(), _no_typefaces_of_the_machine():
             document = weasyprint.HTML(string=html, base_url=HOST, url_fetcher=_Handed(files)).render(
                 stylesheets=[weasyprint.CSS(string=f"@page {{ size: {paper} }}")]
             )
@@ -110,7 +117,8 @@ def write(
     except FatalURLFetchingError as exc:  # a BaseException: it would pass every `except Exception`
         raise RenderingError(f"The report could not be drawn: {exc}.") from exc
     families = sorted({font.family.strip('"') for font in document.fonts.values()})
-    complaints += [f"typeface {f!r} is not one of the bundled ones" for f in families if not f.startswith("Source ")]
+    known = ("Source ", typefaces.FAMILY)
+    complaints += [f"typeface {f!r} is not one of the bundled ones" for f in families if not f.startswith(known)]
     if complaints:
         raise RenderingError(
             f"The report was not drawn completely: {complaints[0]}.",
@@ -153,6 +161,23 @@ def _strict(complaints: list[str]) -> Iterator[None]:
     finally:
         logger.removeHandler(handler)
         logger.setLevel(level)
+
+
+@contextmanager
+def _no_typefaces_of_the_machine() -> Iterator[None]:
+    """Draw with the typefaces that are handed over and no others.
+
+    The drawing library asks for an emoji in the typeface that the machine has for them, whatever the stylesheet says.
+    """
+    name, before = "FONTCONFIG_FILE", os.environ.get("FONTCONFIG_FILE")
+    os.environ[name] = str(resources.templates() / "fonts" / "only-ours.conf")
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
 
 
 @contextmanager

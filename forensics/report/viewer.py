@@ -19,7 +19,7 @@ from markupsafe import Markup
 
 from forensics import resources, schema
 from forensics.case import Case
-from forensics.report import drawn, glyphs, words
+from forensics.report import drawn, glyphs, typefaces, words
 from forensics.report import stored_pictures as exhibits
 from forensics.report.sections import answers
 from forensics.report.sections.kinds import MADE, kind_of
@@ -46,8 +46,19 @@ def viewer(case: Case, folder: Path) -> bytes:
     templates = resources.templates() / "viewer"
     stored = exhibits.verified(case, folder)
     style, script = ((templates / name).read_text(encoding="utf-8") for name in ("viewer.css", "viewer.js"))
+    faces = typefaces.stored(case, folder)
+    letters = typefaces.letters(faces)
+    style = typefaces.styled(
+        style,
+        faces,
+        {path: f"data:font/{path[-3:]};base64,{base64.b64encode(f).decode()}" for path, f in faces.items()},
+    )
     shown = Viewer(
-        f"Pairs of pictures, {case.matter.reference or f'case {case.id[:8]}'}",
+        glyphs.isolated(
+            f"Pairs of pictures, {case.matter.reference or f'case {case.id[:8]}'}",
+            resources.templates() / "fonts",
+            letters,
+        ),
         "Demonstration checkpoint, draft" if case.demonstration else "Draft, not signed",
         f"{case.tool.name} {case.tool.value}",
         hashlib.sha256(schema.canonical(case)).hexdigest(),
@@ -55,7 +66,7 @@ def viewer(case: Case, folder: Path) -> bytes:
         _hash(style),
         Markup(script),
         _hash(script),
-        _json(_data(case, stored)),
+        _json(_data(case, stored, letters)),
     )
     environment = Environment(
         loader=FileSystemLoader(templates), autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True
@@ -135,7 +146,7 @@ def _matrix(matrix: Sequence[float]) -> tuple[float, ...]:
     return tuple(round(float(v), 6) for v in drawn.cornered(matrix).ravel())
 
 
-def _data(case: Case, stored: dict[str, bytes]) -> dict[str, object]:
+def _data(case: Case, stored: dict[str, bytes], letters: frozenset[int]) -> dict[str, object]:
     measures = Measures(case)
     fonts = resources.templates() / "fonts"
     shown = pairs(case)
@@ -143,7 +154,7 @@ def _data(case: Case, stored: dict[str, bytes]) -> dict[str, object]:
     return {
         "exhibits": {
             e.id: {
-                "title": glyphs.escape(words.public(e.title), fonts),
+                "title": glyphs.isolated(words.public(e.title), fonts, letters),
                 "type": e.media_type,
                 "width": e.width,
                 "height": e.height,
@@ -158,7 +169,7 @@ def _data(case: Case, stored: dict[str, bytes]) -> dict[str, object]:
                 "a": p.a,
                 "b": p.b,
                 "group": p.group,
-                "said": glyphs.escape(p.said, fonts),
+                "said": glyphs.isolated(p.said, fonts, letters),
                 "values": measures.beside(p.a, p.b),
                 "matrix": p.matrix,
                 "inverted": p.inverted,

@@ -56,6 +56,7 @@ def test_analyze_has_exactly_the_promised_form() -> None:
         "--max-minutes",
         "--max-pixels",
         "--max-seconds",
+        "--url",
         "--resume",
         "--validation",
         "--autoencoder",

@@ -28,6 +28,8 @@ class Written:
     further: Mapping[str, str] = field(default_factory=dict)
 
 
+LABEL = "Negative prompt:"
+"""A prompt that holds the label itself cannot be written in the web UI's layout: nothing marks which of two divides."""
 LETTERS = st.characters(
     codec="utf-8", categories=("L", "N", "P", "S", "Zs", "M"), exclude_characters="\x85\u2028\u2029"
 )
@@ -73,7 +75,7 @@ def prompts(draw: Draw, lines: int = 3, traps: bool = True) -> str:
     for _ in range(draw(st.integers(1, lines))):
         pieces = draw(st.lists(LINE | TRAPS if traps else LINE, min_size=1, max_size=4))
         parts.append(draw(st.sampled_from([", ", " "])).join(pieces).strip())
-    text = "\n".join(part for part in parts if part)
+    text = "\n".join(part for part in parts if part).replace(LABEL, "Negative prompt")
     return text or "a hare"
 
 

@@ -33,6 +33,7 @@ from forensics.retrieval.building.entries import Entry
 from forensics.retrieval.building.sources import open_source
 from forensics.retrieval.readers.folder import Folder
 from forensics.retrieval.readers.layout import Excluded
+from tests.studies import wild_folders
 
 JAPANESE = "草むらの野うさぎ, 水墨画, Hase im Gebüsch"
 
@@ -462,7 +463,7 @@ CHECKS: dict[str, Check] = {
     "fooocus.jpg": record("Fooocus v2.5.5", prompt="a hare\nink", seed=4242),
     "iptc-ai.jpg": provenance("trainedAlgorithmicMedia", "unsigned"),
 }
-"""Judgement by name of the case. What concerns sealed folders and certificates is judged by the tests of those."""
+"""Judgement by name of the case; whole folders and certificates are judged by `wild_folders`."""
 
 
 def _both(root: Path) -> Got:
@@ -472,6 +473,17 @@ def _both(root: Path) -> Got:
         file(named("Firefly"))(root / "software-firefly.jpg"),
     ]
     return Got(" / ".join(p.said for p in parts), ", ".join(p.wrong for p in parts if p.wrong))
+
+
+def _folder(name: str) -> Got:
+    """A case folder that travelled or was signed."""
+    if name in wild_folders.TRAVELLED:
+        made, right = wild_folders.TRAVELLED[name]
+        code, said = made()
+    else:
+        identity, right = wild_folders.SIGNATURES[name]
+        code, said = wild_folders.signed(identity)
+    return Got(f"exit {code} {said[:700]}", "" if right(code, said) else "not so")
 
 
 def locate(root: Path, name: str) -> Path:
@@ -487,6 +499,9 @@ def judge(root: Path, name: str) -> Got | None:
     """The judgement of a case, or None where this study has none for it."""
     if name.startswith("software-dalle.png"):
         return _both(root / "in")
+    whole = next((n for n in (*wild_folders.TRAVELLED, *wild_folders.SIGNATURES) if name.startswith(n)), "")
+    if whole:
+        return _folder(whole)
     check = CHECKS.get(name) or next((c for n, c in CHECKS.items() if n == name.split(" ")[0]), None)
     if check is None:
         return None
@@ -517,7 +532,7 @@ def main() -> None:
             if got is not None:
                 print(f"    got:   {got.said}\n    {word}{f': {got.wrong}' if got.wrong else ''}")
             else:
-                print(f"    {word}: the tests of sealed folders and signatures judge it")
+                print(f"    {word}")
     print(", ".join(f"{count} {word}" for word, count in sorted(counts.items())))
     sys.exit(1 if counts["WRONG"] else 0)
 

@@ -1,7 +1,8 @@
 """What generators and signers leave in a file: parameter texts, graphs, hidden bits, Content Credentials.
 
 Readers of such records exist as packages. Ours is here because a report must say three things that they do not give:
-by which marks an entry was taken for a generator's, what in it no rule covers, and how its bytes became text.
+by which marks an entry was taken for a generator's, what in it no rule covers, and how its bytes became text. One of
+those packages, sd-parsers, is held against ours by `python -m tests.studies.second_reader`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from forensics.pictures.metadata import (
     comfyui,
     drawthings,
     invokeai,
+    mochi,
     novelai,
     services,
     stealth,
@@ -29,6 +31,7 @@ __all__ = ["READERS", "Entries", "GeneratorMetadata", "Lora", "generators", "pro
 
 READERS = (
     drawthings.read,
+    mochi.read,
     webui.read,
     comfyui.read,
     swarmui.read,

@@ -52,7 +52,7 @@ _NAMES = {
     ),
     "seed": ("seed", "Seed"),
     "steps": ("num_inference_steps", "steps", "Steps"),
-    "sampler": ("sampler_name", "sampler", "Sampler", "sampler name"),
+    "sampler": ("sampler_name", "sampler", "Sampler", "sampler name", "samplerName"),
     "scheduler": ("scheduler", "Scheduler"),
     "guidance": (
         "guidance_scale",
@@ -66,6 +66,7 @@ _NAMES = {
     "model": (
         "base_model",
         "base_model_name",
+        "baseModel",
         "model",
         "model_id",
         "model_name",
@@ -80,6 +81,22 @@ _NAMES = {
     "vae": ("use_vae_model", "vae", "VAE", "vae_name", "VAE model"),
 }
 _LORAS = ("loras", "use_lora_model", "lora_alpha", "LoRA model", "LoRA Strength")
+_OF_DIFFUSION = (
+    "metadata_scheme",
+    "num_inference_steps",
+    "use_stable_diffusion_model",
+    "base_model",
+    "negative_prompt",
+    "Negative Prompt",
+    "negativePrompt",
+    "full_negative_prompt",
+)
+"""Names that no other kind of call has."""
+_SCHEDULER = re.compile(
+    r"\w*(?:DDIM|DDPM|PNDM|DPM|Euler|Heun|LMS|UniPC|LCM|TCD|DEIS|SASolver|S[dD][eE]|KarrasVe|FlowMatch|UnCLIP|RePaint|"
+    r"CMStochastic|Amused|VQDiffusion)\w*Scheduler\w*"
+)
+"""Classes of diffusers; a scheduler alone plans other things."""
 _KNOWN = frozenset(name for names in _NAMES.values() for name in names) | frozenset(_LORAS)
 
 
@@ -117,7 +134,7 @@ def _marks(record: Mapping[str, Any]) -> tuple[str, ...]:
         "steps": (whole(_value(record, "steps")) or 0) in range(1, 2001),
         "guidance": abs(real(_value(record, "guidance")) or 1e9) <= 200 or _value(record, "guidance") in (0, 0.0, "0"),
         "sampler": sampler_known(text(_value(record, "sampler"))),
-        "scheduler": "cheduler" in text(_value(record, "scheduler"))
+        "scheduler": bool(_SCHEDULER.fullmatch(text(_value(record, "scheduler"))))
         or sampler_known(text(_value(record, "scheduler"))),
         "model": bool(stated(_value(record, "model"))),
     }
@@ -126,18 +143,24 @@ def _marks(record: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _is_call(record: Mapping[str, Any]) -> bool:
-    """Whether the record names a prompt and at least two further arguments of a generation, one of them technical."""
+    """Whether the record names a prompt and at least two further arguments of a generation, one of them technical.
+
+    A prompt, a model, a seed and a number of steps are asked of language models and machines too; a name for what is
+    not to be seen, or the sides of a picture, are not.
+    """
     if not text(_value(record, "prompt")):
         return False
     marks = _marks(record)
-    technical = [m for m in marks if not m.lower().startswith(("seed:", "steps:", "model:"))]
-    return len(marks) >= 3 or (len(marks) >= 2 and bool(technical)) or (len(marks) >= 2 and _scheme(record))
+    technical = [m for m in marks if not m.lower().startswith(("seed:", "steps:", "model:", "cfg:"))]
+    return len(marks) >= 2 and (bool(technical) or _scheme(record))
 
 
 def _scheme(record: Mapping[str, Any]) -> bool:
-    return any(
-        name in record
-        for name in ("metadata_scheme", "num_inference_steps", "use_stable_diffusion_model", "base_model")
+    sides = [whole(_value(record, side)) or 0 for side in ("width", "height")]
+    return (
+        any(name in record for name in _OF_DIFFUSION)
+        or all(16 <= side <= 32768 for side in sides)
+        or bool(re.fullmatch(r"\(?\d{2,5}\s*[,x×*]\s*\d{2,5}\)?", text(record.get("resolution"))))
     )
 
 
@@ -157,7 +180,7 @@ def _record(record: Mapping[str, Any], name: str, entries: Entries) -> Generator
         scheduler=stated(_value(record, "scheduler")),
         guidance=real(_value(record, "guidance")),
         model=stated(_value(record, "model")),
-        model_hash=stated(_value(record, "hash")),
+        model_hash=stated(_value(record, "hash")) or _hash_of(record.get("baseModel")),
         width=whole(_value(record, "width")) or (int(size[1]) if size else None),
         height=whole(_value(record, "height")) or (int(size[2]) if size else None),
         vae=stated(_value(record, "vae")) if _value(record, "vae") != "Default (model)" else "",
@@ -167,6 +190,10 @@ def _record(record: Mapping[str, Any], name: str, entries: Entries) -> Generator
         marks=_marks(record),
         entry=name,
     )
+
+
+def _hash_of(model: object) -> str:
+    return text(model.get("hash")) if isinstance(model, dict) else ""
 
 
 def _software(record: Mapping[str, Any], entries: Entries) -> str:
@@ -218,12 +245,19 @@ def _loras(record: Mapping[str, Any]) -> tuple[Lora, ...]:
         for number, name in enumerate(several):
             if said := stated(name):
                 found.append(Lora(said, real(strengths[number]) if number < len(strengths) else None))
+    models = record.get("models")  # of Tensor.Art: everything that was loaded, each with its kind
+    for row in models if isinstance(models, list) else []:
+        if isinstance(row, dict) and text(row.get("type")).lower() in ("lora", "lycoris", "locon", "dora"):
+            name = text(row.get("modelFileName")) or text(row.get("label"))
+            found.append(Lora(name, real(row.get("weight")), text(row.get("hash"))))
     unique = {lora.name: lora for lora in found if stated(lora.name)}
     return tuple(unique.values())
 
 
 def _plain(value: object) -> object:
-    """Fooocus stores prompts as lists of lines."""
+    """Fooocus stores prompts as lists of lines, Tensor.Art the model as an object."""
     if isinstance(value, list):
         return "\n".join(row for row in value if isinstance(row, str))
+    if isinstance(value, dict):
+        return text(value.get("modelFileName")) or text(value.get("label")) or text(value.get("name"))
     return value

@@ -10,18 +10,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from forensics.case import Fact
 from forensics.pictures.metadata import webui
-from forensics.pictures.metadata.base import Entries, GeneratorMetadata, Lora, document, real, text, whole
+from forensics.pictures.metadata.base import Entries, GeneratorMetadata, Lora, document, real, shown, text, whole
 from forensics.pictures.metadata.comfyui_drawn import executed_form
 from forensics.pictures.metadata.comfyui_nodes import (
     DECODERS,
     GUIDERS,
     NODES,
     PASSED_ON,
+    PLAIN,
     SAMPLER_SELECTORS,
     SAMPLERS,
     SIGMAS,
@@ -45,6 +46,8 @@ _DEPTH = 80
 _MAX_LINKS = 20_000
 """Links followed for one record: a graph can have more ways through it than can be gone."""
 _MAX_NODES = 5000
+_MAX_BESIDE = 5040
+"""Entries of the document looked through for what stands beside the nodes, as Civitai's generator writes it."""
 _PLACES = ("prompt", "workflow", "Prompt", "Workflow", "comment", "Comment", "Description", "parameters")
 
 Node = Mapping[str, Any]
@@ -68,11 +71,12 @@ def read(entries: Entries) -> list[GeneratorMetadata]:
             continue
         if isinstance(parsed.get("prompt"), dict) and _executed(parsed["prompt"]):
             parsed = parsed["prompt"]
-        if graph := _executed(parsed):
-            return _records(graph, "executed graph", name)
+        if (graph := _executed(parsed)) and _types(graph):
+            beside = tuple(shown(k, v) for k, v in list(parsed.items())[:_MAX_BESIDE] if k not in graph and v)
+            return [replace(r, further=(*r.further, *beside)) for r in _records(graph, "executed graph", name)]
         if isinstance(parsed.get("workflow"), dict):
             parsed = parsed["workflow"]
-        if graph := executed_form(parsed, _MAX_NODES):
+        if (graph := executed_form(parsed, _MAX_NODES)) and _types(graph):
             drawn.append((name, graph))
     return next((_records(graph, "drawn graph", name) for name, graph in drawn), [])
 
@@ -110,7 +114,7 @@ def _records(graph: Graph, source: str, entry: str) -> list[GeneratorMetadata]:
 def _types(graph: Graph) -> list[str]:
     """Types of the nodes that are known to be ComfyUI's, as marks."""
     kinds = dict.fromkeys(text(node.get("class_type")) for node in graph.values())
-    named = [kind for kind in kinds if kind in SAMPLERS or kind in NODES or kind in GUIDERS]
+    named = [kind for kind in kinds if kind in SAMPLERS or kind in NODES or kind in GUIDERS or kind in PLAIN]
     return [f"node type {kind}" for kind in named[:3]]
 
 
@@ -457,6 +461,11 @@ class Walk:
                 continue
             if _named(name := text(value.get("lora"))):
                 yield Lora(name, real(value.get("strength")))
+        held = place.inputs.get(rule.rows) if rule.rows else None
+        held = held.get("__value__") if isinstance(held, dict) else held
+        for row in held if isinstance(held, list) else ():
+            if isinstance(row, dict) and row.get("active") is not False and _named(name := text(row.get("name"))):
+                yield Lora(name, real(row.get("strength")))
         if rule.stack:
             count = whole(self.number(place.inputs.get("lora_count")))
             for place_of in range(1, 51 if count is None else min(50, count) + 1):
@@ -492,7 +501,9 @@ class Walk:
             key=lambda n: int(n.removeprefix(rule.series)),
         )
         if not rule.chooser:
-            return next((place.inputs[n] for n in names if place.inputs.get(n) is not None), None)
+            there = (place.inputs[n] for n in names if place.inputs.get(n) is not None)
+            # A link to a node that is not in the graph, a muted one perhaps, brought nothing when it ran.
+            return next((v for v in there if not isinstance(v, list) or self.at(v) is not None), None)
         value = self.number(place.inputs.get(rule.chooser))
         number = int(value) if isinstance(value, bool) else whole(value)
         if isinstance(value, str) and value.lower() in ("true", "false"):

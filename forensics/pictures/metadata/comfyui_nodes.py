@@ -72,6 +72,8 @@ class WithLora:
     """Beginning of the names of inputs that are objects `{on, lora, strength}`."""
     stack: str = ""
     """Input with a stack of LoRA from other nodes."""
+    rows: str = ""
+    """Input with a list of objects `{name, strength, active}`, perhaps within `{"__value__": …}`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -456,6 +458,10 @@ NODES: dict[str, NodeType] = {
         ("ttN pipeLoader", "ttN pipeLoader_v2", "ttN pipeLoaderSDXL", "ttN pipeLoaderSDXL_v2"),
         NodeType((("pipe", Context(())), ("model", Checkpoint(("ckpt_name",))), ("positive", Encode(("positive",))))),
     ),
+    "Lora Loader (LoraManager)": NodeType(
+        (("MODEL", WithLora("model", (), stack="lora_stack", rows="loras")), ("CLIP", None))
+    ),
+    "Lora Stacker (LoraManager)": _one("LORA_STACK", WithLora("", (), stack="lora_stack", rows="loras")),
     "LoRA Stacker": _one("LORA_STACK", WithLora("", (), stack="lora_stack")),
     # rgthree-comfy
     "Context (rgthree)": _context(_CONTEXT),
@@ -754,6 +760,28 @@ MORE_WIDGETS: dict[str, tuple[str, ...]] = {
 }
 
 DECODERS = ("VAEDecode", "VAEDecodeTiled")
+
+PLAIN = frozenset(
+    {
+        *DECODERS,
+        "SaveImage",
+        "PreviewImage",
+        "SaveImageWebsocket",
+        "SaveAnimatedWEBP",
+        "LoadImage",
+        "CLIPLoader",
+        "DualCLIPLoader",
+        "TripleCLIPLoader",
+        "CLIPSetLastLayer",
+        "CLIPVisionLoader",
+        "ControlNetLoader",
+        "UpscaleModelLoader",
+        "ImageUpscaleWithModel",
+        "StyleModelLoader",
+    }
+)
+"""Further types of ComfyUI itself, which carry nothing that is read and yet mark a graph as its own: documents with
+nodes, links, types and inputs are written by many other programs."""
 
 
 def widgets(kind: str) -> tuple[str, ...]:

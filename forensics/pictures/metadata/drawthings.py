@@ -15,7 +15,17 @@ from dataclasses import replace
 from typing import Any
 
 from forensics.pictures.metadata import webui
-from forensics.pictures.metadata.base import Entries, GeneratorMetadata, Lora, document, further, real, text, whole
+from forensics.pictures.metadata.base import (
+    Entries,
+    GeneratorMetadata,
+    Lora,
+    document,
+    further,
+    real,
+    sampler_known,
+    text,
+    whole,
+)
 
 _NAME = "Draw Things"
 _JSON = ("EXIF UserComment", "XMP exif:UserComment", "Comment", "comment", "parameters")
@@ -40,9 +50,11 @@ def read(entries: Entries) -> list[GeneratorMetadata]:
 
 
 def _is_ours(record: Mapping[str, Any], named: str) -> bool:
-    """The short names together, or fewer of them in a file that names the program."""
+    """The short names together with a sampler that is one, or fewer of them in a file that names the program."""
     present = {key for key in ("c", "uc", "scale", "sampler", "seed", "steps", "model", "size") if key in record}
-    return "c" in present and (len(present) >= 5 or (bool(named) and len(present) >= 3))
+    if named:
+        return "c" in present and len(present) >= 3
+    return {"c", "uc"} <= present and len(present) >= 5 and sampler_known(text(record.get("sampler")))
 
 
 def _record(record: Mapping[str, Any], name: str, program: str) -> GeneratorMetadata:

@@ -130,6 +130,12 @@ def undone(value: str) -> Text:
     return Text(value)
 
 
+def restored(found: Text) -> Text:
+    """As `undone`, for text that was already found out from bytes: both steps are said."""
+    again = undone(found.value)
+    return Text(again.value, f"{found.code} {again.code}".strip(), found.declared) if again.code else found
+
+
 def _byte(letter: str, code: str) -> bytes:
     """One byte; the five that Windows-1252 leaves open pass as they are, as programs write them."""
     try:

@@ -11,7 +11,17 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
-from forensics.pictures.metadata.base import Entries, GeneratorMetadata, Lora, document, further, real, text, whole
+from forensics.pictures.metadata.base import (
+    MARKS_OF_A_RECORD,
+    Entries,
+    GeneratorMetadata,
+    Lora,
+    document,
+    further,
+    real,
+    text,
+    whole,
+)
 
 _NAME = "InvokeAI"
 _BRACKETS = re.compile(r"\[([^\[\]]*)\]")
@@ -45,7 +55,10 @@ def read(entries: Entries) -> list[GeneratorMetadata]:
                 problem = "The entry is not a JSON object."
                 return [GeneratorMetadata(_NAME, source, problems=(problem,), entry=name, marks=(f"the name {name}",))]
             return parse(parsed, source, name)
-    return [_dream(entries["Dream"], 'text entry "Dream"')] if "Dream" in entries else []
+    if "Dream" not in entries:
+        return []
+    record = _dream(entries["Dream"], 'text entry "Dream"')
+    return [record] if len(record.marks) > MARKS_OF_A_RECORD else []  # the name and two flags: a diary has the name too
 
 
 def _third(record: dict[str, Any], source: str, entry: str) -> list[GeneratorMetadata]:

@@ -16,32 +16,37 @@ _FIELDS = (
     "Software",
     "EXIF Software",
     "XMP xmp:CreatorTool",
-    "XMP photoshop:Credit",
-    "IPTC Credit",
     "IPTC OriginatingProgram",
     "XMP Iptc4xmpExt:AISystemUsed",
     "XMP Iptc4xmpExt:AISystemVersionUsed",
     "XMP tiff:Software",
-    "Credit",
     "generator",
     "Generator",
-    "Signature",
 )
-"""Fields that name programs. Those that name persons may hold the same words as a name."""
+"""Fields that name programs. Those that name authors may hold the same words as a name and are not looked at."""
+_CREDITS = ("XMP photoshop:Credit", "IPTC Credit", "Credit", "Signature", "EXIF Make", "XMP tiff:Make")
+"""Fields that name agencies and makers of cameras as well: the service must be all that stands there."""
+_MADE_WITH = r"(?:(?:made|created|generated|edited|imagined)\s+(?:with|by|in|using)\s+)?"
 _SERVICES = (
     ("DALL-E", r"\bdall[-·∙ ]?e\b"),
     ("OpenAI image generation", r"\b(?:chatgpt|gpt-image|gpt-4o|openai)\b"),
-    ("Adobe Firefly", r"\badobe[ _-]?firefly\b|^firefly\b"),
+    ("Adobe Firefly", r"\badobe[ _-]?firefly\b|\bfirefly[ -](?:image|vector)\b"),
     ("Midjourney", r"\bmidjourney\b"),
     (
         "Google Gemini or Imagen",
-        r"\bgoogle (?:ai|gemini|imagen)\b|\bgemini (?:\d|flash|pro|nano|advanced)|\bimagen ?\d|\bnano banana\b",
+        r"\bgoogle (?:ai|gemini|imagen)\b|\bgemini[ -]\d(?:\.\d)?[ -](?:flash|pro|ultra)\b|"
+        r"\bgemini (?:flash|advanced)\b|"
+        r"\bimagen[ -]\d(?:\.\d)?[ -](?:ultra|fast|generate)\w*|\bnano banana\b",
     ),
     ("Microsoft Designer or Bing Image Creator", r"\bbing image creator\b|\bmicrosoft designer\b"),
     ("Stable Diffusion", r"\bstable[ -]?diffusion\b|\bsdxl\b|\bstability ai\b|\bdreamstudio\b"),
     ("Ideogram", r"\bideogram\b"),
     ("Leonardo AI", r"\bleonardo[. ]ai\b"),
-    ("FLUX", r"\bblack forest labs\b|\bflux\.?[12]\b"),
+    (
+        "FLUX",
+        r"\bblack forest labs\b|\bflux[.-]?[12](?:[ -](?:dev|schnell|pro|kontext))\b|\bflux\.[12]\b|"
+        r"\bflux-(?:pro|dev)\b",
+    ),
     ("Grok", r"\bgrok\b|\bxai aurora\b"),
     ("Recraft", r"\brecraft\b"),
     ("Krea", r"\bkrea\b"),
@@ -63,6 +68,13 @@ _SOURCE_TYPES = {
 }
 ONLY_A_NAME = ("Only the name is stated: no prompt, seed or model.",)
 _JOB = re.compile(r"\s*Job ID: *([0-9a-f]{8}-[0-9a-f-]{27})")
+_MIDJOURNEYS = re.compile(
+    r"(?:--|—|–)(?:ar|aspect|v|version|niji|s|stylize|q|quality|c|chaos|style|seed|raw|iw|sref|sw|sv|cref|cw|oref|ow|no|"
+    r"tile|weird|w|profile|p|personalize|stop|repeat|r|fast|relax|turbo|draft|exp|hd|video|motion|test|upbeta|uplight|"
+    r"creative|stealth|public|bs|loop|end|dref)\b",
+    re.IGNORECASE,
+)
+"""Parameters of Midjourney's prompts."""
 _FLAG = re.compile(r"\s(?=(?:--|—|–)[a-z]+\b)", re.IGNORECASE)
 
 
@@ -74,6 +86,11 @@ def read(entries: Entries) -> list[GeneratorMetadata]:
         value = entries.get(field, "")
         for name, pattern in _SERVICES:
             if value and len(value) < 400 and re.search(pattern, value, re.IGNORECASE):
+                named.setdefault(name, []).append(f"{described(field)}: {value}")
+    for field in _CREDITS:
+        value = entries.get(field, "").strip()
+        for name, pattern in _SERVICES:
+            if len(value) < 400 and re.fullmatch(rf"{_MADE_WITH}(?:{pattern})[\s\d.v]*", value, re.IGNORECASE):
                 named.setdefault(name, []).append(f"{described(field)}: {value}")
     kind = entries.get("XMP Iptc4xmpExt:DigitalSourceType", "").rstrip("/").rsplit("/", 1)[-1]
     said = _SOURCE_TYPES.get(kind.lower(), "")
@@ -100,6 +117,16 @@ def _named(name: str, marks: list[str], kind: str, said: str, entries: Entries) 
     return GeneratorMetadata(name, source, further=tuple(further), marks=(marks[0],), problems=ONLY_A_NAME)
 
 
+def _beside_a_job(entries: Entries) -> tuple[str, ...]:
+    """What Midjourney writes beside an identification of a job where the prompt has no parameters."""
+    kind = entries.get("XMP Iptc4xmpExt:DigitalSourceType", "").rstrip("/").rsplit("/", 1)[-1]
+    said = [f"digital source type {kind}"] if kind.lower() == "trainedalgorithmicmedia" else []
+    said += [f"{described(f)}: {entries[f]}" for f in _FIELDS if "midjourney" in entries.get(f, "").lower()]
+    if entries.get("Author") and entries.get("Creation Time"):
+        said.append("the names Author and Creation Time")
+    return tuple(said)
+
+
 def _midjourney(entries: Entries) -> list[GeneratorMetadata]:
     for field in ("Description", "EXIF ImageDescription", "XMP dc:description", "IPTC Caption", "EXIF UserComment"):
         description = entries.get(field, "")
@@ -108,14 +135,17 @@ def _midjourney(entries: Entries) -> list[GeneratorMetadata]:
             continue
         prompt, *flags = _FLAG.split(_JOB.sub("", description).strip())
         stated = tuple(Fact("parameter", flag.strip()) for flag in flags if flag.strip())
-        marks = (f"Job ID: {job[1]}", *(fact.value for fact in stated[:4]))
+        beside = _beside_a_job(entries)
+        if not beside and not any(_MIDJOURNEYS.match(fact.value) for fact in stated):
+            continue  # printers number their jobs too
+        marks = (f"Job ID: {job[1]}", *(fact.value for fact in stated[:4]), *beside)
         return [
             GeneratorMetadata(
                 "Midjourney",
                 f"{described(field)}, job {job[1]}",
                 prompt=prompt.strip(),
                 further=stated,
-                marks=marks if len(marks) > 1 else (*marks, f"in {described(field)}"),
+                marks=marks,
                 entry=field,
                 seed=next((int(m[1]) for f in flags if (m := re.fullmatch(r"--seed (\d{1,18})\s*", f))), None),
             )

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -32,7 +32,12 @@ from forensics.pictures.metadata.base import (
     whole,
 )
 
-_NEGATIVE = re.compile(r"Negative prompt:", re.IGNORECASE)
+_DIVIDERS = (
+    re.compile(r"^[ \t]*Negative prompt:", re.MULTILINE),
+    re.compile(r"Negative prompt:"),
+    re.compile(r"^[ \t]*Negative prompt:", re.MULTILINE | re.IGNORECASE),
+    re.compile(r"Negative prompt:", re.IGNORECASE),
+)
 _NAME = re.compile(r"\s*([^\W\d_][\w .\-/()+#*&'\[\]]{0,60}?)\s*:(?!//)[ \t]*")
 _TEMPLATE = re.compile(r"^(Negative Template|Template):[ \t]?", re.MULTILINE | re.IGNORECASE)
 _EXTRA = re.compile(r"<(lora|lyco|hypernet):([^:<>]{1,200})((?::[^:<>]{0,80})*)>")
@@ -51,7 +56,17 @@ _LONGEST = 500_000
 _TRIED = 64
 """Places in a text that the parameters may begin at."""
 _SPANS = 400
+_FIRST = 5000
+"""Characters behind the first name in which the sign between the pairs is looked for."""
+_NAMED_WITHIN = re.compile(r"(?:Negative prompt|Steps|Seed|Sampler|CFG scale): *\S")
 _LONGEST_LIST = 20_000
+_SPACINGS = re.compile(
+    r"automatic|uniform|karras|(?:poly)?exponential|sgm|kl|optimal|simple|normal|ddim|beta(?:57)?|turbo|align|your|steps|"
+    r"ays|gits|linear|quadratic|cosine|react|cosinusoidal|dynsf|phi|bong|tangent|default|trailing|leading|linspace|flow|"
+    r"match|sigmoid|constant|lcm|vp|laplace|none|auto|scaled|\d+"
+)
+"""Words that names of spacings of noise levels are made of."""
+_DIGEST_KIND = re.compile(r"(?:model|vae|lora|lyco|locon|embed|hypernet|unet|refiner|text_encoder)", re.IGNORECASE)
 
 _PROGRAM = ("EXIF Software", "XMP xmp:CreatorTool", "Software", "IPTC OriginatingProgram")
 
@@ -81,6 +96,8 @@ def read(entries: Entries) -> list[GeneratorMetadata]:
             continue  # the packet is read property by property
         if any("Draw Things" in entries.get(field, "") for field in _PROGRAM):
             continue  # has a reader of its own, which knows its line for the negative prompt
+        if "Generator: Mochi Diffusion" in value:
+            continue  # likewise
         if recognised(value):
             record = parse(value, described(name))
             found.append(replace(record, entry=name))
@@ -220,10 +237,19 @@ def _starts(value: str) -> Iterator[int]:
     protected = _json_spans(value)
     for start in reversed(lines):
         name = _NAME.match(value, start)
-        if name and _key(name[1]) in _KNOWN and not any(a < start < b for a, b in protected):
+        if name is None or _key(name[1]) not in _KNOWN or any(a < start < b for a, b in protected):
+            continue
+        if _is_value(value, name.end()):
             yield start
-    for found in re.finditer(r"(?<![\w-])(?:Steps|Seed|Sampler|CFG scale): *\S", value):
-        yield found.start()
+    for found in re.finditer(r"(?<![\w-])(?:Steps|Seed|Sampler|CFG scale): *(?=\S)", value):
+        if _is_value(value, found.end()):
+            yield found.start()
+
+
+def _is_value(text: str, place: int) -> bool:
+    """Whether what follows a name is one value: with a further name in it, the first name was a word of the prompt."""
+    first, _ = _value(text, place, _separator(text[place : place + _FIRST]))
+    return text[place : place + 1] in ('"', "{", "[") or _NAMED_WITHIN.search(first) is None
 
 
 def _json_spans(value: str) -> list[tuple[int, int]]:
@@ -314,14 +340,14 @@ def _value(text: str, place: int, sign: str) -> tuple[str, int]:
 
 
 def _prompts(head: str) -> tuple[str, str]:
-    """Prompt and negative prompt: a line that begins with the words divides them, else the words in mid-line."""
-    found = re.search(r"^[ \t]*Negative prompt:", head, re.MULTILINE | re.IGNORECASE) or _NEGATIVE.search(head)
+    """Prompt and negative prompt: a line that begins with the words divides them, else the words in mid-line.
+
+    The words as the software spells them come first: a prompt may hold them in other letters.
+    """
+    found = next(filter(None, (pattern.search(head) for pattern in _DIVIDERS)), None)
     if found is None:
         return head.strip(), ""
-    prompt = head[: found.start()].strip()
-    for label in ("Positive prompt:", "Prompt:"):  # written by programs that name both parts
-        prompt = prompt.removeprefix(label).strip()
-    return prompt, head[found.end() :].strip()
+    return head[: found.start()].strip(), head[found.end() :].strip()
 
 
 def _templates(tail: str) -> dict[str, str]:
@@ -371,6 +397,23 @@ def _some(value: str) -> bool:
     return bool(value)
 
 
+def _words(value: str) -> bool:
+    """Whether a spacing of noise levels is named: one or several of the words that generators use for it."""
+    parts = re.split(r"[ _+-]+", value.strip().lower())
+    return bool(parts) and all(_SPACINGS.fullmatch(part) for part in parts)
+
+
+def _one_of(pattern: str) -> Callable[[str], bool]:
+    compiled = re.compile(pattern, re.IGNORECASE)
+    return lambda value: bool(compiled.fullmatch(value.strip()))
+
+
+def _digests(value: str) -> bool:
+    """An object of digests by kind, as the web UI writes it: `{"model": …, "lora:NAME": …}`."""
+    found = document(value)
+    return bool(found) and all(_DIGEST_KIND.match(str(name)) for name in found)
+
+
 def _version(value: str) -> bool:
     return bool(
         re.match(r"v?\d+\.\d+|f\d|[0-9a-f]{7,40}$|Fooocus|ComfyUI|Simple|neo|reForge|SD\.Next", value, re.IGNORECASE)
@@ -382,27 +425,44 @@ _EXCLUSIVE: dict[str, Any] = {
     "cfg scale": _guidance,
     "guidance scale": _guidance,
     "model hash": _hex,
-    "schedule type": _some,
+    "schedule type": _words,
     "clip skip": lambda v: whole(v) is not None,
-    "lora hashes": _some,
-    "ti hashes": _some,
-    "hashes": lambda v: document(v) is not None,
-    "civitai resources": _some,
+    "lora hashes": lambda v: next(_hash_pairs(v), None) is not None,
+    "ti hashes": lambda v: next(_hash_pairs(v), None) is not None,
+    "hashes": _digests,
+    "civitai resources": lambda v: bool(_list(v)),
     "denoising strength": _fraction,
     "distilled cfg scale": _guidance,
     "hires upscaler": _some,
     "hires steps": lambda v: whole(v) is not None,
     "vae hash": _hex,
-    "adm guidance": _some,
+    "adm guidance": _one_of(r"\([\d., ]+\)"),
     "fooocus v2 expansion": _some,
-    "performance": _some,
-    "eta noise seed delta": _some,
+    "performance": _one_of(
+        r"(?:Performance\.)?(?:extreme[ _])?(?:speed|quality|lightning|hyper[- _]?sd|lcm|turbo|ultra)"
+    ),
+    "eta noise seed delta": lambda v: whole(v) is not None,
     "ensd": lambda v: whole(v) is not None,
-    "parser": lambda v: v.endswith("parser"),
+    "parser": _one_of(r"(?:full|compel|a1111|xhinker|fixed|scaled|sd\.?next)[ \w]*|native"),
     "first pass size": _size,
-    "face restoration": _some,
+    "face restoration": _one_of(r"codeformer|gfpgan|restoreformer"),
 }
 """Names that generators write and hardly anything else, with what their values are like."""
+_SUPPORTING = frozenset(
+    {
+        "model hash",
+        "vae hash",
+        "hashes",
+        "clip skip",
+        "performance",
+        "parser",
+        "face restoration",
+        "first pass size",
+        "hires steps",
+        "ensd",
+    }
+)
+"""Of these the ones that mark a record only beside another: each stands in some other trade's lists as well."""
 _COMMON: dict[str, Any] = {
     "steps": _steps,
     "seed": lambda v: whole(v) is not None,
@@ -420,14 +480,15 @@ def marks_of(pairs: Mapping[str, str]) -> tuple[str, ...] | None:
     """The pairs that mark a generator's record, as written, or None where they do not suffice.
 
     Needed are the number of steps or a seed, and two names that only generators write beside it; or one such and three
-    common ones. Every value counted is one that a generator could have written.
+    common ones. One of them must be of the method of diffusion itself: digests, versions and parsers stand in the lists
+    of other programs too. Every value counted is one that a generator could have written.
     """
     given = {name: value for name, value in pairs.items() if _plausible(name, value)}
     exclusive = [name for name in given if _key(name) in _EXCLUSIVE]
     common = [name for name in given if _key(name) in _COMMON]
     base = {"steps", "seed"} & {_key(name) for name in common}
     enough = (len(exclusive) >= 2 and base) or (len(exclusive) >= 1 and len(common) >= 3 and base)
-    if not enough:
+    if not enough or all(_key(name) in _SUPPORTING for name in exclusive):
         return None
     return tuple(f"{name}: {given[name][:60]}" for name in [*exclusive, *common][:8])
 
@@ -438,10 +499,10 @@ def _software(stated: Mapping[str, str]) -> str:
         return version if version.startswith("Fooocus") else "Fooocus"
     if version == "ComfyUI":
         return "ComfyUI, in the layout of the Stable Diffusion web UI"
-    if re.match(r"f\d", version):
-        return f"Stable Diffusion web UI Forge {version}"
-    if "parser" in stated or ("app" in stated and "SD.Next" in stated["app"]):
+    if "parser" in stated or "SD.Next" in stated.get("app", ""):
         return f"SD.Next {version}".strip()
+    if re.match(r"f\d+\.", version):
+        return f"Stable Diffusion web UI Forge {version}"
     return f"Stable Diffusion web UI {version}".strip() if re.match(r"v?\d|neo", version) else _unnamed(stated)
 
 

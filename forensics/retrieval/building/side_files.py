@@ -19,10 +19,11 @@ import pyarrow.parquet as pq
 
 from forensics.pictures.metadata import encodings
 from forensics.retrieval.building.places import Place
-from forensics.retrieval.words import key, normalised, pick, valued
+from forensics.retrieval.words import ALIASES, key, normalised, pick, valued
 
 TEXTS = (".txt", ".caption", ".cap", ".text")
 _OBJECTS = (".json",)
+_DELIMITERS = ",;\t|"
 TABLES = ("metadata.jsonl", "metadata.csv", "metadata.tsv", "metadata.parquet")
 """Words for all pictures of a folder, as the hubs for data sets keep them."""
 
@@ -91,12 +92,13 @@ class Side:
             except pa.ArrowException as exc:
                 raise ValueError(f"{name}: {exc}") from exc
         elif name.lower().endswith(".jsonl"):
-            parsed = (_parsed(line) for line in text.splitlines() if line.strip())
+            # Lines end at line feeds alone: a JSON text may hold other separators of lines.
+            parsed = (_parsed(line) for line in text.split("\n") if line.strip())
             rows = [one for one in parsed if isinstance(one, dict)]
         else:
-            separator = "\t" if name.lower().endswith(".tsv") else ","
+            stream = io.StringIO(text, newline="")
             try:
-                rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=separator))
+                rows = list(csv.DictReader(stream, delimiter=delimiter(text), skipinitialspace=True))
             except csv.Error as exc:  # no ValueError, unlike every other complaint about a text
                 raise ValueError(f"{name}: {exc}") from exc
         for row in rows:
@@ -104,6 +106,18 @@ class Side:
             if path := pick(words, "path"):
                 words = {n: v for n, v in words.items() if n not in ("file_name", "path", "file")}
                 self.rows[(PurePosixPath(name).parent / path).as_posix().lower()] = words
+
+
+def delimiter(text: str) -> str:
+    """What stands between the columns: the sign under which the first line names a column of paths, or most columns."""
+    first = next((line for line in text.splitlines() if line.strip()), "").lstrip("\ufeff")
+
+    def names(sign: str) -> list[str]:
+        return [key(name) for name in next(csv.reader([first], delimiter=sign, skipinitialspace=True), [])]
+
+    return max(
+        _DELIMITERS, key=lambda s: (any(n in ALIASES["path"] for n in names(s)), len(names(s)), -_DELIMITERS.index(s))
+    )
 
 
 def document(data: bytes, name: str) -> dict[str, Any]:
@@ -136,11 +150,14 @@ def caption(data: bytes) -> tuple[str, str]:
 
 
 def left_over(names: Iterable[str], side: Side, pictures: Mapping[str, object] | frozenset[str]) -> tuple[str, ...]:
-    """Files that are neither pictures nor words, counted by suffix."""
+    """Files that are neither pictures nor words about one, counted by suffix: a text that belongs to no picture too."""
     counts: dict[str, int] = {}
+    owners = {owner for p in pictures for owner in (p.lower(), PurePosixPath(p).with_suffix("").as_posix().lower())}
     for name in names:
-        if name not in pictures and not side.knows(name):
-            suffix = PurePosixPath(name).suffix.lower()
+        path = PurePosixPath(name)
+        about = path.name.lower() in TABLES or path.with_suffix("").as_posix().lower() in owners
+        if name not in pictures and not (side.knows(name) and about):
+            suffix = path.suffix.lower()
             counts[suffix] = counts.get(suffix, 0) + 1
     return tuple(
         f"{count} file{'s' if count > 1 else ''} {f'*{suffix}' if suffix else 'without a suffix'}"
@@ -148,4 +165,4 @@ def left_over(names: Iterable[str], side: Side, pictures: Mapping[str, object] |
     )
 
 
-__all__ = ["TABLES", "TEXTS", "Side", "Words", "caption", "document", "key", "left_over"]
+__all__ = ["TABLES", "TEXTS", "Side", "Words", "caption", "delimiter", "document", "key", "left_over"]

@@ -36,7 +36,7 @@ from forensics.retrieval.building.archives import (
 )
 from forensics.retrieval.building.entries import SUFFIXES, Entry, Origin, Source, entry, fingerprint, is_picture, slices
 from forensics.retrieval.building.places import Place
-from forensics.retrieval.building.side_files import Side, left_over
+from forensics.retrieval.building.side_files import Side, delimiter, left_over
 from forensics.retrieval.readers.layout import Excluded
 from forensics.retrieval.words import ALIASES, key, normalised, pick, plain
 
@@ -58,7 +58,6 @@ __all__ = [
 UNIT_ROWS = 256
 """Entries of one unit of a folder or table; of tar files one is a unit, of Parquet files a row group."""
 TABLES = (".csv", ".tsv", ".parquet", ".jsonl")
-_DELIMITERS = ",;\t|"
 
 
 def open_source(
@@ -248,7 +247,7 @@ def _read_table(source: Path) -> list[dict[str, Any]]:
         if suffix == ".jsonl":
             # Lines end at line feeds alone: a JSON text may hold other separators of lines.
             return [_object(json.loads(line)) for line in text.split("\n") if line.strip()]
-        return list(csv.DictReader(io.StringIO(text, newline=""), delimiter=_delimiter(text), skipinitialspace=True))
+        return list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter(text), skipinitialspace=True))
     except UnicodeDecodeError as exc:
         code = "UTF-16" if source.read_bytes()[:2] in (b"\xff\xfe", b"\xfe\xff") else "no UTF-8"
         raise IndexError_(
@@ -262,18 +261,6 @@ def _object(parsed: object) -> dict[str, Any]:
     if not isinstance(parsed, dict):
         raise ValueError("a line is not an object")
     return parsed
-
-
-def _delimiter(text: str) -> str:
-    """What stands between the columns: the sign under which the first line names a column of paths, or most columns."""
-    first = next((line for line in text.splitlines() if line.strip()), "")
-
-    def names(sign: str) -> list[str]:
-        return [key(name) for name in next(csv.reader([first], delimiter=sign, skipinitialspace=True), [])]
-
-    return max(
-        _DELIMITERS, key=lambda s: (any(n in ALIASES["path"] for n in names(s)), len(names(s)), -_DELIMITERS.index(s))
-    )
 
 
 # Tar files, and img2dataset's output
