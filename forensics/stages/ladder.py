@@ -47,7 +47,7 @@ from forensics.stages.works import ControlGroup, Work, common_side
 
 NO_PROMPT = Absent(
     "regeneration from a prompt",
-    "No caption was claimed, the file states no prompt and no training index offers one.",
+    "No caption was claimed, no training index offers one, and the file states no prompt that could be tried.",
     "Pass --caption with the words that the work is known by.",
 )
 
