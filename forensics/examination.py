@@ -25,7 +25,7 @@ from forensics.path_names import printable
 from forensics.pictures import bounded
 from forensics.protocol import PROFILES, Protocol
 from forensics.settings import Resolved, Settings
-from forensics.stages import bit_ledger, correspond, evaluate, ladder, measure, origin, search, style, works
+from forensics.stages import bit_ledger, correspond, evaluate, ladder, measure, origin, search, standing, style, works
 from forensics.stages import open as opened
 from forensics.stages.asked import asked_for
 from forensics.stages.context import Context, Received
@@ -90,6 +90,8 @@ def analyze(
             received.digests,
             None if isinstance(copies, Absent) else copies,
         )
+        known = sources.embedder if isinstance(sources.embedder, Embedder) else None
+        controls = standing.stand(received.disputed, received.item, controls, known)
         cache = opened.kept_scores(models.checkpoint, settings.seed)
         context = Context(settings, protocol, device, ledger, instruments, emit, controls, cache)
         # (4) Nearest training images, of the disputed image and of every control, in the same index.
@@ -105,8 +107,7 @@ def analyze(
         primary = protocol.retention(controlled=models.control is not None)
         measured = measure.measure(received, found, rungs, primary, context)
         compared = (*(work.id for work in received.put_forward), *found.pictures)
-        embedder = sources.embedder if isinstance(sources.embedder, Embedder) else None
-        evaluated = evaluate.evaluate(received.disputed, compared, measured, traced, models, embedder, context)
+        evaluated = evaluate.evaluate(received.disputed, compared, measured, traced, models, known, context)
         beside = correspond.Beside(
             lambda pixels: search.companions(pixels, sources, found),
             controls.works,

@@ -1,4 +1,4 @@
-"""Which prompts are tried, each of a declared class, in the order fixed by the protocol; and which ones the controls get.
+"""Which prompts are tried, each of a declared class, in the order fixed by the protocol; which ones the controls get.
 
 One prompt alone is ranked among the control works: a caption that a party states for the work, and where none is
 stated the caption of the nearest training picture. Of these two classes every control has a counterpart, its own

@@ -7,6 +7,7 @@ cross-entropy (ECE): Ramos et al. 2013; Tippett plots: Evett & Buckleton 1996.
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -95,7 +96,7 @@ def devpav(first: ArrayLike, second: ArrayLike) -> float | None:
     if left == right:
         return abs(points[0][1] - left)
     surface = 0.0
-    for (x, y), (x_next, y_next) in zip(points, points[1:], strict=False):
+    for (x, y), (x_next, y_next) in itertools.pairwise(points):
         one, other = y - x, y_next - x_next
         if one * other >= 0:
             height = (abs(one) + abs(other)) / 2

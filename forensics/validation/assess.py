@@ -278,8 +278,8 @@ def _choose(question: Question, first: Sequence[Row], second: Sequence[Row]) -> 
         f"C = {least[2].strength:g}; {least[0] / 2:.3f} bits, against {plain / 2:.3f} for the same features as "
         f"measured with C = {STRENGTH:g} by logistic regression alone. The best form {_KINDS[other[2].gaussian]} costs "
         f"{other[0] / 2:.3f} bits there, and bi-Gaussianised forms are taken only where they cost less by more than "
-        f"{APART} standard errors of the difference; the distance from calibration (devPAV, log10) is {_distance(away[0])} for the "
-        f"form chosen and {_distance(away[1])} for that one."
+        f"{APART} standard errors of the difference; the distance from calibration (devPAV, log10) is "
+        f"{_distance(away[0])} for the form chosen and {_distance(away[1])} for that one."
     )
     return least[1], least[2], words
 
