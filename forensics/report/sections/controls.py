@@ -99,7 +99,7 @@ def unlike(case: Case) -> tuple[str, ...]:
 def _standing(s: Standing) -> StandingRow:
     spread = f"{words.significant(s.low, 3)} to {words.significant(s.high, 3)}, median {words.significant(s.median, 3)}"
     few = "; fewer than one in twenty" if s.unlike else ""
-    return StandingRow(s.name.capitalize(), words.significant(s.disputed, 3), spread, f"{s.farther} of {s.n}{few}")
+    return StandingRow(s.name[:1].upper() + s.name[1:], words.significant(s.disputed, 3), spread, f"{s.farther} of {s.n}{few}")
 
 
 def _comparison(c: Comparison) -> ComparisonView:
