@@ -26,7 +26,7 @@ from forensics.path_names import printable
 from forensics.pictures import bounded
 from forensics.protocol import PROFILES, Protocol
 from forensics.settings import Resolved, Settings
-from forensics.stages import bit_ledger, correspond, evaluate, ladder, measure, origin, search, style, works
+from forensics.stages import bit_ledger, correspond, evaluate, ladder, measure, origin, search, standing, style, works
 from forensics.stages import open as opened
 from forensics.stages.asked import asked_for
 from forensics.stages.context import Context, Received
@@ -100,6 +100,8 @@ def examined(image: Path, ledger: Ledger, resolved: Resolved, emit: Emit) -> Cas
             received.digests,
             None if isinstance(copies, Absent) else copies,
         )
+        known = sources.embedder if isinstance(sources.embedder, Embedder) else None
+        controls = standing.stand(received.disputed, received.item, controls, known)
         cache = opened.kept_scores(models.checkpoint, settings.seed)
         context = Context(settings, protocol, device, ledger, instruments, emit, controls, cache)
         # What a stage gave before a stop counts only for the same question, bytes and means.
@@ -128,8 +130,7 @@ def examined(image: Path, ledger: Ledger, resolved: Resolved, emit: Emit) -> Cas
             "measure", measure.Measured, lambda: measure.measure(received, found, rungs, primary, context)
         )
         compared = (*(work.id for work in received.put_forward), *found.pictures)
-        embedder = sources.embedder if isinstance(sources.embedder, Embedder) else None
-        evaluated = evaluate.evaluate(received.disputed, compared, measured, traced, models, embedder, context)
+        evaluated = evaluate.evaluate(received.disputed, compared, measured, traced, models, known, context)
         beside = correspond.Beside(
             lambda pixels: search.companions(pixels, sources, found),
             controls.works,

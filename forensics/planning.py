@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from forensics import diffusion
-from forensics.case import Checkpoint, Given, PromptKind, Setting
+from forensics.case import Checkpoint, Given, Setting
 from forensics.controls.cache import Cache
 from forensics.device import Device, choose, memory_gib, peak_memory_gib, session
 from forensics.diffusion.base import DiffusionModel
@@ -28,7 +28,7 @@ from forensics.protocol import PROFILES, Protocol
 from forensics.settings import Resolved, Settings
 from forensics.stages import budget, works
 from forensics.stages import open as opened
-from forensics.stages.prompts import Prompt
+from forensics.stages.prompts import Prompt, in_order
 
 ASK_ABOVE_MINUTES = 60.0
 """A person is asked for `--yes` before an examination that is expected to take longer."""
@@ -172,13 +172,9 @@ def outlook(image: Path, settings: Settings, emit: Emit) -> Outlook:
 
 def expected_prompts(image: Path, settings: Settings, checkpoint: Checkpoint) -> tuple[Prompt, ...]:
     """As many prompts as the examination will have, as far as can be said before the index is searched."""
-    if settings.captions:
-        return tuple(Prompt(text, "claimed caption", PromptKind.CLAIMED) for text in settings.captions)
-    if stated := intake.prompt_stated(bounded.read(image).generator):
-        return (Prompt(stated, "prompt stated in the file", PromptKind.FILE),)
-    if settings.index or checkpoint.demonstration:
-        return (Prompt("", "caption of neighbour N1", PromptKind.NEIGHBOUR),)
-    return ()
+    # The caption of the nearest training picture is not known yet, only that there will be one.
+    near = "caption of neighbour N1" if settings.index or checkpoint.demonstration else ""
+    return in_order(settings, intake.prompt_stated(bounded.read(image).generator), near)
 
 
 @torch.no_grad()
@@ -210,7 +206,8 @@ def forecast(
 ) -> Forecast:
     """What one protocol takes, where `cache` holds what controls scored before."""
     used = min(protocol.controls, asked.controls)
-    tasks = budget.tasks(protocol, asked.seed, asked.prompts, used, ranked=bool(asked.prompts and used))
+    ranked = bool(asked.prompts and used and asked.prompts[0].kind.ranked)
+    tasks = budget.tasks(protocol, asked.seed, asked.prompts, used, ranked=ranked)
     shown = next((t.plans[0] for t in tasks if INVERSIONS.load(t.method).given is Given.WORDS), None)
     planned = budget.plan(tasks, protocol, used, shown if asked.elsewhere else None, model)
     stored = _stored(cache, model.checkpoint.digest, f"{device.device.type} {device.precision}", protocol)

@@ -46,6 +46,11 @@ class Settings:
     """Autoencoders of other generators, tried beside the checkpoint's own: folders, files or hub ids."""
     originals: tuple[str, ...] = ()
     captions: tuple[str, ...] = ()
+    """Captions of the work, as a party states them; the first is the prompt that is ranked among controls."""
+    reworded: tuple[str, ...] = ()
+    """Captions of the work in other words: tried, counted as a class of their own, and not ranked."""
+    generic: tuple[str, ...] = ()
+    """Words for many such pictures: likewise."""
     index: str | None = None
     controls: str | None = None
     validation: str | None = None
@@ -74,7 +79,7 @@ class Resolved:
     rows: tuple[Setting, ...]
 
 
-_LISTS = ("originals", "captions", "autoencoders", "lora")
+_LISTS = ("originals", "captions", "reworded", "generic", "autoencoders", "lora")
 _NUMBERS = ("seed", "size", "max_pixels", "max_seconds")
 _PATHS = ("checkpoint", "base", "control_checkpoint", "index", "controls", "validation", "clip")
 
@@ -280,6 +285,8 @@ operator = ""       # who ran the program, if another person
 # checkpoint = "models/generator"      # diffusers folder, .safetensors file or hub id; the embedded one if left out
 # originals = ["works/original.png"]   # works put forward; paths count from this file
 # captions = ["a caption of the work"]
+# reworded = ["the caption in other words"]       # tried, counted by their class, not ranked among controls
+# generic = ["words for many such pictures"]      # likewise
 # index = "indexes/training"           # training index of the checkpoint
 # controls = "controls"                # works known not to be in the training set, with controls.csv
 # base = "models/base"                 # diffusers folder with what a single file lacks

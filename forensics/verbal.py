@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 
+from forensics.case import PromptKind
+
 SOURCE = "ENFSI Guideline for Evaluative Reporting in Forensic Science, 2015"
 BANDS = (
     (2.0, "no"),
@@ -25,6 +27,17 @@ NOTHING_CONTRARY = "No contrary measurement was made in this examination."
 """What a finding says where nothing speaks against it."""
 TONES_UNCHANGED = "tones and colours unchanged within the resolution of the fit"
 """What the photometric fit says where it found no change: no difference, and nothing that tells against a finding."""
+
+PROMPTS: dict[PromptKind, str] = {
+    PromptKind.CLAIMED: "the caption that a party states for the work",
+    PromptKind.NEIGHBOUR: "the caption of the nearest training picture",
+    PromptKind.REWORDED: "the caption in other words, as declared",
+    PromptKind.GENERIC: "words for many such pictures, as declared",
+    PromptKind.FILE: "the words that the disputed file says it was made with",
+    PromptKind.SEARCHED: "words searched for with the picture in hand",
+    PromptKind.NONE: "no words",
+}
+"""Classes of prompts, as they are named wherever one is counted."""
 
 
 def placed_among_controls(k: int) -> str:

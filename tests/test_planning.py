@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from forensics import diffusion, planning
+from forensics.case import PromptKind
 from forensics.controls.cache import Cache, Key
 from forensics.device import choose
 from forensics.diffusion.base import DiffusionModel
@@ -41,7 +42,7 @@ def model(checkpoint: Path) -> DiffusionModel:
 
 
 def seen(model: DiffusionModel, cache: Cache, profile: str = "quick", controls: int = 640) -> Forecast:
-    prompts = (planning.Prompt("sea", "claimed caption", planning.PromptKind.CLAIMED),)
+    prompts = (planning.Prompt("sea", "claimed caption", PromptKind.CLAIMED),)
     return planning.forecast(PROFILES[profile], Asked(0, prompts, controls, False), cache, model, PACE, CPU)
 
 

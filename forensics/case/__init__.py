@@ -47,6 +47,7 @@ from forensics.case.measurement import (
     Measurement,
     Metric,
     NotMeasured,
+    Standing,
 )
 from forensics.case.model import (
     NO_ORIGIN_STAGE,
@@ -173,6 +174,7 @@ __all__ = [
     "Role",
     "Search",
     "Setting",
+    "Standing",
     "StatedRecipe",
     "Statistic",
     "Step",

@@ -13,14 +13,23 @@ class PromptKind(StrEnum):
 
     CLAIMED = "claimed"
     """The work's own caption, as a party states it."""
-    FILE = "file"
-    """What the disputed file says it was made with."""
     NEIGHBOUR = "neighbour"
     """The caption of the nearest training image."""
+    REWORDED = "reworded"
+    """The work's caption in other words, as whoever asks declares."""
+    GENERIC = "generic"
+    """Words for many such pictures, as whoever asks declares."""
+    FILE = "file"
+    """What the disputed file says it was made with: tried, and never the prompt that is ranked."""
     SEARCHED = "searched"
     """Found by a search with the picture in hand."""
     NONE = "none"
     """No words were given."""
+
+    @property
+    def ranked(self) -> bool:
+        """Whether every control work has words of this class, so that a rank among them compares like with like."""
+        return self in (PromptKind.CLAIMED, PromptKind.NEIGHBOUR)
 
 
 class Given(StrEnum):
@@ -74,7 +83,7 @@ class Inversion:
     prompt: str
     prompt_source: str
     prompt_kind: PromptKind
-    """Where the prompt came from: "claimed caption", "caption of neighbour N1", "none"."""
+    """Class of the prompt, by which what came back is counted."""
     guidance: float
     steps: int
     seeds: tuple[int, ...]

@@ -20,6 +20,24 @@ class Complexity:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """One property of the disputed image beside the same of its control works."""
+
+    name: str
+    disputed: float
+    low: float
+    """Smallest value among the controls."""
+    median: float
+    high: float
+    n: int
+    """Controls."""
+    farther: int
+    """Of them, those that lie at least as far out on the side of the disputed image."""
+    unlike: bool
+    """Whether these are so few that the disputed image is unlike its controls in this."""
+
+
+@dataclass(frozen=True, slots=True)
 class ControlFacts:
     """The control works used: known not to be in the checkpoint's training set."""
 
@@ -40,6 +58,10 @@ class ControlFacts:
     """Scores of control works computed in this run; none where that was not counted."""
     stored: int | None = None
     """Scores read from the store, where an earlier run with the same checkpoint and protocol left them."""
+    standing: tuple[Standing, ...] = ()
+    """Sizes, complexity, white and kind of the disputed image among those of the works used."""
+    dates: str = ""
+    """What is stated of when they and the disputed image were made, as sentences; empty where it was not looked at."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,8 @@ from forensics.stages.asked import asked_again, asked_for
 )
 @click.option("--original", "originals", multiple=True, metavar="FILE", help="A work the claimant puts forward.")
 @click.option("--caption", "captions", multiple=True, metavar="TEXT", help="A caption of the work, tried as a prompt.")
+@click.option("--reworded", multiple=True, metavar="TEXT", help="The caption in other words; tried, and not ranked.")
+@click.option("--generic", multiple=True, metavar="TEXT", help="Words for many such pictures; tried, and not ranked.")
 @click.option("--index", metavar="DIR", help="Training index of the checkpoint.")
 @click.option("--controls", metavar="DIR", help="Works known not to be in the training set, with controls.csv.")
 @click.option("--validation", metavar="FILE", help="Validation record of the checkpoint, from `forensics validate`.")

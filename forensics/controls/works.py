@@ -15,6 +15,9 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
+
+from PIL import ExifTags, Image
 
 from forensics import foreign
 from forensics.case import FileDigest
@@ -23,6 +26,7 @@ from forensics.errors import ControlsError
 TABLE = "controls.csv"
 _LARGEST = 512 * foreign.MIB
 _LARGEST_TABLE = 64 * foreign.MIB
+_DATE_TAGS = (ExifTags.Base.DateTimeOriginal, ExifTags.Base.DateTime)
 _EMBEDDED_GROUND = "Held out: the manifest of the training run lists it as a control, never trained on."
 
 
@@ -175,3 +179,19 @@ def embedded(reference: Path) -> Controls:
     if not works:
         raise ControlsError("The embedded manifest lists no control work.", hint="Install the package again.")
     return Controls("embedded controls", works)
+
+
+def made_on(file: Path | BinaryIO) -> dt.date | None:
+    """The day that the file states in EXIF; None where it states none that can be read."""
+    try:
+        with Image.open(file) as picture:
+            exif = picture.getexif()
+    except (OSError, ValueError, SyntaxError):
+        return None
+    stated = {**exif, **exif.get_ifd(ExifTags.IFD.Exif)}
+    for tag in _DATE_TAGS:
+        try:
+            return dt.datetime.strptime(str(stated.get(tag, ""))[:10], "%Y:%m:%d").date()
+        except ValueError:
+            continue
+    return None

@@ -6,6 +6,7 @@ from forensics.case import (
     Absent,
     Comparison,
     Finding,
+    Given,
     Inversion,
     LedgerRow,
     Pair,
@@ -24,7 +25,7 @@ from forensics.findings.evidence import (
     ranked,
     sensitivity,
 )
-from forensics.verbal import NOTHING_CONTRARY
+from forensics.verbal import NOTHING_CONTRARY, PROMPTS
 
 
 def retention(evidence: Evidence) -> Finding:
@@ -39,7 +40,7 @@ def retention(evidence: Evidence) -> Finding:
     rank = evidence.primary(Pair.RETENTION)
     run = next((i for i in evidence.inversions if i.method == "regeneration"), None)
     if rank is None or run is None:
-        answer = "Not evaluated: the primary measurement could not be made; the reason stands among the absent items."
+        answer = _not_ranked(run, evidence)
         limits = (*_limits(evidence, run), *reconstruction(evidence))
         return Finding("F2", Pair.RETENTION, question, answer, evidence.ratio(Pair.RETENTION), (), (), limits)
     answer = (
@@ -58,6 +59,7 @@ def retention(evidence: Evidence) -> Finding:
             f"(p = {p_words(back.p)}).{_supplied(run)}"
         )
     apart = evidence.protocol.announces(rank.p, rank.n)
+    answer += "".join(f" {_asked_with(other, evidence)}" for other in _tried(evidence, run))
     if evidence.ledger:
         answer += f" {claim(evidence.ledger)}"
     if apart:
@@ -71,6 +73,11 @@ def retention(evidence: Evidence) -> Finding:
         corrected = other.p if other.p_holm is None else other.p_holm
         if against if apart else evidence.protocol.announces(corrected, other.n):
             contrary.append(counted(other))
+    contrary += [
+        _asked_with(other, evidence)
+        for other in _tried(evidence, run)
+        if other.hits is not None and apart == (other.hits.hits == 0)
+    ]
     return Finding(
         "F2",
         Pair.RETENTION,
@@ -81,6 +88,30 @@ def retention(evidence: Evidence) -> Finding:
         tuple(contrary) or (NOTHING_CONTRARY,),
         (*_limits(evidence, run), *(() if apart else also_back)),
     )
+
+
+def _not_ranked(run: Inversion | None, evidence: Evidence) -> str:
+    """The answer where nothing was set beside controls; what was asked is counted all the same."""
+    if run is None or run.prompt_kind.ranked:
+        return "Not evaluated: the primary measurement could not be made; the reason stands among the absent items."
+    asked = "".join(f" {_asked_with(other, evidence)}" for other in (run, *_tried(evidence, run)))
+    return (
+        f"Not evaluated: nobody stated a caption of the work, and the works that the checkpoint has not seen have no "
+        f"counterpart of {PROMPTS[run.prompt_kind]}.{asked}"
+    )
+
+
+def _tried(evidence: Evidence, first: Inversion) -> tuple[Inversion, ...]:
+    """What else the checkpoint was asked in words, beside the first prompt."""
+    return tuple(
+        i for i in evidence.inversions if i.given is Given.WORDS and not i.checkpoint and i is not first and i.hits
+    )
+
+
+def _asked_with(run: Inversion, evidence: Evidence) -> str:
+    """How often the picture came back for one prompt, named by its class."""
+    came = "was not counted" if run.hits is None else f"came back in {run.hits.hits} of {run.hits.draws} tries"
+    return f"Asked with {PROMPTS[run.prompt_kind]} (“{run.prompt}”), {asked_of(evidence)} {came}."
 
 
 def _by_chance(evidence: Evidence) -> str:

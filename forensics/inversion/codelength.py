@@ -74,8 +74,7 @@ class Codelength:
     @property
     def totals(self) -> Tensor:
         """(draws,) bits down to the level nearest to the cut."""
-        last = int((self.sigmas.log() - math.log(self.cut)).abs().argmin())
-        return self.bits[:, :last].sum(1)
+        return self.bits[:, : last_level(self.sigmas, self.cut)].sum(1)
 
     @property
     def total(self) -> float:
@@ -92,6 +91,23 @@ class Codelength:
         """(draws, places) bits sent before each level whose estimate was kept."""
         before = torch.cat([torch.zeros(len(self.bits), 1, dtype=torch.float64), self.bits.cumsum(1)], dim=1)
         return before[:, list(self.places)]
+
+
+def bits_of(errors: Tensor, sigmas: Tensor) -> Tensor:
+    """(draws, levels) bits sent from each level to the next: the one place where errors become bits, for an examination
+    and for validation alike.
+
+    Args:
+        errors: (draws, levels) float64, squared distance of target and estimate at each level.
+        sigmas: (levels + 1,) float64 noise levels, falling.
+    """
+    snr = sigmas**-2
+    return (snr[1:] - snr[:-1]) * errors / (2 * math.log(2))
+
+
+def last_level(sigmas: Tensor, cut: float) -> int:
+    """How many levels are counted down to a cut: to the noise level nearest to it, in logarithms."""
+    return int((sigmas.log() - math.log(cut)).abs().argmin())
 
 
 def share_saved(bits: float, reference: float) -> float:
@@ -130,8 +146,7 @@ def codelengths(
                 errors[k, level] = error
                 if level in places:
                     kept[k, places.index(level)] = latent
-        snr = sigmas**-2
-        bits = (snr[1:] - snr[:-1]) * errors / (2 * math.log(2))  # (draws, levels)
+        bits = bits_of(errors, sigmas)
         spent = model.evaluations - before
         if not places:
             done.append(Codelength(bits, sigmas, spent, grid.cut))

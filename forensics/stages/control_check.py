@@ -13,11 +13,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from PIL import ExifTags, Image
+from PIL import Image
 from torch import Tensor
 
 from forensics.case import Fact
-from forensics.controls.works import Controls
+from forensics.controls.works import Controls, made_on
 from forensics.pictures import bounded
 from forensics.pictures.tensors import resize, to_tensor
 from forensics.protocol import PROFILES, Protocol
@@ -29,7 +29,6 @@ BEST = (
     "The best controls are works by the same hand, in the same manner, made after the checkpoint was published: "
     "nothing but the training sets them apart from the work in question."
 )
-_DATE_TAGS = (ExifTags.Base.DateTimeOriginal, ExifTags.Base.DateTime)
 _TAIL = 0.05
 """Share of the controls on one side below which the picture under examination counts as unlike them."""
 
@@ -140,22 +139,6 @@ def _dates(controls: Controls, published: dt.date | None, found: _Found) -> None
             f"{len(early)} works are dated {published} or before, when the checkpoint was published, and may have been "
             f"trained on: {', '.join(early[:3])}. Leave them out, or state another ground."
         )
-
-
-def made_on(path: Path) -> dt.date | None:
-    """The day that the file states in EXIF; None where it states none that can be read."""
-    try:
-        with Image.open(path) as picture:
-            exif = picture.getexif()
-    except (OSError, ValueError, SyntaxError):
-        return None
-    stated = {**exif, **exif.get_ifd(ExifTags.IFD.Exif)}
-    for tag in _DATE_TAGS:
-        try:
-            return dt.datetime.strptime(str(stated.get(tag, ""))[:10], "%Y:%m:%d").date()
-        except ValueError:
-            continue
-    return None
 
 
 def table(folder: Path, ground: str, published: dt.date | None) -> list[dict[str, str]]:

@@ -50,7 +50,7 @@ _SCORES = tuple[Values, ...]
 """What scorers give."""
 NO_PROMPT = Absent(
     "regeneration from a prompt",
-    "No caption was claimed, the file states no prompt and no training index offers one.",
+    "No caption was claimed, no training index offers one, and the file states no prompt that could be tried.",
     "Pass --caption with the words that the work is known by.",
 )
 

@@ -1,4 +1,12 @@
-"""Which prompts are tried, in the order fixed by the protocol, and which ones the controls get."""
+"""Which prompts are tried, each of a declared class, in the order fixed by the protocol; which ones the controls get.
+
+One prompt alone is ranked among the control works: a caption that a party states for the work, and where none is
+stated the caption of the nearest training picture. Of these two classes every control has a counterpart, its own
+caption or its own neighbour's. Prompts that are declared as reworded or as generic, and what the disputed file says of
+itself, have none: they are tried with the same seeds, counted by their class, and ranked among nothing. A statement in
+a file is as easily written as any other text, and where it is true, it is the recipe of the disputed picture and no
+caption of the work; it is offered, and never stands in for a caption that nobody stated.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +17,15 @@ from forensics.pictures.intake import prompt_stated
 from forensics.settings import Settings
 from forensics.stages.search import Found
 from forensics.stages.works import ControlGroup
+from forensics.verbal import PROMPTS
+
+_SOURCES = {
+    PromptKind.CLAIMED: "claimed caption",
+    PromptKind.NEIGHBOUR: "caption of neighbour N1",
+    PromptKind.REWORDED: "declared as reworded",
+    PromptKind.GENERIC: "declared as generic",
+    PromptKind.FILE: "as stated in the file",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,22 +35,51 @@ class Prompt:
     text: str
     source: str
     kind: PromptKind
-    """Controls get a prompt of the same kind."""
+    """Controls get a prompt of the same kind, or none."""
 
 
 def choose_prompts(settings: Settings, disputed: Item, found: Found) -> tuple[Prompt, ...]:
-    """The prompts, in the order fixed by the protocol: claimed captions, what the file states, the nearest caption."""
-    if settings.captions:
-        return tuple(Prompt(text, "claimed caption", PromptKind.CLAIMED) for text in settings.captions)
-    if stated := prompt_stated(disputed.generator):
-        return (Prompt(stated, "prompt stated in the file", PromptKind.FILE),)
-    if found.neighbours and found.neighbours[0].caption:
-        return (Prompt(found.neighbours[0].caption, "caption of neighbour N1", PromptKind.NEIGHBOUR),)
-    return ()
+    """The prompts of an examination, in the order fixed by the protocol; none twice.
+
+    The first is ranked among controls, where its class has a counterpart among them (`PromptKind.ranked`).
+    """
+    near = found.neighbours[0].caption if found.neighbours else ""
+    return in_order(settings, prompt_stated(disputed.generator), near)
+
+
+def in_order(settings: Settings, stated: str, near: str) -> tuple[Prompt, ...]:
+    """The prompts, claimed captions first, and in their absence the neighbour's; then what is only tried.
+
+    Args:
+        stated: what the disputed file says it was made with; empty where it says nothing.
+        near: caption of the nearest training picture; empty where there is none. It is not used where a caption is
+            claimed.
+    """
+    offered = (
+        (PromptKind.CLAIMED, settings.captions),
+        (PromptKind.NEIGHBOUR, () if settings.captions else (near,)),
+        (PromptKind.REWORDED, settings.reworded),
+        (PromptKind.GENERIC, settings.generic),
+        (PromptKind.FILE, (stated,)),
+    )
+    found: dict[str, Prompt] = {}
+    for kind, texts in offered:
+        for text in texts:
+            if text:  # the same words again belong to the class that comes first
+                found.setdefault(text, Prompt(text, _SOURCES[kind], kind))
+    return tuple(found.values())
 
 
 def control_prompts(prompt: Prompt, controls: ControlGroup, found: Found) -> list[str] | Absent:
-    """For every control a prompt of the same kind as the disputed image's, or how many controls lack one."""
+    """For every control a prompt of the same kind as the disputed image's, or why there is none for each of them."""
+    if not prompt.kind.ranked:
+        return Absent(
+            "prompts of the controls",
+            "Nobody stated a caption of the work, and no training index offers one. What is at hand is "
+            f"{PROMPTS[prompt.kind]}; control works have no words of that class, so what came back is counted and not "
+            "ranked.",
+            "Pass --caption with the words that the work is known by, where a party states them.",
+        )
     of_neighbours = prompt.kind is PromptKind.NEIGHBOUR
     texts = [hit.row.caption for hit in found.control_top] if of_neighbours else [w.caption for w in controls.works]
     lacking = sum(not text for text in texts) + max(0, len(controls.works) - len(texts))

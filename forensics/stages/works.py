@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -72,6 +74,8 @@ class ControlGroup:
     """SHA-256 of each work's file, in the order of the works."""
     drawn: tuple[int, ...] = ()
     """Positions of the works in the order in which they were drawn: searches that cost most run on the first ones."""
+    dates: tuple[dt.date | None, ...] = ()
+    """When each work was made, as the table of controls or its file states; in the order of the works."""
 
     def at(self, side: int) -> ControlGroup:
         """The same works at no more than side² pixels each."""
@@ -103,6 +107,7 @@ def control_group(
     target = _complexity(examined[0].pixels)
     small = _small(examined)
     pool: list[tuple[FileDigest, Work]] = []
+    dated: dict[str, dt.date | None] = {}
     left_out, distinct = 0, Distinct(copies)
     files = source.files()
     for candidate in source.drawn(settings.seed, digests, files):
@@ -115,6 +120,7 @@ def control_group(
             left_out += 1
         elif distinct.accept(file.sha256, work.pixels):
             pool.append((file, work))
+            dated[file.path] = candidate.date or control_works.made_on(io.BytesIO(data))
     spread = [_complexity(work.pixels) for _, work in pool]
     # In octaves, so that another size or format of one picture chooses the same controls; ties go to those drawn first.
     nearest = sorted(range(len(pool)), key=lambda i: abs(_step(spread[i]) - _step(target)))[: protocol.controls]
@@ -140,6 +146,7 @@ def control_group(
         tuple(pool[i][1] for i in chosen),
         tuple(file.sha256 for file in used),
         tuple(sorted(range(len(chosen)), key=lambda position: chosen[position])),
+        tuple(dated[file.path] for file in used),
     )
 
 

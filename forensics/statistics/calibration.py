@@ -1,6 +1,9 @@
-"""Scores to likelihood ratios by regularised logistic regression on at most four features.
+"""Scores to likelihood ratios by regularised logistic regression on at most four features, bi-Gaussianised or not.
 
 Both propositions weigh the same in the fit, so that the logit is the logarithm of the likelihood ratio (Morrison 2013).
+Bi-Gaussianised calibration (Morrison 2024, Bi-Gaussianized calibration of likelihood ratios, Law, Probability and Risk
+23, mgae004) then moves these ratios to where those of a perfectly calibrated pair of Gaussians would lie: with variance
+s of the natural logarithm and means s/2 and -s/2, which has the same cost.
 Fitting needs scikit-learn, which is imported when it is asked for; applying a fitted calibrator needs arithmetic only.
 """
 
@@ -8,12 +11,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from forensics.statistics.validity import Values
+from forensics.statistics.validity import Values, cost
 
 MOST = 4
 """Features at most: with a few dozen sources more would fit their accidents."""
@@ -51,9 +54,27 @@ def bend(values: ArrayLike) -> Bend:
 
 
 @dataclass(frozen=True, slots=True)
+class Warp:
+    """A rising piecewise linear map of log10 ratios; beyond its ends it is level, as nothing was seen there."""
+
+    before: tuple[float, ...]
+    """Rising; at least one."""
+    after: tuple[float, ...]
+
+    def __call__(self, log10: float) -> float:
+        """The ratio moved."""
+        return float(np.interp(log10, self.before, self.after))
+
+    def thinned(self, knots: int) -> Warp:
+        """The same map with at most so many knots, spread evenly over those there are, ends included."""
+        places = np.unique(np.linspace(0, len(self.before) - 1, min(knots, len(self.before))).round().astype(int))
+        return Warp(tuple(self.before[i] for i in places), tuple(self.after[i] for i in places))
+
+
+@dataclass(frozen=True, slots=True)
 class Calibrator:
     """Linear in the features, each bent where it has a bend: log10 LR = intercept + sum of weight · (value - centre) /
-    scale."""
+    scale; then moved by the warp, where there is one."""
 
     features: tuple[str, ...]
     directions: tuple[int, ...]
@@ -65,13 +86,16 @@ class Calibrator:
     intercept: float
     bends: tuple[Bend, ...] = ()
     """One a feature, `STRAIGHT` for none; empty where no feature has one."""
+    warp: Warp | None = None
+    """Bi-Gaussianised; None for logistic regression alone."""
 
     def log10_lr(self, values: Sequence[float]) -> float:
         """log10 of the likelihood ratio, not yet bounded. Raises ValueError on a missing or non-finite value."""
         if len(values) != len(self.features) or not all(map(math.isfinite, values)):
             raise ValueError(f"expected finite values of {', '.join(self.features)}, got {list(values)}")
         terms = zip(self.weights, bent(values, self.bends), self.centres, self.scales, strict=True)
-        return self.intercept + sum(w * (v - c) / s for w, v, c, s in terms)
+        linear = self.intercept + sum(w * (v - c) / s for w, v, c, s in terms)
+        return linear if self.warp is None else self.warp(linear)
 
     def many(self, rows: Sequence[Sequence[float]]) -> Values:
         """One log10 ratio a row."""
@@ -87,6 +111,7 @@ def fit(
     *,
     bends: Sequence[Bend] = (),
     strength: float = STRENGTH,
+    gaussian: bool = False,
 ) -> Calibrator:
     """Fit on sources of known status, rows of feature values.
 
@@ -95,6 +120,7 @@ def fit(
             source counts once; none for a row a source.
         bends: one a feature, or none at all.
         strength: inverse strength of the L2 penalty on the standardised features.
+        gaussian: whether the ratios are bi-Gaussianised after the regression.
 
     A feature that the fit would count against its own direction is left out and the fit repeated, so that no
     measurement can speak for a proposition by pointing to the other one.
@@ -124,7 +150,7 @@ def fit(
     else:
         slopes, intercept = np.zeros(0), 0.0
     found = dict(zip(kept, slopes, strict=True))
-    return Calibrator(
+    made = Calibrator(
         tuple(features),
         tuple(directions),
         tuple(map(float, centre)),
@@ -133,6 +159,67 @@ def fit(
         float(intercept) / math.log(10),
         tuple(bends),
     )
+    if not gaussian or not kept:
+        return made
+    m = len(first)
+    return replace(made, warp=bi_gaussian(made.many(first), made.many(second), share[:m], share[m:]))
+
+
+def bi_gaussian(first: Values, second: Values, share_first: Values, share_second: Values) -> Warp | None:
+    """The warp of log10 ratios that were fitted on the same sources; None where they say nothing.
+
+    Args:
+        share_first: weights of the ratios of the first proposition: one over the number of rows of the source.
+
+    The empirical distribution gives both propositions half the weight, and each one source more than it has, so that it
+    ends short of 0 and 1. Every ratio goes to where the pair of Gaussians reaches the same share.
+    """
+    shares = (share_first, share_second)
+    costs = [np.average(cost(r), weights=w) for r, w in zip((first, -second), shares, strict=True)]
+    variance = variance_of(float(np.mean(costs)))
+    if variance == 0:
+        return None
+    scores = np.concatenate([first, second])
+    weight = np.concatenate([w / 2 / (w.sum() + 1) for w in shares])
+    before, where = np.unique(scores, return_inverse=True)
+    reached = np.cumsum(np.bincount(where, weight))
+    spread = math.sqrt(variance)
+    points = np.linspace(-variance / 2 - 10 * spread, variance / 2 + 10 * spread, 20_001)
+    shares_below = (_below((points - variance / 2) / spread) + _below((points + variance / 2) / spread)) / 2
+    after = np.interp(reached, shares_below, points) / math.log(10)
+    return Warp(tuple(map(float, before)), tuple(map(float, after)))
+
+
+def variance_of(bits: float) -> float:
+    """Variance of the natural logarithm of a perfectly calibrated pair of Gaussians that costs so many bits.
+
+    Found by solving the cost itself, not by the curve fitted to it in the paper; 0 for a cost of 1 or more, and at most
+    `_WIDEST`, where the cost is below 1e-9.
+    """
+    from scipy.optimize import brentq
+
+    if bits >= 1:
+        return 0.0
+    if bits <= gaussian_cost(_WIDEST):
+        return _WIDEST
+    return float(brentq(lambda v: gaussian_cost(v) - bits, 1e-12, _WIDEST, xtol=1e-10))
+
+
+def gaussian_cost(variance: float) -> float:
+    """Cost in bits of ratios whose natural logarithm is normal about half its variance, on either side."""
+    z = np.linspace(-12, 12, 4_801)
+    density_ = np.exp(-0.5 * z**2) / math.sqrt(2 * math.pi)
+    logs = (variance / 2 + math.sqrt(variance) * z) / math.log(10)
+    return float(np.sum(cost(logs) * density_) * (z[1] - z[0]))
+
+
+_WIDEST = 150.0
+
+
+def _below(z: Values) -> Values:
+    from scipy.special import ndtr
+
+    return np.asarray(ndtr(z), dtype=np.float64)
 
 
 def bent(values: Sequence[float], bends: Sequence[Bend]) -> list[float]:

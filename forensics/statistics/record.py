@@ -32,11 +32,11 @@ from forensics.case import (
 )
 from forensics.errors import ForensicsError, SettingsError
 from forensics.schema import canonical, decode
-from forensics.statistics.calibration import Calibrator
+from forensics.statistics.calibration import Calibrator, Warp
 from forensics.statistics.discrimination import Rate
 
 _LARGEST = 256 * foreign.MIB
-SCHEMA = 3
+SCHEMA = 4
 """Version of the wire form of the record."""
 PROMPT_KINDS = ("claimed", "file", "neighbour")
 
@@ -144,6 +144,8 @@ class PropositionRecord:
     """How features, bends and penalty of the calibrator were chosen on the calibration half, with the figures."""
     resampled: tuple[tuple[float, ...], ...]
     """Weights, then intercept, of the calibrator fitted to resampled sources: what the interval is drawn from."""
+    warps: tuple[Warp, ...]
+    """The warp of each of these, thinned to a few knots; empty where the calibrator has none."""
     n_sources: Sources
     bounds: Bounds
     cllr: float
@@ -151,6 +153,9 @@ class PropositionRecord:
     """95 %, resampling sources."""
     cllr_min: float
     cllr_cal: float
+    devpav: float | None
+    """Mean distance of the bounded ratios from what PAV makes of them, log10 (`validity.devpav`); none where the two
+    propositions do not overlap on the test half."""
     auc: Rate
     tpr_at_fpr_01: Rate
     misleading_first: Rate
@@ -350,9 +355,10 @@ def _interval(record: PropositionRecord, row: Sequence[float], found: float) -> 
     if not record.resampled:
         return found, found
     # Same features, centres and scales; other weights.
+    warps = record.warps or (record.calibrator.warp,) * len(record.resampled)
     ratios = [
-        replace(record.calibrator, weights=tuple(fitted[:-1]), intercept=fitted[-1]).log10_lr(row)
-        for fitted in record.resampled
+        replace(record.calibrator, weights=tuple(fitted[:-1]), intercept=fitted[-1], warp=warp).log10_lr(row)
+        for fitted, warp in zip(record.resampled, warps, strict=True)
     ]
     low, high = np.quantile(ratios, [0.025, 0.975])
     return min(float(low), found), max(float(high), found)

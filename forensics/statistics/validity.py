@@ -7,6 +7,7 @@ cross-entropy (ECE): Ramos et al. 2013; Tippett plots: Evett & Buckleton 1996.
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -71,6 +72,38 @@ def cllr_min(first: ArrayLike, second: ArrayLike) -> float:
 def cllr_cal(first: ArrayLike, second: ArrayLike) -> float:
     """Cost in excess of `cllr_min`: what is lost by calibration."""
     return cllr(first, second) - cllr_min(first, second)
+
+
+def devpav(first: ArrayLike, second: ArrayLike) -> float | None:
+    """How far the ratios lie from what their own frequencies say: mean distance, in units of log10, between the line
+    through the points (ratio, ratio after PAV) and the line of equality, over the range of ratios in which PAV gives
+    neither 0 nor infinity; 0 is perfect (Vergeer et al. 2021, Measuring calibration of likelihood-ratio systems: a
+    comparison of four metrics, including a new metric devPAV, Forensic Science International 321, 110722).
+
+    None where no ratio lies in that range: the two propositions do not overlap, and calibration cannot be seen.
+
+    Raises:
+        ValueError: as for `cllr`; or infinite ratios inside that range, whose distance has no end.
+    """
+    h1, h2 = both(first, second)
+    points = sorted({*zip(np.concatenate([h1, h2]).tolist(), np.concatenate(pav(h1, h2)).tolist(), strict=True)})
+    points = [(x, y) for x, y in points if math.isfinite(y)]
+    if not points:
+        return None
+    if not all(math.isfinite(x) for x, _ in points):
+        raise ValueError("an infinite ratio misleads: its distance from calibration has no end")
+    (left, _), (right, _) = points[0], points[-1]
+    if left == right:
+        return abs(points[0][1] - left)
+    surface = 0.0
+    for (x, y), (x_next, y_next) in itertools.pairwise(points):
+        one, other = y - x, y_next - x_next
+        if one * other >= 0:
+            height = (abs(one) + abs(other)) / 2
+        else:  # the line crosses equality inside: two triangles
+            height = (one**2 + other**2) / (2 * (abs(one) + abs(other)))
+        surface += height * (x_next - x)
+    return surface / (right - left)
 
 
 def ece(first: ArrayLike, second: ArrayLike, log10_prior_odds: ArrayLike) -> Values:

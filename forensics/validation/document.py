@@ -145,6 +145,7 @@ def _pair(key: str, form: PropositionRecord) -> PairView:
                 f"{words.number(form.cllr)} (95 % interval {words.number(low)} to {words.number(high)}); "
                 f"Cllr_min {words.number(form.cllr_min)}, Cllr_cal {words.number(form.cllr_cal)}",
             ),
+            Line("Distance from calibration (devPAV)", _devpav(form.devpav)),
             Line("Area under the curve", _rate(form.auc)),
             Line("True positives at 1 % false positives", _rate(form.tpr_at_fpr_01)),
             Line(
@@ -191,6 +192,12 @@ def _pair(key: str, form: PropositionRecord) -> PairView:
             for s in form.robustness
         ),
     )
+
+
+def _devpav(value: float | None) -> str:
+    if value is None:
+        return "not defined: on the half tested the two propositions do not overlap, so calibration cannot be seen"
+    return f"{words.number(value, 2)} of log10 of the ratio, on average; 0 is perfect (Vergeer et al. 2021)"
 
 
 def _rate(rate: Rate) -> str:

@@ -7,7 +7,6 @@ without running the network again.
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from forensics import diffusion
 from forensics.case import Checkpoint
 from forensics.device import Device
 from forensics.diffusion.base import DiffusionModel
-from forensics.inversion.codelength import MAX_SIGMA, Grid, estimates
+from forensics.inversion.codelength import MAX_SIGMA, Grid, bits_of, estimates
 from forensics.pictures import bounded, codecs
 from forensics.pictures.tensors import fit, to_tensor
 from forensics.similarity.lpips import Lpips
@@ -127,10 +126,9 @@ def row(work: str, rendering: Image.Image, caption: str, model: DiffusionModel) 
 
 def bits(row: Mapping[str, Any], condition: str, cut: int, draws: int) -> float:
     """Codelength of a row over the first `cut` levels, mean over the first `draws` draws."""
-    snr = [s**-2 for s in row["sigmas"]]
-    weights = [(snr[i + 1] - snr[i]) / (2 * math.log(2)) for i in range(cut)]
-    totals = [sum(w * e for w, e in zip(weights, draw, strict=False)) for draw in row[condition][:draws]]
-    return sum(totals) / len(totals)
+    errors = torch.tensor(row[condition][:draws], dtype=torch.float64)
+    sigmas = torch.tensor(row["sigmas"], dtype=torch.float64)
+    return float(bits_of(errors, sigmas)[:, :cut].sum(1).mean())
 
 
 @torch.no_grad()

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 
 from forensics.case import Absent, Better, Fact, Pair, Statistic
-from forensics.inversion.codelength import share_saved
+from forensics.inversion.codelength import last_level, share_saved
 from forensics.protocol import Protocol
 from forensics.similarity import METRICS
 from forensics.stages import domain
@@ -75,7 +76,7 @@ class Results:
         return share_saved(bits_here, bits_there)
 
     def _bits(self, row: dict[str, Any], condition: str) -> float:
-        cut = int(np.abs(np.log(row["sigmas"]) - np.log(self.protocol.codelength_cut)).argmin())
+        cut = last_level(torch.tensor(row["sigmas"], dtype=torch.float64), self.protocol.codelength_cut)
         return ladder_rows.bits(row, condition, cut, self.protocol.codelength_draws)
 
 

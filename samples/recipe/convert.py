@@ -1,7 +1,9 @@
 """Validation records of an older form, or of an older protocol, brought to the present one.
 
-`python -m samples.recipe.convert RECORD...`: from form 2 to 3. A statistic was known by its title and is now known by
-its identity (`forensics.case.Statistic`). No number changes; a record of the present form is left as it is.
+`python -m samples.recipe.convert RECORD...`: from form 2 or 3 to 4. In form 2 a statistic was known by its title and is
+now known by its identity (`forensics.case.Statistic`); form 4 adds what bi-Gaussianised calibration needs, empty here,
+and the distance from calibration (devPAV), computed from the ratios of the test half that the record holds. No number
+changes; a record of the present form is left as it is.
 
 `python -m samples.recipe.convert --scores PACK`: control scores from protocol 3 to 4, where they are computed alike.
 
@@ -29,6 +31,7 @@ from forensics.protocol import PROFILES, VERSION
 from forensics.schema import decode
 from forensics.stages import domain
 from forensics.statistics import record as records
+from forensics.statistics import validity
 from forensics.statistics.record import PropositionRecord, Range, ValidationRecord
 from forensics.validation.assess import widened
 
@@ -53,9 +56,15 @@ def converted(document: Any) -> Any:
 def convert(path: Path) -> bool:
     """Rewrite one record in place; False where it has the present version already."""
     document = json.loads(path.read_bytes())
-    if document.get("schema") != 2:
+    if document.get("schema") not in (2, 3):
         return False
-    found = converted(document) | {"schema": records.SCHEMA}
+    if document["schema"] == 2:
+        document = converted(document)
+    found = document | {"schema": records.SCHEMA}
+    for form in found["propositions"].values():
+        if isinstance(form, dict) and form["type"] == PropositionRecord.__name__:
+            form["calibrator"]["warp"] = None
+            form |= {"warps": [], "devpav": validity.devpav(form["ratios_first"], form["ratios_second"])}
     records.save(decode(ValidationRecord, found, "record"), path)
     return True
 

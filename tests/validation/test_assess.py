@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,7 +12,8 @@ import numpy as np
 import pytest
 
 from forensics.case import Absent, Better, LikelihoodRatio, Pair
-from forensics.statistics.record import likelihood_ratio
+from forensics.schema import canonical, decode
+from forensics.statistics.record import PropositionRecord, likelihood_ratio
 from forensics.validation import assess as assessing
 from forensics.validation.assess import Feature, Material, Question, Row
 
@@ -196,3 +198,32 @@ def test_unlike_pictures_other_prompts_and_missing_values_are_refused() -> None:
         assert isinstance(found, Absent)
         assert reason in found.reason
     assert isinstance(likelihood_ratio(record, "d", {"score": 1.0}, {"size": 64.0}, "claimed"), LikelihoodRatio)
+
+
+def test_both_kinds_of_calibration_are_tried_on_the_calibration_half_and_the_choice_is_printed() -> None:
+    """Scores that no straight or bent line calibrates are bi-Gaussianised, whatever the test half says of it."""
+
+    def cubed(made: list[Row]) -> list[Row]:
+        return [replace(r, values={"score": (r.values["score"] - 1) ** 3}) for r in made]
+
+    straight, bent = (assess(QUESTION, Material(m)) for m in (rows(2.0, 3, 300, 300), cubed(rows(2.0, 3, 300, 300))))
+    for record in (straight, bent):
+        assert "Of 16 forms" in record.form
+        assert "bi-Gaussianised" in record.form
+        assert "calibration half (300 and 300 works)" in record.form
+        assert record.form.count("devPAV") == 1
+        assert record.devpav is not None
+    assert straight.calibrator.warp is None
+    assert straight.warps == ()
+    assert bent.calibrator.warp is not None
+    assert len(bent.warps) == len(bent.resampled) == 20
+    found = likelihood_ratio(bent, "d", {"score": 0.2}, {})
+    assert isinstance(found, LikelihoodRatio)
+    assert found.low <= found.log10 <= found.high
+    assert found.low < found.high
+
+
+def test_a_bi_gaussianised_record_is_the_same_after_being_written_and_read() -> None:
+    made = [replace(r, values={"score": (r.values["score"] - 1) ** 3}) for r in rows(2.0, 3, 300, 300)]
+    form = assess(QUESTION, Material(made))
+    assert decode(PropositionRecord, json.loads(canonical(form))) == form

@@ -11,11 +11,12 @@ from PIL import Image
 
 from forensics import diffusion
 from forensics.device import choose
+from forensics.inversion import codelength
 from forensics.inversion.codelength import codelengths
 from forensics.pictures.tensors import fit, to_tensor
 from forensics.protocol import PROFILES
 from forensics.stages.ladder import _grid
-from forensics.validation import ladder_rows
+from forensics.validation import ladder_rows, material
 
 PROTOCOL = PROFILES["standard"]
 
@@ -41,3 +42,10 @@ def test_the_bits_of_one_work_are_the_same_in_validation_and_in_an_examination(
         assert 0 < cut < grid.levels
         assert counted == pytest.approx(examined.total, rel=2e-5)
         assert ladder_rows.bits(row, "prompted" if caption else "plain", cut + 1, grid.draws) > counted
+
+
+def test_both_paths_count_with_the_same_function() -> None:
+    """Not two formulas that agree: one formula. A factor put into it moves both."""
+    for module in (codelength, ladder_rows):
+        assert module.bits_of is codelength.bits_of
+    assert material.last_level is codelength.last_level

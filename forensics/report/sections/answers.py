@@ -29,6 +29,7 @@ from forensics.report import words
 from forensics.report.charts import strips
 from forensics.report.sections import levels
 from forensics.report.sections.exhibits import Picture, picture
+from forensics.verbal import PROMPTS
 
 SIDE_MM = 20.0
 """Long side of a picture beside an answer."""
@@ -48,14 +49,6 @@ _NOT_SHOWN: dict[Pair, str] = {
     Pair.ORIGIN: "Not shown: which program or person made the picture. Checkpoints of one family share what was "
     "measured, and saving or resizing removes it.",
 }
-KINDS: dict[PromptKind, str] = {
-    PromptKind.CLAIMED: "the caption that a party states for the work",
-    PromptKind.FILE: "the prompt that the disputed file states",
-    PromptKind.NEIGHBOUR: "the caption of the nearest training picture",
-    PromptKind.SEARCHED: "words searched for with the picture in hand",
-    PromptKind.NONE: "no words",
-}
-"""How a prompt was come by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +253,7 @@ def _whose(case: Case, v: Inversion) -> str:
         n := next((n for n in case.neighbours if n.caption == v.prompt), None)
     ):
         return f"the caption of the training picture {n.exhibit or n.training_id}"
-    return KINDS[v.prompt_kind]
+    return PROMPTS[v.prompt_kind]
 
 
 def _searched(v: Inversion) -> str:

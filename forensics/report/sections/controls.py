@@ -10,6 +10,8 @@ from markupsafe import Markup
 from forensics.case import (
     Case,
     Comparison,
+    ControlFacts,
+    Standing,
     Statistic,
 )
 from forensics.report import words
@@ -40,6 +42,17 @@ class ComparisonView:
 
 
 @dataclass(frozen=True, slots=True)
+class StandingRow:
+    """One property of the disputed image beside those of its controls."""
+
+    name: str
+    disputed: str
+    controls: str
+    farther: str
+    """How many controls lie as far out, and whether these are few."""
+
+
+@dataclass(frozen=True, slots=True)
 class Comparing:
     """The section on controls."""
 
@@ -49,6 +62,10 @@ class Comparing:
     """The smallest p that the number of controls allows; empty without comparisons."""
     codelength: bool
     """Whether codelengths are among the statistics: their method has a card of its own."""
+    standing: tuple[StandingRow, ...]
+    dates: str
+    unlike: tuple[str, ...]
+    """In what the disputed image is unlike its controls, as sentences."""
 
 
 def comparing(case: Case) -> Comparing:
@@ -59,6 +76,31 @@ def comparing(case: Case) -> Comparing:
         tuple(_comparison(c) for c in case.comparisons if c.primary_for is None),
         f"{words.significant(1 / (fewest + 1))} (that is, 1/{fewest + 1})" if fewest else "",
         any(c.statistic in (Statistic.SAVED_BY_PROMPT, Statistic.SAVED_AGAINST_CONTROL) for c in case.comparisons),
+        tuple(_standing(s) for s in case.controls.standing) if isinstance(case.controls, ControlFacts) else (),
+        case.controls.dates if isinstance(case.controls, ControlFacts) else "",
+        unlike(case),
+    )
+
+
+def unlike(case: Case) -> tuple[str, ...]:
+    """In what the disputed image lies outside, or at the very edge of, what its controls are like, as sentences."""
+    if not isinstance(case.controls, ControlFacts):
+        return ()
+    return tuple(
+        f"The disputed image is unlike its controls in {s.name}: {words.significant(s.disputed, 3)}, beside "
+        f"{words.significant(s.low, 3)} to {words.significant(s.high, 3)}; of {s.n} controls "
+        f"{'none lies' if s.farther == 0 else words.counted(s.farther, 'lies', 'lie')} as far out. What is ranked "
+        "among them may differ for this reason alone."
+        for s in case.controls.standing
+        if s.unlike
+    )
+
+
+def _standing(s: Standing) -> StandingRow:
+    spread = f"{words.significant(s.low, 3)} to {words.significant(s.high, 3)}, median {words.significant(s.median, 3)}"
+    few = "; fewer than one in twenty" if s.unlike else ""
+    return StandingRow(
+        s.name[:1].upper() + s.name[1:], words.significant(s.disputed, 3), spread, f"{s.farther} of {s.n}{few}"
     )
 
 

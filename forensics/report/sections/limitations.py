@@ -12,6 +12,7 @@ from forensics.case import (
     NotMeasured,
 )
 from forensics.report import words
+from forensics.report.sections.controls import unlike
 from forensics.report.words import CORRESPONDING
 
 
@@ -79,6 +80,7 @@ def limitations(case: Case) -> tuple[str, ...]:
             said.append(f"Not at hand: {what.what}. {words.sentence(what.reason)}")
     if isinstance(case.index, IndexFacts):
         said.append(f"Coverage of the index: {words.sentence(case.index.coverage)}")
+    said += unlike(case)
     by_number: dict[int, list[str]] = {}
     for c in case.comparisons:
         if c.primary_for is not None:
