@@ -12,7 +12,7 @@ class Outcome(StrEnum):
     """What the comparison of two pictures came to. The words describe measurements; they decide nothing."""
 
     REPRODUCES = "reproduces"
-    """Aligned, the two agree in detail over most of both."""
+    """Aligned, the two agree in detail over most of both, or over all of that one which lies whole within the other."""
     PARTLY = "partly reproduces"
     """Aligned, a part of one agrees in detail with a part of the other."""
     ARRANGEMENT = "same arrangement only"

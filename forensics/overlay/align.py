@@ -22,7 +22,7 @@ from forensics.overlay.judge import Judged
 from forensics.overlay.keypoints import Keypoints, match, variant
 from forensics.overlay.learned import OTHER_WAYS, PLAIN_WAYS, SIDE, TURNED_SIDE, Way
 from forensics.overlay.learned import match as match_learned
-from forensics.overlay.overlay import Overlay, lay, project
+from forensics.overlay.overlay import Overlay, inner, lay, project
 from forensics.overlay.plates import Array, Box, Matrix, Plate
 from forensics.overlay.prepared import Prepared
 
@@ -397,15 +397,44 @@ def _to_small(work: Prepared) -> Matrix:
     return np.array([[x, 0, 0.5 * x - 0.5], [0, y, 0.5 * y - 0.5], [0, 0, 1]])
 
 
-def _share(shown: Array, to_canvas: Matrix, over: Overlay) -> float:
-    """Share of what a picture shows that lies in the overlap."""
+def _share(shown: Array, to_canvas: Matrix, over: Overlay, whole: Array | None = None) -> float:
+    """Share of what a picture shows that lies in the overlap.
+
+    Args:
+        whole: where `shown` is a part of it; then that part has to be half of it at least, else it says nothing.
+    """
     total = float(shown.sum())
-    if total <= 0:
+    if total <= 0 or (whole is not None and total < 0.5 * float(whole.sum())):
         return 0.0
     size = (shown.shape[1], shown.shape[0])
     # The mask is brought to the picture, not the picture to the canvas: its pixels all count alike.
     inside = cv2.warpPerspective(over.mask.astype(np.float32), np.linalg.inv(to_canvas), size, flags=cv2.INTER_LINEAR)
     return min(1.0, float((inside * shown).sum()) / total)
+
+
+def within(a: Prepared, b: Prepared, found: Weighed, matrix: Matrix) -> tuple[float, float]:
+    """Shares of what the two pictures show that lie in the overlap, of what the other's rim does not hide.
+
+    Args:
+        found: the overlap under `matrix` (plate of b -> plate of a), laid from the plates themselves.
+    """
+    to_a, to_b = _to_small(a), _to_small(b)
+    brought = to_a @ matrix @ np.linalg.inv(to_b)
+    to_canvas = found.over.to_canvas @ np.linalg.inv(to_a)
+    return (
+        _share(_unhidden(a, b.small, brought), to_canvas, found.over, a.shown),
+        _share(_unhidden(b, a.small, np.asarray(np.linalg.inv(brought))), to_canvas @ brought, found.over, b.shown),
+    )
+
+
+def _unhidden(work: Prepared, other: Plate, matrix: Matrix) -> Array:
+    """What a picture shows, without what lies under the rim of the other, laid over it by `matrix`."""
+    rim = np.zeros(other.size, np.uint8)
+    for box, value in ((other.content, 1), (inner(other), 0)):
+        rim[box.top : box.bottom, box.left : box.right] = value
+    size = (work.small.size[1], work.small.size[0])
+    hidden = cv2.warpPerspective(rim, matrix, size, flags=cv2.INTER_NEAREST) > 0
+    return np.where(hidden, np.float32(0), work.shown)
 
 
 def _weighed(a: Prepared, b: Prepared, proposal: Alignment, side: int = judge.QUICK) -> Alignment:
@@ -415,7 +444,9 @@ def _weighed(a: Prepared, b: Prepared, proposal: Alignment, side: int = judge.QU
 
 def polish(a: Prepared, b: Prepared, proposal: Alignment) -> Alignment:
     """Moved by a fraction of a pixel or a few to the best correlation; kept only where that agrees better."""
-    best = _weighed(a, b, _same_frame(a.plate, b.plate, proposal))
+    best = _same_frame(a.plate, b.plate, proposal)
+    if best is not proposal or not proposal.score:
+        best = _weighed(a, b, best)
     if best.score <= _HOPELESS or best.score >= _PERFECT:
         return best
     best = _polished(a, b, best, _POLISH_SIDES[0], _POLISH_STEPS[0])

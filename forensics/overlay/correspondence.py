@@ -14,16 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forensics.overlay import judge, layout, pdq, photometric, thumbnail_level
-from forensics.overlay.align import Alignment, align, proposed, recounted, weigh
+from forensics.overlay.align import Alignment, align, proposed, recounted, weigh, within
 from forensics.overlay.judge import Judged, Moved
-from forensics.overlay.overlay import Overlay, inner, lay, overlap, project, tones
+from forensics.overlay.overlay import Overlay, comparable, inner, lay, overlap, project, tones
 from forensics.overlay.plates import Array, Matrix, Plate
 from forensics.overlay.prepared import Prepared as Prepared
 from forensics.overlay.prepared import prepare as prepare
 from forensics.overlay.prepared import without_part as without_part
 from forensics.overlay.regions import AGREE, Cells, cells
 
-VERSION = "correspondence/3"
+VERSION = "correspondence/4"
 LEVEL_AGREES = 0.85
 """Correlation at or above which a band of an overlap agrees: the level of detail that is said of a pair. Found by
 `python -m tests.studies.overlay_study` on its calibration half, where no unrelated pair reaches 32 pixels."""
@@ -75,6 +75,9 @@ class Part:
     share_a: float
     """Share of what the first picture shows that agrees: of what could."""
     share_b: float
+    whole_a: float
+    """The same of what the other's rim does not hide: near 1 where all of the first picture lies in the second."""
+    whole_b: float
     swapped: bool
     """Whether the canvas lies in the frame of the second picture; then `over.a` is the second picture."""
     judged: Judged
@@ -170,8 +173,9 @@ def _part(a: Prepared, b: Prepared, found: Alignment, swapped: bool) -> Part | N
     points = np.concatenate([project(to_first, found.points[:, :2]), project(to_second, found.points[:, 2:])], 1)
     polygon_a, polygon_b = project(to_first, polygon_a), project(to_second, polygon_b)
     shares = judged.share * weighed.covers_a, judged.share * weighed.covers_b
+    wholes = tuple(judged.share * s for s in within(a, b, weighed, found.matrix))
     same = judge.area(over, judged)
-    areas = same * over.area_a, same * over.area_b
+    areas = tuple(same * s for s in comparable(a.plate, b.plate, found.matrix))
     residual = residual_canvas / scale / a.plate.scale
     from_first = over.to_canvas @ np.linalg.inv(to_first)
     if swapped:
@@ -179,7 +183,7 @@ def _part(a: Prepared, b: Prepared, found: Alignment, swapped: bool) -> Part | N
         matrix, points = np.linalg.inv(matrix), points[:, [2, 3, 0, 1]]
         matrix /= matrix[2, 2]
         polygon_a, polygon_b = polygon_b, polygon_a
-        shares, areas = shares[::-1], areas[::-1]
+        shares, wholes, areas = shares[::-1], wholes[::-1], areas[::-1]
         residual *= float(np.sqrt(abs(np.linalg.det(matrix[:2, :2]))))
     return Part(
         matrix,
@@ -202,6 +206,8 @@ def _part(a: Prepared, b: Prepared, found: Alignment, swapped: bool) -> Part | N
         polygon_b,
         shares[0],
         shares[1],
+        wholes[0],
+        wholes[1],
         swapped,
         judged,
         _moved(weighed.over, judged),

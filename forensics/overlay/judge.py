@@ -171,15 +171,7 @@ def area(over: Overlay, judged: Judged) -> float:
     Near places that agree, it is the pixels of the canvas that decide: those whose colours are told within the limit.
     """
     x, y = (np.asarray(p, np.float32) / np.float32(255) for p in (over.a, over.b))
-    first, told_a, second, told_b = judged.colours.planes(x, y)
-    apart = np.sqrt(
-        np.maximum(
-            *(
-                _mean(np.square(_deep(cv2.GaussianBlur(p - q, (0, 0), _PIXEL))))
-                for p, q in ((first, told_a), (second, told_b))
-            )
-        )
-    )
+    apart = _difference(*judged.colours.planes(x, y), _PIXEL)
     same = (judged.agreeing | ~judged.informative) & judged.mask
     reach = 2 * round(_REACH * max(judged.mask.shape)) + 1
     near = cv2.dilate(same.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
@@ -219,9 +211,10 @@ def _apart(judged: Judged) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
 
 def informative(rgb: NDArray[np.uint8]) -> Array:
     """Where one picture (h, w, 3) shows something: 1 or 0, float32, the shape kept."""
-    pixels = np.asarray(rgb, np.float32) / np.float32(255)
-    everywhere = np.ones(rgb.shape[:2], np.float32)
-    energy = _energy(pixels, pixels, everywhere)[0]
+    pixels = _smoothed(np.asarray(rgb, np.float32) / np.float32(255))
+    everywhere = _Weight.of(np.ones(rgb.shape[:2], np.float32))
+    detail = _detail(pixels, everywhere)
+    energy = _moments(detail, detail, everywhere)[0]
     return (energy > PLAIN**2).astype(np.float32)
 
 
@@ -245,27 +238,24 @@ def _reduced(over: Overlay, side: int) -> tuple[Array, Array, Mask]:
 
 def _judge(a: Array, b: Array, mask: Mask, colours: ColourMap) -> Judged:
     side = max(mask.shape)
-    first, told_a, second, told_b = colours.planes(a, b)
-    weight = mask.astype(np.float32)
-    whole, _ = _likeness(first, told_a, second, told_b, weight)
-    apart = np.sqrt(
-        np.maximum(
-            *(
-                _mean(np.square(_deep(cv2.GaussianBlur(p - q, (0, 0), _FINE * side))))
-                for p, q in ((first, told_a), (second, told_b))
-            )
-        )
-    )
+    first, told_a, second, told_b = (_smoothed(p) for p in colours.planes(a, b))
+    everywhere = _Weight.of(mask.astype(np.float32))
+    whole, contrast = _likeness(first, told_a, second, told_b, everywhere)
+    apart = _difference(first.plane, told_a.plane, second.plane, told_b.plane, _FINE * side)
     limit = _limit(apart, mask, (whole >= AGREES) & mask)
     covered = mask & (apart >= limit)
-    left = weight * ~covered
-    parts, contrast = _likeness(first, told_a, second, told_b, left)
-    near = cv2.GaussianBlur(left, (0, 0), _WINDOW * side) / (cv2.GaussianBlur(weight, (0, 0), _WINDOW * side) + 1e-6)
-    shown = (left > 0) & (contrast > PLAIN**2)
+    left, parts = everywhere, whole
+    if covered.any():
+        left = _Weight.of(everywhere.weight * ~covered)
+        parts, contrast = _likeness(first, told_a, second, told_b, left)
+    near = left.window / (everywhere.window + 1e-6)
+    shown = (left.weight > 0) & (contrast > PLAIN**2)
     agreeing = (shown & (parts >= AGREES) & (near >= _ISLAND)) | (mask & (whole >= AT_ONCE) & (contrast > PLAIN**2))
     could = (shown | covered) & mask
     agreeing &= could
-    evidence = float((agreeing & _corners(a) & _corners(b)).sum()) * (_UNIT / side) ** 2
+    evidence = 0.0
+    if agreeing.any():
+        evidence = float((agreeing & _corners(a) & _corners(b)).sum()) * (_UNIT / side) ** 2
     likeness = np.where(covered & ~agreeing, np.minimum(whole, 0), np.maximum(parts, np.where(agreeing, whole, parts)))
     return Judged(
         mask,
@@ -279,6 +269,14 @@ def _judge(a: Array, b: Array, mask: Mask, colours: ColourMap) -> Judged:
     )
 
 
+def _difference(first: Array, told_a: Array, second: Array, told_b: Array, sigma: float) -> Array:
+    """(h, w): root mean square difference of colours, smoothed, of that direction in which it is larger."""
+    squares = (
+        _mean(np.square(_deep(cv2.GaussianBlur(p - q, (0, 0), sigma)))) for p, q in ((first, told_a), (second, told_b))
+    )
+    return np.asarray(np.sqrt(np.maximum(*squares)), np.float32)
+
+
 def _limit(apart: Array, mask: Mask, good: Mask) -> float:
     """The difference of colours from which a place is covered."""
     if not mask.any():
@@ -289,39 +287,58 @@ def _limit(apart: Array, mask: Mask, good: Mask) -> float:
     return limit
 
 
-def _likeness(first: Array, told_a: Array, second: Array, told_b: Array, weight: Array) -> tuple[Array, Array]:
+@dataclass(frozen=True, slots=True)
+class _Smoothed:
+    """A picture (h, w, c) and the same without its finest detail."""
+
+    plane: Array
+    fine: Array
+
+
+def _smoothed(plane: Array) -> _Smoothed:
+    return _Smoothed(plane, _deep(cv2.GaussianBlur(plane, (0, 0), _FINE * max(plane.shape[:2]))))
+
+
+@dataclass(frozen=True, slots=True)
+class _Weight:
+    """Which places count, (h, w) in [0, 1], with its means over both neighbourhoods: they serve every plane."""
+
+    weight: Array
+    coarse: Array
+    window: Array
+
+    @classmethod
+    def of(cls, weight: Array) -> _Weight:
+        side = max(weight.shape)
+        coarse, window = (np.asarray(cv2.GaussianBlur(weight, (0, 0), s * side)) for s in (_COARSE, _WINDOW))
+        return cls(weight, coarse, window)
+
+
+def _likeness(
+    first: _Smoothed, told_a: _Smoothed, second: _Smoothed, told_b: _Smoothed, weight: _Weight
+) -> tuple[Array, Array]:
     """Likeness of every place, the smaller of both directions, and the larger mean square contrast of the two."""
     rows = []
     for x, y in ((first, told_a), (second, told_b)):
-        xx, yy, xy = _moments(x, y, weight)
+        xx, yy, xy = _moments(_detail(x, weight), _detail(y, weight), weight)
         # Correlation times twice the geometric over the arithmetic mean of the contrasts.
         rows.append((2 * xy / (xx + yy + 2 * _NOISE), xx))
     return np.minimum(rows[0][0], rows[1][0]), np.maximum(rows[0][1], rows[1][1])
 
 
-def _moments(x: Array, y: Array, weight: Array) -> tuple[Array, Array, Array]:
-    side = max(weight.shape)
-    dx, dy = _detail(x, weight), _detail(y, weight)
-    norm = cv2.GaussianBlur(weight, (0, 0), _WINDOW * side) + 1e-6
-
-    def mean(product: Array) -> Array:
-        return np.asarray(cv2.GaussianBlur(_mean(product) * weight, (0, 0), _WINDOW * side) / norm, np.float32)
-
-    return mean(dx * dx), mean(dy * dy), mean(dx * dy)
+def _moments(dx: Array, dy: Array, weight: _Weight) -> tuple[Array, Array, Array]:
+    """Weighted means over the window of dx dx, dy dy and dx dy, each a mean over the channels."""
+    side = max(weight.weight.shape)
+    products = np.stack([_mean(dx * dx), _mean(dy * dy), _mean(dx * dy)], 2) * weight.weight[..., None]
+    means = cv2.GaussianBlur(products, (0, 0), _WINDOW * side) / (weight.window + 1e-6)[..., None]
+    return means[..., 0], means[..., 1], means[..., 2]
 
 
-def _energy(x: Array, y: Array, weight: Array) -> tuple[Array, Array]:
-    xx, yy, _ = _moments(x, y, weight)
-    return xx, yy
-
-
-def _detail(plane: Array, weight: Array) -> Array:
+def _detail(smoothed: _Smoothed, weight: _Weight) -> Array:
     """What lies between the two scales; places without weight do not bend the coarse one."""
-    side = max(weight.shape)
-    fine = _deep(cv2.GaussianBlur(plane, (0, 0), _FINE * side))
-    norm = cv2.GaussianBlur(weight, (0, 0), _COARSE * side) + 1e-6
-    coarse = _deep(cv2.GaussianBlur(plane * weight[..., None], (0, 0), _COARSE * side)) / norm[..., None]
-    return fine - coarse
+    side = max(weight.weight.shape)
+    coarse = _deep(cv2.GaussianBlur(smoothed.plane * weight.weight[..., None], (0, 0), _COARSE * side))
+    return smoothed.fine - coarse / (weight.coarse + 1e-6)[..., None]
 
 
 def _deep(plane: Array) -> Array:

@@ -69,14 +69,30 @@ def match(a: Array, b: Array) -> NDArray[np.intp]:
     if len(a) < 2 or len(b) < 2:
         return np.zeros((0, 2), np.intp)
     cosine = a @ b.T
-    best_b, best_a = cosine.argmax(1), cosine.argmax(0)
-    rows = np.arange(len(a))
-    mutual = best_a[best_b] == rows
-    passed = mutual & _distinct(cosine, best_b) & _distinct(cosine.T, best_a)[best_b]
-    return np.stack([rows[passed], best_b[passed]], 1)
+    best, _, mutual = nearest(cosine)
+    ours = np.flatnonzero(mutual)
+    theirs = best[ours]
+    # The second best is asked for only where the best is mutual: it is what takes time.
+    passed = _distinct(cosine[ours]) & _distinct(np.ascontiguousarray(cosine[:, theirs].T))
+    return np.stack([ours[passed], theirs[passed]], 1)
 
 
-def _distinct(cosine: Array, best: NDArray[np.intp]) -> NDArray[np.bool_]:
+def nearest(cosine: Array) -> tuple[NDArray[np.intp], Array, NDArray[np.bool_]]:
+    """Of every row of (n, m): its largest column, the value there, and whether the row is the largest of that column."""
+    best = cosine.argmax(1)
+    value = cosine[np.arange(len(best)), best]
+    # The largest along the first axis is quick to find, its place is not; of equals the first row is the one.
+    mutual = value >= cosine.max(0)[best]
+    rows = np.flatnonzero(mutual)
+    mutual[:] = False
+    mutual[rows[np.unique(best[rows], return_index=True)[1]]] = True
+    return best, value, mutual
+
+
+def _distinct(cosine: Array) -> NDArray[np.bool_]:
+    """Whether the best of each row is nearer than the second best by Lowe's ratio."""
+    if not len(cosine):
+        return np.zeros(0, bool)
     top = np.partition(cosine, -2, axis=1)[:, -2:]
     first = np.sqrt(np.maximum(2 - 2 * top[:, 1], 0))
     second = np.sqrt(np.maximum(2 - 2 * top[:, 0], 0))

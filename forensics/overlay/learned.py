@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from forensics import weights
+from forensics.overlay.keypoints import nearest
 from forensics.overlay.plates import Array, Matrix, Plate
 
 SIDE = 512
@@ -83,10 +84,8 @@ def match(a: Features, b: Features) -> Matrix:
     """(k, 4): x, y in the one plate and x, y in the other of mutual nearest neighbours."""
     if not len(a.points) or not len(b.points):
         return np.zeros((0, 4))
-    cosine = a.vectors @ b.vectors.T
-    best = cosine.argmax(1)
-    rows = np.arange(len(best))
-    kept = (cosine.argmax(0)[best] == rows) & (cosine[rows, best] >= NEAR)
+    best, value, mutual = nearest(a.vectors @ b.vectors.T)
+    kept = mutual & (value >= NEAR)
     return np.concatenate([a.points[kept], b.points[best[kept]]], 1)
 
 

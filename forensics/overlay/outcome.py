@@ -15,7 +15,7 @@ from forensics.case import Outcome
 from forensics.overlay import thumbnail_level
 from forensics.overlay.correspondence import LEVEL_AGREES, Pairing, Part
 
-VERSION = "outcome/4"
+VERSION = "outcome/5"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,8 @@ class Bounds:
     alone: float = 0.75
     """Share that agrees from which none are needed: pictures without corners have none."""
     whole: float = 0.90
-    """Share of what both pictures show that has to agree before the word is "reproduces"."""
+    """Share of what one of the two shows that has to agree before the word is "reproduces": of both where they cover the
+    same ground, else of that one which lies whole within the other."""
     gap: float = 0.03
     """Largest part that differs in one piece, of what could agree, up to which it is."""
     spread: int = 12
@@ -59,6 +60,9 @@ class Bounds:
     """Mean correlation in the bands of 16, 24 and 32 pixels at or above which the arrangement is the same."""
     arrangement_share: float = 0.60
     """Share of both contents that has to lie in the overlap for that."""
+    related: int = 24
+    """Places of keypoints in one relation, over that share of both, from which the arrangement is the same whatever the
+    tones: lines of text that were moved a little agree with one another anywhere, but their letters keep their order."""
     layout: float = 0.70
     """Correlation of the strength of edges over cells at or above which the arrangement is the same as well."""
     layout_structure: int = 100
@@ -91,6 +95,9 @@ class Seen:
     share_a: float
     """Share of what the first picture shows that agrees."""
     share_b: float
+    whole_a: float
+    """Share of what the first picture shows, and the other's rim does not hide, that agrees."""
+    whole_b: float
     gap: float
     """Largest part in one piece that could agree and does not, among what could."""
     spread: int
@@ -115,6 +122,8 @@ def seen(part: Part) -> Seen:
         part.inliers,
         part.share_a,
         part.share_b,
+        part.whole_a,
+        part.whole_b,
         judged.gap,
         part.spread,
         part.moved.judged.share,
@@ -206,7 +215,8 @@ def word(
     """
     found = [p for p in parts if detailed(p, bounds)]
     if found:
-        whole = min(sum(p.share_a for p in found), sum(p.share_b for p in found))
+        # A work that stands whole on a page is there whole, whatever else the page shows; exchanged, likewise.
+        whole = max(sum(p.whole_a for p in found), sum(p.whole_b for p in found))
         closed = all(p.gap <= bounds.gap for p in found)
         return Outcome.REPRODUCES if whole >= bounds.whole and closed else Outcome.PARTLY
     if arranged or (parts and same_arrangement(parts[0], bounds)):
@@ -217,12 +227,20 @@ def word(
 
 
 def same_arrangement(part: Seen, bounds: Bounds = BOUNDS) -> bool:
-    """Whether most of both lies in the overlap and its coarse tones agree, or its detail once it is moved a little."""
+    """Whether most of both lies in the overlap and its coarse tones agree, its keypoints do, or its detail once moved."""
     if part.covered < bounds.arrangement_share:
         return False
-    return part.coarse >= bounds.arrangement or (
-        part.moved >= max(bounds.moved, bounds.beyond * min(part.chance, 0.5)) and part.evidence > 0
-    )
+    return part.coarse >= bounds.arrangement or related(part, bounds) or displaced(part, bounds)
+
+
+def related(part: Seen, bounds: Bounds = BOUNDS) -> bool:
+    """Whether many keypoints lie in one relation."""
+    return part.places >= bounds.related
+
+
+def displaced(part: Seen, bounds: Bounds = BOUNDS) -> bool:
+    """Whether detail agrees once small smooth displacements are followed."""
+    return part.moved >= max(bounds.moved, bounds.beyond * min(part.chance, 0.5)) and part.evidence > 0
 
 
 def arranged(layout: float, structure: tuple[int, int], bounds: Bounds = BOUNDS) -> bool:

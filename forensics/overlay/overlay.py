@@ -76,6 +76,37 @@ def overlap(a: Plate, b: Plate, matrix: Matrix) -> tuple[Matrix, float, float] |
     )
 
 
+def comparable(a: Plate, b: Plate, matrix: Matrix) -> tuple[float, float]:
+    """Shares of the two contents that the overlap takes up, of what the other's rim does not hide; 0 where they miss.
+
+    The rim of a page is not looked at. What of a picture lies under it is neither there nor missing, so that a picture
+    at the edge of a page counts as one in the middle of it.
+    """
+    found = overlap(a, b, matrix)
+    if found is None:
+        return 0.0, 0.0
+    shared = _area(found[0])
+    # Areas of the second picture are measured in the plate of the first, as those of `overlap` are.
+    ours, theirs = inner(a).corners(), project(matrix, inner(b).corners())
+    under_b = _shared(ours, project(matrix, b.content.corners())) - shared
+    under_a = _shared(a.content.corners(), theirs) - shared
+    first, second = (
+        min(1.0, shared / max(_area(own) - max(0.0, hidden), 1e-6))
+        for own, hidden in ((ours, under_b), (theirs, under_a))
+    )
+    return first, second
+
+
+def _shared(one: Matrix, other: Matrix) -> float:
+    """Area that two convex polygons (k, 2) share."""
+    area, _ = cv2.intersectConvexConvex(one.astype(np.float32), other.astype(np.float32))
+    return float(area)
+
+
+def _area(polygon: Matrix) -> float:
+    return float(cv2.contourArea(polygon.astype(np.float32)))
+
+
 def lay(a: Plate, b: Plate, matrix: Matrix, side: int | None = None) -> Overlay | None:
     """Both pictures on the canvas of their overlap.
 

@@ -42,7 +42,7 @@ PAIRS: dict[Pair, tuple[str, str, str]] = {
 GRADES: dict[Grade, str] = {
     Grade.SAME_PIXELS: "The decoded pixels of both pictures are equal, byte for byte.",
     Grade.THROUGHOUT: "Laid over each other, the pictures agree in detail over at least the share of the content of "
-    "both that the method states.",
+    "both that the method states, or of that one which lies whole within the other, as on a page.",
     Grade.IN_PART: "A part of the one agrees in detail with a part of the other, over less than that share.",
     Grade.SUBJECT: "No part agrees in detail; the coarse arrangement, the subject or the manner is near.",
     Grade.NONE: "No part agrees in detail, and neither arrangement, subject nor manner is near. Single measures can "

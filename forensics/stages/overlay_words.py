@@ -30,6 +30,8 @@ UNLIKE = 0.55
 between what edited copies and what unrelated pictures reach."""
 LIKE, LIKE_SSIM = 0.10, 0.95
 """LPIPS at or below and SSIM at or above which, together, they contradict a word that denies one."""
+MOST_OF_IT = 0.90
+"""Share of its area up to which a picture is said to hold the other one within it."""
 _RIM = 0.2
 """Depth of the outer ring of an overlap, as a share of its sides, where a frame is looked for."""
 _MOST, _LITTLE = 0.6, 0.35
@@ -74,10 +76,12 @@ def _laid(part: Part) -> str:
 
 
 def _apart(part: Part) -> list[str]:
+    seen = outcome.seen(part)
     said = [f"The coarse layout agrees; from {thumbnail_level.FIRST} pixels on the detail does not."]
-    moved = part.moved
-    if moved.judged.share >= outcome.BOUNDS.moved:
-        said[0] = f"{_displaced(part)} The parts lie in the same order, as in a picture that was drawn anew."
+    if outcome.related(seen) or part.moved.judged.share >= outcome.BOUNDS.moved:
+        said = [f"{_displaced(part)} The parts lie in the same order, as in a picture that was drawn anew."]
+    if outcome.related(seen):
+        said.insert(0, f"Keypoints at {part.inliers} places lie in one relation.")
     return said
 
 
@@ -93,7 +97,7 @@ def _displaced(part: Part) -> str:
 def _agreeing(word: Outcome, parts: Sequence[Part], size: tuple[int, int]) -> list[str]:
     part = parts[0]
     ours, theirs = (share(min(1.0, sum(s))) for s in ([p.area_a for p in parts], [p.area_b for p in parts]))
-    said = [f"By area, {ours} of the disputed image and {theirs} of the work agree."]
+    said = [*_within(word, parts), f"By area, {ours} of the disputed image and {theirs} of the work agree."]
     seen = outcome.seen(part)
     if outcome.by_places(seen):
         said.append(f"The same two pictures laid wrongly agree in at most {share(part.chance)}.")
@@ -112,6 +116,24 @@ def _agreeing(word: Outcome, parts: Sequence[Part], size: tuple[int, int]) -> li
     if word is Outcome.PARTLY:
         said += _where(part, size)
     return said
+
+
+def _within(word: Outcome, parts: Sequence[Part]) -> list[str]:
+    """Which of the two lies whole within the other, where one does; said of the word for that alone."""
+    if word is not Outcome.REPRODUCES:
+        return []
+    (ours, first), (theirs, second) = (
+        (sum(p.whole_a for p in parts), min(1.0, sum(p.area_a for p in parts))),
+        (sum(p.whole_b for p in parts), min(1.0, sum(p.area_b for p in parts))),
+    )
+    if theirs >= outcome.BOUNDS.whole and first < MOST_OF_IT:
+        return [f"The whole work lies within the disputed image, being {share(first)} of it by area."]
+    if ours >= outcome.BOUNDS.whole and second < MOST_OF_IT:
+        return [
+            f"The whole disputed image lies within the work, being {share(second)} of it by area; the rest of the work "
+            "is not in it."
+        ]
+    return []
 
 
 def _where(part: Part, size: tuple[int, int]) -> list[str]:

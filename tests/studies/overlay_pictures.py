@@ -46,6 +46,7 @@ _PHOTOGRAPHED = (
     "Path",
     "SafeLanding",
 )
+_SERIES, _SIGNS = 8, 24
 _SKIMAGE = (
     "astronaut",
     "camera",
@@ -278,22 +279,25 @@ def _shape(number: int) -> Pixels:
 
 
 def _series() -> list[Picture]:
-    """Signs of one series: one frame, ground and hand, another drawing in each."""
+    """Signs of one series: one frame, ground and hand, another drawing of the same half in each."""
     found = []
     works = _drawings()
-    for n in range(64):
-        draw = random.Random(f"series {n // 16}")
+    halves = {half: [w for w in works if w.half == half] for half in ("calibration", "test")}
+    for n in range(_SERIES * _SIGNS):
+        draw = random.Random(f"series {n // _SIGNS}")
+        name = f"series/{n // _SIGNS}/{n % _SIGNS}"
         colour = tuple(draw.randint(0, 200) for _ in range(3))
         page = Image.new("RGB", (360, 360), "white")
         pen = ImageDraw.Draw(page)
-        if n // 16 % 2:
+        if n // _SIGNS % 2:
             pen.polygon([(180, 14), (14, 340), (346, 340)], fill=(255, 255, 240), outline=colour, width=14)
         else:
             pen.rounded_rectangle((10, 10, 350, 350), 30, fill=colour)
             pen.rounded_rectangle((22, 22, 338, 338), 24, outline="white", width=5)
-        inside = Image.fromarray(works[n * 3].pixels).resize((150, 150))
-        page.paste(inside, (105, 160 if n // 16 % 2 else 105))
-        found.append(Picture(f"series/{n // 16}/{n % 16}", SERIES, np.asarray(page)))
+        ours = halves[half_of(name)]
+        inside = Image.fromarray(ours[n % len(ours)].pixels).resize((150, 150))
+        page.paste(inside, (105, 160 if n // _SIGNS % 2 else 105))
+        found.append(Picture(name, SERIES, np.asarray(page)))
     return found
 
 
@@ -309,8 +313,8 @@ class Edit:
     """(work, another picture, draw) -> the disputed picture, and the share of the work's area that it has, if known."""
     whole: bool
     """Whether all of both is the same: the word has to be "reproduces"."""
-    placed: bool = False
-    """Whether one thing was changed: the word has to be "partly reproduces"."""
+    within: bool = False
+    """Whether one of the two lies whole within the other: likewise."""
 
 
 def _whole(change: Callable[[Pixels], Pixels]) -> Callable[[Pixels, Pixels, random.Random], tuple[Pixels, float]]:
@@ -374,6 +378,46 @@ def _screenshot(work: Pixels, _: Pixels, draw: random.Random) -> tuple[Pixels, f
         text = " ".join(draw.sample(_WORDS, 6))
         pen.text((20, height + 70 + 17 * line), text, fill=(120, 120, 120), font=ImageFont.load_default(12))
     page.paste(Image.fromarray(work), (60, 52))
+    return np.asarray(page), 1.0
+
+
+def _telephone(work: Pixels, _: Pixels, draw: random.Random) -> tuple[Pixels, float]:
+    """A narrow screen: a line of status, a name, the picture as wide as the screen, a caption, buttons."""
+    width, height = 400, 860
+    ground, ink = draw.choice((("white", "black"), ((18, 18, 20), "white")))
+    page = Image.new("RGB", (width, height), ground)
+    pen = ImageDraw.Draw(page)
+    pen.text((20, 12), f"{draw.randint(0, 23)}:{draw.randint(10, 59)}", fill=ink, font=ImageFont.load_default(15))
+    pen.rounded_rectangle((width - 46, 14, width - 18, 26), 3, outline=ink)
+    pen.ellipse((16, 46, 52, 82), fill=tuple(draw.randint(40, 220) for _ in range(3)))
+    pen.text((62, 54), " ".join(draw.sample(_WORDS, 2)), fill=ink, font=ImageFont.load_default(15))
+    shown = scaled(work, min(width / work.shape[1], 600 / work.shape[0]))
+    page.paste(Image.fromarray(shown), ((width - shown.shape[1]) // 2, 96))
+    for line in range(3):
+        text = " ".join(draw.sample(_WORDS, 5))
+        pen.text((18, 112 + shown.shape[0] + 18 * line), text, fill=ink, font=ImageFont.load_default(13))
+    pen.rectangle((0, height - 54, width, height), fill=(64, 64, 70))
+    for button in range(4):
+        pen.ellipse((36 + 100 * button, height - 42, 66 + 100 * button, height - 12), outline="white", width=2)
+    return np.asarray(page), 1.0
+
+
+def _site(work: Pixels, other: Pixels, draw: random.Random) -> tuple[Pixels, float]:
+    """A page of a site: a bar, a column of links, the picture, text around it, another picture beside it."""
+    page = Image.new("RGB", (900, 640), "white")
+    pen = ImageDraw.Draw(page)
+    small, common = ImageFont.load_default(11), ImageFont.load_default(13)
+    pen.rectangle((0, 0, 900, 40), fill=(222, 225, 230))
+    pen.rounded_rectangle((100, 8, 700, 32), 11, fill="white")
+    pen.text((116, 12), "/".join(draw.sample(_WORDS, 3)), fill="black", font=common)
+    for line in range(12):
+        pen.text((16, 70 + 26 * line), draw.choice(_WORDS), fill=(0, 0, 170), font=common)
+    shown = scaled(work, min(440 / work.shape[1], 340 / work.shape[0]))
+    page.paste(Image.fromarray(shown), (150, 70))
+    for line in range(8):
+        text = " ".join(draw.sample(_WORDS, 8))
+        pen.text((150, 90 + shown.shape[0] + 18 * line), text, fill=(30, 30, 30), font=small)
+    page.paste(Image.fromarray(cv2.resize(other, (240, 170), interpolation=cv2.INTER_AREA)), (630, 70))
     return np.asarray(page), 1.0
 
 
@@ -490,12 +534,14 @@ EDITS: Sequence[Edit] = (
         _whole(lambda x: cv2.copyMakeBorder(x, 40, 40, 40, 40, cv2.BORDER_CONSTANT, value=(255, 255, 255))),
         True,
     ),
-    Edit("screenshot", _screenshot, False),
-    Edit("crop, 12 % cut off", _crop(0.88), False),
-    Edit("crop to 40 %", _crop(0.40), False),
+    Edit("screenshot", _screenshot, False, True),
+    Edit("screenshot of a telephone", _telephone, False, True),
+    Edit("page of a site with another picture", _site, False, True),
+    Edit("crop, 12 % cut off", _crop(0.88), False, True),
+    Edit("crop to 40 %", _crop(0.40), False, True),
     Edit("turned 5 to 25 degrees", _turned, False),
-    Edit("collage", _collage, False),
-    Edit("photograph of a screen", _photographed, False),
+    Edit("collage", _collage, False, True),
+    Edit("photograph of a screen", _photographed, False, True),
     Edit("text over it", _text_over, False),
     Edit("30 % covered", _covered, False),
 )

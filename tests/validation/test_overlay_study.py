@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +19,9 @@ from tests.studies import overlay_study as study
 SHIPPED = json.loads((samples() / "reference" / "overlay-study.json").read_text(encoding="utf-8"))
 
 
+KINDS = (*made.COPIED, made.TEXTURE, made.PLAIN, made.SERIES)
+
+
 def part(**changed: float) -> study.Row:
     seen = outcome.Seen(
         agreement=0.02,
@@ -27,6 +32,8 @@ def part(**changed: float) -> study.Row:
         places=3,
         share_a=0.02,
         share_b=0.02,
+        whole_a=0.02,
+        whole_b=0.02,
         gap=0.9,
         spread=2,
         moved=0.03,
@@ -51,6 +58,7 @@ def row(half: str, group: str, shown: tuple[float, float] = (90.0, 80.0), **chan
         "inside": 0.0,
         "pdq": 120,
         "phash": 30,
+        "xfeat": 12,
         "ssim": 0.2,
         "lpips": 0.7,
         "seconds": 0.5,
@@ -58,10 +66,11 @@ def row(half: str, group: str, shown: tuple[float, float] = (90.0, 80.0), **chan
 
 
 WHOLE = {"agreement": 1.0, "share_a": 1.0, "share_b": 1.0, "evidence": 60.0, "level": 128, "places": 200, "gap": 0.0}
+WHOLE |= {"whole_a": 1.0, "whole_b": 1.0}
 
 
 def rows(half: str) -> list[study.Row]:
-    changed = WHOLE | {"agreement": 0.85, "share_a": 0.85, "share_b": 0.85, "gap": 0.12}
+    changed = WHOLE | {"agreement": 0.85, "whole_a": 0.85, "whole_b": 0.85, "gap": 0.12}
     return [
         *(row(half, study.UNRELATED) for _ in range(200)),
         *(row(half, f"two of one kind: {made.PLAIN}", (4.2, 3.0)) for _ in range(10)),
@@ -89,6 +98,23 @@ def test_pairs_by_one_hand_enter_no_bound() -> None:
     shared["pair"] = ["stamps/town/one.png", "stamps/town/two.png"]
     assert made.one_hand(*shared["pair"])
     assert study.calibrate([*rows("calibration"), shared]) == study.calibrate(rows("calibration"))
+
+
+def test_keypoints_of_strangers_set_the_bound_of_one_relation_and_pages_of_one_layout_do_not() -> None:
+    many = {"places": 30, "covered": 0.8}
+    assert study.calibrate(rows("calibration")).related == 24
+    assert study.calibrate([*rows("calibration"), row("calibration", study.UNRELATED, **many)]).related == 45
+    page = row("calibration", f"two of one kind: {made.PAGE}", **many)
+    assert study.calibrate([*rows("calibration"), page]).related == 24
+
+
+def test_a_stopped_run_leaves_the_same_share_of_every_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = [made.Picture(f"{kind}/0/{n}", kind, np.zeros((8, 8, 3), np.uint8)) for kind in KINDS for n in range(40)]
+    monkeypatch.setattr(made, "pictures", lambda folder: drawn)
+    jobs = [j for j in study.Study(tmp_path).jobs() if j.half == "test"]
+    assert len({j.key for j in jobs}) == len(jobs)
+    groups, met = Counter(j.group for j in jobs), Counter(j.group for j in jobs[: len(jobs) // 2])
+    assert all(abs(met[g] - n / 2) <= 1 + 5 for g, n in groups.items() if n >= 20)
 
 
 def test_the_test_half_moves_no_bound() -> None:
