@@ -11,17 +11,23 @@ import pytest
 
 from forensics.cli import main
 from forensics.errors import ExitCode
+from forensics.protocol import PROFILES
 from forensics.settings import resolve
 from tests.cli.support import run
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {path.name: path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md"))}
 BLOCKS = [
     (kind, re.sub(r"^ {2,}", "", body, flags=re.MULTILINE) if kind == "sh" else body)
     for kind, body in re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
 ]
 SHOWN = [line for kind, body in BLOCKS if kind == "sh" for line in body.splitlines() if line.startswith("forensics ")]
 SHOWN += [f"forensics {rest}" for rest in re.findall(r"`(?:/usr/bin/time -v )?forensics ([^`]+)`", README)]
+for page in PAGES.values():
+    for block in re.findall(r"```sh\n(.*?)```", page, flags=re.DOTALL):
+        SHOWN += [line for line in block.splitlines() if line.startswith("forensics ")]
+    SHOWN += [f"forensics {' '.join(rest.split())}" for rest in re.findall(r"`forensics\s([^`.]+)`", page)]
 
 
 def test_set_up_is_two_commands_of_one_line_each() -> None:
@@ -64,6 +70,11 @@ def test_case_file_shown_is_accepted(tmp_path: Path) -> None:
     path = tmp_path / "case.toml"
     path.write_text(body, encoding="utf-8")
     assert resolve({}, path).matter.reference
+
+
+def test_what_the_pages_say_of_the_number_of_controls_is_the_rule() -> None:
+    least = min(n for n in range(1, 400) if PROFILES["standard"].announces(1 / (1 + n), n))
+    assert f"from {least} controls on" in PAGES["controls.md"]
 
 
 def test_links_lead_somewhere() -> None:
