@@ -12,6 +12,7 @@ Translation Without Parallel Data", ICLR, section 2.3), and only ranks are repor
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -74,11 +75,12 @@ def manner(lpips: Lpips, pixels: Tensor) -> Array:
 
 def palette(pixels: Tensor) -> Array:
     """(16 × 32,) quantiles of the colours of a picture (1, 3, H, W) in [0, 1] along fixed directions in Lab."""
-    along = np.sort(_lab(pixels) @ _directions().T, axis=0)
-    places = (np.arange(QUANTILES) + 0.5) / QUANTILES * (len(along) - 1)
+    # One direction a row: rows lie together in memory, and sorting them so takes a third of the time.
+    along = np.sort(np.ascontiguousarray((_lab(pixels) @ _directions().T).T), axis=1)
+    places = (np.arange(QUANTILES) + 0.5) / QUANTILES * (along.shape[1] - 1)
     low = np.floor(places).astype(int)
-    share = (places - low)[:, None]
-    return np.asarray((along[low] * (1 - share) + along[low + 1] * share).T.ravel(), np.float64)
+    share = places - low
+    return np.asarray((along[:, low] * (1 - share) + along[:, low + 1] * share).ravel(), np.float64)
 
 
 def colours(pixels: Tensor) -> tuple[tuple[str, float], ...]:
@@ -174,6 +176,7 @@ def _sized(pixels: Tensor) -> Tensor:
     return resize(pixels.float(), SHORT_SIDE if height <= width else long, long if height <= width else SHORT_SIDE)
 
 
+@functools.cache
 def _projection(channels: int, layer: int) -> Tensor:
     """(64, channels) orthonormal rows, the same on every machine up to rounding."""
     q, r = torch.linalg.qr(noise((channels, CHANNELS), 0, "style", layer).double())
