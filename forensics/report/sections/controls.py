@@ -59,7 +59,7 @@ class Comparing:
     primary: tuple[ComparisonView, ...]
     secondary: tuple[ComparisonView, ...]
     smallest_p: str
-    """The smallest p that the number of controls allows; empty without comparisons."""
+    """The smallest p that each number of controls allows, as a sentence; empty without comparisons."""
     codelength: bool
     """Whether codelengths are among the statistics: their method has a card of its own."""
     standing: tuple[StandingRow, ...]
@@ -70,16 +70,25 @@ class Comparing:
 
 def comparing(case: Case) -> Comparing:
     """All comparisons with controls, in the order of the case; the primary ones apart."""
-    fewest = min((c.n for c in case.comparisons), default=0)
     return Comparing(
         tuple(_comparison(c) for c in case.comparisons if c.primary_for is not None),
         tuple(_comparison(c) for c in case.comparisons if c.primary_for is None),
-        f"{words.significant(1 / (fewest + 1))} (that is, 1/{fewest + 1})" if fewest else "",
+        _smallest_p({c.n for c in case.comparisons}),
         any(c.statistic in (Statistic.SAVED_BY_PROMPT, Statistic.SAVED_AGAINST_CONTROL) for c in case.comparisons),
         tuple(_standing(s) for s in case.controls.standing) if isinstance(case.controls, ControlFacts) else (),
         case.controls.dates if isinstance(case.controls, ControlFacts) else "",
         unlike(case),
     )
+
+
+def _smallest_p(counts: set[int]) -> str:
+    """Searches are run on fewer controls than the rest, so that several numbers can stand in one report."""
+    if not counts:
+        return ""
+    each = [
+        f"{words.significant(1 / (n + 1))} (1/{n + 1}) among {words.count(n)}" for n in sorted(counts, reverse=True)
+    ]
+    return f"The smallest p that there can be is {words.listed(each)} controls."
 
 
 def unlike(case: Case) -> tuple[str, ...]:
