@@ -4,8 +4,9 @@
 
 Counts are of the tree as it lies on the disk. With `--before` the lines of that commit stand beside them, from git.
 Two pieces are the same where so many lines in a row are equal, blank lines, comments, imports and heads of functions
-left out; a piece is reported as long as it goes on. A circle is a set of modules that import each other in the end, wherever an import
-stands: also inside a function. What is imported for its types alone never runs and is no part of one.
+left out; a piece is reported as long as it goes on. A circle is a set of modules that import each other in the end,
+wherever an import stands: also inside a function. What is imported for its types alone never runs and is no part of
+one.
 """
 
 from __future__ import annotations
