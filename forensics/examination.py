@@ -52,7 +52,7 @@ def analyze(
     """Examine a disputed image against a checkpoint and write the case folder with its report.
 
     Args:
-        image: the disputed image; read once, never modified.
+        image: the disputed image; its bytes go into the folder as they are, with their digest. Never modified.
         out: the case folder to create.
         resolved: settings, matter and their sources.
         force: keep an existing folder aside and start anew.
