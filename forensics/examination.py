@@ -11,9 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from forensics import __version__, documents, inputs
-from forensics.case import SCHEMA, Absent, Case, ControlFacts, Correspondence, Fact, Style
+from forensics.case import SCHEMA, Absent, Case, Correspondence, Fact, Style
 from forensics.controls import works as control_works
-from forensics.controls.cache import Kind
 from forensics.device import choose, facts, session
 from forensics.embedders.copies import CopyDescriptor
 from forensics.embedders.open_clip import Embedder
@@ -26,7 +25,7 @@ from forensics.path_names import printable
 from forensics.pictures import bounded
 from forensics.protocol import PROFILES, Protocol
 from forensics.settings import Resolved, Settings
-from forensics.stages import bit_ledger, correspond, evaluate, ladder, measure, origin, search, standing, style, works
+from forensics.stages import correspond, evaluate, ladder, measure, origin, search, standing, style, works
 from forensics.stages import open as opened
 from forensics.stages.asked import asked_for
 from forensics.stages.context import Context, Received
@@ -34,6 +33,7 @@ from forensics.stages.declared import declared
 from forensics.stages.identity import case_id, parts
 from forensics.stages.instruments import Instruments
 from forensics.stages.kept import Kept, means
+from forensics.stages.results import Results
 from forensics.stages.works import Work
 
 _NO_INDEX = Absent("training index", "No training index was searched: this is a comparison of pictures.")
@@ -52,7 +52,7 @@ def analyze(
     """Examine a disputed image against a checkpoint and write the case folder with its report.
 
     Args:
-        image: the disputed image; read once, never modified.
+        image: the disputed image; its bytes go into the folder as they are, with their digest. Never modified.
         out: the case folder to create.
         resolved: settings, matter and their sources.
         force: keep an existing folder aside and start anew.
@@ -131,22 +131,14 @@ def examined(image: Path, ledger: Ledger, resolved: Resolved, emit: Emit) -> Cas
         )
         compared = (*(work.id for work in received.put_forward), *found.pictures)
         evaluated = evaluate.evaluate(received.disputed, compared, measured, traced, models, known, context)
-        beside = correspond.Beside(
-            lambda pixels: search.companions(pixels, sources, found),
-            controls.works,
-            "control works",
-            traced.round_trips,
-        )
+        shared = functools.partial(search.companions, sources=sources, found=found)
+        beside = correspond.Beside(shared, controls.works, "control works", traced.round_trips)
+        drawn = 1 + len(received.originals)
         laid = kept.stage(
             "correspond",
             tuple[Correspondence, ...],
             lambda: correspond.correspond(
-                received.disputed,
-                at_hand,
-                context,
-                figures=1 + len(received.originals),
-                beside=beside,
-                overlaid=overlaid(),
+                received.disputed, at_hand, context, figures=drawn, beside=beside, overlaid=overlaid()
             ),
         )
         nearest = kept.stage(
@@ -162,59 +154,12 @@ def examined(image: Path, ledger: Ledger, resolved: Resolved, emit: Emit) -> Cas
             ),
         )
         # (8) Measurements become graded words and findings: pure, from fixed templates.
-        comparisons = (*measured.comparisons, *traced.comparisons)
-        rows = bit_ledger.ledger(rungs, measured.inversions, measured.measurements, protocol.rank_level)
-        concluded = conclude(
-            Evidence(
-                received.item,
-                ledger.exhibits,
-                compared,
-                measured.measurements,
-                protocol,
-                comparisons,
-                found.neighbours,
-                measured.inversions,
-                models.checkpoint,
-                rows,
-                evaluated.ratios,
-                traced.facts,
-                laid,
-                evaluated.facts,
-            )
-        )
+        results = Results(models, found, traced, rungs, measured, evaluated, laid, nearest, manner)
+        evidence = results.evidence(received, context)
         # (9) Freeze, then render: the report is a function of what was frozen.
-        case = _case("analyze", received, context, resolved)
-        absent = [why for why in (found.facts, models.incomparable) if isinstance(why, Absent)]
-        return _frozen(
-            ledger,
-            replace(
-                case,
-                id=case_id("analyze", received, context, models, found.facts, evaluated.facts),
-                protocol=protocol_file,
-                checkpoint=opened.published(models.checkpoint),
-                controls=_scored(context),
-                index=found.facts,
-                exhibits=ledger.exhibits,
-                neighbours=found.neighbours,
-                inversions=measured.inversions,
-                metrics=measured.metrics,
-                measurements=measured.measurements,
-                comparisons=comparisons,
-                assessments=concluded.assessments,
-                findings=concluded.findings,
-                absences=(*absent, *traced.absences, *rungs.absences, *measured.absences, *concluded.absences),
-                settings=(*case.settings, *rungs.settings),
-                environment=(*case.environment, *context.cache.account()),
-                curves=rungs.curves,
-                origin=traced.facts,
-                ledger=rows,
-                validation=evaluated.facts,
-                correspondences=laid,
-                control_correspondence=nearest,
-                style=manner,
-                search=found.said,
-            ),
-        )
+        identifier = case_id("analyze", received, context, models, found.facts, evaluated.facts)
+        case = replace(_case("analyze", received, context, resolved), id=identifier, protocol=protocol_file)
+        return _frozen(ledger, results.put_into(case, evidence, conclude(evidence), context))
 
 
 def compare(
@@ -334,16 +279,6 @@ def _case(command: str, received: Received, context: Context, resolved: Resolved
         environment=facts(context.device),
         custody=context.ledger.custody,
     )
-
-
-def _scored(context: Context) -> ControlFacts | Absent:
-    """The controls, and how many of their scores this run computed itself."""
-    facts = context.controls.facts
-    if isinstance(facts, Absent):
-        return facts
-    # By score, not by access: two statistics that read one stored score have read one.
-    fresh = sum(source.kind is Kind.FRESH for source in context.cache.sources.values())
-    return replace(facts, computed=fresh, stored=len(context.cache.sources) - fresh)
 
 
 def _frozen(ledger: Ledger, case: Case) -> Case:

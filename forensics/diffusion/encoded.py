@@ -27,6 +27,17 @@ class PipelineModel(LatentModel):
         self.words: PipelineWords = PipelineWords(searched, self._encode_searched, self._empty)
         self.vocabulary = int(min(e.model.get_input_embeddings().weight.shape[0] for e in searched))
 
+    # Of transformers over patches; a family whose configuration counts otherwise says so itself.
+
+    def _coarsest(self) -> int:
+        return int(self.network.config.patch_size)
+
+    def _width(self) -> int:
+        return (
+            int(self.network.config.num_attention_heads * self.network.config.attention_head_dim)
+            // self._coarsest() ** 2
+        )
+
     def _pipeline(self, parts: Parts) -> Any:
         import diffusers
 

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from forensics.diffusion import configs
-from forensics.diffusion.families import LIBRARIES
+from forensics.diffusion.families import LIBRARIES, Family
+from forensics.diffusion.folder import tokenizers
 from forensics.diffusion.headers import read_json
 from forensics.diffusion.schedule import Schedule
 from forensics.diffusion.weight_files import Weights, stem_of
@@ -189,3 +190,13 @@ def quiet() -> Iterator[None]:
         of_diffusers.set_verbosity(level)
         if shown:
             logging.enable_progress_bar()
+
+
+def load_tokenizers(root: Path, row: Family, index: dict[str, Any], parts: Any) -> dict[str, Any]:
+    """The tokenizers of the text encoders in `parts`. Raises CheckpointError."""
+    found = {}
+    for name in tokenizers(row, parts):
+        entry = index.get(name)
+        kind = str(entry[1]) if isinstance(entry, list) and len(entry) == 2 else "CLIPTokenizer"
+        found[name] = clip_tokenizer(root / name, kind)
+    return found

@@ -16,15 +16,6 @@ _LONGEST = 300
 class PixArt(PipelineModel):
     """`DiffusionModel` for this family."""
 
-    def _coarsest(self) -> int:
-        return int(self.network.config.patch_size)
-
-    def _width(self) -> int:
-        return (
-            int(self.network.config.num_attention_heads * self.network.config.attention_head_dim)
-            // self._coarsest() ** 2
-        )
-
     def _searched(self) -> list[Encoder]:
         return [t5(self.texts["text_encoder"], self.tokenizers["tokenizer"], self._longest)]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -12,10 +11,9 @@ from forensics.case import Checkpoint
 from forensics.diffusion import configs, lora_merge, schedule
 from forensics.diffusion.checkpoint import resolve
 from forensics.diffusion.families import Family, family
-from forensics.diffusion.folder import pipeline, present, tokenizers
-from forensics.diffusion.headers import read_json
+from forensics.diffusion.folder import pipeline, present
 from forensics.diffusion.lora import read
-from forensics.diffusion.parts import Parts, class_of, clip_tokenizer, network, quiet
+from forensics.diffusion.parts import Parts, class_of, load_tokenizers, network, quiet
 from forensics.diffusion.single_file import BASE, LAYOUT
 from forensics.diffusion.weight_files import component_weights
 from forensics.errors import CheckpointError
@@ -64,24 +62,9 @@ def _from_folder(checkpoint: Checkpoint, row: Family, root: Path, dtype: torch.d
         vae=made["vae"],
         texts={name: made[name] for name in made if name.startswith("text_encoder")},
         tokenizers=load_tokenizers(root, row, index, made),
-        schedule=folder_schedule(root, checkpoint.prediction),
+        schedule=schedule.of_folder(root, checkpoint.prediction),
         index={key: value for key, value in index.items() if not key.startswith("_") and not isinstance(value, list)},
     )
-
-
-def folder_schedule(root: Path, prediction: str) -> schedule.Schedule:
-    """The schedule of a folder's scheduler configuration."""
-    return schedule.from_config(read_json(root / "scheduler" / "scheduler_config.json"), prediction)
-
-
-def load_tokenizers(root: Path, row: Family, index: dict[str, Any], parts: Any) -> dict[str, Any]:
-    """The tokenizers of the text encoders in `parts`. Raises CheckpointError."""
-    found = {}
-    for name in tokenizers(row, parts):
-        entry = index.get(name)
-        kind = str(entry[1]) if isinstance(entry, list) and len(entry) == 2 else "CLIPTokenizer"
-        found[name] = clip_tokenizer(root / name, kind)
-    return found
 
 
 def _unchanged(checkpoint: Checkpoint, root: Path) -> None:

@@ -17,6 +17,7 @@ In all, x̂0 = state − time · velocity.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ import torch
 from torch import Tensor
 
 from forensics.diffusion import configs
+from forensics.diffusion.headers import read_json
 from forensics.errors import CheckpointError
 
 SIGMA_STATES = ("epsilon", "edm")
@@ -143,6 +145,11 @@ class Schedule:
 def column(values: Tensor, like: Tensor) -> Tensor:
     """() or (B,) numbers as (1 or B, 1, 1, 1) in the dtype and on the device of `like`."""
     return values.reshape(-1, 1, 1, 1).to(like.device, like.dtype)
+
+
+def of_folder(root: Path, prediction: str) -> Schedule:
+    """The schedule of a diffusers folder. Raises CheckpointError as `from_config`, and where there is none."""
+    return from_config(read_json(root / "scheduler" / "scheduler_config.json"), prediction)
 
 
 def from_config(config: dict[str, Any], prediction: str) -> Schedule:

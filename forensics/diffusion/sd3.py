@@ -16,15 +16,6 @@ _POOLED = "pooled"
 class StableDiffusion3(PipelineModel):
     """`DiffusionModel` for this family. A prompt search moves the words of the CLIP encoders; T5 reads none then."""
 
-    def _coarsest(self) -> int:
-        return int(self.network.config.patch_size)
-
-    def _width(self) -> int:
-        return (
-            int(self.network.config.num_attention_heads * self.network.config.attention_head_dim)
-            // self._coarsest() ** 2
-        )
-
     def _schedule(self, schedule: Schedule) -> Schedule:
         return schedule.sized((self.native_px // self.stride) ** 2)
 

@@ -118,9 +118,7 @@ class _Reader:
     def tokenizers(self, texts: list[str]) -> dict[str, Any]:
         """The tokenizers of the text encoders, from the base or CLIP's own."""
         if self.base is not None:
-            from forensics.diffusion.read_parts import load_tokenizers
-
-            return load_tokenizers(self.base, self.row, dict(self.named), texts)
+            return components.load_tokenizers(self.base, self.row, dict(self.named), texts)
         made = {}
         for text in texts:
             name = text.replace("text_encoder", "tokenizer")
@@ -134,9 +132,7 @@ class _Reader:
         """The noise schedule: the base's, or the generation's convention."""
         prediction = self.checkpoint.prediction
         if self.base is not None:
-            from forensics.diffusion.read_parts import folder_schedule
-
-            return folder_schedule(self.base, prediction)
+            return schedule.of_folder(self.base, prediction)
         if prediction == "edm":
             return schedule.from_config({"sigma_min": 0.002, "sigma_max": 80.0, "sigma_data": 0.5}, prediction)
         zero = zero_snr(self.found.header)

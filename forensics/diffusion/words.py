@@ -17,6 +17,15 @@ from forensics.diffusion.base import HIDDEN, Condition, DiffusionModel, Tensors
 from forensics.errors import CheckpointError
 
 
+def within(embeddings: Tensor, guidance: float, longest: int) -> tuple[int, int]:
+    """(rows, vectors) of embeddings (rows, k, d). Raises ValueError for guidance below 1 or a length outside 1 to
+    `longest`."""
+    rows, k = embeddings.shape[:2]
+    if guidance < 1 or not 1 <= k <= longest:
+        raise ValueError(f"guidance {guidance} and {k} vectors; at least 1 and 1 to {longest} are needed")
+    return rows, k
+
+
 class PromptSpace(Protocol):
     """What a search over prompts needs of a model; `prompt_space` asks a model for it."""
 
@@ -83,9 +92,7 @@ class ClipWords:
 
     def from_embeddings(self, embeddings: Tensor, guidance: float) -> Condition:
         """See `PromptSpace`. Raises ValueError for guidance below 1 or a length outside the window."""
-        rows, k = embeddings.shape[:2]
-        if guidance < 1 or not 1 <= k <= self.longest:
-            raise ValueError(f"guidance {guidance} and {k} vectors; at least 1 and 1 to {self.longest} are needed")
+        rows, k = within(embeddings, guidance, self.longest)
         layer = self._encoder.get_input_embeddings()
 
         def put(_: Any, __: Any, rest: Tensor) -> Tensor:
@@ -194,9 +201,7 @@ class PipelineWords:
 
     def from_embeddings(self, embeddings: Tensor, guidance: float) -> Condition:
         """See `PromptSpace`. Raises ValueError for guidance below 1 or a length outside the window."""
-        rows, k = embeddings.shape[:2]
-        if guidance < 1 or not 1 <= k <= self.longest:
-            raise ValueError(f"guidance {guidance} and {k} vectors; at least 1 and 1 to {self.longest} are needed")
+        rows, k = within(embeddings, guidance, self.longest)
         handles = [
             layer.register_forward_hook(_placed(part, encoder.first))
             for layer, encoder, part in zip(

@@ -1,6 +1,7 @@
 """Measurements to graded words and findings: pure, from fixed templates, never beyond what the numbers carry.
 
-Every sentence a finding can contain stands in this file. Positive and negative outcomes are worded symmetrically, a
+The sentences of a finding stand in this package; what an overlay shows and why a gate decides is worded where it is
+measured, from fixed sentences as well. Positive and negative outcomes are worded symmetrically, a
 positive one is followed by its limits, and nothing is multiplied across the three proposition pairs.
 """
 

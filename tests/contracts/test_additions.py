@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,7 +33,7 @@ from forensics.protocol import PROFILES
 from forensics.report import sections
 from forensics.settings import resolve
 from forensics.similarity import METRICS
-from tests.contracts.examples import family
+from tests.contracts.examples import family, layout
 from tests.contracts.tiny_open_clip import save_tiny_open_clip
 from tests.diffusion import tiny
 
@@ -95,20 +96,23 @@ def picture(seed: int) -> Image.Image:
     return Image.fromarray(blocks, "RGB").resize((48, 48), Image.Resampling.BICUBIC)
 
 
-def write_collection(folder: Path, embedder: Embedder) -> Path:
+def write_collection(base: Path, embedder: Embedder) -> Path:
     """Four pictures with the vectors that the embedder makes of them."""
-    folder.mkdir()
-    rows = []
-    for number in range(4):
-        path = folder / f"{number}.png"
-        picture(number).save(path)
-        vector = embedder.images(to_tensor(picture(number)))[0]
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        said = {"id": f"item-{number}", "file": path.name, "caption": f"blocks {number}", "creator": "A. Weaver"}
-        rows.append(said | {"sha256": digest, "vector": [float(v) for v in vector]})
-    listing = {"embedder": embedder.name, "digest": embedder.digest, "rows": rows}
-    (folder / "collection.json").write_text(json.dumps(listing), encoding="utf-8")
-    return folder
+    rows, shown = [], [picture(number) for number in range(4)]
+    for number, one in enumerate(shown):
+        stream = io.BytesIO()
+        one.save(stream, "PNG")
+        (base / f"{number}.png").write_bytes(stream.getvalue())
+        said = {
+            "id": f"item-{number}",
+            "file": f"../{number}.png",
+            "caption": f"blocks {number}",
+            "creator": "A. Weaver",
+        }
+        rows.append(said | {"sha256": hashlib.sha256(stream.getvalue()).hexdigest()})
+    vectors = embedder.images([to_tensor(one) for one in shown])
+    made_by = {"name": "a collection", "embedder": embedder.name, "digest": embedder.digest}
+    return layout.write(base / "collection", made_by, rows, vectors)
 
 
 def write_controls(folder: Path) -> Path:
@@ -140,7 +144,7 @@ def examined(added: None, checkpoint: Path, embedder: Embedder, tmp_path_factory
     settings = resolve(
         {
             "checkpoint": str(checkpoint),
-            "index": str(write_collection(base / "collection", embedder)),
+            "index": str(write_collection(base, embedder)),
             "clip": str(save_tiny_open_clip(base / "open_clip")),
             "controls": str(write_controls(base / "controls")),
             "captions": ("blocks of colour",),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,7 @@ from forensics.retrieval.building.files import Files
 from forensics.retrieval.building.table import Record as TableRecord
 from forensics.retrieval.building.table import batch, schema
 from forensics.retrieval.building.writer import Record, Said, Writer
+from tests.contracts.examples import layout
 
 COUNT, DIMENSION = 1000, 24
 Array = NDArray[np.float32]
@@ -72,7 +75,24 @@ def write_table(folder: Path, vectors: Array, ids: list[str], dtype: str = "floa
     return folder
 
 
-WRITERS = {"clip-retrieval": write, "lance": write_table}
+def write_example(folder: Path, vectors: Array, ids: list[str], dtype: str = "float32") -> Path:
+    """The same rows in the layout that stands for one added by a file and a row."""
+    said = {"name": "a test index", "embedder": "test", "digest": "d" * 64}
+    words = {"file": "", "creator": "someone", "sha256": ""}
+    rows = [words | {"id": i, "caption": f"caption {i}"} for i in ids]
+    return layout.write(folder, said, rows, vectors.astype(dtype).astype(np.float32))
+
+
+EXAMPLE = "collection"
+WRITERS = {"clip-retrieval": write, "lance": write_table, EXAMPLE: write_example}
+
+
+@contextmanager
+def with_example() -> Iterator[None]:
+    """The row of the example, for as long as an index is recognised and opened."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(retrieval.READERS.rows, EXAMPLE, "tests.contracts.examples.layout:Collection")
+        yield
 
 
 def vectors_with_ties() -> tuple[Array, list[str]]:
@@ -89,7 +109,8 @@ def stored(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     engine, dtype = request.param
     vectors, ids = vectors_with_ties()
     folder = WRITERS[engine](tmp_path_factory.mktemp("contract") / "index", vectors, ids, dtype)
-    assert retrieval.kind(str(folder)) == engine
+    with with_example():
+        assert retrieval.kind(str(folder)) == engine
     return folder, vectors.astype(dtype).astype(np.float32), ids
 
 
@@ -105,7 +126,8 @@ def plain(vectors: Array, ids: list[str], query: Array, k: int) -> list[tuple[st
 
 @pytest.fixture
 def index(stored: tuple[Path, Array, list[str]]) -> TrainingIndex:
-    return retrieval.open(stored[0])
+    with with_example():
+        return retrieval.open(stored[0])
 
 
 def hits(index: TrainingIndex, queries: Array, k: int) -> list[list[retrieval.Hit]]:

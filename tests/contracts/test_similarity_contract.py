@@ -17,7 +17,15 @@ from forensics.errors import SettingsError, WeightsError
 from forensics.pictures.tensors import resize
 from forensics.similarity import METRICS, Similarity
 
-TOLERANCE = {"ssim": 1e-12, "tiled": 1e-12, "lpips": 1e-6, "aligned": 1e-6, "descriptor": 1e-6, "clip": 1e-6}
+TOLERANCE = {
+    "ssim": 1e-12,
+    "tiled": 1e-12,
+    "lpips": 1e-6,
+    "aligned": 1e-6,
+    "descriptor": 1e-6,
+    "clip": 1e-6,
+    "rmse": 1e-12,
+}
 FORBIDDEN = re.compile(
     r"infring|plagiar|\bstol|\btheft|\bcop(y|ied)\b|substantial|derivative|fair use|guilt|liab|\bprov(e|es|ed)\b|proof"
     r"|\bmatch|identical|\bcertain|100 %|memori[sz]|stored in the model|source image",
@@ -32,11 +40,20 @@ def picture(seed: int, batch: int = 2, height: int = 64, width: int = 64) -> tor
     return (0.8 * coarse + 0.2 * torch.rand(batch, 3, height, width, generator=generator)).clamp(0, 1)
 
 
-@pytest.fixture(scope="session", params=list(METRICS))
+EXAMPLE = {"rmse": "tests.contracts.examples.metric:RootMeanSquare"}
+"""The row that stands for a measure added by a file and a row."""
+
+
+@pytest.fixture(scope="session", params=[*METRICS, *EXAMPLE])
 def metric(request: pytest.FixtureRequest, embedder: Embedder) -> Similarity:
     descriptor = open_descriptor(None, device.choose("cpu"))
     assert not isinstance(descriptor, Absent)
-    return similarity.load(request.param, embedder=embedder, descriptor=descriptor)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(METRICS, "rows", METRICS.rows | EXAMPLE)
+        assert request.param in METRICS
+        made = similarity.load(request.param, embedder=embedder, descriptor=descriptor)
+    assert made.facts.name == request.param
+    return made
 
 
 def signed(metric: Similarity, values: torch.Tensor) -> torch.Tensor:
@@ -45,7 +62,7 @@ def signed(metric: Similarity, values: torch.Tensor) -> torch.Tensor:
 
 
 def test_row_name_is_the_metric_name(metric: Similarity) -> None:
-    assert metric.facts.name in METRICS
+    assert metric.facts.name in METRICS.rows | EXAMPLE
 
 
 def test_identity_is_the_best_value(metric: Similarity) -> None:

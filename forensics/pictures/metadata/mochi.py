@@ -15,38 +15,28 @@ from forensics.pictures.metadata import webui
 from forensics.pictures.metadata.base import Entries, GeneratorMetadata, further, real, whole
 
 GENERATOR = re.compile(r"Generator:\s*(Mochi Diffusion[^;\n]*)")
-_NAMES = (
+_KNOWN = (
     "Include in Image",
     "Exclude from Image",
-    "Date",
     "Model",
     "Size",
     "Seed",
     "Steps",
     "Guidance Scale",
     "Scheduler",
+    "Generator",
+)
+"""Labels that have a field of their own in a record."""
+_FURTHER = (
+    "Date",
     "Upscaler",
     "ML Compute Unit",
-    "Generator",
     "Finder Tags",
     "Quality",
     "Starting Image",
     "ControlNet Image",
 )
-_NAME = re.compile(rf"(?:^|[;\n])\s*({'|'.join(_NAMES)}):[ \t]*")
-_KNOWN = frozenset(
-    {
-        "Include in Image",
-        "Exclude from Image",
-        "Model",
-        "Size",
-        "Seed",
-        "Steps",
-        "Guidance Scale",
-        "Scheduler",
-        "Generator",
-    }
-)
+_NAME = re.compile(rf"(?:^|[;\n])\s*({'|'.join((*_KNOWN, *_FURTHER))}):[ \t]*")
 
 
 def read(entries: Entries) -> list[GeneratorMetadata]:
