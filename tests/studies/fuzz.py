@@ -297,14 +297,24 @@ def _cases(work: Path) -> list[Entrance]:
         return bag.read(folder, MANIFEST)
 
     exhibit = load(folder).exhibits[0]
-    kept = packed.pack((exhibit, (1.0, float("inf")), b"xyz"))
     kind = tuple[Exhibit, tuple[float, ...], bytes]
+    whole = packed.pack((exhibit, (1.0, float("inf")), b"xyz"))
+    length, _, rest = whole.partition(b"\n")
+    kept, arrays = rest[: int(length)], rest[int(length) :]
+
+    def result(data: bytes) -> object:
+        """A tree under its right length, every seventh time with damaged arrays, every eleventh whole."""
+        if len(data) % 11 == 0:
+            return packed.unpack(kind, data)
+        body = arrays if len(data) % 7 else arrays[: len(data) % len(arrays)]
+        return packed.unpack(kind, b"%d\n" % len(data) + data + body)
+
     return [
         Entrance("case reader", (sound, _rich(work)), case),
         Entrance("marks of stopped examinations", (mark,), begun),
         Entrance("custody logs", (log,), custody),
         Entrance("manifests", (manifest,), listed),
-        Entrance("kept results of stages", (kept,), lambda data: packed.unpack(kind, data), (foreign.Unreadable,)),
+        Entrance("kept results of stages", (kept, kept, whole), result, (foreign.Unreadable,)),
     ]
 
 
@@ -319,9 +329,10 @@ def _rich(work: Path) -> bytes:
 
 
 def _signatures(work: Path) -> list[Entrance]:
+    from asn1crypto.tsp import TimeStampReq
     from cryptography.hazmat.primitives.asymmetric import ec
 
-    from forensics.folder import sign
+    from forensics.folder import sign, timestamp
     from forensics.folder.sign import Pkcs12
 
     private = ec.generate_private_key(ec.SECP256R1())
@@ -337,11 +348,11 @@ def _signatures(work: Path) -> list[Entrance]:
         return check_signature.roots((root,))
 
     pem = keys.pem(work / "id.pem", cert).read_bytes()
-    reply = keys.stamper().request_tsa_response  # a reply needs a request; its token stands in the stamped seal
-    del reply
+    asked = TimeStampReq.load(timestamp.request("0" * 64))
+    reply = keys.stamper().request_tsa_response(asked).dump()
     return [
         Entrance("signatures", (plain, stamped), lambda data: check_signature.seal(data, content)),
-        Entrance("timestamps", (stamped, plain), lambda data: check_signature.reply(data, "0" * 64, "x.tsr")),
+        Entrance("timestamps", (reply, reply, stamped), lambda data: check_signature.reply(data, "0" * 64, "x.tsr")),
         Entrance("certificates", (pem,), issuer),
     ]
 
