@@ -7,8 +7,8 @@ first second and the last and resumed from what lay in its folder; one in four i
 frozen case is compared field by field with the undisturbed one: everything but times, the custody log and the account
 of who computed the scores of controls. A finished case that lies beside is compared by its digests before and after.
 By default the checkpoint is a tiny one and a run takes seconds; `--sample` takes the embedded one. Drawing the report
-takes as long as the rest: one trial in four may be killed there too, and is then drawn and checked by its manifests; the
-others are killed before their case is frozen, and end when it is.
+takes as long as the rest: one trial in four may be killed there too, and is then drawn and checked by its manifests;
+the others are killed before their case is frozen, and end when it is.
 """
 
 from __future__ import annotations
