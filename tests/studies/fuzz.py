@@ -214,6 +214,7 @@ def _pictures() -> list[Entrance]:
         made_files.png(parameters=webui),
         made_files.itxt(parameters=webui),
         made_files.user_comment(webui),
+        made_files.exif({306: "2026:01:02 03:04:05"}),
         made_files.xmp("<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"),
         made_files.comfy_webp(made_files.graph(), made_files.workflow()),
         made_files.stealth(webui, alpha=True, compressed=True, side=64),
@@ -225,6 +226,7 @@ def _pictures() -> list[Entrance]:
     return [
         Entrance("metadata readers", texts, entries),
         Entrance("picture intake", files, lambda data: intake.decode(data, "x")),
+        Entrance("dates of pictures", files, lambda data: control_works.made_on(io.BytesIO(data)), ()),
         Entrance("web captures", captures, lambda data: wacz.read(data, "x.wacz")),
     ]
 
@@ -472,9 +474,7 @@ def main() -> int:
     """Print a row an entrance; 1 where any has a fault."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=600, help="For all entrances together.")
-    parser.add_argument(
-        "--each", type=int, default=9_500, help="Executions of each entrance; of the case reader 9/4."
-    )
+    parser.add_argument("--each", type=int, default=9_500, help="Executions of each entrance; of the case reader 9/4.")
     parser.add_argument("--only", default="")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path)
