@@ -5,13 +5,22 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test lint format lock wheels dist samples-digests bench gpu gpu-wheels clean
+.PHONY: demo test fuzz hostile lint format lock wheels dist samples-digests bench gpu gpu-wheels clean
 
 demo: $(STAMP)  ## a report on the memorised sample; the last line is the path of the PDF
 	@$(BIN)/forensics analyze samples/disputed/generated.png --case samples/case.toml -o out/demo --force
 
 test: $(STAMP)  ## the whole test suite
 	@$(BIN)/python -m pytest
+
+fuzz: $(STAMP)  ## every entrance for foreign bytes with damaged ones, 200,000 times, twenty minutes at most
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.studies.fuzz --seconds 1200
+
+hostile: $(STAMP)  ## hostile files, one command line each; changed bytes; failing machines; runs killed at random moments
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.studies.hostile
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.studies.flips
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.studies.machines
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.studies.interrupted --rerun
 
 lint: $(STAMP)  ## style, types and the layers of the imports
 	@$(BIN)/ruff check .

@@ -118,7 +118,9 @@ def finish(folder: Path) -> Path:
         CaseError: the report is there, and nothing is left to be done; else as `write`.
     """
     with locked(folder):
-        recover(folder)
+        went_on = recover(folder)
+    if (folder / TAGS).is_file() and went_on:
+        return folder / REPORT  # stopped while the report and the manifests were moved into place
     if (folder / TAGS).is_file():
         raise CaseError(
             f"{folder} holds an examination that ended; there is nothing to go on with.",

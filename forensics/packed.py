@@ -79,20 +79,28 @@ def _plain(value: Any, arrays: list[np.ndarray[Any, Any]]) -> Any:
         return [_plain(v, arrays) for v in value]
     if isinstance(value, Path):
         return str(value)
-    return {"array": _stored(value, arrays)}
+    if isinstance(value, np.generic):  # one number of an array
+        return _plain(value.item(), arrays)
+    return _stored(value, arrays)
 
 
-def _stored(value: Any, arrays: list[np.ndarray[Any, Any]]) -> int:
+def _stored(value: Any, arrays: list[np.ndarray[Any, Any]]) -> dict[str, Any]:
+    kind = {}
     if isinstance(value, bytes):
         found = np.frombuffer(value, np.uint8)
     elif isinstance(value, np.ndarray):
         found = value
     elif hasattr(value, "detach"):
-        found = value.detach().cpu().numpy()
+        import torch
+
+        tensor = value.detach().cpu()
+        if tensor.dtype is torch.bfloat16:  # which numpy does not know
+            kind, tensor = {"kind": "bfloat16"}, tensor.view(torch.int16)
+        found = tensor.numpy()
     else:
         raise TypeError(f"{type(value).__name__} is no plain value")
     arrays.append(np.ascontiguousarray(found).reshape(found.shape))
-    return len(arrays) - 1
+    return {"array": len(arrays) - 1, **kind}
 
 
 def _value(kind: Any, data: Any, arrays: Mapping[str, np.ndarray[Any, Any]]) -> Any:
@@ -178,4 +186,5 @@ def _array(kind: Any, data: Any, arrays: Mapping[str, np.ndarray[Any, Any]]) -> 
         raise TypeError(f"{kind} is no plain value")
     import torch
 
-    return torch.from_numpy(found.copy())
+    tensor = torch.from_numpy(found.copy())
+    return tensor.view(torch.bfloat16) if data.get("kind") == "bfloat16" else tensor

@@ -12,6 +12,7 @@ import datetime as dt
 import hashlib
 import json
 import random
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -186,9 +187,12 @@ def made_on(file: Path | BinaryIO) -> dt.date | None:
     try:
         with Image.open(file) as picture:
             exif = picture.getexif()
-    except (OSError, ValueError, SyntaxError):
+            stated = {**exif, **exif.get_ifd(ExifTags.IFD.Exif)}
+    # What Pillow's readers raise for damaged files; the directory is read when it is asked for.
+    except (OSError, ValueError, SyntaxError, struct.error, RuntimeError, TypeError, LookupError, ArithmeticError):
         return None
-    stated = {**exif, **exif.get_ifd(ExifTags.IFD.Exif)}
+    except Image.DecompressionBombError:
+        return None
     for tag in _DATE_TAGS:
         try:
             return dt.datetime.strptime(str(stated.get(tag, ""))[:10], "%Y:%m:%d").date()

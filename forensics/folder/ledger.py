@@ -74,8 +74,14 @@ class Ledger:
         self._custody: list[CustodyEntry] = _chain(folder) if resume else []
         self._exhibits: dict[str, Exhibit] = {}
         self._began = self._custody[0].utc if self._custody else utc_now()
-        self.stage("beginning")  # the mark comes first: from here on the folder says what it is, whatever happens
-        self.log("examination resumed" if self._custody else "case folder opened", folder.name, "")
+        try:
+            self.stage("beginning")  # the mark comes first: from here on the folder says what it is, whatever happens
+            self.log("examination resumed" if self._custody else "case folder opened", folder.name, "")
+        except CaseError:
+            if not resume:
+                self._withdraw()
+            self.done()
+            raise
 
     @property
     def exhibits(self) -> tuple[Exhibit, ...]:

@@ -297,7 +297,9 @@ class Walk:
         found = self._follow(link, f"the {of} prompt", lambda place, rule: self._texts(place, rule, of))
         if isinstance(found, str):
             return [found.strip()] if found.strip() else []
-        return list(dict.fromkeys(part.strip() for part in found or [] if part.strip()))
+        # A plain value in the place of a link can be of any kind: a switch, a number, a table.
+        parts = [part.strip() for part in found if isinstance(part, str)] if isinstance(found, list | tuple) else []
+        return list(dict.fromkeys(part for part in parts if part))
 
     def string(self, value: object, of: str) -> str:
         """A text, or the text behind a link."""

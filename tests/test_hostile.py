@@ -1,0 +1,58 @@
+"""Short runs of the studies on hostile bytes and failing machines; the long ones are `make fuzz` and `make hostile`."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `tests` from any working directory
+
+from forensics.pictures import intake
+from tests.studies import flips, fuzz
+from tests.test_casefile import small_case
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def study(name: str, *arguments: str) -> str:
+    """A study in a process of its own, without a fault; what it printed."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", f"tests.studies.{name}", *arguments]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr[-2000:]
+    return done.stdout
+
+
+def test_every_entrance_holds_against_damaged_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake, "MAX_PIXELS", 4_000_000)
+    entrances = fuzz.entrances(tmp_path)
+    assert len(entrances) >= 10
+    found = [fuzz.tried(one, 250, 60, number) for number, one in enumerate(entrances)]
+    assert [one for one in found if one.fault] == []
+    assert all(one.runs >= 250 for one in found)
+
+
+def test_the_fuzzer_finds_an_entrance_that_lets_an_error_through(tmp_path: Path) -> None:
+    weak = fuzz.Entrance("weak", (b'{"a": [1, 2, 3]}',), lambda data: data.decode("ascii"))
+    assert "UnicodeDecodeError" in fuzz.tried(weak, 2000, 60, 0).fault
+
+
+def test_one_changed_byte_in_any_file_is_found_and_named(tmp_path: Path) -> None:
+    found = list(flips.flips(small_case(tmp_path / "case"), 96, random.Random(1)))
+    assert [one for one in found if not one.said or not one.named] == []
+
+
+@pytest.mark.slow
+def test_hostile_settings_and_scores_end_with_a_code_of_their_own() -> None:
+    for kind in ("settings", "controls"):
+        assert ", 0 faults" in study("hostile", "--only", kind).splitlines()[-1]
+
+
+@pytest.mark.slow
+def test_failing_machines_lose_nothing_and_no_connection_is_made() -> None:
+    assert "4 machines, 0 with a fault" in study("machines", "--only", "no network,no home,16 KiB,100 KiB")
