@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from hypothesis.strategies import SearchStrategy
@@ -92,11 +93,17 @@ def _unique(strategy: Any, dice: random.Random) -> list[Any]:
     return found
 
 
+@lru_cache(maxsize=64)
+def _alphabet(intervals: Any) -> tuple[tuple[int, ...], int]:
+    """(code points in Hypothesis's order, how many of them come before the first one beyond ASCII)"""
+    codes = tuple(intervals)
+    return codes, next((n for n, code in enumerate(codes) if code > 127), len(codes))
+
+
 def _character(strategy: Any, dice: random.Random) -> str:
-    intervals = strategy.intervals
-    within = sum(1 for n in range(min(len(intervals), 128)) if intervals[n] < 128)
-    bound = within if within and dice.random() < _ASCII else len(intervals)
-    return chr(intervals[dice.randrange(bound)])
+    codes, within = _alphabet(strategy.intervals)
+    bound = within if within and dice.random() < _ASCII else len(codes)
+    return chr(codes[int(dice.random() * bound)])
 
 
 def _text(strategy: Any, dice: random.Random) -> str:

@@ -54,9 +54,8 @@ def main() -> None:
         wrong = (searched if given.search else drawn)(grammar, given.examples, given.seed)
         failed += bool(wrong)
         spent = time.process_time() - began
-        print(
-            f"{grammar}: {wrong or f'{given.examples} records written and read back in {spent:.0f} s of processor time'}"
-        )
+        said = f"{given.examples} records written and read back in {spent:.0f} s of processor time"
+        print(f"{grammar}: {wrong or said}")
     sys.exit(1 if failed else 0)
 
 
