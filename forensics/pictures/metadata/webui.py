@@ -390,7 +390,7 @@ def _hex(value: str) -> bool:
 
 def _size(value: str) -> bool:
     found = _SIZE.fullmatch(value)
-    return found is not None and bool(found) and all(16 <= int(side) <= 32768 for side in found.groups())  # type: ignore[union-attr]
+    return found is not None and all(16 <= int(side) <= 32768 for side in found.groups())
 
 
 def _some(value: str) -> bool:
