@@ -35,12 +35,23 @@ def draw(strategy: SearchStrategy[Any], dice: random.Random) -> Any:
         Unknown: a kind of strategy without a rule here.
         LookupError: nothing passed a filter.
     """
+    known = _RESOLVED.get(id(strategy))
+    if known is None or known[0] is not strategy:
+        known = _RESOLVED[id(strategy)] = (strategy, *_resolve(strategy))
+    return known[1](known[2], dice)
+
+
+_RESOLVED: dict[int, tuple[SearchStrategy[Any], Callable[[Any, random.Random], Any], Any]] = {}
+"""By identity: the strategy, the rule of its kind, and the strategy behind it."""
+
+
+def _resolve(strategy: Any) -> tuple[Callable[[Any, random.Random], Any], Any]:
     wrapped = getattr(strategy, "wrapped_strategy", None)
     if wrapped is not None and wrapped is not strategy:
-        return draw(wrapped, dice)
+        return _resolve(wrapped)
     for kind, rule in _RULES:
         if isinstance(strategy, kind):
-            return rule(strategy, dice)
+            return rule, strategy
     raise Unknown(type(strategy).__name__)
 
 
@@ -58,7 +69,7 @@ def _filtered(strategy: Any, dice: random.Random) -> Any:
 
 def _sampled(strategy: Any, dice: random.Random) -> Any:
     for _ in range(_TRIES):
-        value = strategy._transform(dice.choice(list(strategy.elements)), data=None)
+        value = strategy._transform(dice.choice(strategy.elements), data=None)
         if value is not strategies.filter_not_satisfied:
             return value
     raise LookupError("nothing passed the filter")
