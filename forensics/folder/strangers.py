@@ -13,12 +13,13 @@ from collections.abc import Iterable
 _MAKERS: tuple[tuple[str, str], ...] = (
     (
         r"\.DS_Store|\._.*|\.Spotlight-V100(/.*)?|\.Trashes(/.*)?|\.fseventsd(/.*)?|\.TemporaryItems(/.*)?|\.localized"
-        r"|\.apdisk|\.AppleDouble(/.*)?|\.DocumentRevisions-V100(/.*)?|\.VolumeIcon\.icns|Icon\r|__MACOSX(/.*)?",
+        r"|\.apdisk|\.AppleDouble(/.*)?|\.DocumentRevisions-V100(/.*)?|\.VolumeIcon\.icns|Icon\r|__MACOSX(/.*)?"
+        r"|\.LSOverride|Network Trash Folder(/.*)?|\.com\.apple\.timemachine\..*|\.smbdelete[0-9A-Za-z]+",
         "macOS",
     ),
     (
         r"thumbs\.db(:encryptable)?|ehthumbs(_vista)?\.db|desktop\.ini|\$RECYCLE\.BIN(/.*)?"
-        r"|System Volume Information(/.*)?|.*:Zone\.Identifier|Folder\.jpg|AlbumArtSmall\.jpg",
+        r"|System Volume Information(/.*)?|.*:Zone\.Identifier|Folder\.jpg|AlbumArtSmall\.jpg|found\.\d{3}(/.*)?",
         "Windows",
     ),
     (
@@ -40,7 +41,12 @@ _MAKERS: tuple[tuple[str, str], ...] = (
         r"|.*\(.*conflict \d{4}-\d{2}-\d{2}.*\).*",
         "Nextcloud or ownCloud",
     ),
-    (r"\.~lock\..*#|~\$.*|.*~|\.goutputstream-.*|\.#.*", "an office program or editor that had a file open"),
+    (r"\.tmp\.drive(?:download|upload)(/.*)?", "Google Drive"),
+    (r"\..*\.icloud|.+ \d{1,2}\.[A-Za-z0-9]+", "iCloud Drive"),
+    (
+        r"\.~lock\..*#|~\$.*|~WR[LD]\d+\.tmp|.*~|#.*#|\.goutputstream-.*|\.#.*|\..*\.sw[opx]",
+        "an office program or editor that had a file open",
+    ),
     (r".+-[A-Za-z0-9]*(DESKTOP|LAPTOP)-[A-Za-z0-9]+(-\d+)?\..+", "OneDrive"),
     (
         r".+ \(\d+\)\.[A-Za-z0-9]+|.+ - (Copy|Kopie|copie|copia)( \(\d+\))?(\.[A-Za-z0-9]+)?|(Copy|Kopie) (of|von) .+"

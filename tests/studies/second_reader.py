@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sd_parsers import ParserManager  # type: ignore[import-untyped]
+from sd_parsers import ParserManager
 
 from forensics.errors import ForensicsError
 from forensics.pictures import intake

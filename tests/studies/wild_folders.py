@@ -133,7 +133,7 @@ def signed(identity: Identity, *, trust: bool = True) -> Outcome:
         private = identity.make()
         issuer = ec.generate_private_key(ec.SECP256R1())
         root = keys.certificate(issuer, "An Issuer", authority=True)
-        more = {"issuer": (issuer, "An Issuer")} if identity.by_authority else {}
+        more: dict[str, Any] = {"issuer": (issuer, "An Issuer")} if identity.by_authority else {}
         cert = keys.certificate(private, identity.subject, **more, **identity.facts)
         path, word = folder.with_name("id.p12"), folder.with_name("word")
         _write(path, private, cert, identity)

@@ -13,7 +13,9 @@ import json
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from forensics.pictures import intake
 from tests.metadata import files
@@ -25,7 +27,7 @@ _USER_COMMENT = "EXIF UserComment"
 
 
 def _texts(kind: str, name: str, source: str, texts: dict[str, str], right: str, check: Check) -> Own:
-    return Own(kind, name, source, files.png(**texts), right, check)
+    return Own(kind, name, source, files.png(None, **texts), right, check)
 
 
 def _ordinary(name: str, source: str, texts: dict[str, str]) -> Own:
@@ -149,7 +151,7 @@ ORDINARY = [
 ]
 
 _LINE = "Steps: 25, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7, Seed: 4242, Size: 512x768, Model: inkwash"
-_BASE = {"prompt": "a hare in the grass, ink drawing", "seed": 4242, "steps": 25}
+_BASE: dict[str, Any] = {"prompt": "a hare in the grass, ink drawing", "seed": 4242, "steps": 25}
 
 
 def _web(name: str, source: str, text: str, right: str, check: Check) -> Own:
@@ -231,7 +233,7 @@ def _node(kind: str, **inputs: object) -> dict[str, object]:
     return {"class_type": kind, "inputs": inputs}
 
 
-def _comfy(name: str, source: str, graph: dict[str, object], right: str, check: Check) -> Own:
+def _comfy(name: str, source: str, graph: Mapping[str, object], right: str, check: Check) -> Own:
     return _texts("2 ComfyUI", name, source, {"prompt": json.dumps(graph)}, right, check)
 
 
@@ -261,7 +263,7 @@ def _sampled(model: list[object], positive: list[object], negative: list[object]
     )
 
 
-_HARE = {"prompt": "a hare in the grass", "negative_prompt": "text", "seed": 4242}
+_HARE: dict[str, Any] = {"prompt": "a hare in the grass", "negative_prompt": "text", "seed": 4242}
 
 COMFY = [
     _comfy(
@@ -436,7 +438,7 @@ _TENSOR_ART = {
     "clipSkip": 2,
     "baseModel": {"label": "inkwash", "type": "BASE_MODEL", "modelFileName": "inkwash_v2", "hash": "0123ABCD45"},
 }
-_CIVITAI = {
+_CIVITAI: dict[str, Any] = {
     "resource-stack": _node("CheckpointLoaderSimple", ckpt_name="urn:air:sdxl:checkpoint:civitai:101055@128078"),
     "resource-stack-1": _node(
         "LoraLoader",
@@ -666,7 +668,8 @@ def main() -> None:
     parser.add_argument("--only", default="", help="Kinds or names that contain this.")
     given = parser.parse_args()
     counts: Counter[str] = Counter()
-    for own in (*CASES, *wild_sources.CASES):
+    every: tuple[Own | wild_sources.OwnSource, ...] = (*CASES, *wild_sources.CASES)
+    for own in every:
         if given.only not in f"{own.kind} {own.name}":
             continue
         got = judge(own)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,7 +79,7 @@ def _through(samples: Array, profile: bytes) -> Array:
     return np.asarray(made)
 
 
-def _tiff(samples: NDArray[np.generic], tags: dict[int, tuple[int, Sequence[int]]]) -> bytes:
+def _tiff(samples: NDArray[np.generic], tags: Mapping[int, tuple[int, Sequence[int]]]) -> bytes:
     """A TIFF of one strip, with tags as given: tag -> (type, values). Types 3 and 4 are 16 and 32 bits."""
     body = samples.astype(samples.dtype.newbyteorder("<")).tobytes()
     channels = samples.shape[2] if samples.ndim == 3 else 1

@@ -166,6 +166,13 @@ CASES = [
         entries([("one",), ("two",)], "caption"),
     ),
     OwnSource(
+        "samples of a tar without a picture that is read",
+        "WebDataset with other kinds of data: .svg, .npy, a text alone",
+        packed({"1.png": PICTURE, "1.txt": "one", "1.cls": "7", "2.svg": "<svg/>", "2.txt": "two", "3.txt": "three"}),
+        "one entry, two left out",
+        entries([("one",)], "caption", left_out=2),
+    ),
+    OwnSource(
         "compressed tar of any name",
         "WebDataset: data-{000000..000009}.tar.gz",
         packed({"1.png": PICTURE, "1.txt": "one"}, "data-000000.tar.gz", "w:gz"),

@@ -390,7 +390,7 @@ def _hex(value: str) -> bool:
 
 def _size(value: str) -> bool:
     found = _SIZE.fullmatch(value)
-    return bool(found) and all(16 <= int(side) <= 32768 for side in found.groups())  # type: ignore[union-attr]
+    return found is not None and all(16 <= int(side) <= 32768 for side in found.groups())
 
 
 def _some(value: str) -> bool:
@@ -411,7 +411,7 @@ def _one_of(pattern: str) -> Callable[[str], bool]:
 def _digests(value: str) -> bool:
     """An object of digests by kind, as the web UI writes it: `{"model": …, "lora:NAME": …}`."""
     found = document(value)
-    return bool(found) and all(_DIGEST_KIND.match(str(name)) for name in found)
+    return found is not None and bool(found) and all(_DIGEST_KIND.match(str(name)) for name in found)
 
 
 def _version(value: str) -> bool:

@@ -22,6 +22,7 @@ from forensics.retrieval.building.places import Place
 from forensics.retrieval.building.side_files import TEXTS, caption, document
 
 ARCHIVES = (".tar", ".tar.gz", ".tgz")
+_SHOWN = 4
 _COLUMNS = 8
 """More kinds of names behind the first dot than this are names."""
 _NOT_THE_PICTURE = ("mask", "seg", "depth", "cond", "control", "latent", "thumb", "pose", "edge", "normal", "alpha")
@@ -39,6 +40,8 @@ class Sample:
     remarks: list[str] = field(default_factory=list)
     unreadable: str = ""
     """Why its words could not be read."""
+    nothing: str = ""
+    """Why the sample gives no picture; empty where it does."""
     more: tuple[str, ...] = ()
     """Further pictures of the sample, which are not looked at."""
 
@@ -79,6 +82,11 @@ def _samples(
             sample.more = tuple(m[2].name for m in pictures[1:])
             _words(archive, members, sample)
             found[key] = sample
+        else:
+            said = ", ".join(m[2].name for m in members[:_SHOWN]) + (" …" if len(members) > _SHOWN else "")
+            first = members[0]
+            reason = f"the sample holds no picture that is read: {said}"
+            found[key] = Sample(f"{name}/{first[2].as_posix()}", partial(_extract, archive, first[1]), nothing=reason)
     return found
 
 
@@ -128,7 +136,7 @@ def _words(archive: tarfile.TarFile, members: list[tuple[str, tarfile.TarInfo, P
 def packed_pictures(place: Place, name: str) -> Iterator[dict[str, tuple[str, Callable[[], bytes]]]]:
     """Pictures of a tar file by key, to be read while it is open. Raises IndexError_ where it is not readable."""
     with samples(place, name) as found:
-        yield {key: (sample.name, sample.read) for key, sample in found.items()}
+        yield {key: (sample.name, sample.read) for key, sample in found.items() if not sample.nothing}
 
 
 def packed_places(place: Place, name: str) -> dict[str, tuple[int, int]]:

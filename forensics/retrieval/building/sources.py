@@ -318,6 +318,8 @@ def _sample(
         yield Excluded(f"{shard}/{one}", f"img2dataset status {status!r}: {reason}")
     elif sample is None:
         yield Excluded(f"{shard}/{one}", "listed by img2dataset, but the shard holds no picture")
+    elif sample.nothing:
+        yield Excluded(printable(f"{shard}/{one}"), printable(sample.nothing))
     elif sample.unreadable and not row:
         yield Excluded(f"{shard}/{one}", sample.unreadable)
     else:
