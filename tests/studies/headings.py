@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import itertools
 import json
 import random
 import tempfile
@@ -85,12 +86,10 @@ def _setting(case: Case, name: str) -> str:
 def wanted(controls: int, with_samples: bool) -> Iterator[tuple[str, Image.Image, str]]:
     """Key, picture and profile of every examination."""
     if with_samples:
-        for path in sorted((samples() / "disputed").glob("*.[pj][np]g")):
-            picture = intake.read(path).picture
-            for side in SIDES:
-                sized = picture.resize((side, side), Image.Resampling.LANCZOS)
-                for chosen in ("quick", "standard"):
-                    yield f"sample|{path.name}|{side}|{chosen}", sized, chosen
+        paths = sorted((samples() / "disputed").glob("*.[pj][np]g"))
+        for chosen, path, side in itertools.product(("quick", "standard"), paths, SIDES):
+            sized = intake.read(path).picture.resize((side, side), Image.Resampling.LANCZOS)
+            yield f"sample|{path.name}|{side}|{chosen}", sized, chosen
     for work in drawn()[:controls]:
         yield f"control|{Path(work.name).stem}|{WITHOUT_SEARCH}", intake.read(work.path).picture, profile()
 
