@@ -86,6 +86,7 @@ def test_a_prompt_stated_in_the_file_is_tried_counted_and_said_to_be_nobodys_cap
     assert f"the words that the disputed file says it was made with (“{STATED}”)" in finding.answer
     assert f"came back in {drawn.hits} of {drawn.draws} tries" in finding.answer
     assert not any(c.primary_for is Pair.RETENTION for c in stated.comparisons)
+    assert any("the recipe of the disputed image" in limit for limit in finding.limits)
 
 
 def test_tries_are_added_up_by_version_class_and_work(stated: Case) -> None:
