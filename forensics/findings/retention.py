@@ -219,6 +219,11 @@ def _limits(evidence: Evidence, run: Inversion | None) -> tuple[str, ...]:
         rows.append(
             "The prompt was found with the disputed image in hand; each control was given its own neighbour's caption."
         )
+    if any(i.prompt_kind is PromptKind.FILE for i in evidence.inversions):
+        rows.append(
+            "What a file says of itself can be written by anyone. Where it is true it is the recipe of the disputed "
+            "image: that this comes back from its own recipe says nothing of a work."
+        )
     if evidence.origin is not None and evidence.origin.gate.grounds:
         rows.append(evidence.origin.gate.sentence)
     else:

@@ -117,7 +117,8 @@ def retention_question(controlled: bool, results: Results) -> Question:
     variant = bench.NEIGHBOUR_ELSEWHERE if controlled else bench.NEIGHBOUR
     prompted = {w.half for w in results.known if f"{bench.ROWS}|{variant}|{w.id}" in results}
     neighbours = prompted == set(works.HALVES) and near == captions
-    prompts = ("claimed", "file", "neighbour") if neighbours else ("claimed", "file")
+    # A prompt that a file states is neither: it can be anything, and where it is true it is no caption of a work.
+    prompts = ("claimed", "neighbour") if neighbours else ("claimed",)
     return Question(
         Pair.RETENTION,
         elsewhere if controlled else saved,

@@ -7,17 +7,18 @@ changes; a record of the present form is left as it is.
 
 `python -m samples.recipe.convert --scores PACK`: control scores from protocol 3 to 4, where they are computed alike.
 
-`python -m samples.recipe.convert --carry RECORD [DERIVATION]`: from protocol 3 to 4. What protocol 4 measures otherwise
-is derivation alone (other overlays): its part is taken from a record that `forensics validate --question derivation`
-made
-under protocol 4, or is absent. Codelengths and the losses of the autoencoder are counted as before, on the same works
-at the same size, so those parts keep their figures; the sizes they hold for are narrowed by the rule of protocol 4. The
-record says all of this among its limits.
+`python -m samples.recipe.convert --carry RECORD [DERIVATION]`: to the constants of protocol 4 as they stand. A record of
+protocol 4 keeps all of its parts; derivation is taken from the second record, where one is named, made by `forensics
+validate --question derivation`. Of a record of protocol 3, what protocol 4 measures otherwise is derivation alone
+(other overlays): without a second record it is absent. Codelengths and the losses of the autoencoder are counted as
+before, on the same works at the same size, so those parts keep their figures; the sizes they hold for are narrowed by
+the rule of protocol 4, and the record says all of this among its limits.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -83,8 +84,25 @@ _NOT_AGAIN = Absent(
 
 
 def carried(old: ValidationRecord, derivation: ValidationRecord | None) -> ValidationRecord:
-    """The record under protocol 4: retention and origin as measured, derivation as measured anew or absent."""
+    """The record under protocol 4: retention and origin as measured, derivation as measured anew or absent.
+
+    A record of protocol 4 is joined with the derivation of another; nothing else of it changes but the digest of the
+    protocol.
+
+    Raises:
+        SystemExit: the two records were made with different checkpoints, works or parameters.
+    """
+    if derivation is not None and _made_with(derivation) != _made_with(old):
+        raise SystemExit("The two records were made with different checkpoints, works or parameters.")
     forms = old.propositions
+    if old.protocol_version == VERSION:
+        taken = forms.derivation if derivation is None else derivation.propositions.derivation
+        return replace(
+            old,
+            protocol_digest=PROFILES["standard"].digest,
+            propositions=replace(forms, derivation=taken),
+            command=_without_questions(old.command),
+        )
     studied = forms.retention
     of_derivation = _NOT_AGAIN if derivation is None else derivation.propositions.derivation
     if isinstance(forms.derivation, Absent) and derivation is None:
@@ -101,6 +119,17 @@ def carried(old: ValidationRecord, derivation: ValidationRecord | None) -> Valid
         ),
         limits=(*old.limits, _CARRIED),
     )
+
+
+def _made_with(record: ValidationRecord) -> tuple[object, ...]:
+    """What two records of one validation have in common."""
+    data = tuple((d.path, d.sha256) for d in record.data)
+    return record.checkpoint_digest, record.control_checkpoint_digest, data, record.parameters
+
+
+def _without_questions(command: str) -> str:
+    """The command that measures all that the joined record holds."""
+    return re.sub(r" --question \S+", "", command)
 
 
 def _narrowed(form: PropositionRecord | Absent) -> PropositionRecord | Absent:

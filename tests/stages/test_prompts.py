@@ -12,7 +12,7 @@ from forensics.case import Absent, Case, Checkpoint, Pair, PromptKind
 from forensics.diffusion import identify
 from forensics.report.sections.tries import by_class
 from forensics.settings import Settings, resolve
-from forensics.stages.prompts import control_prompts, in_order
+from forensics.stages.prompts import Prompt, control_prompts, in_order
 from forensics.stages.search import Found
 from forensics.stages.works import ControlGroup
 from tests.diffusion import tiny
@@ -40,7 +40,7 @@ def test_words_that_were_stated_twice_are_tried_once_in_the_class_that_comes_fir
 
 @pytest.mark.parametrize("kind", [PromptKind.FILE, PromptKind.REWORDED, PromptKind.GENERIC])
 def test_words_without_a_counterpart_among_controls_are_ranked_among_none(kind: PromptKind) -> None:
-    prompt = planning.Prompt("a hare", "", kind)
+    prompt = Prompt("a hare", "", kind)
     found = control_prompts(prompt, NO_CONTROLS, Found(Absent("index", "There is none.")))
     assert isinstance(found, Absent)
     assert "counted and not ranked" in found.reason
@@ -86,6 +86,7 @@ def test_a_prompt_stated_in_the_file_is_tried_counted_and_said_to_be_nobodys_cap
     assert f"the words that the disputed file says it was made with (“{STATED}”)" in finding.answer
     assert f"came back in {drawn.hits} of {drawn.draws} tries" in finding.answer
     assert not any(c.primary_for is Pair.RETENTION for c in stated.comparisons)
+    assert any("the recipe of the disputed image" in limit for limit in finding.limits)
 
 
 def test_tries_are_added_up_by_version_class_and_work(stated: Case) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from forensics import diffusion
@@ -16,7 +17,7 @@ from forensics.inversion.codelength import codelengths
 from forensics.pictures.tensors import fit, to_tensor
 from forensics.protocol import PROFILES
 from forensics.stages.ladder import _grid
-from forensics.validation import ladder_rows, material
+from forensics.validation import ladder_rows
 
 PROTOCOL = PROFILES["standard"]
 
@@ -44,8 +45,24 @@ def test_the_bits_of_one_work_are_the_same_in_validation_and_in_an_examination(
         assert ladder_rows.bits(row, "prompted" if caption else "plain", cut + 1, grid.draws) > counted
 
 
-def test_both_paths_count_with_the_same_function() -> None:
-    """Not two formulas that agree: one formula. A factor put into it moves both."""
+def test_both_paths_count_with_the_same_function(folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not two formulas that agree: one. A factor put into it moves both."""
+    model = diffusion.load(diffusion.identify(str(next(iter(folders.values())))), choose("cpu"))
+    pixels = (np.random.default_rng(4).random((8, 8, 3)) * 255).astype(np.uint8)
+    picture = Image.fromarray(pixels).resize((32, 32), Image.Resampling.BICUBIC)
+    row = ladder_rows.row("w", picture, "a cat", model)
+    target = fit(to_tensor(picture), model.native_px, model.stride)[0]
+    grid, one = _grid(PROTOCOL), codelength.bits_of
+
+    def counted() -> tuple[float, float]:
+        (examined,) = codelengths([target], [model.condition("a cat", 1.0)], model, grid)
+        return ladder_rows.bits(row, "prompted", grid.levels, grid.draws), float(examined.bits.sum(1).mean())
+
+    before = counted()
+
+    def tenfold(errors: torch.Tensor, sigmas: torch.Tensor) -> torch.Tensor:
+        return 10 * one(errors, sigmas)
+
     for module in (codelength, ladder_rows):
-        assert module.bits_of is codelength.bits_of
-    assert material.last_level is codelength.last_level
+        monkeypatch.setattr(module, "bits_of", tenfold)
+    assert counted() == pytest.approx([10 * value for value in before], rel=1e-9)

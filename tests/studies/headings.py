@@ -1,0 +1,165 @@
+"""What an examination announces: of the four samples at two sizes, and of works that nobody trained on.
+
+    python -m tests.studies.headings --samples                 # the table of headings
+    python -m tests.studies.headings --controls 100            # control works as disputed images
+    python -m tests.studies.headings --print                   # the tables, from the file
+
+The samples are examined at 128 and at 256 pixels under the profiles quick and standard. Control works are drawn by seed
+from the test half, each is the disputed image of an examination of its own, under the profile standard without the
+rungs that search with the picture in hand; a picture under examination is never among its own controls. Nobody states
+a caption, so that the prompt is the caption of the nearest training picture. What is counted was fixed before the first
+run: examinations in which the primary measurement of retention is announced, among those in which retention was asked,
+with the exact interval; and the same for derivation and origin. Each examination is added to the file when it ends, and
+a later call goes on from there; rows of another version of the protocol are made anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import itertools
+import json
+import random
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from forensics import examination, folder
+from forensics.case import Case, Pair
+from forensics.controls import works as control_works
+from forensics.pictures import intake
+from forensics.protocol import PROFILES, VERSION
+from forensics.report import words
+from forensics.resources import samples
+from forensics.settings import resolve
+from forensics.statistics.ranks import clopper_pearson
+
+SEED = 20261129
+SIDES = (128, 256)
+WITHOUT_SEARCH = "standard without search rungs"
+SEARCHED = ("hard_prompt", "soft_prompt", "noise", "latent")
+OUT = samples() / "reference" / "headings-study.json"
+NEVER_TRAINED = ("control.png", "manner.png")
+"""Of the samples, as their table of truth says."""
+
+
+def profile() -> str:
+    """Name of the profile standard without its rungs that search; enters the table of profiles for this process."""
+    standard = PROFILES["standard"]
+    rungs = tuple(rung for rung in standard.rungs if rung not in SEARCHED)
+    PROFILES[WITHOUT_SEARCH] = dataclasses.replace(standard, profile=WITHOUT_SEARCH, rungs=rungs)
+    return WITHOUT_SEARCH
+
+
+def examined(picture: Image.Image, chosen: str) -> Case:
+    """The case of one picture, as a user with nothing but the picture makes it."""
+    with tempfile.TemporaryDirectory() as temporary:
+        image, out = Path(temporary) / "disputed.png", Path(temporary) / "case"
+        picture.save(image)
+        examination.analyze(image, out, resolve({"profile": chosen}))
+        return folder.load(out)
+
+
+def row(case: Case) -> dict[str, Any]:
+    """For each pair the heading, the rank and whether it is announced."""
+    protocol, found = PROFILES[_setting(case, "profile")], {}
+    for finding in case.findings:
+        primary = next((c for c in case.comparisons if c.primary_for is finding.pair), None)
+        heading, _ = words.first_sentence(words.sentence(finding.answer))
+        found[finding.pair.value] = {
+            "heading": heading,
+            "k": primary.k if primary else None,
+            "n": primary.n if primary else None,
+            "announced": primary is not None and protocol.announces(primary.p, primary.n),
+        }
+    return found
+
+
+def _setting(case: Case, name: str) -> str:
+    return next(setting.value for setting in case.settings if setting.name == name)
+
+
+def wanted(controls: int, with_samples: bool) -> Iterator[tuple[str, Image.Image, str]]:
+    """Key, picture and profile of every examination."""
+    if with_samples:
+        paths = sorted((samples() / "disputed").glob("*.[pj][np]g"))
+        for chosen, path, side in itertools.product(("quick", "standard"), paths, SIDES):
+            sized = intake.read(path).picture.resize((side, side), Image.Resampling.LANCZOS)
+            yield f"sample|{path.name}|{side}|{chosen}", sized, chosen
+    for work in drawn()[:controls]:
+        yield f"control|{Path(work.name).stem}|{WITHOUT_SEARCH}", intake.read(work.path).picture, profile()
+
+
+def drawn() -> list[control_works.ControlWork]:
+    """The control works of the test half, in an order that the seed fixes."""
+    reference = samples() / "reference"
+    rows = map(json.loads, (reference / "manifest.jsonl").read_text(encoding="utf-8").splitlines())
+    tested = {r["path"] for r in rows if r["role"] == "control" and r["half"] == "test"}
+    found = sorted((w for w in control_works.embedded(reference).works if w.name in tested), key=lambda w: w.name)
+    random.Random(SEED).shuffle(found)
+    return found
+
+
+def load(path: Path = OUT) -> dict[str, Any]:
+    """The study as stored; empty where there is none of this version of the protocol."""
+    if path.is_file():
+        stored: dict[str, Any] = json.loads(path.read_bytes())
+        if stored["protocol"] == VERSION:
+            return stored
+    return {"protocol": VERSION, "seed": SEED, "command": "python -m tests.studies.headings", "examinations": {}}
+
+
+def share(study: Mapping[str, Any], pair: Pair) -> tuple[int, int, float, float]:
+    """Announced, ranked, and the exact 95 % interval of the share, among control works; (0, 0, 0, 1) without one."""
+    rows = [r[pair.value] for key, r in study["examinations"].items() if key.startswith("control|")]
+    ranked = [r for r in rows if r["n"] is not None]
+    hits = sum(r["announced"] for r in ranked)
+    return hits, len(ranked), *(clopper_pearson(hits, len(ranked)) if ranked else (0.0, 1.0))
+
+
+def tables(study: Mapping[str, Any]) -> str:
+    """Both tables, as Markdown."""
+    lines = ["| sample | side | profile | derivation | retention | origin |", "| --- | --- | --- | --- | --- | --- |"]
+    for key, found in study["examinations"].items():
+        kind, *rest = key.split("|")
+        if kind == "sample":
+            lines.append(f"| {' | '.join(rest)} | {' | '.join(_cell(found[pair.value]) for pair in Pair)} |")
+    level = PROFILES["standard"].rank_level
+    lines += ["", f"| question | announced at {level:g} | ranked | share (95 %) |", "| --- | --- | --- | --- |"]
+    for pair in Pair:
+        hits, n, low, high = share(study, pair)
+        lines.append(f"| {pair.value} | {hits} | {n} | {low:.3f} to {high:.3f} |")
+    return "\n".join(lines)
+
+
+def _cell(found: Mapping[str, Any]) -> str:
+    rank = f" ({found['k']} of {found['n']})" if found["n"] is not None else ""
+    return f"{'**announced**: ' if found['announced'] else ''}{found['heading']}{rank}".replace("|", "/")
+
+
+def main() -> None:
+    """Examine what is missing, and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--samples", action="store_true")
+    parser.add_argument("--controls", type=int, default=0, metavar="N")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no examination after so long")
+    parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--print", action="store_true", dest="only_print")
+    given = parser.parse_args()
+    study, began = load(given.out), time.monotonic()
+    if not given.only_print:
+        for key, picture, chosen in wanted(given.controls, given.samples):
+            if key in study["examinations"] or time.monotonic() - began > 60 * given.minutes:
+                continue
+            study["examinations"][key] = row(examined(picture, chosen))
+            given.out.write_text(json.dumps(study, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+            print(f"{key}: {(time.monotonic() - began) / 60:.1f} min", flush=True)
+    print(tables(study))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""The study of headings: what it counts, and what the committed figures say."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from forensics.case import Pair
+from forensics.protocol import PROFILES, VERSION
+from forensics.resources import samples
+from tests.studies import headings
+
+
+def made(announced: int, ranked: int, not_asked: int) -> dict[str, object]:
+    """A study of so many control works."""
+    rows = [(True, 99)] * announced + [(False, 99)] * (ranked - announced) + [(False, None)] * not_asked
+    return {
+        "examinations": {
+            f"control|{i}|p": {p.value: {"heading": "h.", "k": 0, "n": n, "announced": a} for p in Pair}
+            for i, (a, n) in enumerate(rows)
+        }
+    }
+
+
+def test_the_share_is_of_works_of_which_the_question_was_asked() -> None:
+    hits, n, low, high = headings.share(made(2, 40, 7), Pair.RETENTION)
+    assert (hits, n) == (2, 40)
+    assert low < 0.05 < high
+    assert headings.share(made(0, 0, 3), Pair.ORIGIN) == (0, 0, 0.0, 1.0)
+
+
+def test_works_are_of_the_test_half_and_drawn_by_seed_alone() -> None:
+    drawn = headings.drawn()
+    assert [w.name for w in drawn] == [w.name for w in headings.drawn()]
+    manifest = (samples() / "reference" / "manifest.jsonl").read_text(encoding="utf-8").splitlines()
+    half = {r["path"]: (r["role"], r["half"]) for r in map(json.loads, manifest)}
+    assert len(drawn) >= 100
+    assert {half[w.name] for w in drawn} == {("control", "test")}
+
+
+def test_the_profile_leaves_out_what_searches_and_changes_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PROFILES, headings.WITHOUT_SEARCH, PROFILES["standard"])
+    name = headings.profile()
+    own, standard = PROFILES[name], PROFILES["standard"]
+    assert own.rungs == ("autoencoder", "ode", "regeneration")
+    changed = {field for field in standard.__dataclass_fields__ if getattr(own, field) != getattr(standard, field)}
+    assert changed == {"profile", "rungs"}
+
+
+@pytest.mark.skipif(not headings.OUT.is_file(), reason="the study has not been run on this tree")
+def test_no_work_that_was_never_trained_on_is_announced_by_the_samples() -> None:
+    study = headings.load()
+    assert study["protocol"] == VERSION
+    for key, found in study["examinations"].items():
+        kind, name, *_ = key.split("|")
+        if kind == "sample" and name in headings.NEVER_TRAINED:
+            assert not found["retention"]["announced"], key
