@@ -376,8 +376,12 @@ def _ranked(a: Prepared, b: Prepared, proposals: Sequence[Alignment]) -> list[Al
     return sorted((p for p in judged if p.score > 0), key=lambda p: -p.score)
 
 
-def weigh(a: Prepared, b: Prepared, matrix: Matrix, side: int) -> Weighed | None:
-    """The overlap under one matrix (plate of b -> plate of a), judged at a long side of `side` pixels."""
+def weigh(a: Prepared, b: Prepared, matrix: Matrix, side: int, *, evidence: bool = True) -> Weighed | None:
+    """The overlap under one matrix (plate of b -> plate of a), judged at a long side of `side` pixels.
+
+    Args:
+        evidence: as in `judge.judge`.
+    """
     small = side <= _POLISH_SIDES[0]
     to_a, to_b = _to_small(a), _to_small(b)
     brought = to_a @ matrix @ np.linalg.inv(to_b)
@@ -387,7 +391,7 @@ def weigh(a: Prepared, b: Prepared, matrix: Matrix, side: int) -> Weighed | None
     to_canvas = over.to_canvas if small else over.to_canvas @ np.linalg.inv(to_a)
     covered_a = _share(a.shown, to_canvas, over)
     covered_b = _share(b.shown, to_canvas @ brought, over)
-    return Weighed(over, judge.judge(over, min(side, judge.SIDE)), covered_a, covered_b)
+    return Weighed(over, judge.judge(over, min(side, judge.SIDE), evidence=evidence), covered_a, covered_b)
 
 
 def _to_small(work: Prepared) -> Matrix:
@@ -438,7 +442,7 @@ def _unhidden(work: Prepared, other: Plate, matrix: Matrix) -> Array:
 
 
 def _weighed(a: Prepared, b: Prepared, proposal: Alignment, side: int = judge.QUICK) -> Alignment:
-    found = weigh(a, b, proposal.matrix, side)
+    found = weigh(a, b, proposal.matrix, side, evidence=False)
     return replace(proposal, score=-1.0 if found is None else found.score)
 
 
@@ -456,7 +460,7 @@ def polish(a: Prepared, b: Prepared, proposal: Alignment) -> Alignment:
 
 
 def _polished(a: Prepared, b: Prepared, proposal: Alignment, side: int, steps: int) -> Alignment:
-    found = weigh(a, b, proposal.matrix, side)
+    found = weigh(a, b, proposal.matrix, side, evidence=False)
     if found is None:
         return replace(proposal, score=-1.0)
     before = replace(proposal, score=found.score)
