@@ -10,6 +10,7 @@ from forensics.case.case import (
     Case,
 )
 from forensics.case.correspondence import (
+    MOST_OF_IT,
     NO_COMPANIONS,
     NOTHING_TO_EXCLUDE,
     CommonElements,
@@ -19,6 +20,7 @@ from forensics.case.correspondence import (
     Place,
     Region,
     share,
+    within,
 )
 from forensics.case.finding import (
     Assessment,
@@ -107,6 +109,7 @@ from forensics.case.validation import (
 
 __all__ = [
     "KINDS",
+    "MOST_OF_IT",
     "NOTHING_TO_EXCLUDE",
     "NO_CODEC",
     "NO_COMPANIONS",
@@ -185,4 +188,5 @@ __all__ = [
     "share",
     "stops_at",
     "titled",
+    "within",
 ]
