@@ -10,6 +10,7 @@ from forensics.case.case import (
     Case,
 )
 from forensics.case.correspondence import (
+    MOST_OF_IT,
     NO_COMPANIONS,
     NOTHING_TO_EXCLUDE,
     CommonElements,
@@ -20,6 +21,7 @@ from forensics.case.correspondence import (
     Region,
     WordRate,
     share,
+    within,
 )
 from forensics.case.finding import (
     Assessment,
@@ -109,6 +111,7 @@ from forensics.case.validation import (
 
 __all__ = [
     "KINDS",
+    "MOST_OF_IT",
     "NOTHING_TO_EXCLUDE",
     "NO_CODEC",
     "NO_COMPANIONS",
@@ -189,4 +192,5 @@ __all__ = [
     "share",
     "stops_at",
     "titled",
+    "within",
 ]

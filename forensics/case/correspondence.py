@@ -36,6 +36,24 @@ def share(value: float) -> str:
     return "all" if value >= 0.995 else f"{value:.0%}"
 
 
+MOST_OF_IT = 0.85
+"""Share of its area from which a picture is all there; one of two below it then holds the other within it."""
+
+
+def within(disputed: float, work: float) -> str:
+    """Which of two pictures that correspond throughout lies whole within the other, as a clause; empty where neither.
+
+    Args:
+        disputed: share of the disputed image's area that corresponds.
+        work: the same of the work.
+    """
+    if disputed < MOST_OF_IT <= work:
+        return f"all of the work lies within the disputed image, being {share(disputed)} of it by area"
+    if work < MOST_OF_IT <= disputed:
+        return f"all of the disputed image lies within the work, being {share(work)} of it by area"
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """A rectangle in a picture, as shares of its width and height from the upper left corner."""

@@ -22,7 +22,7 @@ from forensics.overlay.judge import Judged
 from forensics.overlay.keypoints import Keypoints, match, variant
 from forensics.overlay.learned import OTHER_WAYS, PLAIN_WAYS, SIDE, TURNED_SIDE, Way
 from forensics.overlay.learned import match as match_learned
-from forensics.overlay.overlay import Overlay, inner, lay, project
+from forensics.overlay.overlay import Overlay, comparable, inner, lay, project
 from forensics.overlay.plates import Array, Box, Matrix, Plate
 from forensics.overlay.prepared import Prepared
 
@@ -62,6 +62,11 @@ _SEARCH_SIZES = 9
 _POLISHED = 3
 _SAME_FRAME = 1.5
 _LEAST_OVERLAP = 0.02
+"""Share of both contents that has to lie in the overlap."""
+_LEAST_INSET, _INSET = 0.004, 0.9
+"""The same of a page on which the other picture stands, and the share of that picture that has to be on it."""
+_UNHIDDEN = 0.25
+"""Share of what a picture shows that has to lie clear of the other's rim, so that it speaks for the rest."""
 _ALIKE = 0.008
 """Distance of the corners, as a share of the long side, up to which two proposals are one."""
 _WARMTH = 0.05
@@ -376,18 +381,22 @@ def _ranked(a: Prepared, b: Prepared, proposals: Sequence[Alignment]) -> list[Al
     return sorted((p for p in judged if p.score > 0), key=lambda p: -p.score)
 
 
-def weigh(a: Prepared, b: Prepared, matrix: Matrix, side: int) -> Weighed | None:
-    """The overlap under one matrix (plate of b -> plate of a), judged at a long side of `side` pixels."""
+def weigh(a: Prepared, b: Prepared, matrix: Matrix, side: int, *, evidence: bool = True) -> Weighed | None:
+    """The overlap under one matrix (plate of b -> plate of a), judged at a long side of `side` pixels.
+
+    Args:
+        evidence: as in `judge.judge`.
+    """
     small = side <= _POLISH_SIDES[0]
     to_a, to_b = _to_small(a), _to_small(b)
     brought = to_a @ matrix @ np.linalg.inv(to_b)
     over = lay(a.small, b.small, brought, side) if small else lay(a.plate, b.plate, matrix, side)
-    if over is None or min(over.area_a, over.area_b) < _LEAST_OVERLAP:
+    if over is None or not _enough(a, b, over, matrix):
         return None
     to_canvas = over.to_canvas if small else over.to_canvas @ np.linalg.inv(to_a)
     covered_a = _share(a.shown, to_canvas, over)
     covered_b = _share(b.shown, to_canvas @ brought, over)
-    return Weighed(over, judge.judge(over, min(side, judge.SIDE)), covered_a, covered_b)
+    return Weighed(over, judge.judge(over, min(side, judge.SIDE), evidence=evidence), covered_a, covered_b)
 
 
 def _to_small(work: Prepared) -> Matrix:
@@ -401,15 +410,23 @@ def _share(shown: Array, to_canvas: Matrix, over: Overlay, whole: Array | None =
     """Share of what a picture shows that lies in the overlap.
 
     Args:
-        whole: where `shown` is a part of it; then that part has to be half of it at least, else it says nothing.
+        whole: where `shown` is a part of it; then that part has to be a quarter of it at least, else it says nothing.
     """
     total = float(shown.sum())
-    if total <= 0 or (whole is not None and total < 0.5 * float(whole.sum())):
+    if total <= 0 or (whole is not None and total < _UNHIDDEN * float(whole.sum())):
         return 0.0
     size = (shown.shape[1], shown.shape[0])
     # The mask is brought to the picture, not the picture to the canvas: its pixels all count alike.
     inside = cv2.warpPerspective(over.mask.astype(np.float32), np.linalg.inv(to_canvas), size, flags=cv2.INTER_LINEAR)
     return min(1.0, float((inside * shown).sum()) / total)
+
+
+def _enough(a: Prepared, b: Prepared, over: Overlay, matrix: Matrix) -> bool:
+    """Whether the overlap is no sliver: a share of both, or a smaller one of a page on which the other stands whole."""
+    least = min(over.area_a, over.area_b)
+    if least >= _LEAST_OVERLAP:
+        return True
+    return least >= _LEAST_INSET and max(comparable(a.plate, b.plate, matrix)) >= _INSET
 
 
 def within(a: Prepared, b: Prepared, found: Weighed, matrix: Matrix) -> tuple[float, float]:
@@ -438,7 +455,7 @@ def _unhidden(work: Prepared, other: Plate, matrix: Matrix) -> Array:
 
 
 def _weighed(a: Prepared, b: Prepared, proposal: Alignment, side: int = judge.QUICK) -> Alignment:
-    found = weigh(a, b, proposal.matrix, side)
+    found = weigh(a, b, proposal.matrix, side, evidence=False)
     return replace(proposal, score=-1.0 if found is None else found.score)
 
 
@@ -456,7 +473,7 @@ def polish(a: Prepared, b: Prepared, proposal: Alignment) -> Alignment:
 
 
 def _polished(a: Prepared, b: Prepared, proposal: Alignment, side: int, steps: int) -> Alignment:
-    found = weigh(a, b, proposal.matrix, side)
+    found = weigh(a, b, proposal.matrix, side, evidence=False)
     if found is None:
         return replace(proposal, score=-1.0)
     before = replace(proposal, score=found.score)

@@ -60,7 +60,7 @@ def fit(a: Bytes, b: Bytes, mask: NDArray[np.bool_]) -> ColourMap:
     x, y = (cv2.resize(p, size, interpolation=cv2.INTER_AREA)[inside].astype(np.float32) / 255 for p in (a, b))
     toned = one_tone(x) or one_tone(y)
     rows = _Rows(_terms(x), _terms(y), *((_tone(p) if toned else p) for p in (x, y)))
-    to_a, to_b = rows.solved(np.ones(len(x), np.float32))
+    to_a, to_b = rows.solved()
     for _ in range(_ROUNDS):
         # One weight for both ways: what is foreign to one picture is foreign to the pair.
         to_a, to_b = rows.solved(1 / np.square(1 + rows.error(to_a, to_b) / (2 * _SCALE**2)))
@@ -73,24 +73,36 @@ def fit(a: Bytes, b: Bytes, mask: NDArray[np.bool_]) -> ColourMap:
     return ColourMap(to_a, to_b, toned)
 
 
-@dataclass(frozen=True, slots=True)
 class _Rows:
     """Pixels of both pictures, their terms and what is to be told of them."""
 
-    terms_a: Array
-    terms_b: Array
-    first: Array
-    second: Array
+    def __init__(self, terms_a: Array, terms_b: Array, first: Array, second: Array) -> None:
+        """Terms are (n, 12), planes (n, c)."""
+        self.first, self.second = first, second
+        self._ways = [(b, np.concatenate([b, plane], 1)) for b, plane in ((terms_b, first), (terms_a, second))]
 
     def error(self, to_a: Matrix, to_b: Matrix) -> Array:
         """(n,): mean square error over the channels, of both ways together."""
-        left = self.terms_b @ to_a.astype(np.float32) - self.first
-        right = self.terms_a @ to_b.astype(np.float32) - self.second
+        (terms_b, _), (terms_a, _) = self._ways
+        left = terms_b @ to_a.astype(np.float32) - self.first
+        right = terms_a @ to_b.astype(np.float32) - self.second
         return np.asarray((np.square(left) + np.square(right)) @ np.full(left.shape[1], 1 / left.shape[1], np.float32))
 
-    def solved(self, weights: Array) -> tuple[Matrix, Matrix]:
+    def solved(self, weights: Array | None = None) -> tuple[Matrix, Matrix]:
         """Both ways, by weighted least squares with a ridge."""
-        return _solve(self.terms_b, self.first, weights), _solve(self.terms_a, self.second, weights)
+        total = float(weights.sum()) if weights is not None else float(len(self.first))
+        ridge = np.full(12, _RIDGE * total)
+        ridge[0] = 1e-9 * total
+        to_a, to_b = (self._solve(terms, both, weights, ridge) for terms, both in self._ways)
+        return to_a, to_b
+
+    @staticmethod
+    def _solve(terms: Array, both: Array, weights: Array | None, ridge: Matrix) -> Matrix:
+        weighted = terms if weights is None else terms * weights[:, None]
+        # Normal matrix and right side in one product.
+        normal = (weighted.T @ both).astype(np.float64)
+        normal[:, :12][np.diag_indices(12)] += ridge
+        return np.asarray(np.linalg.solve(normal[:, :12], normal[:, 12:]))
 
 
 def _straight(sign: float, channels: int) -> Matrix:
@@ -104,9 +116,12 @@ def _straight(sign: float, channels: int) -> Matrix:
 def one_tone(colours: Array) -> bool:
     """Whether the colours (n, 3) lie on one curve over luminance."""
     luma = colours @ _LUMA
-    chroma = colours - luma[:, None]
-    curve = np.stack([np.ones_like(luma), luma, luma**2, luma**3], 1)
-    left = chroma - curve @ np.linalg.lstsq(curve, chroma, rcond=None)[0]
+    chroma = (colours - luma[:, None]).astype(np.float64)
+    square = luma * luma
+    curve = np.stack([np.ones_like(luma), luma, square, square * luma], 1).astype(np.float64)
+    # Four columns of values in [0, 1]: the normal equations lose no digit that counts against the bound.
+    ridge = 1e-9 * len(luma) * np.eye(4)
+    left = chroma - curve @ np.linalg.solve(curve.T @ curve + ridge, curve.T @ chroma)
     return bool(np.sqrt(np.mean(left**2)) < GREY)
 
 
@@ -120,12 +135,3 @@ def _terms(colours: Array) -> Array:
     return np.ascontiguousarray(
         np.stack([np.ones_like(r), r, g, b, most, least, r * r, g * g, b * b, r * g, g * b, b * r]).T
     )
-
-
-def _solve(terms: Array, target: Array, weights: Array) -> Matrix:
-    weighted = terms * weights[:, None]
-    total = float(weights.sum())
-    ridge = _RIDGE * total * np.eye(terms.shape[1])
-    ridge[0, 0] = 1e-9 * total
-    normal = (weighted.T @ terms).astype(np.float64)
-    return np.asarray(np.linalg.solve(normal + ridge, (weighted.T @ target).astype(np.float64)))

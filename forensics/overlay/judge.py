@@ -79,7 +79,8 @@ class Judged:
     likeness: Array
     """In [-1, 1]."""
     evidence: float
-    """Agreeing area that holds more than straight edges, in squares of a sixteenth of the long side."""
+    """Agreeing area that holds more than straight edges, in squares of a sixteenth of the long side; 0 where it was not
+    asked for."""
     colours: ColourMap
     limit: float
     """Difference of colours, of values in [0, 1], from which a place is covered."""
@@ -116,10 +117,14 @@ class Moved:
     """Its 90th percentile."""
 
 
-def judge(over: Overlay, side: int = SIDE) -> Judged:
-    """Judge an overlap at a long side of `side` pixels."""
+def judge(over: Overlay, side: int = SIDE, *, evidence: bool = True) -> Judged:
+    """Judge an overlap at a long side of `side` pixels.
+
+    Args:
+        evidence: whether corners are counted as well; what is only weighed against others is not asked for them.
+    """
     a, b, mask = _reduced(over, side)
-    return _judge(a, b, mask, colour_map.fit(over.a, over.b, over.mask))
+    return _judge(a, b, mask, colour_map.fit(over.a, over.b, over.mask), evidence=evidence)
 
 
 def follow(over: Overlay, start: Judged) -> Moved:
@@ -146,19 +151,20 @@ def chance(over: Overlay, judged: Judged) -> float:
     own: pages of text, textures and repeated patterns agree with themselves anywhere.
     """
     a, b, mask = _reduced(over, QUICK)
+    x, y = (np.clip(np.rint(p * 255), 0, 255).astype(np.uint8) for p in (a, b))
     height, width = mask.shape
     could = float(judged.informative.mean()) * mask.size
     worst = 0.0
     total = max(int(mask.sum()), 1)
     for mirrored in (False, True):
-        other, its = (b[:, ::-1], mask[:, ::-1]) if mirrored else (b, mask)
+        other, bytes_, its = (b[:, ::-1], y[:, ::-1], mask[:, ::-1]) if mirrored else (b, y, mask)
         for right, down in _DISPLACED:
             step = round(down * height), round(right * width)
-            wrong, both = np.roll(other, step, (0, 1)), mask & np.roll(its, step, (0, 1))
+            both = mask & np.roll(its, step, (0, 1))
             if both.mean() < _LEAST:
                 continue
-            x, y = (np.clip(np.rint(p * 255), 0, 255).astype(np.uint8) for p in (a, wrong))
-            found = _judge(a, np.ascontiguousarray(wrong), both, colour_map.fit(x, y, both))
+            wrong, colours = np.roll(other, step, (0, 1)), np.roll(bytes_, step, (0, 1))
+            found = _judge(a, wrong, both, colour_map.fit(x, colours, both), evidence=False)
             # Where the mask leaves less to compare, what agrees is held against that part.
             worst = max(worst, float(found.agreeing.sum()) / max(could * float(both.sum()) / total, 1.0))
     return min(1.0, worst)
@@ -236,7 +242,7 @@ def _reduced(over: Overlay, side: int) -> tuple[Array, Array, Mask]:
     return a, b, np.asarray(mask)
 
 
-def _judge(a: Array, b: Array, mask: Mask, colours: ColourMap) -> Judged:
+def _judge(a: Array, b: Array, mask: Mask, colours: ColourMap, *, evidence: bool = True) -> Judged:
     side = max(mask.shape)
     first, told_a, second, told_b = (_smoothed(p) for p in colours.planes(a, b))
     everywhere = _Weight.of(mask.astype(np.float32))
@@ -253,9 +259,9 @@ def _judge(a: Array, b: Array, mask: Mask, colours: ColourMap) -> Judged:
     agreeing = (shown & (parts >= AGREES) & (near >= _ISLAND)) | (mask & (whole >= AT_ONCE) & (contrast > PLAIN**2))
     could = (shown | covered) & mask
     agreeing &= could
-    evidence = 0.0
-    if agreeing.any():
-        evidence = float((agreeing & _corners(a) & _corners(b)).sum()) * (_UNIT / side) ** 2
+    squares = 0.0
+    if evidence and agreeing.any():
+        squares = float((agreeing & _corners(a) & _corners(b)).sum()) * (_UNIT / side) ** 2
     likeness = np.where(covered & ~agreeing, np.minimum(whole, 0), np.maximum(parts, np.where(agreeing, whole, parts)))
     return Judged(
         mask,
@@ -263,7 +269,7 @@ def _judge(a: Array, b: Array, mask: Mask, colours: ColourMap) -> Judged:
         agreeing,
         covered & ~agreeing,
         np.where(mask, likeness, 0).astype(np.float32),
-        evidence,
+        squares,
         colours,
         limit,
     )

@@ -78,7 +78,7 @@ def match(a: Array, b: Array) -> NDArray[np.intp]:
 
 
 def nearest(cosine: Array) -> tuple[NDArray[np.intp], Array, NDArray[np.bool_]]:
-    """Of every row of (n, m): its largest column, the value there, and whether the row is the largest of that column."""
+    """Of every row of (n, m): its largest column, the value there, and whether it is the largest of that column."""
     best = cosine.argmax(1)
     value = cosine[np.arange(len(best)), best]
     # The largest along the first axis is quick to find, its place is not; of equals the first row is the one.

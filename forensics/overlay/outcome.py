@@ -47,8 +47,8 @@ class Bounds:
     alone: float = 0.75
     """Share that agrees from which none are needed: pictures without corners have none."""
     whole: float = 0.90
-    """Share of what one of the two shows that has to agree before the word is "reproduces": of both where they cover the
-    same ground, else of that one which lies whole within the other."""
+    """Share of what one of the two shows that has to agree before the word is "reproduces": of both where they cover
+    the same ground, else of that one which lies whole within the other."""
     gap: float = 0.03
     """Largest part that differs in one piece, of what could agree, up to which it is."""
     spread: int = 12
@@ -61,8 +61,9 @@ class Bounds:
     arrangement_share: float = 0.60
     """Share of both contents that has to lie in the overlap for that."""
     related: int = 24
-    """Places of keypoints in one relation, over that share of both, from which the arrangement is the same whatever the
-    tones: lines of text that were moved a little agree with one another anywhere, but their letters keep their order."""
+    """Places of keypoints in one relation, over that share of both, from which the arrangement is the same whatever
+    the tones: lines of text that were moved a little agree with one another anywhere, but their letters keep their
+    order."""
     layout: float = 0.70
     """Correlation of the strength of edges over cells at or above which the arrangement is the same as well."""
     layout_structure: int = 100
@@ -227,7 +228,7 @@ def word(
 
 
 def same_arrangement(part: Seen, bounds: Bounds = BOUNDS) -> bool:
-    """Whether most of both lies in the overlap and its coarse tones agree, its keypoints do, or its detail once moved."""
+    """Whether most of both lies in the overlap and coarse tones agree, keypoints do, or detail once it is moved."""
     if part.covered < bounds.arrangement_share:
         return False
     return part.coarse >= bounds.arrangement or related(part, bounds) or displaced(part, bounds)

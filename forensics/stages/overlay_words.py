@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from forensics.case import Fact, Outcome, Place, share
+from forensics.case import Fact, Outcome, Place, share, within
 from forensics.overlay import judge, layout, outcome, thumbnail_level
 from forensics.overlay.correspondence import Pairing, Part
 from forensics.overlay.overlay import project
@@ -30,8 +30,6 @@ UNLIKE = 0.55
 between what edited copies and what unrelated pictures reach."""
 LIKE, LIKE_SSIM = 0.10, 0.95
 """LPIPS at or below and SSIM at or above which, together, they contradict a word that denies one."""
-MOST_OF_IT = 0.90
-"""Share of its area up to which a picture is said to hold the other one within it."""
 _RIM = 0.2
 """Depth of the outer ring of an overlap, as a share of its sides, where a frame is looked for."""
 _MOST, _LITTLE = 0.6, 0.35
@@ -122,18 +120,8 @@ def _within(word: Outcome, parts: Sequence[Part]) -> list[str]:
     """Which of the two lies whole within the other, where one does; said of the word for that alone."""
     if word is not Outcome.REPRODUCES:
         return []
-    (ours, first), (theirs, second) = (
-        (sum(p.whole_a for p in parts), min(1.0, sum(p.area_a for p in parts))),
-        (sum(p.whole_b for p in parts), min(1.0, sum(p.area_b for p in parts))),
-    )
-    if theirs >= outcome.BOUNDS.whole and first < MOST_OF_IT:
-        return [f"The whole work lies within the disputed image, being {share(first)} of it by area."]
-    if ours >= outcome.BOUNDS.whole and second < MOST_OF_IT:
-        return [
-            f"The whole disputed image lies within the work, being {share(second)} of it by area; the rest of the work "
-            "is not in it."
-        ]
-    return []
+    said = within(*(min(1.0, sum(s)) for s in ([p.area_a for p in parts], [p.area_b for p in parts])))
+    return [f"{said[0].upper()}{said[1:]}."] if said else []
 
 
 def _where(part: Part, size: tuple[int, int]) -> list[str]:

@@ -7,7 +7,7 @@ changes; a record of the present form is left as it is.
 
 `python -m samples.recipe.convert --scores PACK`: control scores from protocol 3 to 4, where they are computed alike.
 
-`python -m samples.recipe.convert --carry RECORD [DERIVATION]`: to the constants of protocol 4 as they stand. A record of
+`python -m samples.recipe.convert --carry RECORD [DERIVATION]`: to the constants of protocol 4 as they stand. One of
 protocol 4 keeps all of its parts; derivation is taken from the second record, where one is named, made by `forensics
 validate --question derivation`. Of a record of protocol 3, what protocol 4 measures otherwise is derivation alone
 (other overlays): without a second record it is absent. Codelengths and the losses of the autoencoder are counted as

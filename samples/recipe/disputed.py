@@ -17,8 +17,8 @@ import csv
 import io
 import json
 import math
-from collections.abc import Callable
 from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 

@@ -74,12 +74,14 @@ SEED = 0
 HALVES = ("calibration", "test")
 UNRELATED = "unrelated"
 PAIRS = {
-    "calibration": {UNRELATED: 120, PAGE: 20, SERIES: 12, PLAIN: 20, TEXTURE: 10},
+    "calibration": {UNRELATED: 60, PAGE: 12, SERIES: 6, PLAIN: 14, TEXTURE: 6},
     "test": {UNRELATED: 3000, PAGE: 200, SERIES: 500, PLAIN: 200, TEXTURE: 45},
 }
 """Pairs with nothing, or only a frame, in common."""
-ALONE = 600
+ALONE = 300
 """Unrelated pairs, of the first, that are measured by what lays nothing over anything as well."""
+WORKS_ALONE = 4
+"""The same of every edit and kind."""
 WORKS = {"calibration": 1, "test": 10}
 """Works of each kind to which every edit is done."""
 OFTENER = {"itself": 80, "crop, 12 % cut off": 40, "crop to 40 %": 40}
@@ -135,7 +137,7 @@ class Study:
             jobs = list({job.key: job for job in reversed(drawn)}.values())[::-1]
             groups = Counter((job.group, job.kind) for job in jobs)
             met: Counter[tuple[str, str]] = Counter()
-            placed = []
+            placed: list[tuple[float, int, Job]] = []
             for job in jobs:
                 group = job.group, job.kind
                 placed.append((met[group] / groups[group], len(placed), job))
@@ -155,7 +157,8 @@ class Study:
                 drawn = draw.sample(some, len(some))
                 # Another stranger draws another crop; a picture is itself only once.
                 for n in range(count if group != "itself" else min(count, len(some))):
-                    yield Job(half, group, kind, drawn[n % len(drawn)].name, draw.choice(strangers).name)
+                    work, other = drawn[n % len(drawn)], draw.choice(strangers)
+                    yield Job(half, group, kind, work.name, other.name, alone=n < WORKS_ALONE)
         drawings = [p for p in ours if p.kind == made.DRAWING]
         for p in draw.sample(drawings, VARIANTS[half]):
             yield from (Job(half, f"passed through a model at {s}", made.DRAWING, p.name, "") for s in STRENGTHS)
@@ -503,7 +506,7 @@ def strangers(rows: Sequence[Row], bounds: Bounds) -> list[Row]:
 def beside(rows: Sequence[Row], bounds: Bounds) -> list[Row]:
     """Copies found by measures alone, at the bound that the most alike of the unrelated pairs sets, with hindsight."""
     names = {e.name for e in EDITS}
-    true = [r for r in rows if r["group"] in names and r["group"] != "itself"]
+    true = [r for r in rows if r["group"] in names and r["group"] != "itself" and "xfeat" in r]
     false = [r for r in rows if nothing_shared(r) and "xfeat" in r]
     measures = {
         "PDQ, eight ways": lambda r: -r["pdq"],

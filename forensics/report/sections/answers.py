@@ -24,6 +24,7 @@ from forensics.case import (
     Pair,
     PromptKind,
     Region,
+    within,
 )
 from forensics.report import words
 from forensics.report.charts import strips
@@ -169,7 +170,8 @@ def graded(case: Case, a: Assessment, region: Region | None) -> str:
     if a.grade is Grade.SAME_PIXELS:
         return f"The disputed image and {work}, are the same picture, pixel for pixel."
     if a.grade is Grade.THROUGHOUT:
-        return f"The disputed image corresponds throughout to {work}."
+        held = within(region.share_disputed, region.share_work) if region else ""
+        return f"The disputed image corresponds throughout to {work}{f': {held}' if held else ''}."
     if a.grade is Grade.IN_PART:
         if region is None:
             return f"The disputed image corresponds in part to {work}."
