@@ -102,25 +102,32 @@ class Calibrator:
         return np.array([self.log10_lr(row) for row in rows], dtype=np.float64)
 
 
+@dataclass(frozen=True, slots=True)
+class How:
+    """The form of a fit."""
+
+    bends: Sequence[Bend] = ()
+    """One a feature, or none at all."""
+    strength: float = STRENGTH
+    """Inverse strength of the L2 penalty on the standardised features."""
+    gaussian: bool = False
+    """Whether the ratios are bi-Gaussianised after the regression."""
+
+
 def fit(
     features: Sequence[str],
     directions: Sequence[int],
     first: Sequence[Sequence[float]],
     second: Sequence[Sequence[float]],
     weights: Sequence[float] = (),
-    *,
-    bends: Sequence[Bend] = (),
-    strength: float = STRENGTH,
-    gaussian: bool = False,
+    how: How | None = None,
 ) -> Calibrator:
     """Fit on sources of known status, rows of feature values.
 
     Args:
         weights: of the rows, first proposition before second: one over the number of rows of the source, so that each
             source counts once; none for a row a source.
-        bends: one a feature, or none at all.
-        strength: inverse strength of the L2 penalty on the standardised features.
-        gaussian: whether the ratios are bi-Gaussianised after the regression.
+        how: bends, penalty, and whether the ratios are bi-Gaussianised; nothing of it by default.
 
     A feature that the fit would count against its own direction is left out and the fit repeated, so that no
     measurement can speak for a proposition by pointing to the other one.
@@ -128,9 +135,10 @@ def fit(
     Raises:
         ValueError: no or more than four features, a proposition without a row, a value that is not finite.
     """
+    how = how or How()
     if not 0 < len(features) <= MOST or len(directions) != len(features):
         raise ValueError(f"between 1 and {MOST} features with a direction each are needed, got {list(features)}")
-    rows = [bent(row, bends) for row in (*first, *second)]
+    rows = [bent(row, how.bends) for row in (*first, *second)]
     x = np.array(rows, dtype=np.float64).reshape(-1, len(features))
     share = np.asarray(weights if len(weights) else np.ones(len(x)), dtype=np.float64)
     if not len(first) or not len(second) or not np.isfinite(x).all():
@@ -140,7 +148,7 @@ def fit(
     scale = np.where(spread > 0, spread, 1.0)
     kept = list(range(len(features)))
     while kept:
-        slopes, intercept = logistic((x[:, kept] - centre[kept]) / scale[kept], y, share, strength)
+        slopes, intercept = logistic((x[:, kept] - centre[kept]) / scale[kept], y, share, how.strength)
         wrong = [i for i, slope in zip(kept, slopes, strict=True) if slope * directions[i] < 0]
         if not wrong:
             break
@@ -157,9 +165,9 @@ def fit(
         tuple(map(float, scale)),
         tuple(float(found.get(i, 0.0)) / math.log(10) for i in range(len(features))),
         float(intercept) / math.log(10),
-        tuple(bends),
+        tuple(how.bends),
     )
-    if not gaussian or not kept:
+    if not how.gaussian or not kept:
         return made
     m = len(first)
     return replace(made, warp=bi_gaussian(made.many(first), made.many(second), share[:m], share[m:]))

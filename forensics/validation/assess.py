@@ -20,7 +20,7 @@ from forensics.case import Better, Pair
 from forensics.stages import domain
 from forensics.statistics import validity
 from forensics.statistics.bounds import bounds
-from forensics.statistics.calibration import STRENGTH, Bend, Calibrator, Warp, bend, fit
+from forensics.statistics.calibration import STRENGTH, Bend, Calibrator, How, Warp, bend, fit
 from forensics.statistics.discrimination import auc, share, tpr_at_fpr
 from forensics.statistics.ranks import extreme, rank_p
 from forensics.statistics.record import Bounds, Level, PropositionRecord, PValues, Range, Shift, Sources
@@ -318,16 +318,8 @@ def _cost(rows: Sequence[Row], ratios: validity.Values, sign: int) -> float:
 def _fit(question: Question, form: Form, first: Sequence[Row], second: Sequence[Row]) -> Calibrator:
     names, directions = [f.name for f in question.features], [f.direction for f in question.features]
     weights = [*_shares(first), *_shares(second)]
-    return fit(
-        names,
-        directions,
-        _values(question, first),
-        _values(question, second),
-        weights,
-        bends=form.bends,
-        strength=form.strength,
-        gaussian=form.gaussian,
-    )
+    how = How(form.bends, form.strength, form.gaussian)
+    return fit(names, directions, _values(question, first), _values(question, second), weights, how)
 
 
 def _shares(rows: Sequence[Row]) -> list[float]:

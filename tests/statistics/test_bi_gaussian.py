@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from forensics.statistics import validity
-from forensics.statistics.calibration import Warp, bi_gaussian, fit, gaussian_cost, variance_of
+from forensics.statistics.calibration import How, Warp, bi_gaussian, fit, gaussian_cost, variance_of
 
 LN10 = math.log(10)
 
@@ -55,7 +55,7 @@ def test_a_bent_scale_is_straightened_and_order_is_kept() -> None:
     bent = [(np.sign(v) * np.abs(v) ** 3).reshape(-1, 1).tolist() for v in (first, second)]
     fresh = ideal(variance, 3_000, seed=4)
     fresh_bent = [(np.sign(v) * np.abs(v) ** 3).reshape(-1, 1).tolist() for v in fresh]
-    plain, moved = (fit(["s"], [1], *bent, gaussian=gaussian) for gaussian in (False, True))
+    plain, moved = (fit(["s"], [1], *bent, how=How(gaussian=gaussian)) for gaussian in (False, True))
     away = [validity.devpav(*(made.many(v) for v in fresh_bent)) for made in (plain, moved)]
     assert away[0] is not None
     assert away[1] is not None
@@ -79,7 +79,7 @@ def test_a_source_of_two_rows_counts_once() -> None:
 
 
 def test_scores_that_say_nothing_are_not_moved() -> None:
-    made = fit(["s"], [1], [[0.0], [1.0]], [[1.0], [2.0]], gaussian=True)  # against its direction: left out
+    made = fit(["s"], [1], [[0.0], [1.0]], [[1.0], [2.0]], how=How(gaussian=True))  # against its direction: left out
     assert made.warp is None
     assert made.log10_lr([5.0]) == 0
 
