@@ -23,7 +23,7 @@ from forensics.overlay.prepared import prepare as prepare
 from forensics.overlay.prepared import without_part as without_part
 from forensics.overlay.regions import AGREE, Cells, cells
 
-VERSION = "correspondence/4"
+VERSION = "correspondence/3"
 LEVEL_AGREES = 0.85
 """Correlation at or above which a band of an overlap agrees: the level of detail that is said of a pair. Found by
 `python -m tests.studies.overlay_study` on its calibration half, where no unrelated pair reaches 32 pixels."""

@@ -45,7 +45,7 @@ from forensics.report.sections.validation import Validation, validation
 
 HEADER = 60
 """Characters that stand on one line of the running header."""
-DESCRIBED = "correspondence/3, outcome/4"
+DESCRIBED = "correspondence/3, outcome/5"
 """The versions of the comparison whose steps and bounds the method card states; others are named, not described."""
 
 

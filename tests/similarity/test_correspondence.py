@@ -71,11 +71,15 @@ def test_a_rotation_with_a_crop_is_recovered_within_a_pixel() -> None:
 
 def test_a_crop_and_a_collage_answer_each_other() -> None:
     crop = against(original().crop((70, 60, 200, 190)).resize((SIDE, SIDE), Image.Resampling.BICUBIC))
-    assert decide(crop) is Outcome.PARTLY
+    assert decide(crop) is Outcome.REPRODUCES
+    assert crop.parts[0].area_a > 0.9
+    assert crop.parts[0].area_b < 0.6
     page = Image.effect_noise((512, 512), 60).convert("RGB")
     page.paste(original().resize((200, 200), Image.Resampling.BICUBIC), (250, 120))
     collage = against(page)
-    assert decide(collage) is Outcome.PARTLY
+    assert decide(collage) is Outcome.REPRODUCES
+    assert collage.parts[0].area_b > 0.9
+    assert collage.parts[0].area_a < 0.2
     left, top = collage.parts[0].polygon_a.min(0)
     right, bottom = collage.parts[0].polygon_a.max(0)
     assert left + 2 >= 250
