@@ -276,6 +276,7 @@ def _choose(question: Question, first: Sequence[Row], second: Sequence[Row]) -> 
     away = [distance[taken], distance[not taken]]
     plain = next(c for c, q, f in found if q.features == least[1].features and f == Form((), STRENGTH))
     how = "bent by asinh beyond the spread of the second proposition" if least[2].bends else "as measured"
+    here, there = (_distance(value) for value in away)
     words = (
         f"Of {len(found)} forms ({len(subsets)} sets of features, straight or bent, penalties 1/C with C of "
         f"{', '.join(f'{s:g}' for s in STRENGTHS)}, each by logistic regression alone and bi-Gaussianised after it) "
@@ -284,8 +285,8 @@ def _choose(question: Question, first: Sequence[Row], second: Sequence[Row]) -> 
         f"C = {least[2].strength:g}; {least[0] / 2:.3f} bits, against {plain / 2:.3f} for the same features as "
         f"measured with C = {STRENGTH:g} by logistic regression alone. The best form {_KINDS[other[2].gaussian]} costs "
         f"{other[0] / 2:.3f} bits there, and bi-Gaussianised forms are taken only where the two propositions overlap "
-        f"there and where they cost less by more than {APART} standard errors of the difference; the distance from "
-        f"calibration (devPAV, log10) is {_distance(away[0])} for the form chosen and {_distance(away[1])} for that one."
+        f"there and where they cost less by more than {APART} standard errors of the difference; the distance "
+        f"from calibration (devPAV, log10) is {here} for the form chosen and {there} for that one."
     )
     return least[1], least[2], words
 
