@@ -252,7 +252,10 @@ def _choose(question: Question, first: Sequence[Row], second: Sequence[Row]) -> 
     regression alone and bi-Gaussianised. The rule between the two was written before either was run on any record:
     logistic regression alone, the simpler one, stays unless the best bi-Gaussianised form costs less by more than
     `APART` standard errors of the difference over the works of the calibration half: on scores that a straight line
-    calibrates, the more flexible form is cheaper by one of them in one draw out of six.
+    calibrates, the more flexible form is cheaper by one of them in one draw out of six. And it stays where the two
+    propositions do not overlap on that half: there every steep enough form costs nothing and calibration cannot be
+    seen. This second condition was added after the first run on the records that ship, in which the figures of their
+    test half had been computed as well; it gives both forms of retention the calibration that they had before.
     """
     rest = [f for f in question.features if f != question.primary]
     subsets = [(question.primary, *more) for n in range(len(rest) + 1) for more in itertools.combinations(rest, n)]
@@ -265,11 +268,15 @@ def _choose(question: Question, first: Sequence[Row], second: Sequence[Row]) -> 
             found.append((_cost(first, ratios[0], 1) + _cost(second, ratios[1], -1), asked, form))
     best = {kind: min((row for row in found if row[2].gaussian == kind), key=_rounded_cost) for kind in (False, True)}
     ratios_of = {kind: _cross_fitted(q, f, first, second) for kind, (_, q, f) in best.items()}
-    taken = best[False][0] - best[True][0] > APART * _error_of_difference(ratios_of, first, second)
+    distance = {kind: validity.devpav(*ratios) for kind, ratios in ratios_of.items()}
+    gain = best[False][0] - best[True][0]
+    overlap = None not in distance.values()
+    taken = overlap and gain > APART * _error_of_difference(ratios_of, first, second)
     least, other = best[taken], best[not taken]
-    away = [validity.devpav(*ratios_of[kind]) for kind in (taken, not taken)]
+    away = [distance[taken], distance[not taken]]
     plain = next(c for c, q, f in found if q.features == least[1].features and f == Form((), STRENGTH))
     how = "bent by asinh beyond the spread of the second proposition" if least[2].bends else "as measured"
+    here, there = (_distance(value) for value in away)
     words = (
         f"Of {len(found)} forms ({len(subsets)} sets of features, straight or bent, penalties 1/C with C of "
         f"{', '.join(f'{s:g}' for s in STRENGTHS)}, each by logistic regression alone and bi-Gaussianised after it) "
@@ -277,9 +284,9 @@ def _choose(question: Question, first: Sequence[Row], second: Sequence[Row]) -> 
         f"({len(_works(first))} and {len(_works(second))} works): {_KINDS[least[2].gaussian]}, features {how}, "
         f"C = {least[2].strength:g}; {least[0] / 2:.3f} bits, against {plain / 2:.3f} for the same features as "
         f"measured with C = {STRENGTH:g} by logistic regression alone. The best form {_KINDS[other[2].gaussian]} costs "
-        f"{other[0] / 2:.3f} bits there, and bi-Gaussianised forms are taken only where they cost less by more than "
-        f"{APART} standard errors of the difference; the distance from calibration (devPAV, log10) is "
-        f"{_distance(away[0])} for the form chosen and {_distance(away[1])} for that one."
+        f"{other[0] / 2:.3f} bits there, and bi-Gaussianised forms are taken only where the two propositions overlap "
+        f"there and where they cost less by more than {APART} standard errors of the difference; the distance "
+        f"from calibration (devPAV, log10) is {here} for the form chosen and {there} for that one."
     )
     return least[1], least[2], words
 

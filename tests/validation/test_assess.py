@@ -227,3 +227,18 @@ def test_a_bi_gaussianised_record_is_the_same_after_being_written_and_read() -> 
     made = [replace(r, values={"score": (r.values["score"] - 1) ** 3}) for r in rows(2.0, 3, 300, 300)]
     form = assess(QUESTION, Material(made))
     assert decode(PropositionRecord, json.loads(canonical(form))) == form
+
+
+def test_where_nothing_overlaps_the_simpler_calibration_stays() -> None:
+    """Two groups without overlap on the calibration half: every steep form costs nothing, and nothing can be chosen."""
+    random = np.random.default_rng(5)
+    made = [
+        Row(f"{half}{status}{i}", half, status, "g", {"score": float(value)})
+        for half in ("calibration", "test")
+        for status, mean in ((True, 60.0), (False, 0.0))
+        for i, value in enumerate(random.exponential(3.0, 80) + mean)
+    ]
+    record = assess(QUESTION, Material(made))
+    assert record.calibrator.warp is None
+    assert "by logistic regression alone, features" in record.form
+    assert "do not overlap" in record.form
