@@ -80,6 +80,6 @@ def _kept(console: Console) -> str:
     if console.folder is None or not console.folder.exists():
         return ""
     return (
-        f"`forensics analyze --resume {console.folder}` goes on with what was gathered; --force keeps the folder aside "
-        "and starts anew."
+        f"The folder {console.folder} keeps what was gathered: `forensics analyze --resume` goes on with it, --force "
+        "keeps it aside and starts anew."
     )
