@@ -7,7 +7,7 @@ STAMP  := $(VENV)/.installed
 
 .PHONY: demo test fuzz hostile lint format lock wheels dist samples-digests bench gpu gpu-wheels clean
 
-demo: $(STAMP)  ## a report on the memorised sample; the last line is the path of the PDF
+demo: $(STAMP)  ## a report on a picture that the embedded checkpoint drew; the last line is the path of the PDF
 	@$(BIN)/forensics analyze samples/disputed/generated.png --case samples/case.toml -o out/demo --force
 
 # One file of tests stays with one worker: what it made once it uses again. Each worker computes with its share of cores.
