@@ -16,6 +16,7 @@ from hypothesis.strategies import SearchStrategy
 from hypothesis.strategies._internal import collections, core, misc, numbers, strategies, strings
 
 _TRIES = 200
+_MOST = 4096
 _ASCII = 0.7
 """Share of characters within ASCII, where the signs of the grammars lie."""
 
@@ -35,6 +36,8 @@ def draw(strategy: SearchStrategy[Any], dice: random.Random) -> Any:
         Unknown: a kind of strategy without a rule here.
         LookupError: nothing passed a filter.
     """
+    if len(_RESOLVED) > _MOST:
+        _RESOLVED.clear()  # strategies made within others live for one record
     known = _RESOLVED.get(id(strategy))
     if known is None or known[0] is not strategy:
         known = _RESOLVED[id(strategy)] = (strategy, *_resolve(strategy))
