@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from forensics.case import Absent, CommonElements, Outcome, Place
 from forensics.overlay import outcome
-from forensics.overlay.correspondence import Prepared, held_by_several, pair, prepare, shared, without_part
+from forensics.overlay.correspondence import Pairing, Prepared, held_by_several, pair, prepare, shared, without_part
 from forensics.overlay.overlay import inner
 from forensics.pictures.tensors import to_picture
 from forensics.similarity.aligned import corresponds
@@ -51,7 +51,7 @@ def seek(work: Prepared, companions: Sequence[Companion] | Absent) -> Shared | A
         # An ornament covers little: what may be shared is looked for where the aligned distance sees anything.
         if not any(corresponds(p) or outcome.in_detail(p) for p in found.parts):
             continue
-        if outcome.decide(found) is Outcome.REPRODUCES and found.parts[0].cells.share >= WHOLLY:
+        if _shows(found):
             duplicates.append(companion.training_id)
         elif (part := shared(work, other)) is not None:
             parts[companion.training_id] = part
@@ -67,6 +67,16 @@ def seek(work: Prepared, companions: Sequence[Companion] | Absent) -> Shared | A
         left_out=left_out,
     )
     return Shared(facts, mask, rest if left_out else work)
+
+
+def _shows(found: Pairing) -> bool:
+    """Whether an item, laid over the work as the second of the pair, shows the work throughout, on a page or alone.
+
+    An ornament of the work that stands alone lies whole within it as well, but is no rendering of it.
+    """
+    if outcome.decide(found) is not Outcome.REPRODUCES:
+        return False
+    return sum(p.whole_a for p in found.parts) >= outcome.BOUNDS.whole and found.parts[0].cells.share >= WHOLLY
 
 
 def _structure(work: Prepared) -> int:

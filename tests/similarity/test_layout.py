@@ -109,6 +109,8 @@ def test_the_layout_raises_no_correspondence_and_lowers_nothing() -> None:
             level=128,
             share_a=share,
             share_b=share,
+            whole_a=share,
+            whole_b=share,
             gap=0.0,
         )
         assert {outcome.word([exact], arranged=a) for a in (False, True)} == {word}
