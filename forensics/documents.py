@@ -15,7 +15,7 @@ from forensics.folder.bag import TAGS
 from forensics.folder.custody import read_custody
 from forensics.folder.journal import locked, recover
 from forensics.folder.layout import CASE, OWN, REPLY, REPORT, SEAL, SIGNED
-from forensics.folder.save import Sealing, save
+from forensics.folder.save import Sealing, save, sound
 from forensics.folder.strangers import said as said_added
 from forensics.folder.verify import Checked, added_error, load
 from forensics.folder.verify import verify as verify_folder
@@ -90,6 +90,9 @@ def write(
     case = load(folder)
     made: dict[str, bytes] = {}
     paths: list[Path] = []
+    tables = {f"{TABLES}/{name}": data for name, data in report.tables(case).items()} if "csv" in formats else {}
+    # Drawing takes longest: what would be refused after it is refused before.
+    sound(folder, (REPORT, VIEWER, SUMMARY, *tables), ignore_added=ignore_added)
     for kind in formats:
         if kind == "pdf":
             made[REPORT] = _draw(case, folder, paper)
@@ -98,7 +101,7 @@ def write(
             made[VIEWER] = report.viewer(case, folder)
             paths.append(folder / VIEWER)
         elif kind == "csv":
-            made |= {f"{TABLES}/{name}": data for name, data in report.tables(case).items()}
+            made |= tables
             paths.append(folder / TABLES)
         else:
             paths.append(folder / CASE)

@@ -167,7 +167,7 @@ def _resolved(case: Case, given: Mapping[str, Any]) -> Resolved:
         if text is None or kind.name == "originals" or text == "not given":
             continue
         if isinstance(kind.default, tuple):
-            flags[kind.name] = _captions(case, text) if kind.name == "captions" else _listed(text)
+            flags[kind.name] = _captions(case, text) if kind.name in _WORDS else _listed(text)
         else:
             flags[kind.name] = int(text) if isinstance(kind.default, int) or kind.name == "size" else text
     return resolve(flags | {name: value for name, value in given.items() if value not in (None, ())})
@@ -255,6 +255,8 @@ def _hint(case: Case, found: Case) -> str:
     return "Either the case was changed before it was sealed, or the program is not the one that made it."
 
 
+_WORDS = ("captions", "reworded", "generic")
+"""Settings that are prompts."""
 _MEANS = ("device", "precision", "torch", "diffusers", "transformers", "numpy", "pillow")
 
 

@@ -77,6 +77,11 @@ def save(
         change(folder, {name: data for name, data in new.items() if _differs(folder / name, data)}, removed)
 
 
+def sound(folder: Path, but: tuple[str, ...], *, ignore_added: bool = False) -> None:
+    """Whether documents of these names could be written to the folder as it is. Raises as `save`."""
+    _listed(folder, dict.fromkeys(but, b""), ignore_added)
+
+
 def append_custody(folder: Path, action: str, item: str, digest: str) -> CustodyEntry:
     """Add one link to the chain of a folder that is closed, and renew the bag. Raises as `save`."""
     with locked(folder):

@@ -53,7 +53,8 @@ def parts(
     named += [f"network={digest}" for digest in context.instruments.networks]
     named.append(f"protocol={context.protocol.digest}")
     named.append(f"arithmetic={context.device.device.type} {context.device.precision}")
-    named += [f"{name}={getattr(context.settings, name)!r}" for name in _ASKED]
+    further = ("reworded", "generic", "url")  # prompts that are tried and not ranked; the picture of a web capture
+    named += [f"{name}={getattr(context.settings, name)!r}" for name in (*_ASKED, *further)]
     return tuple(named)
 
 
