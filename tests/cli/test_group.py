@@ -57,6 +57,8 @@ def test_analyze_has_exactly_the_promised_form() -> None:
         "--max-pixels",
         "--max-seconds",
         "--url",
+        "--reworded",
+        "--generic",
         "--resume",
         "--validation",
         "--autoencoder",
