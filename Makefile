@@ -10,11 +10,8 @@ STAMP  := $(VENV)/.installed
 demo: $(STAMP)  ## a report on a picture that the embedded checkpoint drew; the last line is the path of the PDF
 	@$(BIN)/forensics analyze samples/disputed/generated.png --case samples/case.toml -o out/demo --force
 
-# One file of tests stays with one worker: what it made once it uses again. Each worker computes with its share of cores.
-CORES   := $(shell $(PYTHON) -c 'import os; print(os.cpu_count() or 1)')
-WORKERS ?= $(shell $(PYTHON) -c 'print(min(4, $(CORES)))')
-test: $(STAMP)  ## the whole test suite, by one worker a core and four at the most
-	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-$$(( $(CORES) / $(WORKERS) ))} $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+test: $(STAMP)  ## the whole test suite
+	@$(BIN)/python -m pytest
 
 fuzz: $(STAMP)  ## every entrance for foreign bytes with damaged ones, 200,000 times, twenty minutes at most
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.studies.fuzz --seconds 1200

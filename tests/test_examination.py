@@ -68,13 +68,14 @@ def test_only_the_repeated_work_needs_few_bits_and_comes_back_from_its_prompt(ca
     ranks = {n: next(c for c in case.comparisons if c.primary_for is Pair.RETENTION) for n, case in cases.items()}
     assert {r.statistic for r in ranks.values()} == {PROFILES["quick"].retention(controlled=True)}
     assert ranks["memorised.png"].k == 0
-    assert ranks["memorised.png"].value > max(r.value for n, r in ranks.items() if n != "memorised.png")
+    never = ranks.keys() - {"memorised.png", "generated.png"}  # the second shows the same work, drawn by the checkpoint
+    assert ranks["memorised.png"].value > max(ranks[n].value for n in never)
     drawn = {
         n: next(c for c in case.comparisons if c.statistic is Statistic.PROMPT_MEDIAN_LPIPS)
         for n, case in cases.items()
     }
     assert drawn["memorised.png"].k == 0
-    assert drawn["memorised.png"].value < min(d.value for n, d in drawn.items() if n != "memorised.png")
+    assert drawn["memorised.png"].value < min(drawn[n].value for n in never)
 
 
 def test_the_four_samples_give_four_different_summaries(cases: dict[str, Case]) -> None:

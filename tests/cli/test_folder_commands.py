@@ -56,7 +56,7 @@ def test_every_format_is_made_and_the_folder_still_verifies(folder: Path) -> Non
     assert done.exit_code == 0, done.stderr
     assert done.stdout.split() == [str(folder / "tables"), str(folder / CASE), str(folder / SUMMARY)]
     assert (folder / "tables" / "measurements.csv").read_text(encoding="utf-8").startswith("id,metric,a,b,value")
-    assert "8 of 8 documents are, byte for byte, what data/case.json gives" in run("verify", folder).stdout
+    assert "9 of 9 documents are, byte for byte, what data/case.json gives" in run("verify", folder).stdout
     flip(folder / "tables" / "exhibits.csv", 4)
     assert "tables/exhibits.csv" in run("verify", folder).stderr
 
