@@ -35,7 +35,7 @@ def rates(study: Path | None = None) -> Rates:
     made = json.loads(path.read_text(encoding="utf-8"))
     if not {correspondence.VERSION, judge.VERSION, outcome.VERSION} <= set(made["versions"]):
         return Rates(NONE)
-    if made["calibrated"] != asdict(outcome.BOUNDS):
+    if made["in the program"] != asdict(outcome.BOUNDS):
         return Rates(NONE)
     test = made["test"]
     edits = [row for row in test["copies"] if row["edit"] != "itself"]
