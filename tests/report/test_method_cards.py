@@ -43,7 +43,7 @@ def test_the_card_of_the_comparison_states_the_bounds_in_force() -> None:
         f"only a level of {bounds.fine} pixels counts, or that {100 * bounds.corners:.0f} % of the corners",
         f"over at least {bounds.spread} cells of {align.CELL} pixels, unless more than {100 * bounds.repeats:.0f} %",
         f"at least {100 * bounds.whole:.0f} % of what one of the two pictures shows",
-        f"no piece that differs larger than {100 * bounds.gap:.0f} %",
+        f"no piece within the overlap that differs larger than {100 * bounds.gap:.0f} %",
         f"mean correlation of at least {bounds.arrangement}",
         f"at least {100 * bounds.moved:.0f} % that agree once displacements are followed",
         f"at least {100 * bounds.arrangement_share:.0f} % of both contents",
