@@ -79,7 +79,9 @@ def test_only_the_repeated_work_needs_few_bits_and_comes_back_from_its_prompt(ca
 
 
 def test_the_four_samples_give_four_different_summaries(cases: dict[str, Case]) -> None:
-    assert len({tuple(f.answer for f in case.findings) for case in cases.values()}) == 4
+    others = [case for name, case in cases.items() if name != "generated.png"]  # it shows the work of memorised.png
+    assert len(others) == 4
+    assert len({tuple(f.answer for f in case.findings) for case in others}) == 4
 
 
 def test_controls_had_the_same_budget_and_are_never_the_disputed_image(cases: dict[str, Case]) -> None:
