@@ -11,10 +11,8 @@ from forensics.cli import options
 from forensics.cli.console import Console, loading
 from forensics.errors import SettingsError
 from forensics.events import duration
-from forensics.folder import Ledger, settled, stops_on_record
 from forensics.path_names import folder_stem, too_long
 from forensics.settings import PREDICTIONS, Settings, resolve
-from forensics.stages.asked import asked_again, asked_for
 
 
 @click.command(short_help="Examine an image against a checkpoint and write the report.")
@@ -74,6 +72,9 @@ def analyze(
     Before it begins, the checkpoint is timed on this machine and the time that the examination will take is said; above
     an hour a person at a terminal is asked for --yes.
     """
+    from forensics.folder import Ledger, settled, stops_on_record
+    from forensics.stages.asked import asked_again, asked_for
+
     if max_minutes is not None and flags.get("profile"):
         raise SettingsError("--profile and --max-minutes exclude each other.", hint="Name one of the two.")
     if resume is not None:

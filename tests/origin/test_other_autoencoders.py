@@ -19,6 +19,7 @@ from forensics.diffusion import autoencoder, autoencoder_load
 from forensics.diffusion.autoencoder import NONE_GIVEN, Beside, beside
 from forensics.errors import ExitCode
 from forensics.events import ignore
+from forensics.folder import CUSTODY
 from forensics.origin.reconstruction import LAYER, LayerError, Losses
 from forensics.pictures import intake
 from forensics.pictures.tensors import to_picture, to_tensor
@@ -229,8 +230,9 @@ def test_a_wrong_autoencoder_fails_before_any_folder_exists(tmp_path: Path) -> N
         assert said in done.stderr
         assert "safetensors" in done.stderr or "AutoencoderKL" in done.stderr  # what to give instead
         assert not (tmp_path / "case").exists()
-    # Nor is a folder that is there put aside for an examination that cannot begin.
-    (tmp_path / "case").mkdir()
+    # Nor is a case that is there put aside for an examination that cannot begin.
+    (tmp_path / "case" / CUSTODY).parent.mkdir(parents=True)
+    (tmp_path / "case" / CUSTODY).touch()
     (tmp_path / "case" / "kept").touch()
     done = run("analyze", image, "--autoencoder", tmp_path / "nowhere", "-o", tmp_path / "case", "--force")
     assert done.exit_code == ExitCode.CHECKPOINT
