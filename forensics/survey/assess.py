@@ -88,9 +88,7 @@ def matched(works: NDArray[np.float64], controls: NDArray[np.float64]) -> list[t
     return [(int(a), int(b)) for a, b in zip(*linear_sum_assignment(cost), strict=True)]
 
 
-def set_test(
-    works: Sequence[Scores], controls: Sequence[Scores], blind: Sequence[Told], seed: int
-) -> SetTest | Absent:
+def set_test(works: Sequence[Scores], controls: Sequence[Scores], blind: Sequence[Told], seed: int) -> SetTest | Absent:
     """The works as a set beside their matched controls.
 
     Args:

@@ -220,7 +220,10 @@ def _facts(found: Survey) -> Lines:
         Line("Primary measurement", found.works[0].primary.statistic.label),
         Line("Protocol", f"{found.protocol.name}, profile {found.protocol.value}"),
         *(Line(f.name.capitalize(), f.value) for f in found.parameters),
-        Line("Index", found.index.reason if isinstance(found.index, Absent) else f"{found.index.name}: {found.index.value}"),
+        Line(
+            "Index",
+            found.index.reason if isinstance(found.index, Absent) else f"{found.index.name}: {found.index.value}",
+        ),
         Line("Begun", words.moment(found.created)),
         Line("Command", words.cut(found.command, 300)),
         *(Line(f.name.capitalize(), f.value) for f in found.cost),
@@ -243,7 +246,9 @@ def _set_facts(found: Survey) -> Lines:
     test = found.set_test
     if isinstance(test, SetTest):
         lines.append(Line("Measurements that enter", "; ".join(f.label for f in test.features)))
-        lines.append(Line("Pairs", f"{test.pairs}; {test.pairs - test.tested} taught the direction, {test.tested} tested"))
+        lines.append(
+            Line("Pairs", f"{test.pairs}; {test.pairs - test.tested} taught the direction, {test.tested} tested")
+        )
     return tuple(lines)
 
 

@@ -123,7 +123,9 @@ def survey(request: Request, out: Path, *, resume: bool = False, emit: Emit = ig
         _measure(bench, sets, journal, out, emit)
         emit(Event("survey", 0, 0, "ranks"))
         looks = [_looks(group, copies, checkpoint.native_px) for group in (sets.works, sets.controls)]
-        found = _assessed(_Run(request, out, protocol, bench, source.name, beside, portfolio, began), sets, journal, looks)
+        found = _assessed(
+            _Run(request, out, protocol, bench, source.name, beside, portfolio, began), sets, journal, looks
+        )
     for work in found.flagged:
         one = next(w for w in sets.works if w.id == work.id)
         files.write(out / _stored(one), one.data)
@@ -296,7 +298,9 @@ def _assessed(run: _Run, sets: _Sets, journal: Journal, looks: Sequence[NDArray[
         for n, (work, rank, q) in enumerate(zip(sets.works, ranks, q_values, strict=True))
     )
     pairs = assess.matched(looks[0][:, :PROPERTIES], looks[1][:, :PROPERTIES])
-    first, second = ([group[i] for i in ids] for group, ids in zip((own, theirs), zip(*pairs, strict=True), strict=True))
+    first, second = (
+        [group[i] for i in ids] for group, ids in zip((own, theirs), zip(*pairs, strict=True), strict=True)
+    )
     paired = [_told(sets, looks, *map(list, zip(*pairs, strict=True)), request.seed)][0]
     everyone = _told(sets, looks, list(range(len(own))), list(range(len(theirs))), request.seed)
     evaluations = sum(v["evaluations"][0] for t in taken.values() for v in t.values())
@@ -395,17 +399,30 @@ def _index(location: str) -> Fact | Absent:
 
 def _parameters(protocol: Protocol, seed: int) -> tuple[Fact, ...]:
     return (
-        Fact("codelength", f"{protocol.codelength_levels} levels to {protocol.codelength_finest}, counted down to noise "
-             f"over signal {protocol.codelength_cut}; {protocol.codelength_draws} draws"),
-        Fact("pictures generated of each work", f"{protocol.seeds}, {protocol.steps} steps, guidance "
-             f"{protocol.guidance}, seeds from {seed}"),
+        Fact(
+            "codelength",
+            f"{protocol.codelength_levels} levels to {protocol.codelength_finest}, counted down to noise "
+            f"over signal {protocol.codelength_cut}; {protocol.codelength_draws} draws",
+        ),
+        Fact(
+            "pictures generated of each work",
+            f"{protocol.seeds}, {protocol.steps} steps, guidance {protocol.guidance}, seeds from {seed}",
+        ),
     )
 
 
 def _analyze(run: _Run, work: PortfolioWork) -> str:
     """The command that makes a case of a work set apart, to be given in the folder of the survey."""
     request = run.request
-    words = ["forensics", "analyze", _stored(work), "--caption", work.caption, "--checkpoint", _absolute(request.checkpoint)]
+    words = [
+        "forensics",
+        "analyze",
+        _stored(work),
+        "--caption",
+        work.caption,
+        "--checkpoint",
+        _absolute(request.checkpoint),
+    ]
     if request.control_checkpoint:
         words += ["--control-checkpoint", _absolute(request.control_checkpoint)]
     if request.controls:

@@ -28,9 +28,7 @@ def image(rows: Sequence[Sequence[float]], member: Sequence[bool], half: Sequenc
     return _baseline("image", inputs, blind.standard(np.array(rows, dtype=np.float64)), member, half)
 
 
-def _baseline(
-    name: str, inputs: str, x: NDArray[np.float64], member: Sequence[bool], half: Sequence[str]
-) -> Baseline:
+def _baseline(name: str, inputs: str, x: NDArray[np.float64], member: Sequence[bool], half: Sequence[str]) -> Baseline:
     scores, truth = blind.held_out(x, member, half), np.array(member)
     found = auc(scores[truth], scores[~truth])
     return Baseline(name, inputs, found, LIMIT, found.value > LIMIT)
