@@ -111,8 +111,8 @@ def _sizes(pictures: Sequence[Image.Image], checkpoint: Checkpoint, found: _Foun
     found.facts.append(Fact("size of the checkpoint", f"{side} pixels; {small} of {len(pictures)} works are smaller"))
     if small:
         found.warnings.append(
-            f"{small} of {len(pictures)} works have fewer pixels than the {side}² that {checkpoint.name} works with, and "
-            "are enlarged for it. Bring larger files of them, or leave them out where the work in question is larger."
+            f"{small} of {len(pictures)} works have fewer pixels than the {side}² that {checkpoint.name} works with, "
+            "and are enlarged for it. Bring larger files of them, or leave them out where the work in question is larger."
         )
 
 
@@ -142,8 +142,8 @@ def _blind(
         if told.exceeded:
             found.warnings.append(
                 f"A classifier that never saw the checkpoint tells these controls from the works by their {name}: area "
-                f"under the curve {area}, above {told.limit:.2f}. What the checkpoint then shows may be this difference. "
-                "Bring controls that are like the works."
+                f"under the curve {area}, above {told.limit:.2f}. What the checkpoint then shows may be this "
+                "difference. Bring controls that are like the works."
             )
 
 

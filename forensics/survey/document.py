@@ -26,7 +26,10 @@ _SHOWN = 24
 """Works set apart whose pictures are shown."""
 _COMMANDS = 12
 _LEFT_OUT = 12
-FOOT = "This document reports measurements. Whether works are substantially similar, or a right is infringed, is for the court."
+FOOT = (
+    "This document reports measurements. Whether works are substantially similar, or a right is infringed, is for the "
+    "court."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +159,8 @@ def _set_said(found: Survey) -> str:
         return f"The works as a set were not tested: {test.reason[:1].lower()}{test.reason[1:]}"
     return (
         f"The works as a set, {test.pairs} of them beside as many controls like them: a work of the half tested scores "
-        f"above a control with frequency {_rate(test.auc)}; one-sided p = {_p(test.p)}. This speaks of the set and names "
-        "no work of it."
+        f"above a control with frequency {_rate(test.auc)}; one-sided p = {_p(test.p)}. This speaks of the set and "
+        "names no work of it."
     )
 
 

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from forensics import __version__, diffusion, files, resources, retrieval
-from forensics.case import Absent, Checkpoint, Fact
+from forensics.case import Absent, Checkpoint, Fact, Statistic
 from forensics.controls import works as control_works
 from forensics.controls.cache import Values
 from forensics.device import choose, session
@@ -298,10 +298,8 @@ def _assessed(run: _Run, sets: _Sets, journal: Journal, looks: Sequence[NDArray[
         for n, (work, rank, q) in enumerate(zip(sets.works, ranks, q_values, strict=True))
     )
     pairs = assess.matched(looks[0][:, :PROPERTIES], looks[1][:, :PROPERTIES])
-    first, second = (
-        [group[i] for i in ids] for group, ids in zip((own, theirs), zip(*pairs, strict=True), strict=True)
-    )
-    paired = [_told(sets, looks, *map(list, zip(*pairs, strict=True)), request.seed)][0]
+    first, second = [own[a] for a, _ in pairs], [theirs[b] for _, b in pairs]
+    paired = _told(sets, looks, [a for a, _ in pairs], [b for _, b in pairs], request.seed)
     everyone = _told(sets, looks, list(range(len(own))), list(range(len(theirs))), request.seed)
     evaluations = sum(v["evaluations"][0] for t in taken.values() for v in t.values())
     checkpoint, other = bench.checkpoint, bench.control
@@ -357,7 +355,7 @@ def _taken(journal: Journal, bench: Bench, work: PortfolioWork) -> dict[str, Val
     return {kind: {name: tuple(v) for name, v in journal[_key(kind, work)].items()} for kind in bench.kinds}
 
 
-def _secondary(rank: dict[assess.Statistic, Ranked], primary: assess.Statistic) -> tuple[Ranked, ...]:
+def _secondary(rank: dict[Statistic, Ranked], primary: Statistic) -> tuple[Ranked, ...]:
     return tuple(one for statistic, one in rank.items() if statistic is not primary)
 
 

@@ -1,4 +1,4 @@
-"""A survey of embedded works, stopped and gone on with: what is written, said and drawn, and that nothing is done twice."""
+"""A survey of embedded works, stopped and gone on with: what is written and said; nothing is done twice."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_a_survey_that_was_stopped_goes_on_and_says_no_more_than_was_found(
         surveys.survey(request, out, emit=stop)
     before = (out / surveys.JOURNAL).read_text()
     assert before.count('"key"') >= 30
-    with pytest.raises(CaseError, match="resume"):
+    with pytest.raises(CaseError, match="exists already"):
         surveys.survey(request, out, emit=ignore)
     with pytest.raises(SettingsError, match="seed"):
         surveys.survey(surveys.Request(**{**_fields(request), "seed": 7}), out, resume=True)
