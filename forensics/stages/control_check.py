@@ -112,7 +112,8 @@ def _sizes(pictures: Sequence[Image.Image], checkpoint: Checkpoint, found: _Foun
     if small:
         found.warnings.append(
             f"{small} of {len(pictures)} works have fewer pixels than the {side}² that {checkpoint.name} works with, "
-            "and are enlarged for it. Bring larger files of them, or leave them out where the work in question is larger."
+            "and are enlarged for it. Bring larger files of them, or leave them out where the work in question is "
+            "larger."
         )
 
 

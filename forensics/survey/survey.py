@@ -293,7 +293,7 @@ def _assessed(run: _Run, sets: _Sets, journal: Journal, looks: Sequence[NDArray[
             enlarged=work.picture().width * work.picture().height < bench.checkpoint.native_px**2,
             picture=journal[_key("pictures", work)][0],
             best=journal[_key("pictures", work)][1],
-            command=_analyze(run, work) if flagged else "",
+            command=analyze_command(request, work) if flagged else "",
         )
         for n, (work, rank, q) in enumerate(zip(sets.works, ranks, q_values, strict=True))
     )
@@ -409,9 +409,8 @@ def _parameters(protocol: Protocol, seed: int) -> tuple[Fact, ...]:
     )
 
 
-def _analyze(run: _Run, work: PortfolioWork) -> str:
+def analyze_command(request: Request, work: PortfolioWork) -> str:
     """The command that makes a case of a work set apart, to be given in the folder of the survey."""
-    request = run.request
     words = [
         "forensics",
         "analyze",

@@ -8,6 +8,7 @@ import json
 import shlex
 from pathlib import Path
 
+import click
 import pypdfium2
 import pytest
 
@@ -16,7 +17,6 @@ from forensics.errors import CaseError, ControlsError, SettingsError
 from forensics.events import Event, ignore
 from forensics.survey import document
 from forensics.survey import survey as surveys
-from forensics.survey.bench import Bench
 from tests.report.wording import violations
 
 REFERENCE = resources.samples() / "reference"
@@ -125,19 +125,10 @@ def test_the_command_of_a_work_set_apart_is_one_that_the_program_has(tmp_path: P
     from forensics.cli import main
 
     (work,) = portfolio.read(table(tmp_path / "works.csv", PLANTED)).works
-    bench = object.__new__(Bench)
-    run = surveys._Run(
-        surveys.Request("w", "some/model", "", "other/model", tmp_path, "index"),
-        tmp_path,
-        None,  # type: ignore[arg-type]
-        bench,
-        "",
-        None,  # type: ignore[arg-type]
-        None,  # type: ignore[arg-type]
-        0.0,
-    )
-    words = shlex.split(surveys._analyze(run, work))
-    command = main.get_command(None, words[1])  # type: ignore[arg-type]
-    known = {flag for p in command.params for flag in p.opts}  # type: ignore[union-attr]
+    request = surveys.Request("w", "some/model", "", "other/model", tmp_path, "index")
+    words = shlex.split(surveys.analyze_command(request, work))
+    command = main.get_command(click.Context(main), words[1])
+    assert command is not None
+    known = {flag for p in command.params for flag in p.opts}
     assert {w for w in words if w.startswith("-")} <= known
     assert words[words.index("--caption") + 1] == work.caption
