@@ -2,8 +2,8 @@
 
 `python -m tests.studies.survey_study FOLDER [--each N] [--controls N]` surveys N planted works of each number of
 repetitions and N never trained on under twin A, beside twin B and other controls, in FOLDER (it goes on where it was
-stopped), then draws works and controls anew 200 times from what was measured. Works are those of the test half, controls
-of the calibration half: no threshold was chosen on either.
+stopped), then draws works and controls anew 200 times from what was measured. Works are those of the test half,
+controls of the calibration half: no threshold was chosen on either.
 """
 
 from __future__ import annotations
@@ -99,12 +99,11 @@ def main() -> None:
     print(document.write(out), flush=True)
     seal(out)
     for group in found.by_repeats:
-        rate = group.flagged
-        print(f"{group.repeats} times a pass: {rate.k} of {rate.n} set apart ({rate.low:.2f} to {rate.high:.2f})")
+        power = group.flagged
+        print(f"{group.repeats} times a pass: {power.k} of {power.n} set apart ({power.low:.2f} to {power.high:.2f})")
     rate, error, count = false_discoveries(found, values(out, found))
-    print(
-        f"false discoveries over {RESAMPLES} draws: {rate:.3f} ± {error:.3f}; nominal {found.level}; {count:.1f} set apart"
-    )
+    print(f"false discoveries over {RESAMPLES} draws: {rate:.3f} ± {error:.3f}; nominal {found.level}")
+    print(f"set apart a draw, on average: {count:.1f}")
     test = found.set_test
     print(test.reason if isinstance(test, Absent) else f"the set: area {test.auc.value:.2f}, p = {test.p:.2g}")
 
