@@ -34,6 +34,8 @@ class Checkpoint:
     """The LoRAs merged into the weights, as given and in that order; their digests are among `files`."""
     base: str = ""
     """The folder that supplied what a single file lacks; empty where there is none. Its digests are among `files`."""
+    embeddings: tuple[str, ...] = ()
+    """Textual inversions that stand for words of prompts, as given; their digests are among `files`."""
 
 
 @dataclass(frozen=True, slots=True)

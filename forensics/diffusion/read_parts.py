@@ -8,7 +8,7 @@ import torch
 
 from forensics import inputs
 from forensics.case import Checkpoint
-from forensics.diffusion import configs, lora_merge, schedule
+from forensics.diffusion import configs, embedding, embedding_words, lora_merge, schedule
 from forensics.diffusion.checkpoint import resolve
 from forensics.diffusion.families import Family, family
 from forensics.diffusion.folder import pipeline, present
@@ -42,6 +42,7 @@ def load_parts(checkpoint: Checkpoint, dtype: torch.dtype) -> Parts:
         lora_merge.merge(read(given, row), parts.named(row.network), row)
     for name, part in parts.named(row.network).items():
         configs.finite(part, f"{name} with its LoRA" if checkpoint.lora else name)
+    embedding_words.install(embedding.read_all(checkpoint, checkpoint.embeddings, root), parts)
     return parts
 
 
@@ -70,6 +71,7 @@ def _from_folder(checkpoint: Checkpoint, row: Family, root: Path, dtype: torch.d
 def _unchanged(checkpoint: Checkpoint, root: Path) -> None:
     row = family(checkpoint.family)
     merged = dict(pair for number, given in enumerate(checkpoint.lora) for pair in read(given, row).files(number))
+    merged |= dict(e.file for e in embedding.read_all(checkpoint, checkpoint.embeddings, root))
     for file in checkpoint.files:
         path = merged.get(file.path, (root if root.is_dir() else root.parent) / file.path)
         if checkpoint.base and file.path.startswith(f"{BASE}/"):
