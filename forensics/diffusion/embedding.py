@@ -27,7 +27,7 @@ _BITS = {"F64": 64, "F32": 32, "F16": 16, "BF16": 16}
 _KEYED = {"clip_l": "clip_l", "clip_g": "clip_g", "t5xxl": "t5", "t5": "t5"}
 """Names of tensors that say whose vectors they are, as programs for several text encoders write them."""
 _SINGLE = ("emb_params", "string_to_param.*")
-"""Names of the one tensor that web user interfaces write; the second is what is left of a pickle when it is converted."""
+"""Names of the one tensor that web user interfaces write; the second is that of a pickle that was converted."""
 _ASIDE = ("string_to_token.",)
 _WORD = re.compile(r"[^\s:/\\]{1,80}\Z")
 _WIDTHS = {768: "Stable Diffusion 1.x", 1024: "Stable Diffusion 2.x", 1280: "Stable Diffusion XL"}
