@@ -11,8 +11,8 @@ from click.testing import CliRunner
 from safetensors.torch import load_file
 
 from forensics.cli import main
-from forensics.diffusion.headers import file_digest, read_header
-from forensics.diffusion.pickles import SOURCE, convert
+from forensics.diffusion.headers import SOURCE, file_digest, read_header
+from forensics.diffusion.pickles import convert
 from forensics.errors import CheckpointError
 
 
