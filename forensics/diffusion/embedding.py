@@ -172,7 +172,7 @@ def _tensors(file: str, header: Header, row: Family, widths: Mapping[str, int]) 
     if not found or not fits or nowhere or short:
         raise _misfit(file, header, row, names)
     own = names[0] if not keyed and names[0] not in _SINGLE else ""
-    return found, own
+    return {name: found[name] for name in widths if name in found}, own
 
 
 def _is(key: str, encoder: str, row: Family) -> bool:

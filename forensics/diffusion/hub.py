@@ -20,7 +20,7 @@ _VARIANTS = ("*.fp16.*", "*.fp16-*", "*.bf16.*", "*.bf16-*", "*.non_ema.*", "*.n
 """Names of weights beside the plain ones."""
 _WEIGHTED = ("unet", "transformer", "vae", "text_encoder")
 """Beginning of the names of components that have weights."""
-_BYSTANDERS = ("safety_checker", "feature_extractor", "image_encoder")
+_BYSTANDERS = ("safety_checker", "feature_extractor", "image_encoder", "depth_estimator")
 """Components that take no part in making a picture, and are not fetched."""
 
 
