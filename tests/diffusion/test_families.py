@@ -133,6 +133,21 @@ def test_an_inpainting_network_is_given_a_whole_mask(tmp_path: Path) -> None:
     assert torch.allclose(model.velocity(state, time, text), expected, atol=1e-5)
 
 
+def test_text_encoders_run_once_for_a_prompt_and_a_precision(made: dict[str, Path]) -> None:
+    model: Any = diffusion.load(diffusion.identify(str(made["sd3"])), choose("cpu", "bf16"))
+    runs: list[int] = []
+    model.texts["text_encoder_3"].register_forward_hook(lambda *_: runs.append(1))
+    first = model.condition("a b", 1.0)
+    assert model.condition("a b", 1.0) is first
+    assert len(runs) == 1
+    with model.full_precision():
+        assert model.condition("a b", 1.0).positive.dtype == torch.float32
+    assert model.condition("a b", 1.0) is first
+    for number in range(200):
+        model.condition("a" * (number % 7) + "b" * number, 1.0)
+    assert len(model._conditions) <= 64
+
+
 @torch.no_grad()
 def test_a_network_that_is_given_depth_gets_a_flat_map(tmp_path: Path) -> None:
     root = tiny.write_checkpoint(tmp_path / "depth")
