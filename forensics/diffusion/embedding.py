@@ -156,7 +156,8 @@ def _tensors(file: str, header: Header, row: Family, widths: Mapping[str, int]) 
     keyed = bool(names) and all(name in _KEYED for name in names)
     if not names or not vectors or (len(names) > 1 and not keyed):
         raise CheckpointError(
-            f"{file} is not a textual inversion: it holds {len(header.shapes)} tensors"
+            f"{file} is not a textual inversion: it holds {len(header.shapes)} tensor"
+            f"{'' if len(header.shapes) == 1 else 's'}"
             f"{f', the first {min(header.shapes)!r}' if header.shapes else ''}.",
             hint="Give an embedding of a few vectors. A LoRA is named with --lora, a checkpoint with --checkpoint.",
         )

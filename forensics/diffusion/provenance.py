@@ -189,7 +189,7 @@ def _recipe(value: Mapping[str, Any]) -> str:
 
 def _merged(value: Mapping[str, Mapping[str, Any]]) -> str:
     rows = (f"{_printable(str(m.get('name', 'unnamed')))} ({_printable(digest)[:16]})" for digest, m in value.items())
-    return f"{len(value):,} models: {_listed(rows)}"
+    return f"{len(value):,} {'model' if len(value) == 1 else 'models'}: {_listed(rows)}"
 
 
 def _merged_rows(value: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, ...]]:
@@ -213,6 +213,11 @@ def _printable(text: str) -> str:
     return shown if len(shown) <= SHORT else f"{shown[:SHORT]}…"
 
 
+def _left(value: Mapping[str, str]) -> str:
+    """What the converter found beside the tensors of a pickle."""
+    return "beside the tensors: " + _listed((f"{_printable(k)} {_printable(str(v))}" for k, v in value.items()), "; ")
+
+
 _READERS: dict[str, Callable[[Any], str]] = {
     "ss_tag_frequency": _tags,
     "ss_bucket_info": _buckets,
@@ -221,6 +226,7 @@ _READERS: dict[str, Callable[[Any], str]] = {
     "ss_datasets": _folders,
     "sd_merge_recipe": _recipe,
     "sd_merge_models": _merged,
+    "converted_left_out": _left,
 }
 _IN_FOLDERS = ("Folder", "Pictures", "Repeats in an epoch", "Shown in an epoch", "Word")
 _MERGED = ("Model", "SHA-256", "How it was merged")
