@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import hashlib
 import json
 
@@ -21,8 +22,8 @@ from forensics.resources import samples
 from forensics.stages.works import Work, read
 
 REFERENCE = samples() / "reference"
-FILE = REFERENCE / "control-scores.jsonl"
-ENTRIES = [json.loads(line) for line in FILE.read_text("utf-8").splitlines()[1:]]
+FILE = REFERENCE / "control-scores.jsonl.gz"
+ENTRIES = [json.loads(line) for line in gzip.decompress(FILE.read_bytes()).decode().splitlines()[1:]]
 CHECKPOINT: Checkpoint = diffusion.identify(str(REFERENCE / "twin-a"), demonstration=True)
 STANDARD = PROFILES["standard"]
 
