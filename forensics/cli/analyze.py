@@ -28,6 +28,13 @@ from forensics.settings import PREDICTIONS, Settings, resolve
     metavar="FILE[:STRENGTH]",
     help="A LoRA merged into the checkpoint; several are merged in the order given.",
 )
+@click.option(
+    "--embedding",
+    "embeddings",
+    multiple=True,
+    metavar="FILE[:WORD]",
+    help="A textual inversion, used where a prompt holds its word.",
+)
 @click.option("--original", "originals", multiple=True, metavar="FILE", help="A work the claimant puts forward.")
 @click.option("--caption", "captions", multiple=True, metavar="TEXT", help="A caption of the work, tried as a prompt.")
 @click.option("--reworded", multiple=True, metavar="TEXT", help="The caption in other words; tried, and not ranked.")

@@ -38,6 +38,7 @@ from forensics.errors import SettingsError
 @click.option("--control-checkpoint", metavar="PATH_OR_ID", help="With --rerun: the same of the control checkpoint.")
 @click.option("--base", metavar="DIR", help="With --rerun: the same of what a single checkpoint file lacks.")
 @click.option("--lora", multiple=True, metavar="FILE[:STRENGTH]", help="With --rerun: the same of its LoRAs.")
+@click.option("--embedding", "embeddings", multiple=True, metavar="FILE[:WORD]", help="With --rerun: of its words.")
 @click.option("--autoencoder", "autoencoders", multiple=True, metavar="PATH_OR_ID", help="With --rerun: of each other.")
 @click.option("--index", metavar="DIR", help="With --rerun: the same of the training index.")
 @click.option("--controls", metavar="DIR", help="With --rerun: the same of the control works.")

@@ -49,6 +49,7 @@ def test_analyze_has_exactly_the_promised_form() -> None:
         "--control-checkpoint",
         "--clip",
         "--lora",
+        "--embedding",
         "--base",
         "--prediction",
         "--size",
