@@ -392,15 +392,16 @@ def export_to(place: Path, out: Path, checkpoint: str = "") -> int:
     Raises:
         ControlsError: the file cannot be written, or there is nothing to write.
     """
-    lines = []
-    for path in _files(place):
-        try:
-            entry = _read(foreign.text(foreign.read(path, _LARGEST_ENTRY)))
-        except ValueError:
-            continue
-        if entry.key.checkpoint.startswith(checkpoint):
-            lines.append(_written(dataclasses.replace(entry, pack="", imported="")))
+    found = [entry for entry in entries(place) if entry.key.checkpoint.startswith(checkpoint)]
+    lines = [_written(dataclasses.replace(entry, pack="", imported="")) for entry in found]
     return write_pack(lines, out)
+
+
+def entries(place: Path) -> Iterator[Entry]:
+    """The sound entries of a cache folder, in the order of their names; damaged ones are passed over."""
+    for path in _files(place):
+        with contextlib.suppress(ValueError):
+            yield _read(foreign.text(foreign.read(path, _LARGEST_ENTRY)))
 
 
 def write_pack(lines: list[str], out: Path) -> int:
@@ -444,22 +445,22 @@ def import_from(source: Path, place: Path) -> int:
     Raises:
         ControlsError: no export, or one that differs from its digest; nothing is then imported.
     """
-    entries = []
+    found = []
     pack, lines = _pack(source)
     now = Made.here().utc
     for number, line in enumerate(lines, 2):
         try:
-            entries.append(dataclasses.replace(_read(line), pack=pack, imported=now))
+            found.append(dataclasses.replace(_read(line), pack=pack, imported=now))
         except ValueError as exc:
             raise ControlsError(f"{source}, line {number}: {exc}.", hint="Export the cache again.") from exc
     cache = Cache(place)
-    for entry in entries:
+    for entry in found:
         known = cache.get(entry.key) is not None
         if not known or cache.sources[entry.key.digest].kind != Kind.STORED:
             cache.keep(entry)
     if cache.notes:
         raise ControlsError(cache.notes[0], hint="Check the permissions of the cache folder.")
-    return len(entries)
+    return len(found)
 
 
 def _fresh(compute: Callable[[], Mapping[str, Iterable[float]]]) -> Values:
