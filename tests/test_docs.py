@@ -1,4 +1,4 @@
-"""The documentation is whole: every command and flag, every measure and rung, every page in the navigation, every link."""
+"""The documentation is whole: every command and flag, measure and rung; every page in the navigation, every link."""
 
 from __future__ import annotations
 
