@@ -5,7 +5,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test fuzz hostile lint format lock wheels dist samples-digests bench gpu gpu-wheels clean
+.PHONY: demo test check docs fuzz hostile lint format lock wheels dist samples-digests bench gpu gpu-wheels clean
 
 demo: $(STAMP)  ## a report on a picture that the embedded checkpoint drew; the last line is the path of the PDF
 	@$(BIN)/forensics analyze samples/disputed/generated.png --case samples/case.toml -o out/demo --force
@@ -27,6 +27,24 @@ lint: $(STAMP)  ## style, types and the layers of the imports
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+# Without networks and pages to be drawn: what most changes break first.
+FAST := tests/statistics tests/cli/test_group.py tests/cli/test_console.py tests/test_docs.py tests/test_findings.py \
+	tests/test_house.py tests/test_intake.py tests/test_jurisdictions.py tests/test_packed.py tests/test_path_names.py \
+	tests/test_readme.py tests/test_registry.py tests/test_schema.py tests/test_settings.py
+check: lint  ## style, types, layers and the tests that take a minute: before every commit
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "not slow and not gpu" $(FAST)
+
+# In an environment of its own: nothing of the site is needed to examine anything, so the lock does not hold it.
+DOCS_ENV := build/docs-env
+docs: $(STAMP)  ## the documentation site, in which nothing is asked of another machine: build/site/index.html
+	@test -x $(DOCS_ENV)/bin/mkdocs || $(PYTHON) -m venv $(DOCS_ENV)
+	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["docs"], sep="\n")' \
+		> $(DOCS_ENV)/needs.txt
+	@$(DOCS_ENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $(DOCS_ENV)/needs.txt
+	@$(BIN)/python -m tests.studies.command_pages
+	@NO_MKDOCS_2_WARNING=1 $(DOCS_ENV)/bin/mkdocs build --quiet --strict
+	@echo build/site/index.html
 
 format: $(STAMP)
 	@$(BIN)/ruff check --fix .

@@ -34,6 +34,7 @@ from forensics.stages.identity import case_id, parts
 from forensics.stages.instruments import Instruments
 from forensics.stages.kept import Kept, means
 from forensics.stages.results import Results
+from forensics.stages.stated import stated
 from forensics.stages.works import Work
 
 _NO_INDEX = Absent("training index", "No training index was searched: this is a comparison of pictures.")
@@ -90,6 +91,7 @@ def examined(image: Path, ledger: Ledger, resolved: Resolved, emit: Emit) -> Cas
         protocol_file = ledger.fix(protocol.file.path, protocol.canonical)
         # (3) Hash the bytes as received, then decode copies; choose the controls.
         received = _receive(ledger, image, settings.originals, emit)
+        models = stated(models, ledger)
         copies = search.open_copies(device, demonstration=models.checkpoint.demonstration)
         instruments = _instruments(sources.embedder, copies)
         controls = works.control_group(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 LONGEST = 255
 """Bytes of one name on the file systems in use."""
+_DRIVE = re.compile(r"([A-Za-z]):[\\/]+")
 _DIRECTION = re.compile("[\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]")
 
 
@@ -24,6 +25,53 @@ def is_text(name: str) -> bool:
 def too_long(path: Path) -> str:
     """The part of a path that no file system in use takes, printable; empty where there is none."""
     return next((printable(part) for part in path.parts if len(os.fsencode(part)) > LONGEST), "")
+
+
+def entered(text: str) -> str:
+    r"""The path meant by what a person pasted or dragged in, where a shell did not get to read it.
+
+    Quotes around it are taken off, `file://` addresses are read, `~` is the home folder. A name with backslashes before
+    its blanks, with Windows' separators, or with a drive letter under Windows' subsystem for Linux (`C:\a` is
+    `/mnt/c/a`) is understood where it leads to something that exists. What exists as it is written is never changed,
+    and neither is an address of another scheme.
+    """
+    if not text or os.path.lexists(text):
+        return text
+    path = _home(_local(_unquoted(text)))
+    return path if os.path.lexists(path) else next(filter(os.path.lexists, _readings(path)), path)
+
+
+def _unquoted(text: str) -> str:
+    inner = text.strip()
+    return inner[1:-1] if len(inner) > 2 and inner[0] == inner[-1] and inner[0] in "\"'" else text
+
+
+def _local(text: str) -> str:
+    """The path of a `file:` address of this machine; anything else as it came."""
+    if not text.lower().startswith("file:"):
+        return text
+    # Late: the module is heavy, and most command lines name no address.
+    from urllib.parse import urlsplit
+    from urllib.request import url2pathname
+
+    # `#` and `?` are letters of file names here: programs that drag do not always encode them.
+    parts = urlsplit(text.replace("#", "%23").replace("?", "%3F"))
+    if parts.netloc.lower() in ("", "localhost"):
+        return url2pathname(parts.path)
+    return url2pathname(f"//{parts.netloc}{parts.path}") if os.name == "nt" else text
+
+
+def _home(path: str) -> str:
+    return str(Path(path).expanduser()) if re.match(r"~(?:[/\\]|$)", path) else path
+
+
+def _readings(path: str) -> tuple[str, ...]:
+    """Other ways to read a path on a system that separates names by a slash."""
+    if os.name == "nt" or ("\\" not in path and not _DRIVE.match(path)):
+        return ()
+    slashed = path.replace("\\", "/")
+    mounted = _DRIVE.sub(lambda drive: f"/mnt/{drive[1].lower()}/", slashed, count=1)
+    return re.sub(r"\\(.)", r"\1", path), slashed, mounted
 
 
 def folder_stem(path: Path) -> str:

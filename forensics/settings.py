@@ -40,6 +40,8 @@ class Settings:
     """Native side in pixels, where the files do not say it or say it wrongly."""
     lora: tuple[str, ...] = ()
     """LoRAs merged into the checkpoint's weights in this order, each with an optional strength: `FILE:0.8`."""
+    embeddings: tuple[str, ...] = ()
+    """Textual inversions that stand for words of prompts, each with an optional word: `FILE:WORD`."""
     control_checkpoint: str | None = None
     """A second checkpoint that cannot have seen the work."""
     autoencoders: tuple[str, ...] = ()
@@ -79,7 +81,7 @@ class Resolved:
     rows: tuple[Setting, ...]
 
 
-_LISTS = ("originals", "captions", "reworded", "generic", "autoencoders", "lora")
+_LISTS = ("originals", "captions", "reworded", "generic", "autoencoders", "lora", "embeddings")
 _NUMBERS = ("seed", "size", "max_pixels", "max_seconds")
 _PATHS = ("checkpoint", "base", "control_checkpoint", "index", "controls", "validation", "clip")
 
@@ -173,7 +175,7 @@ def _analysis(table: Any, path: Path | None) -> dict[str, Any]:
                 rows = tuple(str(base / row) for row in rows)
             elif key == "autoencoders":
                 rows = tuple(str(base / row) if _there(base / row) else row for row in rows)
-            elif key == "lora":
+            elif key in ("lora", "embeddings"):
                 rows = tuple(str(base / row) if _there(base / row.rpartition(":")[0]) else row for row in rows)
             values[key] = rows
         elif key in _NUMBERS:
@@ -293,6 +295,7 @@ operator = ""       # who ran the program, if another person
 # prediction = "v_prediction"          # where the files do not say it; epsilon, v_prediction, edm or flow
 # size = 1024                          # native side in pixels, where the files do not say it
 # lora = ["style.safetensors:0.8"]     # merged in this order, each with an optional strength
+# embeddings = ["style.safetensors:WORD"]  # textual inversions, each a word of prompts
 # control_checkpoint = "models/other"  # a checkpoint that cannot have seen the work
 # autoencoders = ["models/kl-f8"]      # of other generators: is the checkpoint's own the one that loses least?
 profile = "standard"                   # {", ".join(PROFILES)}

@@ -94,3 +94,68 @@ def test_an_image_may_be_called_anything(tmp_path: Path) -> None:
     with pytest.raises(ImageError) as caught:
         intake.read(Path(os.fsdecode(b"absent-\xfc.png")))
     assert "absent-\\xfc.png" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "'{}'",
+        '"{}"',
+        ' "{}" ',
+        "file://{}",
+        "file://localhost{}",
+        "FILE://{}",
+    ],
+)
+@pytest.mark.parametrize("name", ["a picture.png", "größe #1? 100%.png", "quote'd.png"])
+def test_what_a_person_pastes_is_read_as_the_path_meant(tmp_path: Path, typed: str, name: str) -> None:
+    (tmp_path / name).touch()
+    path = str(tmp_path / name)
+    text = path.replace("%", "%25") if "file:" in typed.lower() else path
+    assert path_names.entered(typed.format(text)) == path
+
+
+def test_encoded_addresses_home_and_escapes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = tmp_path / "my pictures" / "a (1).png"
+    picture.parent.mkdir()
+    picture.touch()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert path_names.entered(picture.as_uri()) == str(picture)
+    assert path_names.entered("~/my pictures/a (1).png") == str(picture)
+    assert path_names.entered("'~/my pictures/a (1).png'") == str(picture)
+    assert path_names.entered(r"my\ pictures/a\ \(1\).png") == "my pictures/a (1).png"
+    assert path_names.entered(r"my pictures\a (1).png") == "my pictures/a (1).png"
+    assert path_names.entered("~") == str(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "'", "''", "plain.png", "hub/name", "s3://bucket/'a'", "~user-there-is-not/a", "file://elsewhere/a.png"),
+        *(BYTES, "C:\\Users\\nobody\\a.png", "a" * 300, "nul\0byte", "-", "it's.png"),
+    ],
+)
+def test_what_cannot_be_read_otherwise_stays_as_it_is(text: str) -> None:
+    if os.name != "nt":
+        assert path_names.entered(text) == text
+
+
+def test_a_file_that_is_called_so_is_never_read_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("'a.png'", "~", "b\\c.png"):
+        Path(name).touch()
+        assert path_names.entered(name) == name
+    Path("c.png").touch()
+    assert path_names.entered("'c.png'") == "c.png"
+
+
+def test_the_entrances_of_the_command_line_read_them(tmp_path: Path) -> None:
+    from forensics.cli.compare import compare
+
+    picture = tmp_path / "my picture.png"
+    shutil.copy(ASSETS / "plain.png", picture)
+    context = compare.make_context("compare", [f"'{picture}'", picture.as_uri(), "-o", f'"{tmp_path / "case"}"'])
+    assert context.params["disputed"] == picture
+    assert context.params["originals"] == (picture,)
+    assert context.params["out"] == tmp_path / "case"

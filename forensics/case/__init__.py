@@ -58,6 +58,8 @@ from forensics.case.model import (
     Origin,
     Reconstruction,
     StatedRecipe,
+    StatedTable,
+    Statement,
     WatermarkBits,
     loss_ratio,
 )
@@ -179,6 +181,8 @@ __all__ = [
     "Setting",
     "Standing",
     "StatedRecipe",
+    "StatedTable",
+    "Statement",
     "Statistic",
     "Step",
     "Style",

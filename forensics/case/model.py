@@ -8,6 +8,32 @@ from forensics.case.received import Absent, Fact, FileDigest
 
 
 @dataclass(frozen=True, slots=True)
+class StatedTable:
+    """Rows that were read from the metadata of a weight file: pictures, tags, sizes, merged models."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    """The first ones, as text; each as long as `columns`."""
+    left_out: int
+    """Further rows, which stand in the exhibit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What a weight file says of itself. It is the word of whoever wrote the file, and verified by nothing."""
+
+    file: str
+    """Name under which the file stands among the files of the checkpoint."""
+    exhibit: FileDigest
+    """The whole metadata as JSON, stored in the case folder."""
+    entries: int
+    converted_from: str
+    """SHA-256 of the pickle file that it says it was converted from; empty where it says nothing of the kind."""
+    tables: tuple[StatedTable, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Checkpoint:
     """The generator under examination, identified from headers before any weight is loaded."""
 
@@ -34,6 +60,10 @@ class Checkpoint:
     """The LoRAs merged into the weights, as given and in that order; their digests are among `files`."""
     base: str = ""
     """The folder that supplied what a single file lacks; empty where there is none. Its digests are among `files`."""
+    embeddings: tuple[str, ...] = ()
+    """Textual inversions that stand for words of prompts, as given; their digests are among `files`."""
+    statements: tuple[Statement, ...] = ()
+    """What its files say of their origin and training, one entry a file that says anything."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,7 +97,7 @@ class CustodyEntry:
     action: str
     item: str
     sha256: str
-    """Digest of the item after the action; empty where the action concerns no file."""
+    """Digest of the item after the action, or the one that the action names; empty where it concerns no file."""
     previous: str
     """Digest of the previous line; 64 zeros for the first."""
 

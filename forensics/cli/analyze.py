@@ -18,27 +18,66 @@ from forensics.settings import PREDICTIONS, Settings, resolve
 @click.command(short_help="Examine an image against a checkpoint and write the report.")
 @click.argument("image", type=options.PATH, required=False)
 @click.option("--resume", type=options.FOLDER, metavar="DIR", help="Go on with an examination that was stopped.")
-@click.option("--checkpoint", metavar="PATH_OR_ID", help="Generator: diffusers folder, .safetensors file or hub id.")
-@click.option("--base", metavar="DIR", help="Diffusers folder with what a single checkpoint file lacks.")
+@click.option(
+    "--checkpoint",
+    type=options.PLACE,
+    metavar="PATH_OR_ID",
+    help="Generator: diffusers folder, .safetensors file or hub id.",
+)
+@click.option(
+    "--base", type=options.PLACE, metavar="DIR", help="Diffusers folder with what a single checkpoint file lacks."
+)
 @click.option("--prediction", type=click.Choice(PREDICTIONS), help="What the network predicts, where no file says it.")
 @click.option("--size", type=int, metavar="PX", help="Native side of the checkpoint, where no file says it.")
 @click.option(
     "--lora",
+    type=options.PLACE,
     multiple=True,
     metavar="FILE[:STRENGTH]",
     help="A LoRA merged into the checkpoint; several are merged in the order given.",
 )
-@click.option("--original", "originals", multiple=True, metavar="FILE", help="A work the claimant puts forward.")
+@click.option(
+    "--embedding",
+    "embeddings",
+    type=options.PLACE,
+    multiple=True,
+    metavar="FILE[:WORD]",
+    help="A textual inversion, used where a prompt holds its word.",
+)
+@click.option(
+    "--original",
+    "originals",
+    multiple=True,
+    type=options.PLACE,
+    metavar="FILE",
+    help="A work the claimant puts forward.",
+)
 @click.option("--caption", "captions", multiple=True, metavar="TEXT", help="A caption of the work, tried as a prompt.")
 @click.option("--reworded", multiple=True, metavar="TEXT", help="The caption in other words; tried, and not ranked.")
 @click.option("--generic", multiple=True, metavar="TEXT", help="Words for many such pictures; tried, and not ranked.")
-@click.option("--index", metavar="DIR", help="Training index of the checkpoint.")
-@click.option("--controls", metavar="DIR", help="Works known not to be in the training set, with controls.csv.")
-@click.option("--validation", metavar="FILE", help="Validation record of the checkpoint, from `forensics validate`.")
-@click.option("--control-checkpoint", metavar="PATH_OR_ID", help="A checkpoint that cannot have seen the work.")
+@click.option("--index", type=options.PLACE, metavar="DIR", help="Training index of the checkpoint.")
+@click.option(
+    "--controls",
+    type=options.PLACE,
+    metavar="DIR",
+    help="Works known not to be in the training set, with controls.csv.",
+)
+@click.option(
+    "--validation",
+    type=options.PLACE,
+    metavar="FILE",
+    help="Validation record of the checkpoint, from `forensics validate`.",
+)
+@click.option(
+    "--control-checkpoint",
+    type=options.PLACE,
+    metavar="PATH_OR_ID",
+    help="A checkpoint that cannot have seen the work.",
+)
 @click.option(
     "--autoencoder",
     "autoencoders",
+    type=options.PLACE,
     multiple=True,
     metavar="PATH_OR_ID",
     help="An autoencoder of another generator, to try beside the checkpoint's own.",
@@ -89,7 +128,7 @@ def analyze(
         image, resolved, max_minutes = asked_again(resume)
         folder = resume
     elif image is None:
-        raise SettingsError("No image was named.", hint="Name the disputed image, or --resume DIR.")
+        raise SettingsError("No image was named.", hint=_EXAMPLES)
     else:
         resolved = resolve(flags, case_file)
         folder = case_folder(image, out)
@@ -124,6 +163,17 @@ def analyze(
                 emit = planning.Clock(plan, console.emit)
             pdf = examination.analyze(image, folder, resolved, emit=emit, ledger=ledger)
     console.result(pdf)
+
+
+_EXAMPLES = (
+    "Name the disputed image, or --resume DIR. Three examples:\n"
+    "forensics analyze disputed.png\n"
+    "    tries the small demonstration checkpoint;\n"
+    "forensics analyze disputed.png --checkpoint models/generator --original work.png\n"
+    "    asks whether that generator gives out the work;\n"
+    "forensics analyze disputed.png --checkpoint models/generator --original work.png --controls controls\n"
+    "    also ranks the work among others that the generator never saw."
+)
 
 
 def _finished(folder: Path) -> Path:

@@ -69,7 +69,7 @@ class Console:
             return
         click.echo(click.style("Error: ", fg="red", bold=True) + message, err=True)
         if hint:
-            click.echo(f"       {hint}", err=True)
+            click.echo("\n".join(f"       {line}" for line in hint.split("\n")), err=True)
 
     def emit(self, event: Event) -> None:
         """Progress of a stage.

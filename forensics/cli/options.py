@@ -8,20 +8,29 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from forensics.cli.console import PROGRESS, Console
 from forensics.errors import SettingsError
-from forensics.path_names import is_text, too_long
+from forensics.path_names import entered, is_text, too_long
 from forensics.protocol import PROFILES
 from forensics.settings import PAPERS, PRECISIONS
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-PATH = click.Path(path_type=Path)
+
+class Entered(click.Path):
+    """A path as a person types, pastes or drags it: see `path_names.entered`."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return super().convert(entered(value) if isinstance(value, str) else value, param, ctx)
+
+
+PATH = Entered(path_type=Path)
 """Of files that are only read: their names need not be text."""
 
 
-class Named(click.Path):
+class Named(Entered):
     """A path that is written into documents or handed to libraries that take text alone."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -29,13 +38,24 @@ class Named(click.Path):
         return super().convert(value, param, ctx)
 
 
-class Address(click.ParamType[str]):
-    """The path or the address of a source or an index."""
+class Place(click.ParamType[str]):
+    """A path or a name of another kind, such as a hub id: what is a path is read like one."""
 
     name = "text"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        return _checked(value) if isinstance(value, str) else value
+        return entered(value) if isinstance(value, str) else value
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Names of files: most of what is given here lies on this machine."""
+        return [CompletionItem(incomplete, type="file")]
+
+
+class Address(Place):
+    """The path or the address of a source or an index, which documents state."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return _checked(entered(value)) if isinstance(value, str) else value
 
 
 def _checked(value: str | bytes) -> str:
@@ -54,6 +74,7 @@ def _checked(value: str | bytes) -> str:
 OUT = Named(path_type=Path)
 FOLDER = Named(path_type=Path, file_okay=False)
 URI = Address()
+PLACE = Place()
 
 
 def together(*options: Callable[[F], F]) -> Callable[[F], F]:
@@ -129,7 +150,7 @@ profile: Callable[[F], F] = click.option(
 )
 
 clip: Callable[[F], F] = click.option(
-    "--clip", metavar="FOLDER_OR_NAME", help="open_clip model: a folder or MODEL/PRETRAINED."
+    "--clip", type=PLACE, metavar="FOLDER_OR_NAME", help="open_clip model: a folder or MODEL/PRETRAINED."
 )
 
 _SEED = (

@@ -13,7 +13,11 @@ from forensics.cli.console import Console
 
 @click.command(short_help="Measure the error rates of a checkpoint on works of known status.")
 @click.option(
-    "--checkpoint", required=True, metavar="PATH_OR_ID", help="Folder, .safetensors file or hub id of the generator."
+    "--checkpoint",
+    type=options.PLACE,
+    required=True,
+    metavar="PATH_OR_ID",
+    help="Folder, .safetensors file or hub id of the generator.",
 )
 @click.option("--lora", default="", metavar="FILE", help="A LoRA that is examined together with the checkpoint.")
 @click.option(

@@ -34,13 +34,42 @@ from forensics.errors import SettingsError
     help="Digest that was noted down, of the folder or of its case, as this command prints them.",
 )
 @click.option("--rerun", is_flag=True, help="Repeat the measurements from the exhibits of the case and compare.")
-@click.option("--checkpoint", metavar="PATH_OR_ID", help="With --rerun: where the checkpoint of the case lies here.")
-@click.option("--control-checkpoint", metavar="PATH_OR_ID", help="With --rerun: the same of the control checkpoint.")
-@click.option("--base", metavar="DIR", help="With --rerun: the same of what a single checkpoint file lacks.")
-@click.option("--lora", multiple=True, metavar="FILE[:STRENGTH]", help="With --rerun: the same of its LoRAs.")
-@click.option("--autoencoder", "autoencoders", multiple=True, metavar="PATH_OR_ID", help="With --rerun: of each other.")
-@click.option("--index", metavar="DIR", help="With --rerun: the same of the training index.")
-@click.option("--controls", metavar="DIR", help="With --rerun: the same of the control works.")
+@click.option(
+    "--checkpoint",
+    type=options.PLACE,
+    metavar="PATH_OR_ID",
+    help="With --rerun: where the checkpoint of the case lies here.",
+)
+@click.option(
+    "--control-checkpoint",
+    type=options.PLACE,
+    metavar="PATH_OR_ID",
+    help="With --rerun: the same of the control checkpoint.",
+)
+@click.option(
+    "--base", type=options.PLACE, metavar="DIR", help="With --rerun: the same of what a single checkpoint file lacks."
+)
+@click.option(
+    "--lora", multiple=True, type=options.PLACE, metavar="FILE[:STRENGTH]", help="With --rerun: the same of its LoRAs."
+)
+@click.option(
+    "--embedding",
+    "embeddings",
+    multiple=True,
+    type=options.PLACE,
+    metavar="FILE[:WORD]",
+    help="With --rerun: of its words.",
+)
+@click.option(
+    "--autoencoder",
+    "autoencoders",
+    multiple=True,
+    type=options.PLACE,
+    metavar="PATH_OR_ID",
+    help="With --rerun: of each other.",
+)
+@click.option("--index", type=options.PLACE, metavar="DIR", help="With --rerun: the same of the training index.")
+@click.option("--controls", type=options.PLACE, metavar="DIR", help="With --rerun: the same of the control works.")
 @click.option("--validation", metavar="FILE", help="With --rerun: the same of the validation record.")
 @options.clip
 @options.device

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from forensics.case import Checkpoint, Fact
-from forensics.diffusion import configs, folder, hub, single_file
+from forensics.diffusion import configs, embedding, folder, hub, single_file
 from forensics.diffusion.headers import PICKLES
 from forensics.diffusion.hub import CHECKPOINT, Sought
 from forensics.diffusion.lora import attach
@@ -44,10 +44,14 @@ def identify(
     path = resolve(location)
     with told(location):
         configs.folder(path)
-        found = _identify(path, location, demonstration, replace(wishes, lora=()))
+        found = _identify(path, location, demonstration, replace(wishes, lora=(), embeddings=()))
         if commit := hub.commit(path):
             found = replace(found, facts=(Fact("commit of the hub repository", commit), *found.facts))
-        return _stated(attach(found, loras, path) if loras else found, wishes)
+        if loras:
+            found = attach(found, loras, path)
+        if wishes.embeddings:
+            found = embedding.attach(found, wishes.embeddings, path)
+        return _stated(found, wishes)
 
 
 def _stated(found: Checkpoint, wishes: Wishes) -> Checkpoint:

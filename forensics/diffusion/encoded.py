@@ -5,8 +5,6 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any
 
-import torch
-
 from forensics.case import Checkpoint
 from forensics.device import Device
 from forensics.diffusion.base import Condition, Tensors
@@ -67,14 +65,10 @@ class PipelineModel(LatentModel):
     def _empty(self) -> Tensors | None:
         """The named tensors of the second pass under guidance; None where the family makes none."""
 
-    def condition(self, prompt: str, guidance: float) -> Condition:
-        """See `DiffusionModel`. Raises ValueError for guidance below 1."""
-        if guidance < 1:
-            raise ValueError(f"guidance must be at least 1, got {guidance}")
+    def _condition(self, prompt: str, guidance: float) -> Condition:
         tokens, dropped = self.words.count(prompt)
-        with torch.no_grad():
-            given = self._encode([prompt])
-            without = self._empty() if self.passes(guidance) > 1 else None
+        given = self._encode([prompt])
+        without = self._empty() if self.passes(guidance) > 1 else None
         return Condition(prompt, guidance, tokens, given, without, dropped)
 
 

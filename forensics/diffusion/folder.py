@@ -15,7 +15,7 @@ from forensics.diffusion.weight_files import Weights, component_weights
 from forensics.diffusion.wishes import NONE, PREDICTIONS, Wishes
 from forensics.errors import CheckpointError
 
-_BYSTANDERS = ("safety_checker", "feature_extractor", "image_encoder", "watermark")
+_BYSTANDERS = ("safety_checker", "feature_extractor", "image_encoder", "depth_estimator", "watermark")
 """Components that take no part in making a picture from a prompt."""
 _TOKENIZER_FILES = (
     "vocab.json",
@@ -27,6 +27,8 @@ _TOKENIZER_FILES = (
     "spiece.model",
 )
 _VOCABULARIES = ("vocab.json", "tokenizer.json", "spiece.model")
+INPAINTING = "inpainting: the network is given a mask over the whole picture"
+DEPTH = "depth: the network is given a flat map, everywhere the farthest, so that no shape is handed to it"
 FEW_STEPS = ("LCMScheduler", "TCDScheduler")
 """Schedulers of checkpoints that were distilled to draw in a few steps."""
 
@@ -236,8 +238,9 @@ def refuse_variations(name: str, family: Family, configs: Mapping[str, dict[str,
 
 def _refuse_unets(name: str, family: Family, unet: Mapping[str, Any], latent: int) -> None:
     channels = unet.get("in_channels", 4)
-    if channels not in (latent, 2 * latent + 1):
-        kind = {2 * latent: "InstructPix2Pix", latent + 1: "the depth variant", latent + 3: "an upscaler"}
+    depth = family.name == "sd" and channels == latent + 1
+    if channels not in (latent, 2 * latent + 1) and not depth:
+        kind = {2 * latent: "InstructPix2Pix", latent + 1: "a depth variant", latent + 3: "an upscaler"}
         raise unsupported(name, f"{kind.get(channels, 'a variant')} ({channels} input channels)")
     added = unet.get("addition_embed_type")
     if family.name == "sd" and added is not None:
@@ -257,7 +260,9 @@ def network_facts(family: Family, network: Mapping[str, Any]) -> tuple[Fact, ...
     if family.network == "unet":
         latent = network.get("out_channels", 4)
         if network.get("in_channels", 4) == 2 * latent + 1:
-            rows.append(Fact("variant", "inpainting: the network is given a mask over the whole picture"))
+            rows.append(Fact("variant", INPAINTING))
+        if network.get("in_channels", 4) == latent + 1:
+            rows.append(Fact("variant", DEPTH))
         if network.get("time_cond_proj_dim") is not None:
             rows.append(Fact("guidance", "an input of the network; where none is asked for, its value is 1"))
     elif family.name == "flux":

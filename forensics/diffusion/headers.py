@@ -21,6 +21,8 @@ _MAX_HEADER = 16 * foreign.MIB
 published image model has less than one."""
 _MAX_JSON = 64 * foreign.MIB
 """Bytes; the longest is the table of a tokenizer."""
+SOURCE = "converted_from_sha256"
+"""Key in the metadata of a converted file: SHA-256 of the pickle file that it was made of."""
 PICKLES = (".ckpt", ".bin", ".pt", ".pth", ".pkl", ".pickle")
 """Suffixes of files that run code when they are opened."""
 

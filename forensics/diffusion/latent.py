@@ -23,6 +23,8 @@ from forensics.diffusion.parts import Parts
 from forensics.diffusion.schedule import Schedule, column
 from forensics.diffusion.words import PromptSpace
 
+_KEPT = 64
+"""Conditions that are kept; the largest, of FLUX.1, takes four megabytes."""
 _CPU_BUDGET_MIB = 1024.0
 _CEILING = {"cpu": 16, "cuda": 64}
 
@@ -50,6 +52,7 @@ class LatentModel(ABC):
         signal, noise = self.schedule.mix(self.schedule.grid[[0, -1]])
         low, high = (noise / signal).tolist()
         self.noise_range = (low, high)
+        self._conditions: dict[tuple[str, float, torch.dtype], Condition] = {}
         self.vocabulary = 0
         self.evaluations = 0
         config = self.vae.config
@@ -78,9 +81,25 @@ class LatentModel(ABC):
     def _predict(self, x: Tensor, clock: Tensor, given: Tensors, guidance: float) -> Tensor:
         """The network's output (B, C, h, w) for its input, clock (B,) and conditions, each with B rows."""
 
-    @abstractmethod
     def condition(self, prompt: str, guidance: float) -> Condition:
-        """See `DiffusionModel`. Raises ValueError for guidance below 1."""
+        """See `DiffusionModel`. Raises ValueError for guidance below 1.
+
+        Text encoders run once for a prompt and a precision: rungs and controls ask for the same prompts over and over,
+        and an encoder such as T5's takes longer on a processor than the network.
+        """
+        if guidance < 1:
+            raise ValueError(f"guidance must be at least 1, got {guidance}")
+        key = prompt, guidance, self.device.dtype
+        if key not in self._conditions:
+            if len(self._conditions) >= _KEPT:
+                self._conditions.pop(next(iter(self._conditions)))
+            with torch.no_grad():
+                self._conditions[key] = self._condition(prompt, guidance)
+        return self._conditions[key]
+
+    @abstractmethod
+    def _condition(self, prompt: str, guidance: float) -> Condition:
+        """The condition of a prompt, with the text encoders run."""
 
     def passes(self, guidance: float) -> int:
         """See `DiffusionModel`: guidance away from the empty prompt (Ho & Salimans 2022) takes a second pass."""

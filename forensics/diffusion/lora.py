@@ -225,7 +225,10 @@ def _facts(lora: Lora, digests: Sequence[FileDigest], row: Family) -> list[Fact]
     for layer in lora.layers:
         component = row.network if layer.component in (NETWORK, "") else layer.component
         counts[layer.kind, component] = counts.get((layer.kind, component), 0) + 1
-    parts = [f"{n} layers of the {c.replace('_', ' ')} ({kind})" for (kind, c), n in counts.items()]
+    parts = [
+        f"{n} {'layer' if n == 1 else 'layers'} of the {c.replace('_', ' ')} ({kind})"
+        for (kind, c), n in counts.items()
+    ]
     ranks = sorted({layer.rank for layer in lora.layers if layer.rank})
     rank = f", rank {', '.join(map(str, ranks))}" if ranks else ""
     return [

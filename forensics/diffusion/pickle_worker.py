@@ -13,6 +13,8 @@ from typing import Any
 
 _NEW_USER_AND_NETWORK = 0x10000000 | 0x40000000
 """CLONE_NEWUSER and CLONE_NEWNET of Linux."""
+_SHORT, _ENTRIES = 200, 200
+"""Characters and number of the values that are no tensors and are written down."""
 
 
 def main(source: str, target: str, sha256: str) -> int:
@@ -37,18 +39,35 @@ def main(source: str, target: str, sha256: str) -> int:
         print(f"it holds {type(loaded).__name__}, no names with tensors", file=sys.stderr)
         return 2
     tensors, left = {}, []
+    plain: dict[str, str] = {}
     for name, value in _flat(inner, ""):
         if isinstance(value, torch.Tensor):
             # A copy of its own: tensors of one storage cannot be written apart otherwise.
             tensors[name] = value.detach().clone().contiguous()
         else:
             left.append(name)
+            if isinstance(value, str | int | float) and len(str(value)) <= _SHORT and len(plain) < _ENTRIES:
+                plain[name[:_SHORT]] = str(value)
     if not tensors:
         print("it holds no tensors", file=sys.stderr)
         return 2
-    save_file(tensors, target, metadata={"format": "pt", "converted_from_sha256": sha256})
+    said = {"format": "pt", "converted_from_sha256": sha256}
+    if beside := _beside(loaded, inner, plain):
+        said["converted_left_out"] = json.dumps(beside, sort_keys=True)
+    save_file(tensors, target, metadata=said)
     print(json.dumps(sorted(left)))
     return 0
+
+
+def _beside(loaded: Any, inner: Any, plain: dict[str, str]) -> dict[str, str]:
+    """Short plain values beside the tensors, such as steps and the name of the model trained: of either level."""
+    outer = loaded if isinstance(loaded, dict) and loaded is not inner else {}
+    short = {
+        str(k)[:_SHORT]: str(v)
+        for k, v in list(outer.items())[:_ENTRIES]
+        if isinstance(v, str | int | float) and len(str(v)) <= _SHORT
+    }
+    return {**plain, **short}
 
 
 def _flat(entries: dict[Any, Any], start: str) -> Iterator[tuple[str, Any]]:

@@ -24,8 +24,6 @@ _ALLOWANCE = 6 * 2**30
 """Bytes allowed beside that: the interpreter's address space with its libraries."""
 _SECONDS = 3600
 _WORKER = Path(__file__).with_name("pickle_worker.py")
-SOURCE = "converted_from_sha256"
-"""Key in the metadata of what was written: SHA-256 of the pickle file."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,14 @@ import torch
 
 from forensics import inputs
 from forensics.case import Checkpoint
-from forensics.diffusion import configs, lora_merge, schedule
+from forensics.diffusion import configs, embedding, embedding_words, lora_merge, schedule
 from forensics.diffusion.checkpoint import resolve
 from forensics.diffusion.families import Family, family
 from forensics.diffusion.folder import pipeline, present
 from forensics.diffusion.lora import read
 from forensics.diffusion.parts import Parts, class_of, load_tokenizers, network, quiet
-from forensics.diffusion.single_file import BASE, LAYOUT
+from forensics.diffusion.single_file import LAYOUT
+from forensics.diffusion.statements import places
 from forensics.diffusion.weight_files import component_weights
 from forensics.errors import CheckpointError
 
@@ -42,6 +43,7 @@ def load_parts(checkpoint: Checkpoint, dtype: torch.dtype) -> Parts:
         lora_merge.merge(read(given, row), parts.named(row.network), row)
     for name, part in parts.named(row.network).items():
         configs.finite(part, f"{name} with its LoRA" if checkpoint.lora else name)
+    embedding_words.install(embedding.read_all(checkpoint, checkpoint.embeddings, root), parts)
     return parts
 
 
@@ -68,12 +70,7 @@ def _from_folder(checkpoint: Checkpoint, row: Family, root: Path, dtype: torch.d
 
 
 def _unchanged(checkpoint: Checkpoint, root: Path) -> None:
-    row = family(checkpoint.family)
-    merged = dict(pair for number, given in enumerate(checkpoint.lora) for pair in read(given, row).files(number))
-    for file in checkpoint.files:
-        path = merged.get(file.path, (root if root.is_dir() else root.parent) / file.path)
-        if checkpoint.base and file.path.startswith(f"{BASE}/"):
-            path = Path(checkpoint.base).expanduser() / file.path.removeprefix(f"{BASE}/")
+    for file, path in places(checkpoint, root):
         if not path.is_file() or path.stat().st_size != file.size_bytes:
             raise CheckpointError(
                 f"{file.path} has changed since the checkpoint was identified.",

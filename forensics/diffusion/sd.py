@@ -40,10 +40,7 @@ class StableDiffusion(UNetModel):
     def tokenizer(self) -> Any:
         return self.tokenizers["tokenizer"]
 
-    def condition(self, prompt: str, guidance: float) -> Condition:
-        """See `DiffusionModel`. Raises ValueError for guidance below 1."""
-        if guidance < 1:
-            raise ValueError(f"guidance must be at least 1, got {guidance}")
+    def _condition(self, prompt: str, guidance: float) -> Condition:
         asked = len(self.tokenizer(prompt, add_special_tokens=False).input_ids) if prompt else 0
         tokens = min(asked, self.window - 2)
         without = {HIDDEN: self.words.hidden("")} if self.passes(guidance) > 1 else None

@@ -178,8 +178,13 @@ def read(path: Path) -> Contents:
 def _refuse_channels(found: Contents) -> None:
     shapes = found.network()
     first = shapes.get("input_blocks.0.0.weight", shapes.get("conv_in.weight"))
-    if found.family.network == "unet" and first is not None and first[1] not in (4, 9):
-        kinds = {5: "the depth variant", 7: "an upscaler", 8: "InstructPix2Pix"}
+    if (
+        found.family.network == "unet"
+        and first is not None
+        and first[1] not in (4, 9)
+        and not (found.family.name == "sd" and first[1] == 5)
+    ):
+        kinds = {5: "a depth variant", 7: "an upscaler", 8: "InstructPix2Pix"}
         raise unsupported(found.path.name, f"{kinds.get(first[1], 'a variant')} ({first[1]} input channels)")
     if any(name.startswith("edm_vpred.") for name in found.header.shapes):
         raise unsupported(found.path.name, "CosXL or a relative (v prediction in the variables of EDM)")
@@ -251,8 +256,8 @@ def _variant(found: Contents) -> tuple[Fact, ...]:
     shapes = found.network()
     first = shapes.get("input_blocks.0.0.weight", shapes.get("conv_in.weight"))
     rows = []
-    if found.family.network == "unet" and first is not None and first[1] == 9:
-        rows.append(Fact("variant", "inpainting: the network is given a mask over the whole picture"))
+    if found.family.network == "unet" and first is not None and first[1] in (5, 9):
+        rows.append(Fact("variant", folder.INPAINTING if first[1] == 9 else folder.DEPTH))
     if found.family.name == "flux":
         guided = any(name.startswith(("guidance_in.", "time_text_embed.guidance_embedder.")) for name in shapes)
         rows.append(

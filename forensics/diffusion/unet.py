@@ -10,6 +10,9 @@ from torch import Tensor
 from forensics.diffusion.base import HIDDEN, Tensors
 from forensics.diffusion.latent import LatentModel
 
+_FARTHEST = -1.0
+"""Depth at the far end of the range to which the pipeline scales every map."""
+
 
 class UNetModel(LatentModel):
     """A latent model whose network is a UNet2DConditionModel."""
@@ -48,11 +51,14 @@ class UNetModel(LatentModel):
     def _masked(self, x: Tensor) -> Tensor:
         """For an inpainting network: the latents, a mask over the whole picture, and the latents of a grey picture.
 
-        Nothing is left to copy from, so that what it draws comes from its weights and the prompt alone.
+        For one that is given depth: the latents and a flat map, everywhere the farthest of its range. Nothing is left
+        to copy from, so that what it draws comes from its weights and the prompt alone.
         """
-        channels = x.shape[1]
-        if int(self.network.config.in_channels) == channels:
+        channels, taken = x.shape[1], int(self.network.config.in_channels)
+        if taken == channels:
             return x
+        if taken == channels + 1:
+            return torch.cat([x, torch.full_like(x[:, :1], _FARTHEST)], dim=1)
         height, width = (side * self.cell for side in x.shape[-2:])
         grey = self._latents(torch.zeros(1, 3, height, width, device=x.device)).expand(len(x), -1, -1, -1)
         return torch.cat([x, torch.ones_like(x[:, :1]), grey], dim=1)

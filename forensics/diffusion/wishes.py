@@ -22,5 +22,8 @@ class Wishes:
     lora: tuple[str, ...] = ()
     """LoRA files or folders in the order of merging, each with an optional strength: `FILE:0.8`."""
 
+    embeddings: tuple[str, ...] = ()
+    """Textual inversions, each with an optional word that prompts name it by: `FILE:WORD`."""
+
 
 NONE = Wishes()

@@ -87,7 +87,7 @@ class ClipWords:
     def searchable(self) -> Tensor:
         """See `PromptSpace`."""
         allowed = torch.ones(len(self.table()), dtype=torch.bool)
-        allowed[[i for i in self._tokenizer.all_special_ids if i < len(allowed)]] = False
+        allowed[[i for i in _closed(self._tokenizer) if i < len(allowed)]] = False
         return allowed
 
     def from_embeddings(self, embeddings: Tensor, guidance: float) -> Condition:
@@ -172,7 +172,7 @@ class PipelineWords:
         """`encode` makes the named tensors of prompts with the pipeline; `without` those of the second pass, if any."""
         self._encoders, self._encode, self._without = tuple(encoders), encode, without
         self._tokenizer = self._encoders[0].tokenizer
-        self._layers = [_table_of(e.model) for e in self._encoders]
+        self._layers = [table_of(e.model) for e in self._encoders]
         self._widths = [int(layer.weight.shape[1]) for layer in self._layers]
         self.longest = min(e.window for e in self._encoders)
         self._filler = self._find_filler()
@@ -195,7 +195,7 @@ class PipelineWords:
         allowed = torch.ones(min(len(layer.weight) for layer in self._layers), dtype=torch.bool)
         # Tables are often longer than vocabularies; a row without a word cannot be typed.
         allowed[len(self._tokenizer) :] = False
-        marks = {i for e in self._encoders for i in e.tokenizer.all_special_ids}
+        marks = {i for e in self._encoders for i in _closed(e.tokenizer)}
         allowed[[i for i in marks if i < len(allowed)]] = False
         return allowed
 
@@ -240,7 +240,12 @@ class PipelineWords:
         return str(self._tokenizer.decode(list(tokens)))
 
 
-def _table_of(model: Any) -> Any:
+def _closed(tokenizer: Any) -> set[int]:
+    """Numbers that no search may take: the tokenizer's marks, and what was added to its vocabulary."""
+    return {*tokenizer.all_special_ids, *tokenizer.get_added_vocab().values()}
+
+
+def table_of(model: Any) -> Any:
     """The embedding layer that is run: T5's stack has one of its own, tied to the one that the model names."""
     inner = getattr(getattr(model, "encoder", None), "embed_tokens", None)
     return model.get_input_embeddings() if inner is None else inner

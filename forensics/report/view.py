@@ -23,6 +23,7 @@ from forensics.report.sections.items import (
     Lines,
     Method,
     Rung,
+    Statements,
     Subject,
     checkpoint,
     controls,
@@ -31,6 +32,7 @@ from forensics.report.sections.items import (
     lines,
     methods,
     rungs,
+    statements,
 )
 from forensics.report.sections.limitations import absences, limitations, third_source
 from forensics.report.sections.measurements import Measures, Table
@@ -132,6 +134,7 @@ class Report:
     """The works that do not correspond, in one sentence."""
     items: tuple[ItemView, ...]
     checkpoint: Subject
+    statements: tuple[Statements, ...]
     index: Subject
     controls: Subject
     boards: Boards
@@ -226,6 +229,7 @@ def _view(case: Case, signatory: str) -> Report:
         assessed_apart=_assessed_apart(case),
         items=tuple(item(case, i) for i in case.items),
         checkpoint=checkpoint(case.checkpoint),
+        statements=statements(case.checkpoint),
         index=index(case.index),
         controls=controls(case.controls),
         boards=boards(case),

@@ -46,7 +46,7 @@ def identify(settings: Settings) -> Checkpoint:
 
 def wishes(settings: Settings) -> diffusion.Wishes:
     """What the settings state of the checkpoint beside its location."""
-    return diffusion.Wishes(settings.base, settings.prediction, settings.size, settings.lora)
+    return diffusion.Wishes(settings.base, settings.prediction, settings.size, settings.lora, settings.embeddings)
 
 
 def open_control_checkpoint(settings: Settings, checkpoint: Checkpoint) -> Checkpoint | None:
@@ -60,8 +60,8 @@ def open_control_checkpoint(settings: Settings, checkpoint: Checkpoint) -> Check
     twin_b = samples() / "reference" / "twin-b"
     if not checkpoint.demonstration:
         return None
-    if settings.lora:
-        return identify(replace(settings, lora=()))
+    if settings.lora or settings.embeddings:
+        return identify(replace(settings, lora=(), embeddings=()))
     # Twin B is twin A's training without the planted works: it cannot have seen them.
     is_b = settings.checkpoint is not None and Path(settings.checkpoint).resolve() == twin_b.resolve()
     return None if is_b or not twin_b.is_dir() else diffusion.identify(str(twin_b), demonstration=True)
@@ -69,7 +69,7 @@ def open_control_checkpoint(settings: Settings, checkpoint: Checkpoint) -> Check
 
 def kept_scores(checkpoint: Checkpoint, seed: int) -> Cache:
     """What controls scored before: in the user's cache, and for the embedded checkpoint among the samples."""
-    shipped = samples() / "reference" / "control-scores.jsonl"
+    shipped = samples() / "reference" / "control-scores.jsonl.gz"
     packs = (shipped,) if checkpoint.demonstration and shipped.is_file() else ()
     return Cache(kept.folder(), packs, audit=Audit(seed))
 

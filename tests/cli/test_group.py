@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,6 +50,7 @@ def test_analyze_has_exactly_the_promised_form() -> None:
         "--control-checkpoint",
         "--clip",
         "--lora",
+        "--embedding",
         "--base",
         "--prediction",
         "--size",
@@ -209,3 +211,31 @@ def test_image_inside_the_case_folder_is_refused_before_anything_moves(tmp_path:
 def test_shell_completion_offers_commands() -> None:
     words = {"_FORENSICS_COMPLETE": "bash_complete", "COMP_WORDS": "forensics an", "COMP_CWORD": "1"}
     assert CliRunner().invoke(main, [], prog_name="forensics", env=words).stdout == "plain,analyze\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("forensics compare dis", "file"),
+        ("forensics analyze a.png --original wo", "file"),
+        ("forensics analyze a.png --checkpoint mo", "file"),
+        ("forensics report ca", "dir"),
+        ("forensics analyze --control-ch", "--control-checkpoint"),
+        ("forensics analyze --profile st", "standard"),
+    ],
+)
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shell_completion_offers_files_and_options(shell: str, words: str, offered: str) -> None:
+    last = words.split()[-1]
+    asked = {"_FORENSICS_COMPLETE": f"{shell}_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    if shell == "fish":
+        asked["COMP_CWORD"] = last
+    said = CliRunner().invoke(main, [], prog_name="forensics", env=asked)
+    assert said.exit_code == 0
+    assert offered in said.stdout
+
+
+def test_analyze_without_arguments_shows_three_examples() -> None:
+    done = run("analyze")
+    assert done.exit_code == ExitCode.USAGE
+    assert len(re.findall(r"^ +forensics analyze \S+\.png", done.stderr, flags=re.MULTILINE)) == 3

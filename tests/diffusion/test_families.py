@@ -133,6 +133,46 @@ def test_an_inpainting_network_is_given_a_whole_mask(tmp_path: Path) -> None:
     assert torch.allclose(model.velocity(state, time, text), expected, atol=1e-5)
 
 
+def test_text_encoders_run_once_for_a_prompt_and_a_precision(made: dict[str, Path]) -> None:
+    model: Any = diffusion.load(diffusion.identify(str(made["sd3"])), choose("cpu", "bf16"))
+    runs: list[int] = []
+    model.texts["text_encoder_3"].register_forward_hook(lambda *_: runs.append(1))
+    first = model.condition("a b", 1.0)
+    assert model.condition("a b", 1.0) is first
+    assert len(runs) == 1
+    with model.full_precision():
+        assert model.condition("a b", 1.0).positive.dtype == torch.float32
+    assert model.condition("a b", 1.0) is first
+    for number in range(200):
+        model.condition("a" * (number % 7) + "b" * number, 1.0)
+    assert len(model._conditions) <= 64
+
+
+@torch.no_grad()
+def test_a_network_that_is_given_depth_gets_a_flat_map(tmp_path: Path) -> None:
+    root = tiny.write_checkpoint(tmp_path / "depth")
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        config = dict(tiny.unet().config) | {"in_channels": 5}
+        diffusers.UNet2DConditionModel.from_config(config).save_pretrained(root / "unet")
+    index = json.loads((root / "model_index.json").read_text())
+    depth = {
+        "_class_name": "StableDiffusionDepth2ImgPipeline",
+        "depth_estimator": ["transformers", "DPTForDepthEstimation"],
+    }
+    (root / "model_index.json").write_text(json.dumps(index | depth))
+    found = diffusion.identify(str(root))
+    assert any(fact.name == "variant" and fact.value.startswith("depth") for fact in found.facts)
+    assert any("depth_estimator" in fact.value for fact in found.facts if fact.name == "components not loaded")
+    model: Any = diffusion.load(found, choose("cpu"))
+    x, text = noise((4, 8, 8), 1, "test")[None], model.condition("a b", 1.0)
+    time = model.times(10)[5]
+    seen = torch.cat([x, torch.full((1, 1, 8, 8), -1.0)], dim=1)
+    clock = model.schedule.timestep(time).expand(1)
+    expected = model.unet(seen, clock, encoder_hidden_states=text.positive).sample
+    assert torch.allclose(model.velocity(x * float(model.schedule.scale(time)), time, text), expected, atol=1e-5)
+
+
 def test_only_the_same_autoencoder_and_size_are_compared(made: dict[str, Path]) -> None:
     one = diffusion.identify(str(made["sdxl"]))
     assert comparable(one, diffusion.identify(str(made["sdxl-v"]))) is None

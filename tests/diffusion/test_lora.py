@@ -77,7 +77,7 @@ def test_the_lora_is_part_of_what_is_identified(root: Path, tmp_path: Path) -> N
     assert both.name == f"{bare.name} + style"
     assert [f.path for f in both.files if f not in bare.files] == ["lora/style.safetensors"]
     facts = {fact.name: fact.value for fact in both.facts}
-    assert facts["LoRA layers"] == "1 layers of the unet (LoRA), rank 2"
+    assert facts["LoRA layers"] == "1 layer of the unet (LoRA), rank 2"
     assert facts["LoRA style.safetensors metadata: ss_output_name"] == "a manner"
     other = write(tmp_path / "other.safetensors", {f"{MODULE}.lora_A.weight": down, f"{MODULE}.lora_B.weight": -up})
     assert identify(str(root), lora=str(other)).digest != both.digest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from click.testing import CliRunner
 from safetensors.torch import load_file
 
 from forensics.cli import main
-from forensics.diffusion.headers import file_digest, read_header
-from forensics.diffusion.pickles import SOURCE, convert
+from forensics.diffusion.headers import SOURCE, file_digest, read_header
+from forensics.diffusion.pickles import convert
+from forensics.diffusion.provenance import metadata_facts
 from forensics.errors import CheckpointError
 
 
@@ -29,7 +31,12 @@ def test_tensors_come_through_and_both_digests_are_told(tmp_path: Path) -> None:
     assert done.left_out == ("step",)
     assert done.source == file_digest(source, "model.ckpt")
     assert done.made == file_digest(target, "model.safetensors")
-    assert read_header(target).metadata[SOURCE] == done.source.sha256
+    metadata = read_header(target).metadata
+    assert metadata[SOURCE] == done.source.sha256
+    assert "step" in json.loads(metadata["converted_left_out"])
+    assert any(
+        f"step {json.loads(metadata['converted_left_out'])['step']}" in fact.value for fact in metadata_facts(metadata)
+    )
     with pytest.raises(CheckpointError, match="exists already"):
         convert(source, target)
 

@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from forensics.diffusion import pickles
 from forensics.diffusion.wishes import NONE, Wishes
 from tests.diffusion import families, holes, tiny
 
@@ -215,6 +216,7 @@ def trials() -> Iterator[Trial]:
     yield from _files()
     yield from _files_beside_a_base()
     yield from _loras()
+    yield from _words()
 
 
 def _folders() -> Iterator[Trial]:
@@ -319,7 +321,6 @@ def _folders() -> Iterator[Trial]:
             {"native_px": "64", "native size": "stated by the examiner"},
         ),
         ("InstructPix2Pix", "sd", unet, {"in_channels": 8}, NONE, "InstructPix2Pix", "compare", {}),
-        ("depth variant", "sd", unet, {"in_channels": 5}, NONE, "depth", "compare", {}),
         ("upscaler", "sd", unet, {"in_channels": 7}, NONE, "upscaler", "compare", {}),
         ("class embedding", "sd", unet, {"class_embed_type": "timestep"}, NONE, "class or noise-level", "compare", {}),
         (
@@ -525,7 +526,6 @@ def _named() -> Iterator[Trial]:
         "IFPipeline": "DeepFloyd",
         "StableCascadeCombinedPipeline": "Stable Cascade",
         "StableVideoDiffusionPipeline": "Stable Video",
-        "StableDiffusionDepth2ImgPipeline": "depth",
         "StableDiffusionUpscalePipeline": "upscaler",
         "StableDiffusionXLControlNetPipeline": "ControlNet",
     }.items():
@@ -572,6 +572,7 @@ def _files() -> Iterator[Trial]:
             {"prediction": "v_prediction"},
         ),
         ("SD 1, inpainting", holes.sd(channels=9), None, "F16", NONE, {"variant": "inpainting"}),
+        ("SD 2, depth", holes.sd("2", channels=5), None, "F16", NONE, {"variant": "depth"}),
         (
             "SD 1, merge recipe",
             holes.sd(),
@@ -673,7 +674,7 @@ def _files() -> Iterator[Trial]:
         ),
         ("FLUX Fill", holes.flux(channels=384), "FLUX.1 Fill", "compare"),
         ("InstructPix2Pix", holes.sd(channels=8), "InstructPix2Pix", "compare"),
-        ("depth variant", holes.sd(channels=5), "depth", "compare"),
+        ("XL with depth", holes.sdxl() | {f"{holes.LDM}input_blocks.0.0.weight": (8, 5, 3, 3)}, "depth", "compare"),
         (
             "bitsandbytes",
             holes.sd() | {f"{holes.LDM}out.2.weight.quant_state.bitsandbytes__nf4": (4,)},
@@ -1138,3 +1139,65 @@ def _loras() -> Iterator[Trial]:
     ]
     for name, tensors, extra, told, remedy in refused:
         yield Trial("LoRA refused with a remedy", name, partial(_lora, tensors, "sd", "", extra), told, remedy)
+
+
+# -- textual inversions -------------------------------------------------------------------------------------------
+
+
+def _embedding(
+    shapes: Mapping[str, tuple[int, ...]], kind: str, word: str, extra: dict[str, Any], bench: Bench, place: Path
+) -> Given:
+    source = torch.Generator().manual_seed(2)
+    path = place / str(extra.get("file", "style.safetensors"))
+    values = {n: torch.randn(s, generator=source).to(extra.get("dtype", torch.float32)) for n, s in shapes.items()}
+    if path.suffix == ".pt":
+        # As web user interfaces save them: the vectors one level down, the rest beside.
+        torch.save({"string_to_param": {"*": values["*"]}, "string_to_token": {"*": 265}, "name": "style"}, path)
+        if extra.get("convert"):
+            path = path.with_suffix(".safetensors")
+            pickles.convert(path.with_suffix(".pt"), path)
+    else:
+        save_file(values, path, metadata=extra.get("metadata"))
+    given = tuple(str(path) + word for _ in range(int(extra.get("times", 1))))
+    return Given(str(bench.folder(kind)), Wishes(embeddings=given))
+
+
+def _words() -> Iterator[Trial]:
+    both = {"clip_l": (2, 16), "clip_g": (2, 24)}
+    word = "word “style” of prompts"
+    taken: tuple[tuple[str, str, Mapping[str, tuple[int, ...]], str, dict[str, Any], dict[str, str]], ...] = (
+        ("of a web user interface", "sd", {"emb_params": (3, 16)}, "", {}, {word: "3 vectors for the text encoder"}),
+        (
+            "with a word of its own",
+            "sd",
+            {"emb_params": (1, 16)},
+            ":hare",
+            {},
+            {"word “hare” of prompts": "one vector"},
+        ),
+        ("of diffusers", "sd", {"<hare>": (16,)}, "", {}, {"word “<hare>” of prompts": "one vector"}),
+        ("of half precision", "sd", {"emb_params": (2, 16)}, "", {"dtype": torch.float16}, {word: "512 bits"}),
+        ("converted", "sd", {"*": (2, 16)}, "", {"file": "style.pt", "convert": True}, {word: "2 vectors"}),
+        ("XL", "sdxl", both, "", {}, {word: "text encoder and text encoder 2"}),
+        ("XL's on its refiner", "sdxl-refiner", both, "", {}, {word: "for the text encoder 2"}),
+        ("SD 3 without T5's", "sd3", both, "", {}, {word: "nothing for the text encoder 3"}),
+        ("FLUX", "flux-dev", {"clip_l": (1, 16), "t5xxl": (1, 32)}, "", {}, {word: "text encoder and text encoder 2"}),
+        ("FLUX, CLIP's alone", "flux-dev", {"clip_l": (1, 16)}, "", {}, {word: "nothing for the text encoder 2"}),
+        ("PixArt", "pixart", {"<hare>": (2, 32)}, "", {}, {"word “<hare>” of prompts": "2 vectors"}),
+    )
+    for name, kind, shapes, called, extra, said in taken:
+        yield Trial("words of prompts", name, partial(_embedding, shapes, kind, called, extra), said=said)
+    refused: tuple[tuple[str, str, Mapping[str, tuple[int, ...]], str, dict[str, Any], str, str], ...] = (
+        ("a pickle", "sd", {"*": (2, 16)}, "", {"file": "style.pt"}, "not opened", "weights convert"),
+        ("XL's on SD 1", "sd", both, "", {}, "does not fit", "Stable Diffusion XL"),
+        ("SD 1's on XL", "sdxl", {"emb_params": (1, 768)}, "", {}, "does not fit", "Stable Diffusion 1.x"),
+        ("half of XL's", "sdxl", {"clip_l": (1, 16)}, "", {}, "does not fit", "made for"),
+        ("of another width", "sd", {"emb_params": (1, 1024)}, "", {}, "does not fit", "Stable Diffusion 2.x"),
+        ("of unequal length", "sdxl", {"clip_l": (1, 16), "clip_g": (2, 24)}, "", {}, "1 and 2 vectors", "same number"),
+        ("of whole numbers", "sd", {"emb_params": (2, 16)}, "", {"dtype": torch.int64}, "not a textual", "--lora"),
+        ("a LoRA", "sd", {"a.lora_down.weight": (2, 8), "a.lora_up.weight": (8, 2)}, "", {}, "not a textual", "--lora"),
+        ("two of one word", "sd", {"emb_params": (1, 16)}, ":hare", {"times": 2}, "same word", "FILE:WORD"),
+        ("a word with a space", "sd", {"emb_params": (1, 16)}, ":a hare", {}, "cannot be a word", "FILE:WORD"),
+    )
+    for name, kind, shapes, called, extra, told, remedy in refused:
+        yield Trial("words refused with a remedy", name, partial(_embedding, shapes, kind, called, extra), told, remedy)

@@ -6,7 +6,18 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from forensics.case import Absent, Case, Checkpoint, ControlFacts, Fact, IndexFacts, Item, Origin, Reconstruction
+from forensics.case import (
+    Absent,
+    Case,
+    Checkpoint,
+    ControlFacts,
+    Fact,
+    IndexFacts,
+    Item,
+    Origin,
+    Reconstruction,
+    Statement,
+)
 from forensics.report import words
 from forensics.report.charts import strips as charts
 
@@ -46,6 +57,30 @@ class Subject:
     files: tuple[tuple[str, str, str], ...]
     """Path, size, digest."""
     absent: Absent | None
+
+
+@dataclass(frozen=True, slots=True)
+class StatedRows:
+    """One table of what a weight file says of its origin."""
+
+    title: str
+    id: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    more: str
+    """How many rows stand in the exhibit alone, as a sentence; empty where there are none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statements:
+    """What one weight file says of its origin."""
+
+    file: str
+    exhibit: str
+    sha256: str
+    entries: str
+    converted_from: str
+    tables: tuple[StatedRows, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +247,32 @@ def checkpoint(c: Checkpoint | Absent) -> Subject:
     )
     files = tuple((f.path, f"{words.count(f.size_bytes)}", words.groups(f.sha256)) for f in c.files)
     return Subject(facts, files, None)
+
+
+def statements(c: Checkpoint | Absent) -> tuple[Statements, ...]:
+    """What the files of the generator say of themselves."""
+    return () if isinstance(c, Absent) else tuple(_statement(n, s) for n, s in enumerate(c.statements, 1))
+
+
+def _statement(number: int, said: Statement) -> Statements:
+    rows = tuple(
+        StatedRows(
+            f"{table.title}, as {said.file} states them",
+            f"tab-stated-{number}-{place}",
+            table.columns,
+            tuple(tuple(words.public(cell) for cell in row) for row in table.rows),
+            f"{words.count(table.left_out)} more rows stand in the exhibit." if table.left_out else "",
+        )
+        for place, table in enumerate(said.tables, 1)
+    )
+    return Statements(
+        said.file,
+        said.exhibit.path,
+        words.groups(said.exhibit.sha256),
+        words.counted(said.entries, "entry", "entries"),
+        words.groups(said.converted_from) if said.converted_from else "",
+        rows,
+    )
 
 
 def index(i: IndexFacts | Absent) -> Subject:
