@@ -13,6 +13,7 @@ import json
 import math
 import os
 import stat
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,30 @@ def opened(path: Path) -> int:
         os.close(descriptor)
         raise Unreadable("is not a regular file")
     return descriptor
+
+
+def expanded(data: bytes, limit: int) -> bytes:
+    """What gzip compressed, or the bytes as they are where it was not gzip.
+
+    Args:
+        data: a whole file.
+        limit: greatest number of bytes after expansion: a few bytes can expand to more than memory holds.
+
+    Raises:
+        Unreadable: damaged, cut off, followed by something else, or larger than `limit`.
+    """
+    if not data.startswith(b"\x1f\x8b"):
+        return data
+    expander = zlib.decompressobj(wbits=31)  # the gzip container
+    try:
+        found = expander.decompress(data, limit + 1)
+    except zlib.error as exc:
+        raise Unreadable(f"is damaged: {exc}") from exc
+    if len(found) > limit:
+        raise Unreadable(f"expands to more than the {limit:,} bytes that such a file may have")
+    if not expander.eof or expander.unused_data:
+        raise Unreadable("is cut off" if not expander.eof else "is followed by something else")
+    return found
 
 
 def text(data: bytes) -> str:

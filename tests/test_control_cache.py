@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import hashlib
 import json
 import os
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from forensics import foreign
 from forensics.controls import cache as control_cache
 from forensics.controls.cache import Cache, Key, Kind
 from forensics.errors import ControlsError
@@ -81,6 +83,42 @@ def test_what_is_exported_can_be_imported_and_shipped(tmp_path: Path) -> None:
     assert again.read_bytes() == pack.read_bytes()
     with pytest.raises(ControlsError, match="no entry"):
         control_cache.export_to(tmp_path / "one", pack, "ffff")
+
+
+def test_an_export_can_be_compressed_and_is_the_same_pack(tmp_path: Path) -> None:
+    _fill(tmp_path / "one")
+    plain, small, again = tmp_path / "pack.jsonl", tmp_path / "pack.jsonl.gz", tmp_path / "again.jsonl.gz"
+    for out in (plain, small, again):
+        control_cache.export_to(tmp_path / "one", out)
+    assert small.read_bytes() == again.read_bytes()
+    assert gzip.decompress(small.read_bytes()) == plain.read_bytes()
+    sources = []
+    for pack in (plain, small):
+        cache = Cache(None, (pack,))
+        assert cache.get(dataclasses.replace(KEY, prompt="p2")) == {"bits": (2.0,)}
+        sources += cache.sources.values()
+    assert sources[0] == sources[1]
+    assert control_cache.import_from(small, tmp_path / "two") == 3
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda d: d[:-9], lambda d: d + b"\0", lambda d: d + d, lambda d: d[:30] + bytes(5) + d[35:]]
+)
+def test_a_compressed_export_that_is_damaged_is_refused(tmp_path: Path, spoil: Callable[[bytes], bytes]) -> None:
+    _fill(tmp_path / "one")
+    pack = tmp_path / "pack.jsonl.gz"
+    control_cache.export_to(tmp_path / "one", pack)
+    pack.write_bytes(spoil(pack.read_bytes()))
+    with pytest.raises(ControlsError):
+        control_cache.import_from(pack, tmp_path / "two")
+    assert not (tmp_path / "two").exists()
+
+
+def test_what_expands_without_end_is_refused_before_it_fills_memory() -> None:
+    bomb = gzip.compress(bytes(4 * foreign.MIB))
+    assert len(foreign.expanded(bomb, 4 * foreign.MIB)) == 4 * foreign.MIB
+    with pytest.raises(foreign.Unreadable, match="expands to more"):
+        foreign.expanded(bomb, 4 * foreign.MIB - 1)
 
 
 @pytest.mark.parametrize("place", [10, 200, -20])

@@ -16,12 +16,15 @@ from torch.nn import functional as F
 
 from forensics import resources, weights
 from forensics.case import Absent
+from forensics.controls import works
 from forensics.device import Device, choose
-from forensics.embedders import alexnet
+from forensics.embedders import alexnet, remembered
 from forensics.embedders import copies as descriptor
 from forensics.embedders.copies import Embedded, Pooling, PoolingConfig, Sscd, fit, normalised, open_descriptor
+from forensics.embedders.remembered import Remembered
 from forensics.errors import ForensicsError, WeightsError
-from forensics.pictures.tensors import to_tensor
+from forensics.pictures.tensors import digest, to_tensor
+from forensics.stages.works import read
 
 CONFIG = PoolingConfig("tiny", "1", 96, 8, (4, 5), 3.0)
 
@@ -197,3 +200,56 @@ def test_normalisation_takes_away_what_unrelated_pictures_reach() -> None:
     assert float(both[0, 0] - both[0, 1]) == pytest.approx(0.8, abs=1e-6)
     with pytest.raises(ValueError, match="background pictures"):
         normalised(similarity, plain, background[:2])
+
+
+def test_a_picture_is_described_once_and_several_at_once_are_computed(folder: Path, cpu: Device) -> None:
+    model = Embedded(folder, cpu)
+    calls: list[int] = []
+    model._network.register_forward_hook(lambda *_: calls.append(1))
+    one = pictures(1)
+    first = model.embed(one)
+    first.zero_()  # what a caller does with its vector reaches nobody else
+    assert torch.equal(model.embed(one.clone()), Embedded(folder, cpu).embed(one))
+    assert len(calls) == 1
+    model.embed(one.flip(3))
+    model.embed(torch.cat([one, one]))
+    assert len(calls) == 3
+
+
+def test_remembered_vectors_are_bounded_and_large_pictures_are_not_recognised() -> None:
+    described: list[torch.Tensor] = []
+
+    def describe(pixels: torch.Tensor) -> torch.Tensor:
+        described.append(pixels)
+        return pixels.mean((2, 3))
+
+    kept = Remembered(limit=1, pixels=3 * 40 * 30)
+    small, other, large = pictures(1), pictures(1).flip(2), pictures(1, 41)
+    for picture in (small, other, large) * 2:
+        assert torch.equal(kept.of(picture, describe), picture.mean((2, 3)))
+    assert len(described) == 5
+    assert len(kept.vectors) == 1
+
+
+def test_the_vectors_that_ship_are_those_of_the_controls(cpu: Device) -> None:
+    model = open_descriptor(None, cpu)
+    assert isinstance(model, Embedded)
+    stored = dict(model._remembered.vectors)
+    drawn = works.embedded(resources.samples() / "reference").shuffled(0, frozenset())
+    anew = Embedded(resources.samples().joinpath(*descriptor.FOLDER), cpu)
+    assert len(stored) >= 200
+    for work in drawn[:200:25]:
+        picture = to_tensor(read(work.path))
+        assert torch.allclose(stored[digest(picture)], anew.embed(picture), atol=1e-5)
+
+
+def test_vectors_of_another_descriptor_are_not_taken_and_damaged_ones_refused(folder: Path, cpu: Device) -> None:
+    model, path = Embedded(folder, cpu), folder / "vectors.safetensors"
+    assert model.shipped_with(path)._remembered.vectors == {}
+    remembered.write(path, "0" * 64, {digest(pictures(1)): model.embed(pictures(1))})
+    assert Embedded(folder, cpu).shipped_with(path)._remembered.vectors == {}
+    remembered.write(path, model.digest, {digest(pictures(1)): torch.zeros(1, 8)})
+    assert torch.equal(Embedded(folder, cpu).shipped_with(path).embed(pictures(1)), torch.zeros(1, 8))
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(WeightsError, match="vectors"):
+        model.shipped_with(path)

@@ -20,6 +20,7 @@ main = Commands(
         "sign": "forensics.cli.sign:sign",
         "verify": "forensics.cli.verify:verify",
         "validate": "forensics.cli.validate:validate",
+        "survey": "forensics.cli.survey:survey",
         "doctor": "forensics.cli.doctor:doctor",
         "schema": "forensics.cli.schema:schema",
         "index": "forensics.cli.index:index",

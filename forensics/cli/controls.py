@@ -80,14 +80,39 @@ _PUBLISHED = click.option(
 @controls.command(short_help="Say whether a folder of controls will serve.")
 @click.argument("folder", type=options.PATH)
 @click.option("--image", type=options.PATH, metavar="FILE", help="The picture under examination.")
+@click.option("--checkpoint", metavar="PATH_OR_ID", help="The checkpoint to be examined: for the sizes.")
+@click.option(
+    "--works", "like", type=options.URI, metavar="SOURCE", help="Works of the kind in question, with captions."
+)
 @_PUBLISHED
-def check(folder: Path, image: Path | None, published: dt.datetime | None) -> None:
+def check(
+    folder: Path, image: Path | None, checkpoint: str | None, like: str | None, published: dt.datetime | None
+) -> None:
     """Before hours are spent: how small a p the controls in FOLDER allow, repeats among them, sizes, complexity, dates,
-    and whether the picture under examination is like them."""
+    and whether the picture under examination is like them.
+
+    With --works, a classifier that never sees a checkpoint tries to tell these works, a folder or table as `forensics
+    survey` takes them, from the controls: where it can, ranks may be about that difference.
+    """
+    from forensics import diffusion, portfolio
+    from forensics.case import Absent
     from forensics.controls import works
+    from forensics.device import choose
+    from forensics.embedders.copies import open_descriptor
     from forensics.stages import control_check
 
-    found = control_check.check(works.load(folder), image, published.date() if published else None)
+    set_of_works = portfolio.read(like).works if like else None
+    descriptor = open_descriptor(None, choose("cpu", "fp32")) if set_of_works else None
+    found = control_check.check(
+        works.load(folder),
+        image,
+        published.date() if published else None,
+        checkpoint=diffusion.identify(checkpoint) if checkpoint else None,
+        like=control_check.Like([w.picture() for w in set_of_works], [w.caption for w in set_of_works])
+        if set_of_works
+        else None,
+        copies=None if isinstance(descriptor, Absent) else descriptor,
+    )
     for fact in found.facts:
         click.echo(f"{fact.name}: {fact.value}")
     for warning in found.warnings:

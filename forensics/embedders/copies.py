@@ -30,7 +30,8 @@ from torch.nn import functional as F
 from forensics import foreign, resources, weights
 from forensics.case import Absent
 from forensics.device import Device, batch_size
-from forensics.embedders import alexnet
+from forensics.embedders import alexnet, remembered
+from forensics.embedders.remembered import Remembered
 from forensics.errors import ForensicsError, WeightsError
 
 FOLDER = ("reference", "copydescriptor")
@@ -186,10 +187,20 @@ class Embedded:
         self.digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
         self._device = device
         self._network = network.eval().to(device.device)
+        self._remembered = Remembered()
+
+    def shipped_with(self, path: Path) -> Embedded:
+        """The same, knowing the vectors of a file of the package that this descriptor made on a processor."""
+        if self._device.device.type == "cpu":
+            self._remembered.vectors |= remembered.read(path, self.digest)
+        return self
 
     def embed(self, pixels: Tensor) -> Tensor:
         """See `CopyDescriptor`."""
-        return _run(self._network, fit(_checked(pixels), self.side, self.side), self._device, self.name)
+        return self._remembered.of(_checked(pixels), self._described)
+
+    def _described(self, pixels: Tensor) -> Tensor:
+        return _run(self._network, fit(pixels, self.side, self.side), self._device, self.name)
 
     def windows(self, pixels: Tensor, share: float) -> Tensor:
         """See `CopyDescriptor`. The picture is enlarged so that a window has the size of the network's input; its maps
@@ -229,10 +240,13 @@ class Sscd:
         self.digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
         self._device = device
         self._network = network.eval().to(device.device)
+        self._remembered = Remembered()
 
     def embed(self, pixels: Tensor) -> Tensor:
         """See `CopyDescriptor`."""
-        checked = _checked(pixels)
+        return self._remembered.of(_checked(pixels), self._described)
+
+    def _described(self, checked: Tensor) -> Tensor:
         height, width = checked.shape[-2:]
         scale = _SSCD_SIDE / min(height, width)
         size = (max(_SSCD_SIDE, round(height * scale)), max(_SSCD_SIDE, round(width * scale)))
@@ -276,7 +290,7 @@ def open_descriptor(location: str | None, device: Device) -> CopyDescriptor | Ab
                 "The copy descriptor of the reference models is not among the files of this installation.",
                 f"Install the package again, or fetch {SSCD} with `forensics weights fetch {SSCD}`.",
             )
-        return Embedded(folder, device)
+        return Embedded(folder, device).shipped_with(folder / "controls.safetensors")
     if location == SSCD:
         row = weights.TABLE[SSCD]
         if weights.find(row.file) is None:

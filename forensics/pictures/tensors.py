@@ -5,6 +5,7 @@ Fitting to a model's size is a recorded, reversible geometric step; nothing is r
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +39,11 @@ def to_tensor(picture: Image.Image) -> Tensor:
         raise ValueError(f"expected an RGB picture, got mode {picture.mode}")
     pixels = np.asarray(picture, dtype=np.uint8)
     return torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].to(torch.float32).div_(255)
+
+
+def digest(batch: Tensor) -> str:
+    """SHA-256 over the shape and the values of pictures on the CPU: equal pixels, whatever file they came from."""
+    return hashlib.sha256(repr(tuple(batch.shape)).encode() + batch.numpy().tobytes()).hexdigest()
 
 
 def to_picture(tensor: Tensor) -> Image.Image:

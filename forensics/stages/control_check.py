@@ -13,22 +13,28 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from forensics.case import Fact
+from forensics.case import Checkpoint, Fact
 from forensics.controls.works import Controls, made_on
+from forensics.embedders.copies import CopyDescriptor
 from forensics.pictures import bounded
-from forensics.pictures.tensors import resize, to_tensor
+from forensics.pictures.tensors import reduced, resize, to_tensor
 from forensics.protocol import PROFILES, Protocol
 from forensics.stages import domain
 from forensics.stages.distinct import THUMBNAIL
 from forensics.stages.works import same_picture
+from forensics.statistics import blind
 
 BEST = (
     "The best controls are works by the same hand, in the same manner, made after the checkpoint was published: "
     "nothing but the training sets them apart from the work in question."
 )
+_LOOK = 512
+"""Side of the square that pictures are brought down to before a classifier sees them: sizes are told apart anyway."""
 _TAIL = 0.05
 """Share of the controls on one side below which the picture under examination counts as unlike them."""
 
@@ -48,12 +54,31 @@ class _Found:
     warnings: list[str] = field(default_factory=list)
 
 
-def check(controls: Controls, image: Path | None = None, published: dt.date | None = None) -> Checked:
+@dataclass(frozen=True, slots=True)
+class Like:
+    """Works of the kind in question, with their captions: what a set of controls ought to look like."""
+
+    pictures: Sequence[Image.Image]
+    captions: Sequence[str]
+
+
+def check(
+    controls: Controls,
+    image: Path | None = None,
+    published: dt.date | None = None,
+    *,
+    checkpoint: Checkpoint | None = None,
+    like: Like | None = None,
+    copies: CopyDescriptor | None = None,
+) -> Checked:
     """Number, repeats, sizes, complexity and dates of a set of controls, and where a picture lies among them.
 
     Args:
         image: the picture under examination.
         published: when the checkpoint was published; a control dated before it may have been trained on.
+        checkpoint: the checkpoint to be examined: controls with fewer pixels than it works with are counted.
+        like: works of the kind in question; a classifier that never sees a checkpoint tries to tell the two sets apart.
+        copies: gives the classifier more to see than size, complexity and white.
 
     Raises:
         ImageError: the image, or a control, does not decode.
@@ -67,12 +92,69 @@ def check(controls: Controls, image: Path | None = None, published: dt.date | No
     for name in looks[0]:
         _spread(name, [look[name] for look in looks], None if own is None else own[name], found)
     _dates(controls, published, found)
+    if checkpoint is not None:
+        _sizes(distinct, checkpoint, found)
+    if like is not None:
+        _blind(distinct, [work.caption for work in controls.works], like, copies, found)
     if lacking := sum(not work.caption for work in controls.works):
         found.warnings.append(
             f"{lacking} of {len(controls.works)} works carry no caption: retention from a prompt can only be ranked "
             "where every control has one. Add the column caption."
         )
     return Checked(tuple(found.facts), tuple(found.warnings))
+
+
+def _sizes(pictures: Sequence[Image.Image], checkpoint: Checkpoint, found: _Found) -> None:
+    """Against the size that the checkpoint works with: what is smaller is enlarged, and enlarging invents pixels."""
+    side = checkpoint.native_px
+    small = sum(picture.width * picture.height < side * side for picture in pictures)
+    found.facts.append(Fact("size of the checkpoint", f"{side} pixels; {small} of {len(pictures)} works are smaller"))
+    if small:
+        found.warnings.append(
+            f"{small} of {len(pictures)} works have fewer pixels than the {side}² that {checkpoint.name} works with, "
+            "and are enlarged for it. Bring larger files of them, or leave them out where the work in question is larger."
+        )
+
+
+def _blind(
+    pictures: Sequence[Image.Image],
+    captions: Sequence[str],
+    like: Like,
+    copies: CopyDescriptor | None,
+    found: _Found,
+) -> None:
+    """Whether the sets are told apart by their pictures or by their captions alone."""
+    sides = (
+        ("pictures alone", _looks(like.pictures, copies), _looks(pictures, copies)),
+        ("captions alone", like.captions, captions),
+    )
+    for name, first, second in sides:
+        if isinstance(first, np.ndarray):
+            both = blind.standard(np.vstack([first, second]))
+        else:
+            both = blind.words([*first, *second])
+        told = blind.told(name, both[: len(first)], both[len(first) :])
+        if told is None:
+            found.facts.append(Fact(f"told apart by {name}", f"not tried: it takes {blind.LEAST} works of each kind"))
+            continue
+        area = f"{told.auc.value:.2f} (95 % interval {told.auc.low:.2f} to {told.auc.high:.2f})"
+        found.facts.append(Fact(f"told apart by {name}", f"area under the curve {area}, limit {told.limit:.2f}"))
+        if told.exceeded:
+            found.warnings.append(
+                f"A classifier that never saw the checkpoint tells these controls from the works by their {name}: area "
+                f"under the curve {area}, above {told.limit:.2f}. What the checkpoint then shows may be this "
+                "difference. Bring controls that are like the works."
+            )
+
+
+def _looks(pictures: Sequence[Image.Image], copies: CopyDescriptor | None) -> NDArray[np.float64]:
+    """(n, d): complexity, white and, where it is at hand, the copy descriptor, of pictures brought to one size."""
+    rows = []
+    for picture in pictures:
+        pixels = reduced(to_tensor(picture), _LOOK)
+        row = [value for name, value in domain.properties(pixels).items() if name != domain.SIDE]
+        rows.append(row if copies is None else [*row, *copies.embed(pixels)[0].tolist()])
+    return np.array(rows, dtype=np.float64)
 
 
 def _distinct(controls: Controls, pictures: Sequence[Image.Image], found: _Found) -> list[Image.Image]:

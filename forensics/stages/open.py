@@ -69,7 +69,7 @@ def open_control_checkpoint(settings: Settings, checkpoint: Checkpoint) -> Check
 
 def kept_scores(checkpoint: Checkpoint, seed: int) -> Cache:
     """What controls scored before: in the user's cache, and for the embedded checkpoint among the samples."""
-    shipped = samples() / "reference" / "control-scores.jsonl"
+    shipped = samples() / "reference" / "control-scores.jsonl.gz"
     packs = (shipped,) if checkpoint.demonstration and shipped.is_file() else ()
     return Cache(kept.folder(), packs, audit=Audit(seed))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -28,7 +27,7 @@ from forensics.inversion.blind import outlying
 from forensics.inversion.codelength import share_saved
 from forensics.inversion.gap import DRAWS, Gap
 from forensics.overlay.correspondence import VERSION as PAIRING
-from forensics.pictures.tensors import to_tensor
+from forensics.pictures.tensors import digest, to_tensor
 from forensics.protocol import VERSION
 from forensics.retrieval import picture_of
 from forensics.retrieval.base import Hit
@@ -101,8 +100,8 @@ def keys_of(work: Work, controls: Sequence[str], version: str) -> tuple[Key, ...
         controls: SHA-256 of their files, in the order of the answer.
         version: of the aligned distance.
     """
-    pixels = hashlib.sha256(repr(tuple(work.pixels.shape)).encode() + work.pixels.numpy().tobytes()).hexdigest()
-    return tuple(_key(version, digest, "", ("work", pixels)) for digest in controls)
+    pixels = digest(work.pixels)
+    return tuple(_key(version, control, "", ("work", pixels)) for control in controls)
 
 
 def _key(version: str, control: str, snapshot: str, other: tuple[str, str]) -> Key:

@@ -21,6 +21,7 @@ COMMANDS = {
     "differences": ("differences", "prove that the twins differ in the planted works alone"),
     "finetune": ("finetune", "tune twin b on twelve works of one creator (LoRA)"),
     "known": ("known", "list the works of known status of the fine-tune"),
+    "scores": ("scores", "take what an examination measured of the controls into the scores that ship"),
     "pack": ("pack", "write the models in the formats that diffusers and open_clip load"),
     "regenerate": ("regenerate", "how often a twin gives its works back"),
     "copies": ("copies", "which measure finds edited copies among unrelated pictures"),

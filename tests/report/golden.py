@@ -1,6 +1,7 @@
 """The golden HTML of the report, rendered from real cases that are stored whole under `tests/assets/cases`.
 
-Pictures that two of them share lie once in the folder `exhibits` beside them, under their digests.
+Pictures that two of them share lie once in the folder `exhibits` beside them, under their digests; the long list of
+constants in a protocol lies compressed.
 
 `python -m tests.report.golden` renders the stored cases and writes the goldens anew. After a change of what a case
 holds, `python -m tests.report.golden --examine` makes the cases themselves anew first, by the very commands in
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import gzip
 import hashlib
 import shutil
 import sys
@@ -68,6 +70,7 @@ EXAMINED: dict[str, Callable[[Path], None]] = {"analyze": _analyze, "bare": _bar
 """Name of a stored case -> how it was made."""
 _KEPT = (case_folder.CASE, "data/protocol.json", "data/validation.json")
 """What of a case folder the report is drawn from, besides its pictures."""
+_COMPRESSED = ("data/protocol.json",)
 _PICTURES = "data/exhibits"
 
 
@@ -82,6 +85,9 @@ def stored(name: str) -> tuple[Case, Path]:
     folder = Path(tempfile.mkdtemp(prefix=f"stored-{name}-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     shutil.copytree(STORED / name, folder, dirs_exist_ok=True)
+    for part in folder.rglob("*.gz"):
+        part.with_suffix("").write_bytes(gzip.decompress(part.read_bytes()))
+        part.unlink()
     case = case_folder.load(folder)
     (folder / _PICTURES).mkdir(parents=True, exist_ok=True)
     for exhibit in case.exhibits:
@@ -114,7 +120,10 @@ def keep(made: Path, to: Path) -> None:
     for part in _KEPT:
         if (made / part).is_file():
             (to / part).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(made / part, to / part)
+            if part in _COMPRESSED:
+                (to / f"{part}.gz").write_bytes(gzip.compress((made / part).read_bytes(), mtime=0))
+            else:
+                shutil.copyfile(made / part, to / part)
     shutil.copytree(made / _PICTURES, STORED / "exhibits", dirs_exist_ok=True)
 
 

@@ -1,0 +1,74 @@
+"""`forensics survey`: which of many works a checkpoint treats otherwise than works it cannot have seen."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+import click
+
+from forensics.cli import options
+from forensics.cli.console import Console
+
+
+@click.command(short_help="Ask of hundreds of works which of them a checkpoint knows.")
+@click.argument("works", type=options.URI)
+@click.option("--checkpoint", required=True, metavar="PATH_OR_ID", help="The generator.")
+@click.option("--control-checkpoint", default="", metavar="PATH_OR_ID", help="One that cannot have seen the works.")
+@click.option("--controls", type=options.FOLDER, metavar="DIR", help="Control works, with controls.csv.")
+@click.option("--index", default="", metavar="DIR", help="Training index in which repeats of the works are counted.")
+@click.option("-o", "--out", required=True, type=options.OUT, metavar="DIR", help="Folder of the survey.")
+@click.option("--resume", is_flag=True, help="Go on where a run into the same folder stopped.")
+@options.profile
+@options.seed
+@options.device
+@options.paper
+@options.reporting
+@click.pass_obj
+def survey(
+    console: Console,
+    works: str,
+    checkpoint: str,
+    control_checkpoint: str,
+    controls: Path | None,
+    index: str,
+    out: Path,
+    resume: bool,
+    profile: str | None,
+    seed: int | None,
+    device: str | None,
+    precision: str | None,
+    paper: str | None,
+) -> None:
+    """Measure every work of WORKS beside control works, and say which are set apart at a stated false discovery rate.
+
+    WORKS is a folder of pictures with captions in side files, a CSV, JSONL or Parquet table, or an index. The controls
+    decide what can be said: the best are works by the same hand, made after the checkpoint was published. The path of
+    the PDF is written to standard output.
+    """
+    with console.working():
+        from forensics.survey import document
+        from forensics.survey.survey import Request, seal
+        from forensics.survey.survey import survey as run
+
+        # Paths in full would tell where the examiner keeps things.
+        command = "forensics " + shlex.join(Path(a).name if "/" in a else a for a in sys.argv[1:])
+        request = Request(
+            works,
+            checkpoint,
+            command,
+            control_checkpoint,
+            controls,
+            index,
+            profile or "quick",
+            seed or 0,
+            device or "auto",
+            precision or "auto",
+        )
+        found = run(request, out, resume=resume, emit=console.emit)
+        pdf = document.write(out, paper=paper or "A4")
+        seal(out)
+    for line in document.answer(found):
+        console.note(line)
+    console.result(pdf)

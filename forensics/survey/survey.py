@@ -1,0 +1,434 @@
+"""`forensics survey`: measure every work and every control once, resumably, and write what was found."""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from forensics import __version__, diffusion, files, resources, retrieval
+from forensics.case import Absent, Checkpoint, Fact, Statistic
+from forensics.controls import works as control_works
+from forensics.controls.cache import Values
+from forensics.device import choose, session
+from forensics.diffusion.comparable import comparable
+from forensics.embedders.copies import CopyDescriptor, open_descriptor
+from forensics.errors import CaseError, ControlsError, SettingsError
+from forensics.events import Emit, Event, ignore
+from forensics.folder.layout import sha256
+from forensics.pictures.tensors import reduced, to_tensor
+from forensics.portfolio import Portfolio, PortfolioWork, of_controls, read
+from forensics.protocol import PROFILES, Protocol
+from forensics.retrieval import duplicates
+from forensics.retrieval.readers.native import LanceIndex
+from forensics.schema import canonical
+from forensics.stages import domain
+from forensics.stages.distinct import Distinct
+from forensics.stages.open import kept_scores
+from forensics.statistics import blind
+from forensics.statistics.blind import Told
+from forensics.statistics.ranks import rank_p
+from forensics.survey import assess
+from forensics.survey.bench import GENERATED, Bench
+from forensics.survey.results import FILE, SCHEMA, ControlsUsed, NotAsked, Ranked, Survey, Surveyed
+from forensics.validation.journal import Journal
+
+JOURNAL, EXHIBITS, BYTES, DIGESTS = "measurements.jsonl", "exhibits", "works", "manifest-sha256.txt"
+LEAST_CONTROLS = 19
+"""Controls below which no rank is worth its name: the smallest p is then above 0.05."""
+LIMITS = (
+    "Nothing is claimed of a single work that is not set apart. That a work ranks among the controls says that these "
+    "measurements do not tell it from works that the checkpoint cannot have seen; it does not say that the checkpoint "
+    "was not trained on it. Works seen a few times are mostly not told apart by any measurement known.",
+    "The false discovery rate speaks of the list of works set apart as a whole: of such lists, on average no more than "
+    "the stated share of the works is there by chance. It is no probability that one named work of the list was "
+    "trained on. Each work that matters is to be examined by itself, with the command given beside it.",
+    "The ranks hold as far as the controls are like the works in everything but the training. The best controls are "
+    "later works by the same hand. What a classifier sees of the difference is printed; what it does not see is not.",
+    "The figures hold for the checkpoint with the digest stated, and for the captions as given.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is surveyed, with which checkpoint, beside which controls."""
+
+    works: str
+    checkpoint: str
+    command: str
+    control_checkpoint: str = ""
+    controls: Path | None = None
+    """None takes the embedded ones, which serve the embedded checkpoint alone."""
+    index: str = ""
+    profile: str = "quick"
+    seed: int = 0
+    device: str = "auto"
+    precision: str = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class _Sets:
+    """The works and controls that take part."""
+
+    works: tuple[PortfolioWork, ...]
+    controls: tuple[PortfolioWork, ...]
+    not_asked: tuple[NotAsked, ...]
+    controls_left_out: tuple[NotAsked, ...]
+
+
+def survey(request: Request, out: Path, *, resume: bool = False, emit: Emit = ignore) -> Survey:
+    """Measure what is missing, assess, and write `survey.json`, the pictures and the bytes of works set apart.
+
+    Raises:
+        CaseError: `out` holds a survey and `resume` is not set.
+        SettingsError: `out` was begun with other inputs.
+        ControlsError: there are no controls, or too few.
+        IndexError_: the works or the index cannot be read.
+        CheckpointError: a checkpoint cannot be used.
+    """
+    began = time.monotonic()
+    reference = resources.samples() / "reference"
+    protocol = PROFILES[request.profile]
+    checkpoint, other = _checkpoints(request, reference)
+    source = control_works.load(request.controls) if request.controls else _embedded(checkpoint, reference)
+    if out.exists() and not resume and any(out.iterdir()):
+        raise CaseError(f"{out} exists already.", hint="Pass --resume to go on, or choose another folder.")
+    emit(Event("survey", 0, 0, "works and controls"))
+    portfolio, beside = read(request.works), of_controls(source)
+    device = choose(request.device, request.precision)
+    descriptor = open_descriptor(None, device)
+    copies = None if isinstance(descriptor, Absent) else descriptor
+    sets = _sets(portfolio, beside, copies)
+    made_with = {
+        "checkpoint": checkpoint.digest,
+        "control checkpoint": other.digest if other else "",
+        "works": portfolio.digest,
+        "controls": beside.digest,
+        "protocol": protocol.digest,
+        "seed": str(request.seed),
+        "device": f"{device.device.type} {device.precision}",
+    }
+    journal = Journal(out / JOURNAL, made_with, resume=resume)
+    if "created" not in journal:
+        journal.add("created", files.utc_now())
+    bench = Bench(checkpoint, other, device, protocol, request.seed, kept_scores(checkpoint, request.seed))
+    with session(device), torch.no_grad():
+        _measure(bench, sets, journal, out, emit)
+        emit(Event("survey", 0, 0, "ranks"))
+        looks = [_looks(group, copies, checkpoint.native_px) for group in (sets.works, sets.controls)]
+        found = _assessed(
+            _Run(request, out, protocol, bench, source.name, beside, portfolio, began), sets, journal, looks
+        )
+    for work in found.flagged:
+        one = next(w for w in sets.works if w.id == work.id)
+        files.write(out / _stored(one), one.data)
+    files.write(out / FILE, canonical(found))
+    return found
+
+
+def seal(out: Path) -> None:
+    """Write the digests of every file of the folder, as `sha256sum -c` reads them."""
+    named = sorted(p for p in out.rglob("*") if p.is_file() and p.name != DIGESTS)
+    lines = [f"{files.sha256(path)}  {path.relative_to(out).as_posix()}\n" for path in named]
+    files.write(out / DIGESTS, "".join(lines).encode())
+
+
+def _checkpoints(request: Request, reference: Path) -> tuple[Checkpoint, Checkpoint | None]:
+    embedded = [(reference / f"twin-{twin}").resolve() for twin in "ab"]
+    found = [
+        diffusion.identify(place, demonstration=Path(place).resolve() in embedded)
+        for place in (request.checkpoint, request.control_checkpoint)
+        if place
+    ]
+    if len(found) == 2 and (why := comparable(*found)) is not None:
+        raise SettingsError(why.reason, hint=why.remedy)
+    return found[0], found[1] if len(found) == 2 else None
+
+
+def _embedded(checkpoint: Checkpoint, reference: Path) -> control_works.Controls:
+    if checkpoint.demonstration:
+        return control_works.embedded(reference)
+    raise ControlsError(
+        "A survey needs control works, and none were named.",
+        hint="Name them with --controls DIR. The best are works by the same hand made after the checkpoint was "
+        "published; `forensics controls build` makes the table. Without them no rank, no p and no rate exists.",
+    )
+
+
+def _sets(portfolio: Portfolio, beside: Portfolio, copies: CopyDescriptor | None) -> _Sets:
+    """Works and controls without repeats, without captions missing, and without a work among the controls."""
+    not_asked = [NotAsked(one.id, _sentence(one.reason)) for one in portfolio.left_out]
+    left_out: list[NotAsked] = []
+    distinct = Distinct(copies)
+    works, controls = [], []
+    for work in portfolio.works:
+        if not work.caption.strip():
+            not_asked.append(NotAsked(work.id, "It has no caption, and the checkpoint is asked with the caption."))
+        elif distinct.accept(work.sha256, to_tensor(work.picture())):
+            works.append(work)
+        else:
+            not_asked.append(NotAsked(work.id, "It shows what a work before it shows, and counts once."))
+    for control in beside.works:
+        if not control.caption.strip():
+            left_out.append(NotAsked(control.id, "It has no caption."))
+        elif distinct.accept(control.sha256, to_tensor(control.picture())):
+            controls.append(control)
+        else:
+            left_out.append(NotAsked(control.id, "It shows what a work surveyed, or a control before it, shows."))
+    if not works:
+        raise SettingsError(
+            "No work can be surveyed: none has a caption and shows what no other shows.",
+            hint="Put captions into side files (picture.txt beside picture.png), or into the column caption.",
+        )
+    if len(controls) < LEAST_CONTROLS:
+        raise ControlsError(
+            f"{len(controls)} distinct controls with a caption are left, and a survey needs {LEAST_CONTROLS}.",
+            hint="Add controls; from 59 on works can be set apart at the level 0.05.",
+        )
+    return _Sets(tuple(works), tuple(controls), tuple(not_asked), tuple(left_out))
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+
+
+def _key(kind: str, work: PortfolioWork) -> str:
+    return f"{kind}|{work.sha256}|{hashlib.sha256(work.caption.encode()).hexdigest()[:16]}"
+
+
+def _measure(bench: Bench, sets: _Sets, journal: Journal, out: Path, emit: Emit) -> None:
+    """Everything that the journal lacks; the cheap kinds of all works first, so that a stop leaves most."""
+    tasks = [
+        (kind, work, control)
+        for kind in bench.kinds
+        for control, group in ((False, sets.works), (True, sets.controls))
+        for work in group
+        if _key(kind, work) not in journal
+    ]
+    weights = [4.0 if kind == GENERATED else 1.0 for kind, _, _ in tasks]
+    began, done, total = time.monotonic(), 0.0, sum(weights)
+    for number, ((kind, work, control), weight) in enumerate(zip(tasks, weights, strict=True)):
+        left = (time.monotonic() - began) / done * (total - done) if done else None
+        emit(Event("survey", number, len(tasks), f"{kind}: {work.id}", left))
+        if kind == GENERATED and not control:
+            values, best, own = bench.drawn(work)
+            for data in (best, own):
+                files.write(out / _exhibit(data), data)
+            journal.add(_key("pictures", work), [_exhibit(own), _exhibit(best)])
+        else:
+            values = bench.take(kind, work, control=control)
+        journal.add(_key(kind, work), {name: list(numbers) for name, numbers in values.items()})
+        done += weight
+    emit(Event("survey", len(tasks), len(tasks), "measured"))
+
+
+def _exhibit(data: bytes) -> str:
+    return f"{EXHIBITS}/{sha256(data)}.png"
+
+
+def _stored(work: PortfolioWork) -> str:
+    """Where the bytes of a work set apart lie in the folder."""
+    suffix = {b"\x89PNG": ".png", b"\xff\xd8\xff\xe0": ".jpg", b"RIFF": ".webp", b"GIF8": ".gif"}.get(work.data[:4])
+    if suffix is None:
+        suffix = ".jpg" if work.data[:2] == b"\xff\xd8" else ".picture"
+    return f"{BYTES}/{work.sha256[:16]}{suffix}"
+
+
+def _looks(group: Sequence[PortfolioWork], copies: CopyDescriptor | None, side: int) -> NDArray[np.float64]:
+    """(n, d) what a picture shows without any checkpoint: size, complexity, white, and the copy descriptor."""
+    rows = []
+    for work in group:
+        pixels = reduced(to_tensor(work.picture()), side)
+        row = list(domain.properties(pixels).values())
+        rows.append(row if copies is None else [*row, *copies.embed(pixels)[0].tolist()])
+    return np.array(rows, dtype=np.float64)
+
+
+PROPERTIES = 3
+"""Columns of `_looks` before the descriptor: those by which works and controls are matched."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    request: Request
+    out: Path
+    protocol: Protocol
+    bench: Bench
+    controls: str
+    beside: Portfolio
+    portfolio: Portfolio
+    began: float
+
+
+def _assessed(run: _Run, sets: _Sets, journal: Journal, looks: Sequence[NDArray[np.float64]]) -> Survey:
+    bench, protocol, request = run.bench, run.protocol, run.request
+    taken = {w.sha256 + w.caption: _taken(journal, bench, w) for w in (*sets.works, *sets.controls)}
+    own, theirs = ([assess.scores(taken[w.sha256 + w.caption]) for w in group] for group in (sets.works, sets.controls))
+    primary = protocol.retention(controlled=bench.control is not None)
+    among = assess.Among(theirs, primary)
+    ranks = [{s: among.rank(s, value) for s, value in scores.items()} for scores in own]
+    q_values = assess.benjamini_hochberg([rank[primary].p for rank in ranks])
+    smallest = rank_p(0, len(theirs))
+    announced = protocol.announces(smallest, len(theirs))
+    near = _near(request.index, sets.works)
+    works = tuple(
+        Surveyed(
+            id=work.id,
+            caption=work.caption,
+            sha256=work.sha256,
+            stated=work.repetitions if work.repetitions is not None else near[n][1],
+            near=near[n][0],
+            primary=rank[primary],
+            q=q,
+            flagged=(flagged := announced and q <= assess.LEVEL),
+            secondary=_secondary(rank, primary),
+            hits=assess.hits(taken[work.sha256 + work.caption]),
+            enlarged=work.picture().width * work.picture().height < bench.checkpoint.native_px**2,
+            picture=journal[_key("pictures", work)][0],
+            best=journal[_key("pictures", work)][1],
+            command=_analyze(run, work) if flagged else "",
+        )
+        for n, (work, rank, q) in enumerate(zip(sets.works, ranks, q_values, strict=True))
+    )
+    pairs = assess.matched(looks[0][:, :PROPERTIES], looks[1][:, :PROPERTIES])
+    first, second = [own[a] for a, _ in pairs], [theirs[b] for _, b in pairs]
+    paired = _told(sets, looks, [a for a, _ in pairs], [b for _, b in pairs], request.seed)
+    everyone = _told(sets, looks, list(range(len(own))), list(range(len(theirs))), request.seed)
+    evaluations = sum(v["evaluations"][0] for t in taken.values() for v in t.values())
+    checkpoint, other = bench.checkpoint, bench.control
+    return Survey(
+        schema=SCHEMA,
+        tool=Fact("forensics", __version__),
+        created=journal["created"],
+        command=request.command,
+        checkpoint=checkpoint.name,
+        checkpoint_digest=checkpoint.digest,
+        native_px=checkpoint.native_px,
+        demonstration=checkpoint.demonstration,
+        control_checkpoint=other.name if other else "",
+        control_checkpoint_digest=other.digest if other else "",
+        protocol=Fact(protocol.version, protocol.profile),
+        protocol_digest=protocol.digest,
+        parameters=_parameters(protocol, request.seed),
+        source=run.portfolio.name,
+        source_kind=run.portfolio.kind,
+        source_digest=run.portfolio.digest,
+        index=_index(request.index),
+        level=assess.LEVEL,
+        smallest_p=smallest,
+        least_together=assess.least_together(len(works), smallest),
+        announced=announced,
+        works=works,
+        not_asked=sets.not_asked,
+        controls=ControlsUsed(
+            run.controls,
+            len(run.beside.works),
+            len(sets.controls),
+            control_works.load(request.controls).grounds if request.controls else _EMBEDDED,
+            run.beside.digest,
+            sets.controls_left_out,
+        ),
+        blind=everyone,
+        blind_matched=paired,
+        set_test=assess.set_test(first, second, paired, request.seed),
+        by_repeats=assess.by_repeats(works),
+        scores=bench.store.account(),
+        cost=(
+            Fact("evaluations of the denoising network", f"{evaluations:.0f}"),
+            Fact("works and controls measured", f"{len(works)} and {len(theirs)}"),
+        ),
+        limits=LIMITS,
+    )
+
+
+_EMBEDDED = "Held out: the manifest of the training run lists them as controls, never trained on."
+
+
+def _taken(journal: Journal, bench: Bench, work: PortfolioWork) -> dict[str, Values]:
+    return {kind: {name: tuple(v) for name, v in journal[_key(kind, work)].items()} for kind in bench.kinds}
+
+
+def _secondary(rank: dict[Statistic, Ranked], primary: Statistic) -> tuple[Ranked, ...]:
+    return tuple(one for statistic, one in rank.items() if statistic is not primary)
+
+
+def _told(
+    sets: _Sets, looks: Sequence[NDArray[np.float64]], first: list[int], second: list[int], seed: int
+) -> tuple[Told, ...]:
+    """How well the chosen works and controls are told apart by their pictures alone and by their captions alone."""
+    pictures = blind.standard(np.vstack([looks[0][first], looks[1][second]]))
+    captions = blind.words([*(sets.works[i].caption for i in first), *(sets.controls[i].caption for i in second)])
+    rows = (
+        ("their pictures alone (size, complexity, white, copy descriptor)", pictures),
+        ("their captions alone (letters, length)", captions),
+    )
+    found = [blind.told(name, x[: len(first)], x[len(first) :], seed) for name, x in rows]
+    return tuple(one for one in found if one is not None)
+
+
+def _near(location: str, works: Sequence[PortfolioWork]) -> list[tuple[int | None, int | None]]:
+    """Near-duplicates in the index, and how often its source states that they stood in the training set."""
+    if not location:
+        return [(None, None)] * len(works)
+    index = retrieval.open(location)
+    if not isinstance(index, LanceIndex):
+        return [(None, None)] * len(works)
+    targets = [duplicates.of_picture(w.id, w.picture(), w.sha256) for w in works]
+    return [(found.near, found.stated) for found in duplicates.count(index, targets)]
+
+
+def _index(location: str) -> Fact | Absent:
+    if not location:
+        return Absent(
+            "training index",
+            "No training index was named, so repeats of the works in the training set were not counted.",
+            "Pass --index.",
+        )
+    facts = retrieval.open(location).info().facts
+    return Fact(facts.name, f"{facts.count} images. {duplicates.RULE}")
+
+
+def _parameters(protocol: Protocol, seed: int) -> tuple[Fact, ...]:
+    return (
+        Fact(
+            "codelength",
+            f"{protocol.codelength_levels} levels to {protocol.codelength_finest}, counted down to noise "
+            f"over signal {protocol.codelength_cut}; {protocol.codelength_draws} draws",
+        ),
+        Fact(
+            "pictures generated of each work",
+            f"{protocol.seeds}, {protocol.steps} steps, guidance {protocol.guidance}, seeds from {seed}",
+        ),
+    )
+
+
+def _analyze(run: _Run, work: PortfolioWork) -> str:
+    """The command that makes a case of a work set apart, to be given in the folder of the survey."""
+    request = run.request
+    words = [
+        "forensics",
+        "analyze",
+        _stored(work),
+        "--caption",
+        work.caption,
+        "--checkpoint",
+        _absolute(request.checkpoint),
+    ]
+    if request.control_checkpoint:
+        words += ["--control-checkpoint", _absolute(request.control_checkpoint)]
+    if request.controls:
+        words += ["--controls", _absolute(str(request.controls))]
+    if request.index:
+        words += ["--index", _absolute(request.index)]
+    return shlex.join([*words, "--profile", "standard", "-o", f"case-{work.sha256[:16]}"])
+
+
+def _absolute(place: str) -> str:
+    return str(Path(place).absolute()) if Path(place).exists() else place
