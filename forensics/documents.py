@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
-from forensics import foreign, report
+from forensics import files, foreign, report
 from forensics.case import Case, CustodyEntry
 from forensics.errors import CaseError, SettingsError, VerificationError
 from forensics.folder import check_signature as check
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from forensics.folder.sign import Key
 
 
-FORMATS = ("pdf", "html", "json", "csv")
+FORMATS = ("pdf", "html", "json", "csv", "docx")
 SUMMARY = "summary.pdf"
 VIEWER = "viewer.html"
 TABLES = "tables"
@@ -73,7 +74,8 @@ def write(
 
     Args:
         folder: the case folder.
-        formats: `pdf` the report, `html` the viewer of pairs, `csv` the tables, `json` the case, which is there.
+        formats: `pdf` the report, `html` the viewer of pairs, `csv` the tables, `json` the case, which is there;
+            `docx` a copy to edit, which is written beside the folder, for it is not part of the record.
         paper: `A4` or `Letter`.
         summary: the two pages for a letter as well.
         unsign: where a document of a signed folder changes, take the signature off.
@@ -89,6 +91,7 @@ def write(
             recover(folder)
     case = load(folder)
     made: dict[str, bytes] = {}
+    drafts: dict[Path, bytes] = {}
     paths: list[Path] = []
     tables = {f"{TABLES}/{name}": data for name, data in report.tables(case).items()} if "csv" in formats else {}
     # Drawing takes longest: what would be refused after it is refused before.
@@ -103,6 +106,9 @@ def write(
         elif kind == "csv":
             made |= tables
             paths.append(folder / TABLES)
+        elif kind == "docx":
+            drafts = {_free(folder): report.draft(case, folder)}
+            paths += drafts
         else:
             paths.append(folder / CASE)
     if summary:
@@ -111,7 +117,16 @@ def write(
     if REPORT not in made and not (folder / REPORT).is_file():
         made[REPORT] = _draw(case, folder, paper)  # a bag without its report does not verify
     save(folder, made, "report rendered", unsign=unsign, ignore_added=ignore_added)
+    for path, data in drafts.items():
+        files.write(path, data)
     return tuple(paths)
+
+
+def _free(folder: Path) -> Path:
+    """Where a copy to edit goes: beside the folder, and never over one that somebody has edited."""
+    real = folder.resolve()
+    names = chain(("-draft.docx",), (f"-draft-{n}.docx" for n in count(2)))
+    return next(path for name in names if not (path := real.with_name(real.name + name)).exists())
 
 
 def finish(folder: Path) -> Path:

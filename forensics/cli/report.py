@@ -19,7 +19,8 @@ from forensics.errors import SettingsError
     default="pdf,html",
     show_default=True,
     metavar="LIST",
-    help="Among pdf (report), html (viewer of pairs), csv (tables), json (the case itself), with commas.",
+    help="Among pdf (report), html (viewer of pairs), csv (tables), json (the case itself), docx (a copy to edit, "
+    "beside the folder and not part of the record), with commas.",
 )
 @click.option("--summary", is_flag=True, help="Two pages for a letter as well, as summary.pdf.")
 @options.unsign

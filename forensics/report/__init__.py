@@ -11,13 +11,13 @@ from typing import Literal
 
 from forensics.case import Case
 from forensics.errors import RenderingError
-from forensics.report import attachments, drawn, html, typefaces
+from forensics.report import attachments, drawn, editable, html, typefaces
 from forensics.report import stored_pictures as exhibits
 from forensics.report.tables import tables
 from forensics.report.view import view
 from forensics.report.viewer import viewer
 
-__all__ = ["pages", "render", "render_html", "summary", "tables", "viewer"]
+__all__ = ["draft", "pages", "render", "render_html", "summary", "tables", "viewer"]
 
 SUMMARY_PAGES = 2
 
@@ -42,6 +42,13 @@ def render_html(case: Case, folder: Path) -> str:
     """The HTML the pages are drawn from; picture addresses are relative to the case folder. Raises as `render`."""
     exhibits.read(case, folder)
     return html.render(view(case), letters=typefaces.letters(typefaces.stored(case, folder)))
+
+
+def draft(case: Case, folder: Path) -> bytes:
+    """Sentences, tables and pictures of the report as a Word document, marked as not the record. Raises as `render`."""
+    stored = exhibits.read(case, folder)
+    page = html.render(view(case), letters=typefaces.letters(typefaces.stored(case, folder)))
+    return editable.write(page, stored | drawn.pictures(case, stored), created=case.created)
 
 
 def pages(data: bytes) -> int:

@@ -27,8 +27,8 @@ def pages() -> dict[str, str]:
         [
             "# Commands",
             "",
-            "Everything a command prints but its result goes to standard error. Wherever a path is given, quotes around "
-            "it, `~`, `file://` addresses and Windows' separators are understood.",
+            "Everything a command prints but its result goes to standard error. Wherever a path is given, quotes "
+            "around it, `~`, `file://` addresses and Windows' separators are understood.",
             "",
             "| command | |",
             "|---|---|",
