@@ -14,7 +14,6 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
-from transformers import AddedToken
 
 from forensics.diffusion.embedding import Embedding
 from forensics.diffusion.parts import Parts
@@ -49,6 +48,8 @@ def _open(encoder: Any, tokenizer: Any, own: Sequence[tuple[str, Tensor]]) -> No
         names = [f"⟪{len(rows) + i}⟫" for i in range(len(vectors))]
         rows += list(vectors)
         spelled[word.casefold()] = " ".join(names)
+    from transformers import AddedToken  # takes seconds, and every command that measures imports this module
+
     marks = [AddedToken(f"⟪{i}⟫", lstrip=True, normalized=False, special=False) for i in range(len(rows))]
     tokenizer.add_tokens(marks)
     first = int(tokenizer.convert_tokens_to_ids("⟪0⟫"))

@@ -8,8 +8,6 @@ from itertools import combinations
 
 import numpy as np
 import torch
-from scipy.cluster.hierarchy import fcluster, linkage
-from scipy.stats import binomtest
 from torch import Tensor
 
 from forensics.case import Fact
@@ -38,6 +36,8 @@ class HitRate:
     @property
     def interval(self) -> tuple[float, float]:
         """Exact two-sided 95 % interval (Clopper & Pearson 1934)."""
+        from scipy.stats import binomtest  # takes most of a second, and few commands come here
+
         found = binomtest(self.hits, self.draws).proportion_ci(LEVEL, method="exact")
         return float(found.low), float(found.high)
 
@@ -112,6 +112,8 @@ def seed_collapse(pictures: Tensor) -> Collapse | None:
     small = resize(pictures, COLLAPSE_PX, COLLAPSE_PX)
     both = combinations(range(count), 2)
     pairs = np.array([float(tiled_distance(small[i : i + 1], small[j : j + 1])) for i, j in both])
+    from scipy.cluster.hierarchy import fcluster, linkage
+
     groups = fcluster(linkage(pairs, method="complete"), t=NEAR, criterion="distance")
     return Collapse(count, float(np.median(pairs)), int(np.bincount(groups).max()))
 

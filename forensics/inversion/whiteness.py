@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from scipy import stats
 from torch import Tensor
 
 LEVEL = 0.99
@@ -46,6 +45,8 @@ def whiteness(z: Tensor) -> Whiteness:
     square = float(z.square().mean())
     products = torch.cat([(z[:, :, 1:] * z[:, :, :-1]).flatten(), (z[:, 1:] * z[:, :-1]).flatten()])
     tail = (1 - LEVEL) / 2
+    from scipy import stats  # takes most of a second, and few commands come here
+
     low, high = (float(stats.chi2.ppf(q, dims)) / dims for q in (tail, 1 - tail))
     half = float(stats.norm.ppf(1 - tail)) / products.numel() ** 0.5
     return Whiteness(square, (low, high), float(products.mean()) / square if square else 0.0, (-half, half))

@@ -59,8 +59,8 @@ def difference(disputed: bytes, work: bytes, found: Correspondence) -> bytes:
     shown: NDArray[np.uint8] = (255 - np.minimum(255, GAIN * channels)).astype(np.uint8)
     shown = np.where(np.asarray(inside) > 0, shown, np.uint8(OUTSIDE)).astype(np.uint8)
     stream = io.BytesIO()
-    # Level 9 takes eight times as long for a fourteenth of the bytes.
-    Image.fromarray(shown).save(stream, "PNG", compress_level=6)
+    # Level 6 takes three times as long for files that are a twentieth smaller, level 9 eight times as long as 6.
+    Image.fromarray(shown).save(stream, "PNG", compress_level=3)
     return stream.getvalue()
 
 

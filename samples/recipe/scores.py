@@ -31,9 +31,7 @@ DRAWN = 210
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument(
-        "folder", type=Path, nargs="?", help="a cache of control scores, its folder controls"
-    )
+    parser.add_argument("folder", type=Path, nargs="?", help="a cache of control scores, its folder controls")
     parser.add_argument("--vectors", action="store_true", help="describe the controls that the seed 0 draws")
     parser.add_argument("--out", type=Path, default=samples() / "reference" / "control-scores.jsonl.gz")
 
