@@ -22,6 +22,7 @@ from typing import Any, TypeAlias
 from markupsafe import Markup
 
 from forensics import folder as case_folder
+from forensics import foreign
 from forensics.case import Case
 from forensics.errors import SettingsError
 from forensics.events import Emit, ignore
@@ -157,6 +158,6 @@ def _resolved(settings: dict[str, Any], case_file: Pathish | None) -> Resolved:
 
 def _folder(disputed: Pathish, out: Pathish | None) -> Path:
     folder = Path(out) if out is not None else Path(f"{folder_stem(Path(disputed))}-case")
-    if Path(disputed).resolve().is_relative_to(folder.resolve()):
+    if foreign.resolved(Path(disputed)).is_relative_to(foreign.resolved(folder)):
         raise SettingsError(f"{disputed} lies inside the case folder {folder}.", hint="Name another folder with out=.")
     return folder

@@ -99,6 +99,18 @@ def expanded(data: bytes, limit: int) -> bytes:
     return found
 
 
+def resolved(path: Path) -> Path:
+    """Where a path leads, through its links, as far as it can be followed.
+
+    `Path.resolve` raises RuntimeError for links in a circle up to Python 3.12, and ValueError for a NUL: neither is an
+    error here, for whoever opens the file is told what is wrong with it.
+    """
+    try:
+        return Path(os.path.realpath(path))
+    except (OSError, ValueError):
+        return path.absolute()
+
+
 def text(data: bytes) -> str:
     """Strict UTF-8. Raises Unreadable."""
     try:

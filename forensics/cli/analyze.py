@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from forensics import foreign
 from forensics.cli import options
 from forensics.cli.console import Console, loading
 from forensics.errors import SettingsError
@@ -204,7 +205,7 @@ def case_folder(image: Path, out: Path | None) -> Path:
             f"The case folder would be called {part[:60]}…, which is longer than file systems take.",
             hint="Give a shorter name with -o.",
         )
-    if image.resolve().is_relative_to(folder.resolve()):
+    if foreign.resolved(image).is_relative_to(foreign.resolved(folder)):
         raise SettingsError(
             f"{image} lies inside the case folder {folder}.", hint="Choose a folder with -o that does not hold it."
         )

@@ -146,7 +146,7 @@ def load(folder: Path) -> Controls:
 def _inside(path: Path, folder: Path) -> bool:
     """Whether it is a file of the folder, not of a place that a link in it leads to."""
     try:
-        return path.is_file() and path.resolve().is_relative_to(folder.resolve())
+        return path.is_file() and foreign.resolved(path).is_relative_to(foreign.resolved(folder))
     except (OSError, ValueError, RuntimeError):  # an over-long name, a NUL, links in a circle
         return False
 

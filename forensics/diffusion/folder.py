@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from forensics import foreign
 from forensics.case import Checkpoint, Fact, FileDigest
 from forensics.diffusion import families, marks
 from forensics.diffusion.families import LIBRARIES, Family, of_pipeline, pipeline_name, unsupported
@@ -66,7 +67,7 @@ def identify(root: Path, location: str, demonstration: bool, wishes: Wishes = NO
         *(row for name in configs for header in weights[name].headers for row in metadata_facts(header.metadata)),
     )
     return Checkpoint(
-        name=root.resolve().name if Path(location).expanduser().exists() else location,
+        name=foreign.resolved(root).name if Path(location).expanduser().exists() else location,
         location=location,
         family=family.name,
         layout="diffusers folder",

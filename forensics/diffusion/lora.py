@@ -215,7 +215,7 @@ def attach(checkpoint: Checkpoint, given: Sequence[str], path: Path) -> Checkpoi
 
 
 def _name(lora: Lora) -> str:
-    own = lora.path.stem if lora.path.name not in USUAL else lora.path.resolve().parent.name
+    own = lora.path.stem if lora.path.name not in USUAL else foreign.resolved(lora.path).parent.name
     return own if lora.strength == 1 else f"{own} at {lora.strength:g}"
 
 

@@ -14,6 +14,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from forensics import foreign
 from forensics.case import FileDigest
 from forensics.diffusion.headers import PICKLES, file_digest, read_header
 from forensics.errors import CheckpointError
@@ -70,7 +71,7 @@ def _in_a_process_of_its_own(source: Path, target: Path, sha256: str) -> list[st
 
     try:
         done = subprocess.run(
-            [sys.executable, str(_WORKER), str(source.resolve()), str(target.resolve()), sha256],
+            [sys.executable, str(_WORKER), str(foreign.resolved(source)), str(target.resolve()), sha256],
             capture_output=True,
             text=True,
             timeout=_SECONDS,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from forensics import foreign
 from forensics.case import Checkpoint, Fact, FileDigest
 from forensics.diffusion import folder, marks
 from forensics.diffusion.families import Family, family, unsupported
@@ -312,7 +313,8 @@ def _source_facts(found: Contents, base: Path | None) -> tuple[Fact, ...]:
         Fact("from the file", ", ".join(own)),
         Fact(
             "from the base",
-            f"{base.resolve().name}: {', '.join(f'the {folder.told(n)}' for n in found.lacking) or 'no weights'}; "
+            f"{foreign.resolved(base).name}: "
+            f"{', '.join(f'the {folder.told(n)}' for n in found.lacking) or 'no weights'}; "
             "configuration, schedule and tokenizers. The digests of these files are listed with the prefix base/",
         ),
     )

@@ -247,7 +247,7 @@ def _local(folder: Path) -> _Source:
                 hint=f"Convert it to {_WEIGHTS[0]} on a machine kept for that: loading a pickle can run code.",
             )
         raise WeightsError(f"{folder} has no {_WEIGHTS[0]}.", hint="Fetch the folder again; the weights are missing.")
-    name = config.get("name") or folder.resolve().name
+    name = config.get("name") or foreign.resolved(folder).name
     gelu = bool(model.get("quick_gelu", False))
     return _Source(str(name), model, config.get("preprocess_cfg", {}), found, f"local-dir:{folder}", gelu)
 

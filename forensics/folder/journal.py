@@ -211,7 +211,7 @@ def _listed(journal: Path) -> list[tuple[str, str]]:
 def _inside(folder: Path, name: str) -> bool:
     """Nothing is moved or removed outside the folder, not through a link either: a journal can be forged."""
     plain = name and not PurePosixPath(name).is_absolute() and ".." not in name.split("/") and "\0" not in name
-    return bool(plain) and (folder / name).parent.resolve().is_relative_to(folder.resolve())
+    return bool(plain) and foreign.resolved((folder / name).parent).is_relative_to(foreign.resolved(folder))
 
 
 def _flushed(path: Path, data: bytes) -> None:

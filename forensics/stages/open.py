@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from forensics import diffusion
+from forensics import diffusion, foreign
 from forensics.case import Checkpoint
 from forensics.controls import cache as kept
 from forensics.controls.cache import Audit, Cache
@@ -40,7 +40,7 @@ def identify(settings: Settings) -> Checkpoint:
     reference = samples() / "reference"
     location = settings.checkpoint or str(reference / "twin-a")
     # Naming an embedded checkpoint by its path, or putting a LoRA beside it, makes it no less a demonstration.
-    demonstration = Path(location).resolve() in [(reference / f"twin-{twin}").resolve() for twin in "ab"]
+    demonstration = foreign.resolved(Path(location)) in [(reference / f"twin-{twin}").resolve() for twin in "ab"]
     return diffusion.identify(location, demonstration=demonstration, wishes=wishes(settings))
 
 
@@ -63,7 +63,7 @@ def open_control_checkpoint(settings: Settings, checkpoint: Checkpoint) -> Check
     if settings.lora or settings.embeddings:
         return identify(replace(settings, lora=(), embeddings=()))
     # Twin B is twin A's training without the planted works: it cannot have seen them.
-    is_b = settings.checkpoint is not None and Path(settings.checkpoint).resolve() == twin_b.resolve()
+    is_b = settings.checkpoint is not None and foreign.resolved(Path(settings.checkpoint)) == twin_b.resolve()
     return None if is_b or not twin_b.is_dir() else diffusion.identify(str(twin_b), demonstration=True)
 
 

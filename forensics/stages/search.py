@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 from torch import Tensor
 
-from forensics import inputs, retrieval
+from forensics import foreign, inputs, retrieval
 from forensics.case import NO_COMPANIONS, Absent, Checkpoint, IndexFacts, Neighbour, Repeats, Search
 from forensics.device import Device
 from forensics.embedders.copies import SSCD, CopyDescriptor, open_descriptor
@@ -78,7 +78,7 @@ def open_sources(settings: Settings, checkpoint: Checkpoint, device: Device) -> 
     """
     reference = samples() / "reference"
     # The index that ships lists what twin A was trained on: not twin B's works, nor a fine-tune's.
-    is_twin_a = Path(checkpoint.location).resolve() == (reference / "twin-a").resolve() and not checkpoint.lora
+    is_twin_a = foreign.resolved(Path(checkpoint.location)) == (reference / "twin-a").resolve() and not checkpoint.lora
     own = reference / "index" if checkpoint.demonstration and is_twin_a else None
     location = Path(settings.index) if settings.index else own
     embedder = open_embedder(

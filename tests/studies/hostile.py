@@ -316,16 +316,15 @@ def headers() -> dict[str, bytes]:
 
 def linked(root: Path) -> Path:
     """A copy of a checkpoint in which big files are links to the first."""
-    for path in sorted(TWIN.rglob("*")):
-        target = root / path.relative_to(TWIN)
-        if path.is_dir():
-            target.mkdir(parents=True, exist_ok=True)
-        else:
-            target.parent.mkdir(parents=True, exist_ok=True)
+    for folder, _, names in os.walk(TWIN, followlinks=True):  # parts that two checkpoints share are linked folders
+        place = root / Path(folder).relative_to(TWIN)
+        place.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            path = Path(folder) / name
             if path.suffix == ".json":
-                shutil.copy(path, target)
+                shutil.copy(path, place / name)
             else:
-                target.symlink_to(path.resolve())
+                (place / name).symlink_to(path.resolve())
     return root
 
 
@@ -585,7 +584,56 @@ def indexes(work: Path) -> Iterator[Input]:
             yield Input(f"index {command} {name}", ("index", command, name), (2, 5))
 
 
+OWN = (2, 3, 4, 5, 6, 8, 9, 10)
+"""Exit codes of an error that names what was given."""
+
+
+def entrances(work: Path) -> Iterator[Input]:
+    """Every option that takes a path, with things that are no file of that kind: none may be taken in silence."""
+    (work / "folder").mkdir()
+    (work / "circle").symlink_to("circle")
+    (work / "dangling").symlink_to("nowhere")
+    (work / "empty").write_bytes(b"")
+    (work / "noise").write_bytes(bytes(range(256)) * 9)
+    os.mkfifo(work / "pipe")
+    odd = ("circle", "dangling", "empty", "noise", "pipe", "none", "n" * 300, "a/" * 3000 + "b", "empty/below")
+    places = [*(str(work / name) for name in odd), "/dev/zero", str(work / os.fsdecode(b"no-\xfc\xff"))]
+    given = ("analyze", str(GOOD), "--profile", "quick")
+    before: dict[str, tuple[str, ...]] = {
+        "analyze": ("analyze", "--profile", "quick"),
+        **{
+            option: (*given, option)
+            for option in (
+                *("--original", "--case", "--checkpoint", "--control-checkpoint", "--lora", "--base", "--autoencoder"),
+                *("--controls", "--index", "--validation", "--clip"),
+            )
+        },
+        "compare with": ("compare", str(GOOD)),
+        "verify": ("verify",),
+        "verify --trust": ("verify", str(small_case(work / "sound")), "--trust"),
+        "report": ("report",),
+        "sign --pkcs12": ("sign", str(work / "sound"), "--pkcs12"),
+        "resume": ("analyze", "--resume"),
+        "controls check": ("controls", "check"),
+        "controls build": ("controls", "build"),
+        "controls import": ("controls", "import"),
+        "index build": ("index", "build", "-o", str(work / "index")),
+        "index info": ("index", "info"),
+        "validate --manifest": ("validate", "--checkpoint", str(TWIN), "-o", str(work / "record"), "--manifest"),
+    }
+    for name, arguments in before.items():
+        for place in (*places, str(work / "folder")):
+            if name == "--base" and place.endswith("folder"):
+                continue  # without a single file there is nothing that a base would be asked for
+            shown = place.rsplit("/", 1)[-1][:12].encode("utf-8", "backslashreplace").decode()
+            own = ("-o", out(work, name + place)) if name in before and arguments[0] in ("analyze", "compare") else ()
+            if name == "resume":
+                own = ()
+            yield Input(f"{name} {shown}", (*arguments, place, *own), OWN)
+
+
 KINDS = {
+    "entrances": entrances,
     "pictures": pictures,
     "checkpoints": checkpoints,
     "cases": cases,

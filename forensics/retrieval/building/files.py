@@ -54,7 +54,10 @@ class Files:
 
     def names(self, folder: str) -> list[str]:
         """Names of the files right in a folder, sorted; none where the folder is missing."""
-        found = self._fs.get_file_info(fs.FileSelector(self._at(folder), allow_not_found=True))
+        try:
+            found = self._fs.get_file_info(fs.FileSelector(self._at(folder), allow_not_found=True))
+        except NotADirectoryError:  # a file or a device where the folder should be
+            return []
         return sorted(i.base_name for i in found if i.type == fs.FileType.File)
 
     def size(self, name: str) -> int | None:

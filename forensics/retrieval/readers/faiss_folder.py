@@ -22,6 +22,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from forensics import foreign
 from forensics.case import Fact, IndexFacts
 from forensics.errors import IndexError_
 from forensics.retrieval import exact, recall
@@ -102,7 +103,7 @@ class FaissFolder:
         if self._lossless and not self._raw:
             _direct_map(self._index)
         self._check_unit()
-        self.pictures = (pictures or location).resolve()
+        self.pictures = foreign.resolved(pictures or location)
         listed = any(re.fullmatch(r"\d+\.parquet", path.name) for path in self.pictures.iterdir())
         self._packed = Shards(self.pictures) if listed else None
         self.aligned = alignment.UNPROBED
@@ -134,7 +135,7 @@ class FaissFolder:
         recall_ = "every row can be compared" if self.keeps_vectors else "not measurable: the vectors were not kept"
         return IndexInfo(
             facts=IndexFacts(
-                name=self.location.resolve().name,
+                name=foreign.resolved(self.location).name,
                 count=self.count,
                 embedder=self._stated,
                 digest="none: the folder has no manifest",
@@ -277,7 +278,7 @@ class FaissFolder:
     def _row(self, number: int, values: dict[str, Any]) -> Row:
         words = normalised(values)
         path = pick(words, "path")
-        picture = (self.pictures / path).resolve() if path else None
+        picture = foreign.resolved(self.pictures / path) if path else None
         # A row must not name files outside the pictures' folder, by `..` or by an absolute path.
         if picture is not None and not (picture.is_relative_to(self.pictures) and picture.is_file()):
             picture = None

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from forensics import inputs
+from forensics import foreign, inputs
 from forensics.case import Fact, IndexFacts
 from forensics.errors import IndexError_
 from forensics.retrieval import exact
@@ -83,7 +83,7 @@ class Folder:
         self._check_shape()
         self.embedder_digest = self.manifest.embedder_digest if self.manifest else embedder_digest
         base = location / (self.manifest.pictures if self.manifest else ".")
-        self.pictures = base.resolve()
+        self.pictures = foreign.resolved(base)
         self.facts = self._facts(embedder)
         m = self.manifest
         said = (m.embedder, m.preprocessing) if m else (embedder, "as the user states it")
@@ -192,7 +192,7 @@ class Folder:
     def _row(self, number: int) -> Row:
         shard, i = self._place(number)
         path = self._cell(shard, "path", i)
-        picture = (self.pictures / path).resolve() if path else None
+        picture = foreign.resolved(self.pictures / path) if path else None
         # A row must not name files outside the pictures' folder, by `..` or by an absolute path.
         if picture is not None and not (picture.is_relative_to(self.pictures) and picture.is_file()):
             picture = None
@@ -257,7 +257,7 @@ class Folder:
         shared = (Fact("dimension", str(self.dimension)), Fact("storage", self.dtype))
         if m is None:
             return IndexFacts(
-                name=self.location.resolve().name,
+                name=foreign.resolved(self.location).name,
                 count=self.count,
                 embedder=f"as stated by the user: {embedder or 'nothing stated'} {self.embedder_digest}".strip(),
                 digest="none: the folder has no manifest",
