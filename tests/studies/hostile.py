@@ -335,7 +335,7 @@ def replaced(path: Path, data: bytes) -> None:
 
 def out(work: Path, name: str) -> str:
     """A case folder of its own for each input: one that was killed must not decide about the next."""
-    return str(work / f"case-{hashlib.sha256(name.encode()).hexdigest()[:12]}")
+    return str(work / f"case-{hashlib.sha256(os.fsencode(name)).hexdigest()[:12]}")
 
 
 def analysed(work: Path, name: str, checkpoint: Path) -> Input:
