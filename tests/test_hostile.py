@@ -9,14 +9,19 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `tests` from any working directory
 
+from forensics import foreign
+from forensics.cli import main
 from forensics.pictures import intake
+from forensics.resources import samples
 from tests.studies import flips, fuzz
 from tests.test_casefile import small_case
 
 ROOT = Path(__file__).resolve().parents[1]
+GOOD = str(samples() / "disputed" / "control.png")
 
 
 def study(name: str, *arguments: str) -> str:
@@ -45,6 +50,27 @@ def test_the_fuzzer_finds_an_entrance_that_lets_an_error_through(tmp_path: Path)
 def test_one_changed_byte_in_any_file_is_found_and_named(tmp_path: Path) -> None:
     found = list(flips.flips(small_case(tmp_path / "case"), 96, random.Random(1)))
     assert [one for one in found if not one.said or not one.named] == []
+
+
+@pytest.mark.parametrize(
+    ("before", "code"), [(("compare", GOOD), 3), (("analyze",), 3), (("index", "info"), 5), (("verify",), 8)]
+)
+def test_a_link_in_a_circle_is_told_and_is_no_unexpected_error(
+    before: tuple[str, ...], code: int, tmp_path: Path
+) -> None:
+    circle = tmp_path / "circle.png"
+    circle.symlink_to(circle.name)
+    own = ("-o", str(tmp_path / "out")) if before[0] in ("compare", "analyze") else ()
+    done = CliRunner().invoke(main, [*before, str(circle), *own])
+    assert done.exit_code in (2, code), done.output
+    assert "Unexpected" not in done.output
+    assert foreign.resolved(circle).name == circle.name
+
+
+def test_a_device_is_no_index() -> None:
+    done = CliRunner().invoke(main, ["index", "info", "/dev/zero"])
+    assert done.exit_code == 5, done.output
+    assert "Unexpected" not in done.output
 
 
 @pytest.mark.slow

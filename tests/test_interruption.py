@@ -98,7 +98,7 @@ def test_requests_to_end_leave_a_line_in_the_custody_log(tmp_path: Path, number:
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": str(root)},
-        # A shell that runs a suite in the background or under nohup has it ignore some of them, and children inherit that.
+        # A shell that runs a suite in the background or under nohup has it ignore some of them; children inherit that.
         preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
     )
     assert process.stderr is not None

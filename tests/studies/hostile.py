@@ -623,8 +623,8 @@ def entrances(work: Path) -> Iterator[Input]:
     }
     for name, arguments in before.items():
         for place in (*places, str(work / "folder")):
-            if name == "--base" and place.endswith("folder"):
-                continue  # without a single file there is nothing that a base would be asked for
+            if (name, place.rsplit("/", 1)[-1]) in (("--case", "empty"), ("--base", "folder")):
+                continue  # a case file may set nothing; without a single file nothing is asked of a base
             shown = place.rsplit("/", 1)[-1][:12].encode("utf-8", "backslashreplace").decode()
             own = ("-o", out(work, name + place)) if name in before and arguments[0] in ("analyze", "compare") else ()
             if name == "resume":
