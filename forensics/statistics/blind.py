@@ -65,6 +65,7 @@ def held_out(x: NDArray[np.float64], first: Sequence[bool], part: Sequence[Any])
         first: whether a row is of the first set.
         part: which rows are held out together; every part needs rows of both sets outside it.
     """
+    from scipy.stats import rankdata
     from sklearn.linear_model import LogisticRegression
 
     truth, side = np.array(first), np.array(part)
@@ -72,24 +73,35 @@ def held_out(x: NDArray[np.float64], first: Sequence[bool], part: Sequence[Any])
     for one in sorted(set(part)):
         held = side == one
         model = LogisticRegression(C=1.0, class_weight="balanced", max_iter=5000).fit(x[~held], truth[~held])
-        # Ranks inside the part: the models need not share a scale.
-        scores[held] = np.argsort(np.argsort(model.decision_function(x[held]))) / held.sum()
+        # Ranks inside the part: the models need not share a scale. Equal scores share one, else order would decide.
+        scores[held] = (rankdata(model.decision_function(x[held]).round(12)) - 1) / held.sum()
     return scores
 
 
-def told(inputs: str, first: NDArray[np.float64], second: NDArray[np.float64], seed: int = 0) -> Told | None:
+def told(
+    inputs: str, first: NDArray[np.float64], second: NDArray[np.float64], seed: int = 0, *, paired: bool = False
+) -> Told | None:
     """How well the rows of two sets are told apart by cross-validation; None below `LEAST` of either.
 
     Args:
         inputs: what the features are of, as a noun phrase.
         first, second: (n, d) features, prepared alike.
         seed: of the draw of the folds.
+        paired: row i of the one was chosen for its likeness to row i of the other. The two are then held out together:
+            a model that has learned the partner under the other name calls its like by that name, and the area would
+            fall below one half and hide a difference that is there.
+
+    Raises:
+        ValueError: paired sets of different numbers.
     """
+    if paired and len(first) != len(second):
+        raise ValueError(f"pairs of {len(first)} and {len(second)} rows")
     if min(len(first), len(second)) < LEAST:
         return None
     truth = [True] * len(first) + [False] * len(second)
     draw = np.random.default_rng(seed)
-    # Each set is dealt out by itself, so that every fold holds both in proportion.
-    part = np.concatenate([draw.permutation(len(rows)) % FOLDS for rows in (first, second)])
+    # Each set is dealt out by itself, so that every fold holds both in proportion; of pairs, both to the same fold.
+    dealt = draw.permutation(len(first)) % FOLDS
+    part = np.concatenate([dealt, dealt if paired else draw.permutation(len(second)) % FOLDS])
     scores = held_out(np.vstack([first, second]), truth, part.tolist())
     return Told(inputs, auc(scores[: len(first)], scores[len(first) :]), LIMIT)

@@ -299,7 +299,7 @@ def _assessed(run: _Run, sets: _Sets, journal: Journal, looks: Sequence[NDArray[
     )
     pairs = assess.matched(looks[0][:, :PROPERTIES], looks[1][:, :PROPERTIES])
     first, second = [own[a] for a, _ in pairs], [theirs[b] for _, b in pairs]
-    paired = _told(sets, looks, [a for a, _ in pairs], [b for _, b in pairs], request.seed)
+    paired = _told(sets, looks, [a for a, _ in pairs], [b for _, b in pairs], request.seed, paired=True)
     everyone = _told(sets, looks, list(range(len(own))), list(range(len(theirs))), request.seed)
     evaluations = sum(v["evaluations"][0] for t in taken.values() for v in t.values())
     checkpoint, other = bench.checkpoint, bench.control
@@ -360,7 +360,13 @@ def _secondary(rank: dict[Statistic, Ranked], primary: Statistic) -> tuple[Ranke
 
 
 def _told(
-    sets: _Sets, looks: Sequence[NDArray[np.float64]], first: list[int], second: list[int], seed: int
+    sets: _Sets,
+    looks: Sequence[NDArray[np.float64]],
+    first: list[int],
+    second: list[int],
+    seed: int,
+    *,
+    paired: bool = False,
 ) -> tuple[Told, ...]:
     """How well the chosen works and controls are told apart by their pictures alone and by their captions alone."""
     pictures = blind.standard(np.vstack([looks[0][first], looks[1][second]]))
@@ -369,7 +375,7 @@ def _told(
         ("their pictures alone (size, complexity, white, copy descriptor)", pictures),
         ("their captions alone (letters, length)", captions),
     )
-    found = [blind.told(name, x[: len(first)], x[len(first) :], seed) for name, x in rows]
+    found = [blind.told(name, x[: len(first)], x[len(first) :], seed, paired=paired) for name, x in rows]
     return tuple(one for one in found if one is not None)
 
 
@@ -391,7 +397,14 @@ def _index(location: str) -> Fact | Absent:
             "No training index was named, so repeats of the works in the training set were not counted.",
             "Pass --index.",
         )
-    facts = retrieval.open(location).info().facts
+    index = retrieval.open(location)
+    facts = index.info().facts
+    if not isinstance(index, LanceIndex):
+        return Absent(
+            "training index",
+            f"Repeats were not counted: {facts.name} keeps no pictures that works could be laid beside.",
+            "Build an index of this program's own from the pictures with `forensics index build`.",
+        )
     return Fact(facts.name, f"{facts.count} images. {duplicates.RULE}")
 
 

@@ -94,3 +94,15 @@ def test_noise_is_not_told_apart_and_captions_that_differ_are() -> None:
     assert told.auc.value > 0.95
     assert blind.told("few", captions[:9], captions[20:]) is None
     assert blind.words(["", ""]).shape[0] == 2
+
+
+def test_partners_are_held_out_together() -> None:
+    """Copies cannot be told apart; held out one by one, each is called by the name of its copy."""
+    rows = np.random.default_rng(0).normal(size=(40, 60))
+    together, alone = (blind.told("copies", rows, rows, paired=paired) for paired in (True, False))
+    assert together is not None
+    assert alone is not None
+    assert together.auc.value == pytest.approx(0.5, abs=0.1)
+    assert alone.auc.value < 0.3
+    with pytest.raises(ValueError, match="pairs of 40 and 39"):
+        blind.told("copies", rows, rows[:39], paired=True)
