@@ -31,9 +31,11 @@ from typing import Any
 
 from PIL import Image
 
-from forensics import examination, folder
+from forensics import examination
 from forensics.case import Case, Outcome, Pair
 from forensics.controls import works as control_works
+from forensics.events import ignore
+from forensics.folder import Ledger, stops_on_record
 from forensics.pictures import intake
 from forensics.protocol import PROFILES, VERSION
 from forensics.report import words
@@ -59,12 +61,13 @@ def profile() -> str:
 
 
 def examined(picture: Image.Image, chosen: str) -> Case:
-    """The case of one picture, as a user with nothing but the picture makes it."""
+    """The case of one picture, as a user with nothing but the picture makes it; no document is drawn."""
     with tempfile.TemporaryDirectory() as temporary:
         image, out = Path(temporary) / "disputed.png", Path(temporary) / "case"
         picture.save(image)
-        examination.analyze(image, out, resolve({"profile": chosen}))
-        return folder.load(out)
+        ledger, resolved = Ledger(out), resolve({"profile": chosen})
+        with stops_on_record(ledger):
+            return examination.examined(image, ledger, resolved, ignore)
 
 
 def row(case: Case) -> dict[str, Any]:
