@@ -53,6 +53,21 @@ def write(path: Path, data: bytes) -> None:
         stream.write(data)
 
 
+def seal(folder: Path, name: str) -> None:
+    """Write the digests of every file of a folder into it, as `sha256sum -c` reads them.
+
+    Args:
+        folder: searched with all folders below it.
+        name: of the list, which does not list itself.
+
+    Raises:
+        OSError: a file cannot be read, or the list cannot be written.
+    """
+    named = sorted(p for p in folder.rglob("*") if p.is_file() and p != folder / name)
+    lines = [f"{sha256(path)}  {path.relative_to(folder).as_posix()}\n" for path in named]
+    write(folder / name, "".join(lines).encode())
+
+
 def utc_now() -> str:
     """UTC, ISO 8601, whole seconds. `SOURCE_DATE_EPOCH` fixes it, for byte-identical repetition.
 

@@ -21,6 +21,7 @@ main = Commands(
         "verify": "forensics.cli.verify:verify",
         "validate": "forensics.cli.validate:validate",
         "survey": "forensics.cli.survey:survey",
+        "outputs": "forensics.cli.outputs:outputs",
         "doctor": "forensics.cli.doctor:doctor",
         "schema": "forensics.cli.schema:schema",
         "index": "forensics.cli.index:index",

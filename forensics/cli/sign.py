@@ -52,11 +52,11 @@ def sign(
     if (pkcs12 is None) == (pkcs11 is None):
         raise SettingsError("No key was named.", hint="Give either --pkcs12 FILE or --pkcs11 LIBRARY.")
     if pkcs12 is not None:
-        key = Pkcs12(pkcs12, _secret(passfile, "Passphrase").encode())
+        key = Pkcs12(pkcs12, secret(passfile, "Passphrase").encode())
     elif token_label is None or cert_label is None:
         raise SettingsError("The token is not named.", hint="Give --token-label and --cert-label as well.")
     else:
-        key = Pkcs11(str(pkcs11), token_label, cert_label, _secret(passfile, "PIN"), raw_mechanism)
+        key = Pkcs11(str(pkcs11), token_label, cert_label, secret(passfile, "PIN"), raw_mechanism)
     with console.working():
         from forensics.documents import sign as sign_case
 
@@ -72,7 +72,8 @@ def sign(
     console.result(pdf)
 
 
-def _secret(passfile: Path | None, what: str) -> str:
+def secret(passfile: Path | None, what: str) -> str:
+    """The first line of a file, or what the person types. Raises SettingsError where the file holds none."""
     if passfile is None:
         return str(click.prompt(what, hide_input=True, default="", show_default=False, err=True))
     try:

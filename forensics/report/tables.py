@@ -21,14 +21,14 @@ ELEMENTS = "elements.csv"
 def tables(case: Case) -> dict[str, bytes]:
     """File name -> CSV, for every table; one without rows has its header."""
     return {
-        "exhibits.csv": _csv(
+        "exhibits.csv": as_csv(
             ("id", "sha256", "pixel_sha256", "path", "media_type", "width", "height", "made_by", "seed"),
             (
                 (e.id, e.sha256, e.pixel_sha256, e.path, e.media_type, e.width, e.height, e.made_by, e.seed)
                 for e in case.exhibits
             ),
         ),
-        "measurements.csv": _csv(
+        "measurements.csv": as_csv(
             ("id", "metric", "a", "b", "value", "not_measured_because"),
             (
                 (m.id, m.metric, m.a, m.b, m.value, "")
@@ -37,7 +37,7 @@ def tables(case: Case) -> dict[str, bytes]:
                 for m in case.measurements
             ),
         ),
-        "comparisons.csv": _csv(
+        "comparisons.csv": as_csv(
             ("id", "primary_for", "better", "value", "k", "n", "p", "p_holm", "interval_low", "interval_high"),
             (
                 (
@@ -54,7 +54,7 @@ def tables(case: Case) -> dict[str, bytes]:
                 for c in case.comparisons
             ),
         ),
-        "controls.csv": _csv(
+        "controls.csv": as_csv(
             ("comparison", "control_sha256", "position", "value"),
             (
                 (c.id, _digest(case, s.control), i, s.value)
@@ -62,11 +62,11 @@ def tables(case: Case) -> dict[str, bytes]:
                 for i, s in enumerate(c.controls, start=1)
             ),
         ),
-        CONTROL_WORKS: _csv(
+        CONTROL_WORKS: as_csv(
             ("file", "bytes", "sha256"),
             ((w.path, w.size_bytes, w.sha256) for w in getattr(case.controls, "works", ())),
         ),
-        ELEMENTS: _csv(
+        ELEMENTS: as_csv(
             ("overlay", "work", "element", "state", "correlation", *(f"{of}_{side}" for of in _OF for side in _SIDES)),
             (
                 (c.id, c.work, e.number, e.state, e.correlation, *_place(e.disputed), *_place(e.work))
@@ -89,7 +89,8 @@ def _digest(case: Case, control: str) -> str:
     return next((w.sha256 for w in works if w.path == control), "")
 
 
-def _csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
+def as_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
+    """A table with its header, RFC 4180 in UTF-8; None is an empty field."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\r\n")
     writer.writerow(header)

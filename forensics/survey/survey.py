@@ -135,9 +135,7 @@ def survey(request: Request, out: Path, *, resume: bool = False, emit: Emit = ig
 
 def seal(out: Path) -> None:
     """Write the digests of every file of the folder, as `sha256sum -c` reads them."""
-    named = sorted(p for p in out.rglob("*") if p.is_file() and p.name != DIGESTS)
-    lines = [f"{files.sha256(path)}  {path.relative_to(out).as_posix()}\n" for path in named]
-    files.write(out / DIGESTS, "".join(lines).encode())
+    files.seal(out, DIGESTS)
 
 
 def _checkpoints(request: Request, reference: Path) -> tuple[Checkpoint, Checkpoint | None]:

@@ -1,0 +1,1 @@
+"""Pictures made by a service whose weights nobody has: the plan, the log, and what was given in how many tries."""
