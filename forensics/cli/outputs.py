@@ -21,6 +21,9 @@ class Examining(click.Group):
             args = ["examine", *args]
         return super().parse_args(ctx, args)
 
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return self.commands.get(cmd_name, self.commands["examine"])
+
 
 @click.group(cls=Examining, short_help="What a service gave, from a folder of pictures and its log; and the plan.")
 def outputs() -> None:

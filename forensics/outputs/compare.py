@@ -1,8 +1,8 @@
 """Every picture beside the works: the judge of `forensics compare`, over candidates that the copy descriptor names.
 
 A picture is always laid over the works its prompt aims at, whatever the descriptor says. Beside them it is laid over
-the works and controls nearest to it by the descriptor, as many as the plan states: to lay every picture over every work
-would take a second or two for each pair.
+the works and controls nearest to it by the descriptor, as many as the plan states, and over one at least where the
+prompt aims at none: to lay every picture over every work would take a second or two for each pair.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Table:
 def chosen_of(
     works: Sequence[str], aimed: Collection[str], cosines: Mapping[str, float], candidates: int
 ) -> tuple[str, ...]:
-    """Works that a picture is laid over: all aimed at, then so many others of the largest cosine.
+    """Works that a picture is laid over: all aimed at, then so many others of the largest cosine; one at least in all.
 
     Without cosines every work is taken: nothing else could choose.
     """
@@ -88,4 +88,5 @@ def chosen_of(
     others = [name for name in works if name not in aimed]
     if not cosines:
         return (*first, *others)
-    return (*first, *sorted(others, key=lambda name: -cosines[name])[:candidates])
+    more = candidates if first else max(1, candidates)
+    return (*first, *sorted(others, key=lambda name: -cosines[name])[:more])

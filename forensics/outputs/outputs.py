@@ -356,7 +356,8 @@ def _controls(controls: Portfolio | None) -> Fact | Absent:
 def _protocol(inputs: _Inputs, copies: CopyDescriptor | None) -> tuple[Fact, ...]:
     words = f"“{Outcome.REPRODUCES.said}” or “{Outcome.PARTLY.said}”"
     nearest_by = (
-        f"the {inputs.candidates} others nearest to it by the descriptor {copies.name}, version {copies.version}"
+        f"{inputs.candidates} others, those nearest to it by the descriptor {copies.name}, version {copies.version}; "
+        "where the prompt aims at none, at least the nearest"
         if copies
         else "all others, for no copy descriptor is at hand"
     )
