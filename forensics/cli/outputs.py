@@ -25,7 +25,7 @@ class Examining(click.Group):
         return self.commands.get(cmd_name, self.commands["examine"])
 
 
-@click.group(cls=Examining, short_help="What a service gave, from a folder of pictures and its log; and the plan.")
+@click.group(cls=Examining, short_help="What a service gave in how many tries: plan, examine.")
 def outputs() -> None:
     """What a service whose weights nobody has gave in how many tries: pictures, log and plan beside works.
 

@@ -13,9 +13,10 @@ from forensics.case import Absent
 from forensics.errors import CaseError, RenderingError
 from forensics.outputs import said
 from forensics.outputs.check import Deviation, Kind
-from forensics.outputs.results import FILE, Cell, Explanation, Outputs, Try
+from forensics.outputs.results import FILE, Cell, Outputs, Try
 from forensics.report import html, pdf, words
 from forensics.report.attachments import Attached
+from forensics.report.sections.explanations import Explanation
 from forensics.report.sections.items import Line, Lines
 from forensics.report.tables import as_csv
 from forensics.schema import decode
@@ -26,10 +27,6 @@ PAGES = 12
 _LARGEST = 512 * foreign.MIB
 _CELLS, _SHOWN, _EXAMPLES, _LEFT_OUT, _OFF = 120, 24, 3, 12, 20
 """Rows and pictures that the pages show; all stand in the tables and in the attached file."""
-FOOT = (
-    "This document reports measurements. Whether works are substantially similar, or a right is infringed, is for the "
-    "court."
-)
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -83,12 +80,11 @@ class View:
     """The document in words."""
 
     title: str
-    status: str
-    tool: str
-    digest: str
-    foot: str
     answer: tuple[str, ...]
     facts: Lines
+    foot: str
+    digest: str
+    tool: str
     given: tuple[tuple[str, ...], ...]
     pooled: tuple[tuple[str, ...], ...]
     cells: tuple[CellRow, ...]
@@ -172,10 +168,9 @@ def view(found: Outputs, data: bytes) -> View:
     return View(
         title=f"What {words.listed(sorted({g.service for g in found.given}))} gave in "
         f"{words.counted(len(found.tries), 'try', 'tries')}",
-        status="PICTURES OF A SERVICE",
         tool=f"{found.tool.name} {found.tool.value}",
         digest=digest_of(data),
-        foot=FOOT,
+        foot=words.FOOT,
         answer=answer(found),
         facts=_facts(found, len(versions)),
         given=tuple(

@@ -8,6 +8,7 @@ from forensics.case import Absent, Fact, Outcome
 from forensics.outputs.check import Deviation
 from forensics.outputs.log import Result
 from forensics.outputs.plan import PromptClass
+from forensics.report.sections.explanations import Explanation
 from forensics.statistics.discrimination import Rate
 
 SCHEMA = "outputs 1"
@@ -151,17 +152,6 @@ class Shown:
     control: bool
     picture: str
     """As a PNG in the folder; only where something corresponds to it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """What could explain a hit, what the collection shows for and against it, and what would decide it."""
-
-    name: str
-    measured: str
-    speaks_for: str
-    speaks_against: str
-    decides: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,12 @@ from collections.abc import Collection, Sequence
 from forensics.case import Absent
 from forensics.outputs.check import Deviation, Kind
 from forensics.outputs.plan import PromptClass
-from forensics.outputs.results import Cell, Explanation, Given, PlanFacts, Pooled, Try
+from forensics.outputs.results import Cell, Given, PlanFacts, Pooled, Try
 from forensics.report import words
+from forensics.report.sections.explanations import MEASURED_NOTHING as NOTHING
+from forensics.report.sections.explanations import Explanation
 from forensics.statistics.discrimination import Rate, share
 
-NOTHING = "Nothing was measured that bears on it."
 LIMITS = (
     "These are statements about pictures that a service gave, not about its weights, which nobody had: whether a work "
     "was among what the model was trained on, and whether anything of it is in the model, is not asked and not "

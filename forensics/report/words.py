@@ -20,6 +20,12 @@ from forensics.case import (
 NARROW = "\u202f"
 """Narrow no-break space, between groups of three digits and before units."""
 
+FOOT = (
+    "This document reports measurements. Whether works are substantially similar, or a right is infringed, is for the "
+    "court."
+)
+"""What stands at the foot of every page of a document that is no report of a case."""
+
 PAIRS: dict[Pair, tuple[str, str, str]] = {
     Pair.DERIVATION: (
         "Derivation",

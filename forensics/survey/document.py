@@ -26,10 +26,6 @@ _SHOWN = 24
 """Works set apart whose pictures are shown."""
 _COMMANDS = 12
 _LEFT_OUT = 12
-FOOT = (
-    "This document reports measurements. Whether works are substantially similar, or a right is infringed, is for the "
-    "court."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +175,7 @@ def view(found: Survey, data: bytes) -> View:
         status="DEMONSTRATION CHECKPOINT" if found.demonstration else "SURVEY",
         tool=f"{found.tool.name} {found.tool.value}",
         digest=digest_of(data),
-        foot=FOOT,
+        foot=words.FOOT,
         answer=answer(found),
         facts=_facts(found),
         set_said=_set_said(found),

@@ -22,7 +22,8 @@ from forensics.outputs import document, plan, said
 from forensics.outputs import outputs as runs
 from forensics.outputs.check import Kind
 from forensics.outputs.plan import PromptClass
-from forensics.outputs.results import Explanation, Outputs
+from forensics.outputs.results import Outputs
+from forensics.report.sections.explanations import MEASURED_NOTHING, Explanation
 from forensics.schema import json_schema
 from tests.cli.support import run
 from tests.outputs import collections
@@ -171,7 +172,7 @@ def test_nothing_is_claimed_of_what_a_model_holds(found: tuple[Outputs, Path]) -
     texts = [(e, f"{e.name} {e.measured} {e.speaks_for} {e.speaks_against}") for e in made.explanations]
     named = [e for e, text in texts if RETENTION.search(text)]
     assert [e.name.partition(":")[0] for e in named] == ["The weights"]
-    assert (named[0].speaks_for, named[0].speaks_against) == (said.NOTHING, said.NOTHING)
+    assert (named[0].speaks_for, named[0].speaks_against) == (MEASURED_NOTHING, MEASURED_NOTHING)
 
 
 def test_a_picture_supplied_as_input_is_the_first_explanation(found: tuple[Outputs, Path]) -> None:
@@ -209,7 +210,7 @@ def test_the_commands_write_a_plan_and_refuse_a_changed_one(tmp_path: Path) -> N
     got = tmp_path / "got"
     collections.collected(got, collections.tries(made.plan)[:1]).write()
     (tmp_path / "plan.json").write_text((tmp_path / "plan.json").read_text().replace("A small plan", "Another"))
-    words = ["outputs", got, "--originals", tmp_path / "works.csv", "-o", tmp_path / "out"]
+    words: list[str | Path] = ["outputs", got, "--originals", tmp_path / "works.csv", "-o", tmp_path / "out"]
     refused = run(*words, "--plan", tmp_path / "plan.json")
     assert refused.exit_code == 8
     assert "changed after it was written" in refused.stderr

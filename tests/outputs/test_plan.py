@@ -18,6 +18,7 @@ from forensics.controls import works as control_works
 from forensics.errors import CaseError, SettingsError, VerificationError
 from forensics.folder.sign import Pkcs12
 from forensics.outputs import plan
+from forensics.schema import canonical
 from tests.outputs import collections
 from tests.signing import keys
 
@@ -41,7 +42,7 @@ def test_the_digest_is_over_everything_and_the_file_is_never_written_over(tmp_pa
         value = getattr(made, field.name)
         other = {str: "x", int: 99, tuple: ()}.get(type(value))
         if field.name != "digest" and other is not None:
-            assert plan.digest(dataclasses.replace(bare, **{field.name: other})) != made.digest, field.name
+            assert plan.digest(dataclasses.replace(bare, **{field.name: other})) != made.digest, field.name  # type: ignore[arg-type]
     path, *beside = plan.write(made, tmp_path / "plan.json")
     assert [p.name for p in beside] == ["plan.json.tsq", "plan-log.csv"]
     fixed = plan.load(path)
@@ -92,7 +93,7 @@ def test_a_signature_and_a_stamp_show_who_and_when(tmp_path: Path) -> None:
     # A plan drawn anew has a digest that is right, and the old signature does not hold over it.
     other = dataclasses.replace(made, title="Another", digest="")
     path.unlink()
-    (tmp_path / "plan.json").write_bytes(plan.canonical(dataclasses.replace(other, digest=plan.digest(other))))
+    (tmp_path / "plan.json").write_bytes(canonical(dataclasses.replace(other, digest=plan.digest(other))))
     with pytest.raises(VerificationError, match="signature"):
         plan.load(path)
 

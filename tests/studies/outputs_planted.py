@@ -99,8 +99,8 @@ def sow(sown: Sown, began: str, seed: int = 0) -> Sown:
     """Plant one error of every kind that a log with a plan can have.
 
     Args:
-        sown: as `clean` gave it: at least a hundred rows with pictures in PNG and two refused, prompts of the class image
-            among them, times a minute apart, no two neighbours of one prompt.
+        sown: as `clean` gave it: at least a hundred rows with pictures in PNG, prompts of the class image among them,
+            times a minute apart.
         began: UTC, ISO 8601: the moment of the plan.
         seed: of the draw of the rows.
     """
