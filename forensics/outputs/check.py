@@ -228,7 +228,7 @@ def _files(rows: Sequence[Row], files: Mapping[str, Received], again: set[int], 
     logged = {name for row in rows for name in (row.file, row.picture)}
     for name in sorted(files):
         if name not in logged:
-            found.add(Kind.NO_ROW, name)
+            found.add(Kind.NO_ROW, files[name].name)
     return owner
 
 

@@ -25,8 +25,12 @@ from forensics.statistics.record import digest_of
 PDF, TABLE, RATES, TRIES = "outputs.pdf", "outputs.html", "rates.csv", "tries.csv"
 PAGES = 12
 _LARGEST = 512 * foreign.MIB
-_CELLS, _SHOWN, _EXAMPLES, _LEFT_OUT, _OFF = 120, 24, 3, 12, 20
+_SHOWN, _EXAMPLES, _LEFT_OUT, _OFF, _VERSIONS, _POOLED = 24, 3, 12, 20, 12, 30
 """Rows and pictures that the pages show; all stand in the tables and in the attached file."""
+_CELLS = (100, 50, 20)
+"""Rates that the pages show: as many as leave them few enough."""
+_NAME = 24
+"""Letters of a name in a table."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -86,7 +90,9 @@ class View:
     digest: str
     tool: str
     given: tuple[tuple[str, ...], ...]
+    given_more: str
     pooled: tuple[tuple[str, ...], ...]
+    pooled_more: str
     cells: tuple[CellRow, ...]
     cells_shown: int
     cells_more: str
@@ -123,10 +129,10 @@ def write(folder: Path, *, paper: str = "A4") -> Path:
         RenderingError: something could not be drawn, or it would be longer than `PAGES` pages.
     """
     found, data = load(folder)
-    shown = view(found, data)
-    tables = {RATES: rates_csv(found), TRIES: tries_csv(found)}
+    made, tables = b"", {RATES: rates_csv(found), TRIES: tries_csv(found)}
     for name, content in tables.items():
         (folder / name).write_bytes(content)
+    shown = view(found, data)
     (folder / TABLE).write_text(html.render(shown, "outputs-table.html.j2"), encoding="utf-8")
     names = {name for row in shown.sheet for name in (row.picture, row.beside)}
     pictures = {name: foreign.read(folder / name, _LARGEST) for name in sorted(names)}
@@ -136,10 +142,12 @@ def write(folder: Path, *, paper: str = "A4") -> Path:
         Attached(TRIES, tables[TRIES], "Every try, and what came of it.", "Data"),
     )
     size = cast("Literal['A4', 'Letter']", paper)
-    made = pdf.write(
-        html.render(shown, "outputs.html.j2"), pictures, attached=attached, created=found.created, paper=size
-    )
-    if pdf.pages(made) > PAGES:
+    for count in _CELLS:
+        text = html.render(view(found, data, count), "outputs.html.j2")
+        made = pdf.write(text, pictures, attached=attached, created=found.created, paper=size)
+        if pdf.pages(made) <= PAGES:
+            break
+    else:
         raise RenderingError(
             f"The report takes {pdf.pages(made)} pages, and no more than {PAGES} are printed.",
             hint="outputs.html and outputs.json hold all of it; very long prompts or names take the room.",
@@ -155,8 +163,8 @@ def answer(found: Outputs) -> tuple[str, ...]:
     return said.answer(found.given, found.tries, found.plan, found.deviations, controls)
 
 
-def view(found: Outputs, data: bytes) -> View:
-    """The result in words."""
+def view(found: Outputs, data: bytes, count: int = _CELLS[0]) -> View:
+    """The result in words, with so many rates on the pages."""
     controls = frozenset(w.id for w in found.works if w.control)
     pictures = {w.id: w.picture for w in found.works}
     hits = sorted(
@@ -166,8 +174,7 @@ def view(found: Outputs, data: bytes) -> View:
     cells = tuple(_cell(c) for c in found.cells)
     versions = {said.version(g.service, g.version) for g in found.given}
     return View(
-        title=f"What {words.listed(sorted({g.service for g in found.given}))} gave in "
-        f"{words.counted(len(found.tries), 'try', 'tries')}",
+        title=f"What {_services(found)} gave in {words.counted(len(found.tries), 'try', 'tries')}",
         tool=f"{found.tool.name} {found.tool.value}",
         digest=digest_of(data),
         foot=words.FOOT,
@@ -175,7 +182,7 @@ def view(found: Outputs, data: bytes) -> View:
         facts=_facts(found, len(versions)),
         given=tuple(
             (
-                said.version(g.service, g.version),
+                _version(g.service, g.version),
                 str(g.tries),
                 said.rate(g.hits),
                 said.rate(g.supplied) if g.supplied.n else "no such try",
@@ -183,22 +190,24 @@ def view(found: Outputs, data: bytes) -> View:
                 str(g.failed.k),
                 said.rate(g.logged),
             )
-            for g in found.given
+            for g in found.given[:_VERSIONS]
         ),
+        given_more=_more(len(found.given), _VERSIONS, "versions"),
         pooled=tuple(
             (
-                said.version(p.service, p.version),
+                _version(p.service, p.version),
                 p.prompt_class.said,
                 said.rate(p.works),
                 f"{p.works_hit.k} of {p.works_hit.n}",
                 said.rate(p.controls) if p.controls.n else "not asked for",
                 f"{p.controls_hit.k} of {p.controls_hit.n}",
             )
-            for p in found.pooled
+            for p in found.pooled[:_POOLED]
         ),
+        pooled_more=_more(len(found.pooled), _POOLED, "rows"),
         cells=cells,
-        cells_shown=_CELLS,
-        cells_more=_more(len(cells), _CELLS, "rows"),
+        cells_shown=count,
+        cells_more=_more(len(cells), count, "rows"),
         off_aim=tuple(
             (
                 words.cut(o.work, 40) + (" (control)" if o.control else ""),
@@ -221,6 +230,15 @@ def view(found: Outputs, data: bytes) -> View:
         left_out_more=_more(len(found.not_used), _LEFT_OUT, "works and files"),
         sealed=_SEALED,
     )
+
+
+def _services(found: Outputs) -> str:
+    names = sorted({g.service for g in found.given})
+    return words.listed([words.cut(name, _NAME) for name in names]) if len(names) < 4 else f"{len(names)} services"
+
+
+def _version(service: str, name: str) -> str:
+    return said.version(words.cut(service, _NAME), words.cut(name, _NAME))
 
 
 _SEALED = (
@@ -294,9 +312,9 @@ def _facts(found: Outputs, versions: int) -> Lines:
 def _cell(cell: Cell) -> CellRow:
     rate = cell.rate
     return CellRow(
-        version=said.version(cell.service, cell.version),
+        version=_version(cell.service, cell.version),
         prompt_class=cell.prompt_class.said,
-        work=cell.work or "any work (the prompt aims at none)",
+        work=cell.work or "any work",
         control="control" if cell.control else "",
         hits=f"{rate.k} of {rate.n}",
         interval=f"{words.number(rate.value)} ({words.number(rate.low)} to {words.number(rate.high)})",
@@ -311,7 +329,7 @@ def _try(one: Try, pictures: dict[str, str]) -> TryRow:
     return TryRow(
         number=str(one.number),
         time=words.moment(one.time),
-        version=said.version(one.service, one.version),
+        version=_version(one.service, one.version),
         prompt_class=one.prompt_class.said if one.prompt_class else "not stated",
         prompt=words.cut(one.prompt, 140),
         works=", ".join(one.works) or "none",

@@ -11,6 +11,7 @@ import datetime as dt
 import hashlib
 import io
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -189,14 +190,14 @@ def _row(line: int, row: Mapping[str, str], path: Path, *, planned: bool) -> Row
     def get(name: str) -> str:
         return row.get(name, "")
 
-    try:
-        number = int(get("number"))
-    except ValueError as exc:
-        raise refuse(f"{get('number')!r} is no number of a try", "Number the tries 1, 2, 3 and so on.") from exc
+    if not re.fullmatch(r"[0-9]{1,9}", get("number")):
+        raise refuse(f"{get('number')[:40]!r} is no number of a try", "Number the tries 1, 2, 3 and so on.")
     try:
         moment = dt.datetime.fromisoformat(get("time"))
-    except ValueError as exc:
-        raise refuse(f"{get('time')!r} is no time", "Write the moment as 2026-11-28T14:03:20Z.") from exc
+        offset = moment.tzinfo is not None
+        utc = (moment if offset else moment.replace(tzinfo=dt.UTC)).astimezone(dt.UTC)
+    except (ValueError, OverflowError) as exc:
+        raise refuse(f"{get('time')[:40]!r} is no time", "Write the moment as 2026-11-28T14:03:20Z.") from exc
     result = get("result").lower()
     if result not in [r.value for r in Result]:
         raise refuse(f"the result is {result!r}", f"Write one of: {', '.join(Result)}.")
@@ -208,11 +209,10 @@ def _row(line: int, row: Mapping[str, str], path: Path, *, planned: bool) -> Row
             raise refuse(f"no {name}", f"Write the {name} as shown, or “not shown”.")
     if not get("prompt") and not get("image_prompt"):
         raise refuse("no prompt", "Write the words as sent, word for word.")
-    offset = moment.tzinfo is not None
     return Row(
         line=line,
-        number=number,
-        time=(moment if offset else moment.replace(tzinfo=dt.UTC)).astimezone(dt.UTC),
+        number=int(get("number")),
+        time=utc,
         offset=offset,
         service=get("service"),
         version=get("version"),

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from PIL import Image
 
-from forensics import __version__, files, portfolio
+from forensics import __version__, files, foreign, portfolio
 from forensics.case import Absent, Fact, Outcome
 from forensics.controls import works as control_works
 from forensics.device import choose, session
@@ -99,7 +99,7 @@ def outputs(request: Request, out: Path, *, resume: bool = False, emit: Emit = i
     """
     if out.exists() and not resume and any(out.iterdir()):
         raise CaseError(f"{out} exists already.", hint="Pass --resume to go on, or choose another folder.")
-    if out.resolve().is_relative_to(request.folder.resolve()):
+    if foreign.resolved(out).is_relative_to(foreign.resolved(request.folder)):
         raise CaseError(f"{out} lies in the folder examined.", hint="Choose a folder elsewhere.")
     inputs = _read(request, emit)
     device = choose(request.device, request.precision)
@@ -139,16 +139,29 @@ def _read(request: Request, emit: Emit) -> _Inputs:
     source = control_works.load(request.controls) if request.controls else None
     controls = portfolio.of_controls(source) if source else None
     _distinct(works, controls)
+    known = [work.id for work in (*works.works, *(controls.works if controls else ()))]
     if fixed is None:
-        _known(logged, place, (*works.works, *(controls.works if controls else ())))
+        _known(logged, place, known)
+    else:
+        _planned(fixed, known)
     found = _files(request, logged, place, emit)
     changed = plan.works_of(fixed.plan, (works, controls)) if fixed else []
     beside = Beside(found, fixed.plan if fixed else None, fixed.moment if fixed else "", tuple(changed))
-    candidates = request.candidates
-    if candidates is None:
-        candidates = fixed.plan.candidates if fixed else plan.CANDIDATES
     grounds = source.grounds if source else ""
-    return _Inputs(works, controls, grounds, logged, fixed, found, check.check(logged.rows, beside), candidates)
+    checked = check.check(logged.rows, beside)
+    return _Inputs(works, controls, grounds, logged, fixed, found, checked, _candidates(request, fixed))
+
+
+def _candidates(request: Request, fixed: Fixed | None) -> int:
+    """How many, which a plan fixes."""
+    if fixed is None:
+        return plan.CANDIDATES if request.candidates is None else request.candidates
+    if request.candidates not in (None, fixed.plan.candidates):
+        raise SettingsError(
+            f"The plan states {fixed.plan.candidates} candidates, not {request.candidates}.",
+            hint="Leave --candidates out: what was planned is what is done.",
+        )
+    return fixed.plan.candidates
 
 
 def _distinct(works: Portfolio, controls: Portfolio | None) -> None:
@@ -159,8 +172,18 @@ def _distinct(works: Portfolio, controls: Portfolio | None) -> None:
         )
 
 
-def _known(logged: Log, place: Path, works: Sequence[PortfolioWork]) -> None:
-    known = [work.id for work in works]
+def _planned(fixed: Fixed, known: Sequence[str]) -> None:
+    """Raises SettingsError where a prompt of the plan aims at a work that is not at hand: it could not be a hit."""
+    aims = {name for prompt in fixed.plan.prompts for name in prompt.works}
+    if missing := sorted(aims - set(known)):
+        control = missing[0] in {w.id for w in fixed.plan.controls}
+        raise SettingsError(
+            f"The plan aims at {missing[0]!r}, which is not among the works and controls named.",
+            hint="Pass the control works with --controls." if control else "Pass the works of the plan as --originals.",
+        )
+
+
+def _known(logged: Log, place: Path, known: Sequence[str]) -> None:
     for row in logged.rows:
         if unknown := [name for name in row.works if name not in known]:
             raise SettingsError(
@@ -237,14 +260,14 @@ def _gathered(request: Request, inputs: _Inputs, journal: Journal, found: _Found
     tries = tuple(_try(request, inputs, one, found) for one in inputs.checked.tries)
     pooled = rates.pooled(tries, controls)
     deviations = inputs.checked.deviations
-    unread = [NotUsed(n, f.problem) for n, f in sorted(inputs.files.items()) if f.problem]
+    unread = [NotUsed(f.name, f.problem) for _, f in sorted(inputs.files.items()) if f.problem]
     left_out = [NotUsed(one.id, one.reason) for one in inputs.works.left_out]
     return Outputs(
         schema=SCHEMA,
         tool=Fact("forensics", __version__),
         created=journal["created"],
         command=request.command,
-        folder=request.folder.resolve().name,
+        folder=foreign.resolved(request.folder).name,
         log=inputs.log.name,
         log_sha256=inputs.log.sha256,
         unknown_columns=inputs.log.unknown,

@@ -37,6 +37,7 @@ CANDIDATES = 3
 """Works, controls among them, that a picture is laid over beside those its prompt aims at, where nothing is stated."""
 MOST_TRIES = 100_000
 _LARGEST = 64 * foreign.MIB
+_GREATEST = 10**9
 _KEYS = ("title", "originals", "controls", "seed", "tries", "candidates", "stop", "services", "prompts")
 _SERVICE, _STOP = ("name", "version"), ("refusals_in_a_row", "not_after")
 _PROMPT = ("id", "class", "text", "works", "tries")
@@ -177,9 +178,9 @@ def draw(path: Path) -> Plan:
     _distinct([p.id for p in prompts], "prompt with this id", path)
     _distinct([(p.text, p.prompt_class is PromptClass.IMAGE) for p in prompts], "prompt with these words", path)
     seed = _number(given, "seed", path, 0, default=0)
-    order = _order(services, prompts, seed)
-    if len(order) > MOST_TRIES:
-        raise SettingsError(f"{path} plans {len(order)} tries.", hint=f"Plan at most {MOST_TRIES}.")
+    total = len(services) * sum(p.tries for p in prompts)
+    if total > MOST_TRIES:
+        raise SettingsError(f"{path} plans {total} tries.", hint=f"Plan at most {MOST_TRIES}.")
     made = Plan(
         schema=SCHEMA,
         tool=Fact("forensics", __version__),
@@ -192,7 +193,7 @@ def draw(path: Path) -> Plan:
         services=services,
         prompts=prompts,
         stop=_stop(given, path),
-        order=order,
+        order=_order(services, prompts, seed),
         digest="",
     )
     return replace(made, digest=digest(made))
@@ -286,7 +287,7 @@ def _utc(moment: str) -> str:
     """A moment with an offset, as `created` is written; as it stands where it cannot be read."""
     try:
         return dt.datetime.fromisoformat(moment).astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    except ValueError:
+    except (ValueError, OverflowError):
         return moment
 
 
@@ -388,7 +389,7 @@ def _stop(given: Mapping[str, Any], path: Path) -> Stop:
         raise SettingsError(f"{path}: {end!r} is no moment.", hint="Write 2026-12-31T00:00:00Z.") from exc
     if moment is not None and moment.tzinfo is None:
         raise SettingsError(f"{path}: not_after has no offset from UTC.", hint="Write 2026-12-31T00:00:00Z.")
-    stated = "" if moment is None else moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    stated = "" if moment is None else _utc(moment.isoformat())
     return Stop(_number(row, "refusals_in_a_row", path, 0, default=0), stated)
 
 
@@ -430,8 +431,10 @@ def _number(row: Mapping[str, Any], name: str, path: Path, least: int, *, defaul
     value = row.get(name, default)
     if name not in row:
         return default
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise SettingsError(f"{path}: {name} is {value!r}.", hint=f"Give a whole number from {least} on.")
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= _GREATEST:
+        raise SettingsError(
+            f"{path}: {name} is {str(value)[:40]}.", hint=f"Give a whole number from {least} to {_GREATEST}."
+        )
     return value
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from forensics import foreign
 from forensics.errors import ImageError
 from forensics.path_names import printable
 from forensics.pictures import bounded, intake
@@ -65,14 +66,14 @@ class Received:
 
 def names(folder: Path, but: Sequence[Path] = ()) -> list[str]:
     """Every file below a folder, sorted, without hidden ones and without those named."""
-    left_out = {path.resolve() for path in but}
+    left_out = {foreign.resolved(path) for path in but}
     found = []
     for place, folders, files in os.walk(folder):
         folders.sort()
         for name in sorted(files):
             path = Path(place) / name
             relative = path.relative_to(folder).as_posix()
-            if path.resolve() not in left_out and not _HIDDEN.search(relative):
+            if foreign.resolved(path) not in left_out and not _HIDDEN.search(relative):
                 found.append(relative)
     return found
 
@@ -91,19 +92,19 @@ def read(folder: Path, name: str, url: str = "") -> tuple[Received, Image.Image 
     except ImageError as exc:
         return Received(printable(name), "", "", (), "", "", "", exc.message), None
     digest = hashlib.sha256(data).hexdigest()
-    weak = Stated("the file system", dt.datetime.fromtimestamp(path.stat().st_mtime, dt.UTC), zone=True, weak=True)
+    weak = tuple(_of_system(path))
     try:
         with bounded.within(replace(bounded.Limits(), url=url)):
             decoded = bounded.decode(data, name)
     except ImageError as exc:
-        return Received(printable(name), digest, "", (weak,), "", "", "", exc.message), None
+        return Received(printable(name), digest, "", weak, "", "", "", exc.message), None
     record = next((r for r in decoded.records if r.offers_prompt or r.seed is not None), None)
     return (
         Received(
             printable(name),
             digest,
             pixel_sha256(decoded.picture),
-            (*_stated(decoded), *_changed(data), weak),
+            (*_stated(decoded), *_changed(data), *weak),
             "; ".join(_broken(decoded)),
             record.prompt if record is not None and record.offers_prompt else "",
             str(record.seed) if record is not None and record.seed is not None else "",
@@ -111,6 +112,14 @@ def read(folder: Path, name: str, url: str = "") -> tuple[Received, Image.Image 
         ),
         decoded.picture,
     )
+
+
+def _of_system(path: Path) -> Iterator[Stated]:
+    try:
+        moment = dt.datetime.fromtimestamp(path.stat().st_mtime, dt.UTC)
+    except (OSError, ValueError, OverflowError):  # gone meanwhile, or a year that no calendar has
+        return
+    yield Stated("the file system", moment, zone=True, weak=True)
 
 
 def _broken(decoded: Decoded) -> Iterator[str]:
@@ -138,12 +147,11 @@ def _iso(source: str, value: str) -> Iterator[Stated]:
     """The moment, where it is one: a field that is blank or holds zeros states none."""
     try:
         moment = dt.datetime.fromisoformat(value.strip())
-    except ValueError:
+        zone = moment.tzinfo is not None
+        utc = (moment if zone else moment.replace(tzinfo=dt.UTC)).astimezone(dt.UTC)
+    except (ValueError, OverflowError):
         return
-    if moment.tzinfo is None:
-        yield Stated(source, moment.replace(tzinfo=dt.UTC), zone=False)
-    else:
-        yield Stated(source, moment.astimezone(dt.UTC), zone=True)
+    yield Stated(source, utc, zone=zone)
 
 
 def _changed(data: bytes) -> Iterator[Stated]:

@@ -16,6 +16,8 @@ from forensics.report.sections.explanations import MEASURED_NOTHING as NOTHING
 from forensics.report.sections.explanations import Explanation
 from forensics.statistics.discrimination import Rate, share
 
+_ANSWERED = 6
+"""Versions of which the first page says a sentence each."""
 LIMITS = (
     "These are statements about pictures that a service gave, not about its weights, which nobody had: whether a work "
     "was among what the model was trained on, and whether anything of it is in the model, is not asked and not "
@@ -90,9 +92,16 @@ def answer(
 ) -> tuple[str, ...]:
     """What the first page says."""
     said = [
-        gave(g.service, g.version, "a picture that corresponds to a work asked for with words alone", g.hits)
-        for g in given
+        gave(
+            words.cut(g.service, 60),
+            words.cut(g.version, 60),
+            "a picture that corresponds to a work asked for with words alone",
+            g.hits,
+        )
+        for g in given[:_ANSWERED]
     ]
+    if len(given) > _ANSWERED:
+        said.append(f"{len(given) - _ANSWERED} further versions stand in the table.")
     said.append(_with_pictures(tries, controls))
     at_controls = [
         t

@@ -35,7 +35,7 @@ def test_a_row_is_read_whatever_wrote_it(tmp_path: Path) -> None:
     assert (other.result, other.prompt, other.file) == (Result.REFUSED, "a; b", "")
     line = {"number": 1, "time": "2026-11-28T14:03:20+02:00", "service": "Alpha", "version": "1.0", "account": "me"}
     line |= {"prompt": "a hare, asleep", "result": "picture", "file": "one.png", "class": "verbatim"}
-    line |= {"works": ["hare", "fox"], "seed": None}  # type: ignore[dict-item]
+    line |= {"works": ["hare", "fox"], "seed": None}
     (third,) = log.read(written(tmp_path, f"\n{json.dumps(line)}\n", "c.jsonl"), planned=False).rows
     assert third.said == row.said
 
@@ -48,7 +48,13 @@ def test_a_row_is_read_whatever_wrote_it(tmp_path: Path) -> None:
         (f"{HEAD.replace('account,', '')}\n{ROW.replace('me,', '')}\n", "no column 'account'"),
         (f"{HEAD}\n{ROW},more\n", "number of fields in line 2"),
         (f"{HEAD}\n{ROW.replace('1,2026', 'one,2026')}\n", "line 2: 'one' is no number"),
+        (f"{HEAD}\n{ROW.replace('1,2026', '-1,2026')}\n", "line 2: '-1' is no number"),
+        (f"{HEAD}\n{ROW.replace('1,2026', '9' * 5000 + ',2026')}\n", "line 2: '9+' is no number"),
         (f"{HEAD}\n{ROW.replace('2026-11-28T14:03:20+02:00', 'yesterday')}\n", "line 2: 'yesterday' is no time"),
+        (
+            f"{HEAD}\n{ROW.replace('2026-11-28T14', '0001-01-01T00')}\n",
+            "line 2: '0001-01-01T00:03:20.02:00' is no time",
+        ),
         (f"{HEAD}\n{ROW.replace('picture', 'nice')}\n", "line 2: the result is 'nice'"),
         (f"{HEAD}\n{ROW.replace('verbatim', 'verbal')}\n", "line 2: the class of the prompt is 'verbal'"),
         (f"{HEAD}\n{ROW.replace('Alpha', '')}\n", "line 2: no service"),

@@ -88,9 +88,8 @@ def request(root: Path, **fields: Any) -> runs.Request:
         str(root / "works.csv"),
         "forensics outputs got",
         root / "controls",
-        candidates=0,
         device="cpu",
-        **fields,
+        **{"candidates": 0, **fields},
     )
 
 
@@ -227,7 +226,13 @@ def test_a_collection_held_against_its_plan_says_whose_and_when(tmp_path: Path) 
     plan.write(made, tmp_path / "plan.json")
     rows = [{**row, "result": "refused", "file": ""} for row in collections.tries(made)[:3]]
     collections.collected(tmp_path / "got", rows).write()
-    found = runs.outputs(request(tmp_path, plan=tmp_path / "plan.json"), tmp_path / "out")
+    asked = request(tmp_path, plan=tmp_path / "plan.json", candidates=None)
+    with pytest.raises(SettingsError, match="states 1 candidates, not 0"):
+        runs.outputs(dataclasses.replace(asked, candidates=0), tmp_path / "out")
+    with pytest.raises(SettingsError, match="which is not among the works and controls named") as caught:
+        runs.outputs(dataclasses.replace(asked, controls=None), tmp_path / "out")
+    assert "--controls" in caught.value.hint
+    found = runs.outputs(asked, tmp_path / "out")
     assert not isinstance(found.plan, Absent)
     assert found.plan.digest == made.digest
     assert {d.kind for d in found.deviations} == {Kind.NOT_TRIED}

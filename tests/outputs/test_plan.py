@@ -118,6 +118,8 @@ def test_works_that_are_exchanged_after_the_plan_are_named(tmp_path: Path) -> No
         ("seed = 3", "seeed = 3", "unknown key 'seeed'"),
         ("tries = 10", "tries = 0", "tries is 0"),
         ("tries = 10", "", "no number of tries"),
+        ("tries = 10", "tries = 10000000", "plans 120000000 tries"),
+        ("seed = 3", f"seed = {'9' * 400}", "seed is 999"),
         ('class = "reworded"', 'class = "rewordet"', "the class 'rewordet'"),
         ('id = "b-verbatim"', 'id = "a-verbatim"', "more than one prompt with this id"),
         ('text = "the second work"', 'text = "the first work"', "more than one prompt with these words"),

@@ -48,11 +48,11 @@ def test_intervals_at_the_ends_are_those_that_can_be_written_down(n: int) -> Non
     # No hit: 1 - (alpha/2)^(1/n) above; all hits: (alpha/2)^(1/n) below (Clopper & Pearson 1934).
     edge = 0.025 ** (1 / n)
     (none,) = rates.cells([one(i) for i in range(n)], ())
-    assert (none.rate.low, none.rate.high) == (0, pytest.approx(1 - edge))
+    assert (none.rate.low, none.rate.high) == pytest.approx((0, 1 - edge))
     assert (none.expected, none.expected_high) == (None, None)
     assert none.expected_low == pytest.approx(1 / (1 - edge))
     (every,) = rates.cells([one(i, "w") for i in range(n)], ())
-    assert (every.rate.low, every.rate.high) == (pytest.approx(edge), 1)
+    assert (every.rate.low, every.rate.high) == pytest.approx((edge, 1))
     assert (every.expected, every.expected_low) == (1, 1)
     assert every.expected_high == pytest.approx(1 / edge)
 
