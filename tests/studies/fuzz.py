@@ -35,7 +35,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from forensics import foreign, packed
 from forensics import settings as forensics_settings
-from forensics.case import Exhibit
+from forensics.case import Exhibit, Fact
 from forensics.controls import cache as control_cache
 from forensics.controls import works as control_works
 from forensics.diffusion import configs, headers
@@ -43,12 +43,15 @@ from forensics.errors import ForensicsError
 from forensics.folder import CASE, CUSTODY, bag, check_signature, load, read_custody, unfinished
 from forensics.folder.custody import check_chain
 from forensics.folder.layout import MANIFEST
+from forensics.outputs import log as collection_log
+from forensics.outputs import plan as collection_plan
 from forensics.pictures import intake, metadata, wacz
 from forensics.resources import samples
 from forensics.retrieval.building import side_files, snapshot
 from forensics.retrieval.building.files import Files
 from forensics.retrieval.building.places import Place
 from forensics.retrieval.readers import layout
+from forensics.schema import canonical
 from tests.metadata import files as made_files
 from tests.signing import keys
 from tests.test_casefile import small_case
@@ -405,6 +408,39 @@ def _tables(work: Path) -> list[Entrance]:
         Entrance("packs of scores", (sound,), scores),
         Entrance("entries of scores", (line,), kept, (ValueError,)),
         Entrance("captions", words, captions, (ValueError, OSError)),
+        *_collections(work),
+    ]
+
+
+def _collections(work: Path) -> list[Entrance]:
+    log, plan = work / "log.csv", work / "plan.json"
+    columns = ",".join((*collection_log.REQUIRED, *collection_log.ALONE))
+    row = '1,2026-11-28T14:03:20+02:00,Alpha,1,me,"a hare",picture,a.png,verbatim,a;b'
+    line = dict(zip(columns.split(","), row.replace('"', "").split(","), strict=True))
+    tables = (f"{columns}\n{row}\n".encode(), f"{columns}\n{row}\n".replace(",", ";").encode())
+
+    def table(data: bytes) -> object:
+        log.write_bytes(data)
+        return collection_log.read(log, planned=False)
+
+    def objects(data: bytes) -> object:
+        log.with_suffix(".jsonl").write_bytes(data)
+        return collection_log.read(log.with_suffix(".jsonl"), planned=False)
+
+    def planned(data: bytes) -> object:
+        plan.write_bytes(data)
+        return collection_plan.load(plan)
+
+    services = (collection_plan.Service("Alpha", "1"),)
+    prompts = (collection_plan.Prompt("p", collection_plan.PromptClass.VERBATIM, "a hare", (), 1),)
+    slots = (collection_plan.Slot(1, "Alpha", "1", "p"),)
+    facts = (collection_plan.SCHEMA, Fact("forensics", "0"), "2026-11-28T12:00:00Z", "a plan", 0, 3)
+    made = collection_plan.Plan(*facts, (), (), services, prompts, collection_plan.Stop(0, ""), slots, "")
+    sound = canonical(dataclasses.replace(made, digest=collection_plan.digest(made)))
+    return [
+        Entrance("logs of collections", tables, table),
+        Entrance("logs of collections in JSONL", (json.dumps(line).encode(),), objects),
+        Entrance("plans of collections", (sound,), planned),
     ]
 
 

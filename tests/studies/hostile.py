@@ -619,6 +619,11 @@ def entrances(work: Path) -> Iterator[Input]:
         "controls import": ("controls", "import"),
         "index build": ("index", "build", "-o", str(work / "index")),
         "index info": ("index", "info"),
+        "outputs plan": ("outputs", "plan"),
+        **{
+            option: ("outputs", str(GOOD.parent), "--originals", str(GOOD.parent), "-o", str(work / "outputs"), option)
+            for option in ("--log", "--plan")
+        },
         "validate --manifest": ("validate", "--checkpoint", str(TWIN), "-o", str(work / "record"), "--manifest"),
     }
     for name, arguments in before.items():
