@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from bisect import bisect_left
-from collections import Counter, defaultdict, deque
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -294,13 +294,15 @@ class _Planned:
     plan: Plan
     began: str
     found: _Found
-    free: dict[tuple[str, str, str], deque[int]] = field(default_factory=dict)
+    free: dict[tuple[str, str, str], list[int]] = field(default_factory=dict)
+    last: int = 0
+    """Number of the place taken last."""
     refused: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     stopped: set[tuple[str, str, str]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         for slot in self.plan.order:
-            self.free.setdefault((slot.service, slot.version, slot.prompt), deque()).append(slot.number)
+            self.free.setdefault((slot.service, slot.version, slot.prompt), []).append(slot.number)
 
     def prompt(self, row: Row) -> Prompt | None:
         """The prompt of these words: of several, the one that asks for a picture as input exactly where one was."""
@@ -326,7 +328,15 @@ class _Planned:
         self.refused[key] = self.refused[key] + 1 if row.result is Result.REFUSED else 0
         if 0 < self.plan.stop.refusals_in_a_row <= self.refused[key]:
             self.stopped.add(key)
-        return self.free[key].popleft(), ""
+        return self._take(self.free[key], row), ""
+
+    def _take(self, free: list[int], row: Row) -> int:
+        """The place of a try among those of its prompt, which are alike: the one of its number, else the next one in
+        the order planned, else the first that is left. So a try that is missing puts no other out of order."""
+        number = row.number if row.number in free else next((n for n in free if n > self.last), free[0])
+        free.remove(number)
+        self.last = number
+        return number
 
 
 def _by_plan(rows: Sequence[Row], files: Mapping[int, str], again: set[int], planned: _Planned) -> list[Placed]:

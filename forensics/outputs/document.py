@@ -20,6 +20,7 @@ from forensics.report.sections.explanations import Explanation
 from forensics.report.sections.items import Line, Lines
 from forensics.report.tables import as_csv
 from forensics.schema import decode
+from forensics.statistics.discrimination import Rate
 from forensics.statistics.record import digest_of
 
 PDF, TABLE, RATES, TRIES = "outputs.pdf", "outputs.html", "rates.csv", "tries.csv"
@@ -43,6 +44,7 @@ class CellRow:
     work: str
     control: str
     hits: str
+    throughout: str
     interval: str
     pictures: str
     expected: str
@@ -63,6 +65,8 @@ class TryRow:
     works: str
     result: str
     file: str
+    word: str
+    """How far it corresponds to the first of them."""
     found: str
     counts: str
     picture: str
@@ -184,11 +188,12 @@ def view(found: Outputs, data: bytes, count: int = _CELLS[0]) -> View:
             (
                 _version(g.service, g.version),
                 str(g.tries),
-                said.rate(g.hits),
-                said.rate(g.supplied) if g.supplied.n else "no such try",
-                said.rate(g.refused),
+                _rate(g.hits),
+                _rate(g.throughout),
+                _rate(g.supplied),
+                _rate(g.refused),
                 str(g.failed.k),
-                said.rate(g.logged),
+                _rate(g.logged),
             )
             for g in found.given[:_VERSIONS]
         ),
@@ -196,11 +201,11 @@ def view(found: Outputs, data: bytes, count: int = _CELLS[0]) -> View:
         pooled=tuple(
             (
                 _version(p.service, p.version),
-                p.prompt_class.said,
-                said.rate(p.works),
-                f"{p.works_hit.k} of {p.works_hit.n}",
-                said.rate(p.controls) if p.controls.n else "not asked for",
-                f"{p.controls_hit.k} of {p.controls_hit.n}",
+                f"{p.prompt_class.value}: {p.prompt_class.said}",
+                _with(p.works, p.works_throughout),
+                _of(p.works_hit),
+                _with(p.controls, p.controls_throughout),
+                _of(p.controls_hit),
             )
             for p in found.pooled[:_POOLED]
         ),
@@ -222,7 +227,7 @@ def view(found: Outputs, data: bytes, count: int = _CELLS[0]) -> View:
         explanations=found.explanations,
         protocol=tuple(Line(f.name[:1].upper() + f.name[1:], f.value) for f in found.protocol),
         word_errors=found.word_errors,
-        limits=found.limits,
+        limits=tuple(limit.replace("`", "") for limit in found.limits),
         sheet=tuple(_try(t, pictures) for t in _spread(hits)),
         sheet_more=_more(len(hits), _SHOWN, "pictures"),
         tries=tuple(_try(t, pictures) for t in found.tries),
@@ -230,6 +235,21 @@ def view(found: Outputs, data: bytes, count: int = _CELLS[0]) -> View:
         left_out_more=_more(len(found.not_used), _LEFT_OUT, "works and files"),
         sealed=_SEALED,
     )
+
+
+def _with(rate: Rate, throughout: int) -> str:
+    return f"{_rate(rate)}; {throughout} throughout" if rate.n else "not asked for"
+
+
+def _rate(rate: Rate) -> str:
+    """For tables, whose captions say what stands in the brackets."""
+    if not rate.n:
+        return "no such try"
+    return f"{rate.k} of {rate.n} ({words.number(rate.low, 2)} to {words.number(rate.high, 2)})"
+
+
+def _of(rate: Rate) -> str:
+    return f"{rate.k} of {rate.n}" if rate.n else "–"
 
 
 def _services(found: Outputs) -> str:
@@ -312,12 +332,13 @@ def _facts(found: Outputs, versions: int) -> Lines:
 def _cell(cell: Cell) -> CellRow:
     rate = cell.rate
     return CellRow(
-        version=_version(cell.service, cell.version),
-        prompt_class=cell.prompt_class.said,
+        version=words.cut(f"{cell.service} {cell.version}", _NAME),
+        prompt_class=cell.prompt_class.value,
         work=cell.work or "any work",
         control="control" if cell.control else "",
         hits=f"{rate.k} of {rate.n}",
-        interval=f"{words.number(rate.value)} ({words.number(rate.low)} to {words.number(rate.high)})",
+        throughout=str(cell.throughout),
+        interval=f"{words.number(rate.value, 2)} ({words.number(rate.low, 2)} to {words.number(rate.high, 2)})",
         pictures=f"{cell.of_pictures.k} of {cell.of_pictures.n}",
         expected=said.expected(cell),
         refused=str(cell.refused),
@@ -330,11 +351,12 @@ def _try(one: Try, pictures: dict[str, str]) -> TryRow:
         number=str(one.number),
         time=words.moment(one.time),
         version=_version(one.service, one.version),
-        prompt_class=one.prompt_class.said if one.prompt_class else "not stated",
+        prompt_class=one.prompt_class.value if one.prompt_class else "not stated",
         prompt=words.cut(one.prompt, 140),
         works=", ".join(one.works) or "none",
         result=one.result.value,
         file=one.file,
+        word=next((j.outcome.said for j in one.judged if j.hit), ""),
         found="; ".join(f"{j.work}: {j.outcome.said}" for j in one.judged if j.hit),
         counts=one.why_not or "counts",
         picture=one.picture,

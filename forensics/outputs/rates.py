@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Sequence
 from forensics.case import Outcome
 from forensics.outputs.log import Result
 from forensics.outputs.plan import PromptClass
-from forensics.outputs.results import Cell, Given, OffAim, Pooled, Try
+from forensics.outputs.results import COPY, Cell, Given, OffAim, Pooled, Try
 from forensics.statistics.discrimination import Rate, share
 
 ANY = ""
@@ -21,7 +21,7 @@ ANY = ""
 
 def hit(one: Try, work: str, controls: Collection[str]) -> bool:
     """Whether what came corresponds to a work; to any work put forward where none is named."""
-    return any(h == work or (work == ANY and h not in controls) for h in one.hits)
+    return work in one.hits if work != ANY else _any(one, controls, COPY)
 
 
 def cells(tries: Iterable[Try], controls: Collection[str]) -> tuple[Cell, ...]:
@@ -60,10 +60,9 @@ def _cell(key: tuple[str, str, int, bool, str], group: Sequence[Try], controls: 
 
 
 def _throughout(one: Try, work: str, controls: Collection[str]) -> bool:
-    return any(
-        j.outcome is Outcome.REPRODUCES and (j.work == work or (work == ANY and j.work not in controls))
-        for j in one.judged
-    )
+    if work == ANY:
+        return _any(one, controls, (Outcome.REPRODUCES,))
+    return any(j.outcome is Outcome.REPRODUCES and j.work == work for j in one.judged)
 
 
 def _count(group: Iterable[Try], result: Result) -> int:
@@ -81,13 +80,15 @@ def pooled(tries: Iterable[Try], controls: Collection[str]) -> tuple[Pooled, ...
     for (service, version, place), group in sorted(groups.items()):
         at = [[one for one in group if side(one, controls)] for side in (_at_works, _at_controls)]
         rates = [share(sum(_aimed(one) for one in some), len(some)) for some in at]
+        whole = [sum(_aimed(one, (Outcome.REPRODUCES,)) for one in some) for some in at]
         aims = [
             {w for one in some for w in one.works if (w in controls) is side}
             for some, side in zip(at, _SIDES, strict=True)
         ]
         reached = [len({w for one in some for w in one.hits} & aim) for some, aim in zip(at, aims, strict=True)]
         shares = [share(k, len(aim)) for k, aim in zip(reached, aims, strict=True)]
-        found.append(Pooled(service, version, classes[place], *rates, *shares))
+        of = service, version, classes[place]
+        found.append(Pooled(*of, rates[0], whole[0], rates[1], whole[1], *shares))
     return tuple(found)
 
 
@@ -102,8 +103,8 @@ def _at_controls(one: Try, controls: Collection[str]) -> bool:
     return bool(one.works) and not _at_works(one, controls)
 
 
-def _aimed(one: Try) -> bool:
-    return any(w in one.hits for w in one.works)
+def _aimed(one: Try, words: Collection[Outcome] = COPY) -> bool:
+    return any(j.outcome in words and j.work in one.works for j in one.judged)
 
 
 def given(tries: Sequence[Try], controls: Collection[str]) -> tuple[Given, ...]:
@@ -115,7 +116,7 @@ def given(tries: Sequence[Try], controls: Collection[str]) -> tuple[Given, ...]:
         counting = [one for one in of if one.counts]
         words, pictures = ([one for one in counting if _supplied(one) is side] for side in _SIDES)
         logged = [one for one in of if not _supplied(one)]
-        at = [_of_works(some, controls) for some in (words, pictures, logged)]
+        hits, supplied, everything = (_of_works(some, controls) for some in (words, pictures, logged))
         found.append(
             Given(
                 service,
@@ -123,7 +124,10 @@ def given(tries: Sequence[Try], controls: Collection[str]) -> tuple[Given, ...]:
                 len(counting),
                 share(_count(counting, Result.REFUSED), len(counting)),
                 share(_count(counting, Result.FAILED), len(counting)),
-                *at,
+                hits,
+                _of_works(words, controls, (Outcome.REPRODUCES,)),
+                supplied,
+                everything,
             )
         )
     return tuple(found)
@@ -133,11 +137,15 @@ def _supplied(one: Try) -> bool:
     return one.prompt_class is PromptClass.IMAGE
 
 
-def _of_works(tries: Iterable[Try], controls: Collection[str]) -> Rate:
+def _of_works(tries: Iterable[Try], controls: Collection[str], words: Collection[Outcome] = COPY) -> Rate:
     """Tries at works, or at none of the works and controls, that hit what they aim at."""
     asked = [one for one in tries if not _at_controls(one, controls)]
-    met = [_aimed(one) if one.works else hit(one, ANY, controls) for one in asked]
+    met = [_aimed(one, words) if one.works else _any(one, controls, words) for one in asked]
     return share(sum(met), len(asked))
+
+
+def _any(one: Try, controls: Collection[str], words: Collection[Outcome]) -> bool:
+    return any(j.outcome in words and j.work not in controls for j in one.judged)
 
 
 def off_aim(tries: Iterable[Try], controls: Collection[str]) -> tuple[OffAim, ...]:

@@ -107,7 +107,10 @@ class Pooled:
     version: str
     prompt_class: PromptClass
     works: Rate
+    works_throughout: int
+    """Of these hits, those that correspond throughout; likewise below."""
     controls: Rate
+    controls_throughout: int
     works_hit: Rate
     """Works hit at least once, of those aimed at."""
     controls_hit: Rate
@@ -124,8 +127,10 @@ class Given:
     failed: Rate
     hits: Rate
     """Tries that count, at works put forward and with words alone, that hit what they aim at."""
+    throughout: Rate
+    """As `hits`, of pictures that correspond throughout alone."""
     supplied: Rate
-    """The same of tries with a picture as input."""
+    """As `hits`, of tries with a picture as input."""
     logged: Rate
     """As `hits`, of everything logged, whether it counts or not."""
 

@@ -32,6 +32,9 @@ LIMITS = (
     "A picture is laid over the works its prompt aims at and over those nearest to it by the copy descriptor, not over "
     "all. A correspondence with a work that is neither is not found; of screenshots, where the picture is a part of a "
     "page, the descriptor names the nearest less surely.",
+    "A correspondence in part can be of a part that works of a kind share, a frame, a ground or a letter: models that "
+    "never saw a work give such pictures as well, at a rate that only control works show. Where it matters, what "
+    "corresponds throughout is the surer count, and a single picture is to be examined with `forensics compare`.",
     "Refusals count as tries without a hit. A filter that refuses hides what would have come without it.",
 )
 
@@ -91,17 +94,19 @@ def answer(
     controls: Collection[str],
 ) -> tuple[str, ...]:
     """What the first page says."""
+    asked = [g for g in given if g.hits.n]
     said = [
         gave(
             words.cut(g.service, 60),
             words.cut(g.version, 60),
-            "a picture that corresponds to a work asked for with words alone",
+            "a picture that corresponds, throughout or in part, to a work asked for with words alone",
             g.hits,
         )
-        for g in given[:_ANSWERED]
+        + f" It corresponds throughout in {counted(g.throughout)}."
+        for g in asked[:_ANSWERED]
     ]
-    if len(given) > _ANSWERED:
-        said.append(f"{len(given) - _ANSWERED} further versions stand in the table.")
+    if len(asked) > _ANSWERED:
+        said.append(f"{len(asked) - _ANSWERED} further versions stand in the table.")
     said.append(_with_pictures(tries, controls))
     at_controls = [
         t

@@ -45,6 +45,7 @@ def test_every_error_that_was_planted_is_found_and_nothing_else(small: Plan, tmp
     found = collections.checked(sown, small)
     assert sown.missed(found.deviations) == []
     assert sown.false(found.deviations) == []
+    assert sum(d.kind is Kind.ORDER for d in found.deviations) == 1
     # The kinds that no log with a plan of this form can show have tests of their own below.
     alone = {Kind.CHANGED, Kind.WORKS, Kind.CREDENTIALS}
     assert {d.kind for d in found.deviations} == set(Kind) - alone
@@ -57,6 +58,20 @@ def test_every_error_that_was_planted_is_found_and_nothing_else(small: Plan, tmp
         "It was made before the plan.",
         "It lies beyond the stop rule.",
     }
+
+
+@pytest.mark.parametrize("numbered", [True, False])
+def test_a_try_that_is_missing_puts_no_other_out_of_order(small: Plan, tmp_path: Path, numbered: bool) -> None:
+    rows = collections.tries(small)
+    left = [r for n, r in enumerate(rows) if n not in (4, 30, 31)]
+    for number, one in enumerate(left, 1):
+        one["number"] = one["number"] if numbered else str(number)
+    found = collections.checked(collections.collected(tmp_path, left), small)
+    assert {d.kind for d in found.deviations} == ({Kind.GAP, Kind.NOT_TRIED} if numbered else {Kind.NOT_TRIED})
+    backwards = [{**r, "number": str(n)} for n, r in enumerate(reversed(collections.tries(small)), 1)]
+    kinds = [d.kind for d in collections.checked(collections.collected(tmp_path / "b", backwards), small).deviations]
+    assert kinds.count(Kind.ORDER) > 60
+    assert Kind.BEYOND not in kinds
 
 
 def row(line: int, **fields: object) -> LogRow:

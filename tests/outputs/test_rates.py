@@ -97,12 +97,23 @@ def test_cells_are_counted_by_version_class_and_work() -> None:
     pooled = {(p.version, p.prompt_class): p for p in rates.pooled(tries, {"c"})}
     assert (pooled["1", V].works.k, pooled["1", V].works.n) == (2, 5)
     assert (pooled["1", V].controls.k, pooled["1", V].controls.n) == (1, 2)
+    assert (pooled["1", V].works_throughout, pooled["1", V].controls_throughout) == (0, 0)
     assert (pooled["1", V].works_hit.k, pooled["1", V].works_hit.n) == (1, 1)
     (first, second) = rates.given(tries, {"c"})
     assert (first.hits.k, first.hits.n, first.supplied.k, first.supplied.n) == (4, 8, 1, 1)
     assert (first.refused.k, first.failed.k, first.tries) == (1, 1, 11)
     assert (first.logged.k, first.logged.n) == (5, 9)
+    assert (first.throughout.k, first.throughout.n) == (0, 8)
     assert (second.hits.k, second.hits.n) == (1, 1)
+
+
+def test_what_corresponds_throughout_is_counted_apart() -> None:
+    tries = [one(1, "W", works="W"), one(2, "w", works="w"), one(3, "W", works=""), one(4, "C", works="C")]
+    (found,) = rates.given(tries, {"C"})
+    assert (found.hits.k, found.throughout.k, found.throughout.n) == (3, 2, 3)
+    (pooled,) = rates.pooled(tries, {"C"})
+    assert (pooled.works.k, pooled.works_throughout, pooled.controls_throughout) == (2, 1, 1)
+    assert {c.work: c.throughout for c in rates.cells(tries, {"C"})} == {"W": 1, "w": 0, "": 1, "C": 1}
 
 
 def test_hits_beside_the_aim_are_listed_and_words_below_a_part_are_none() -> None:

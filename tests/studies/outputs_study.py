@@ -26,6 +26,7 @@ from PIL import Image
 from torch import Tensor
 
 from forensics import diffusion, resources
+from forensics.case import Outcome
 from forensics.device import choose, noise, session
 from forensics.diffusion.base import DiffusionModel
 from forensics.inversion.regeneration import generate
@@ -33,7 +34,7 @@ from forensics.inversion.solvers import euler, last
 from forensics.outputs import document, plan
 from forensics.outputs.outputs import Request, outputs, seal
 from forensics.outputs.plan import Plan, PromptClass, Slot
-from forensics.outputs.results import Outputs, Try
+from forensics.outputs.results import Cell, Outputs, Try
 from forensics.pictures import bounded
 from forensics.pictures.tensors import to_picture, to_tensor
 from forensics.similarity.lpips import Lpips
@@ -218,9 +219,10 @@ def truth(folder: Path, found: Outputs, planned: Plan) -> dict[int, set[str]]:
     return near
 
 
-def _tries(found: Outputs, service: str, kind: PromptClass, work: str) -> Iterator[Try]:
+def _tries(found: Outputs, cell: Cell) -> Iterator[Try]:
+    wanted = cell.service, cell.version, cell.prompt_class
     for one in found.tries:
-        if one.counts and one.service == service and one.prompt_class is kind and work in (one.works or ("",)):
+        if one.counts and (one.service, one.version, one.prompt_class) == wanted and cell.work in (one.works or ("",)):
             yield one
 
 
@@ -233,10 +235,14 @@ def report(found: Outputs, near: dict[int, set[str]]) -> None:
                 table[work in near[one.line], work in one.hits] += 1
     print(f"near-copies that are hits: {table[True, True]}, that are none: {table[True, False]}")
     print(f"hits that are no near-copies: {table[False, True]}; neither: {table[False, False]}")
+    whole = [
+        one.line for one in found.tries if one.counts for j in one.judged if j.aimed and j.outcome is Outcome.REPRODUCES
+    ]
+    print(f"hits throughout: {len(whole)}, near-copies among them: {sum(bool(near[line]) for line in whole)}")
     held = equal = 0
     for cell in found.cells:
-        of = list(_tries(found, cell.service, cell.prompt_class, cell.work))
-        k = sum(bool(near.get(t.line, set()) & ({cell.work} if cell.work else near.get(t.line, set()))) for t in of)
+        of = list(_tries(found, cell))
+        k = sum(bool(near.get(t.line) if not cell.work else cell.work in near.get(t.line, ())) for t in of)
         if len(of) != cell.rate.n:
             raise AssertionError(f"{cell.service} {cell.prompt_class} {cell.work}: {len(of)} tries, not {cell.rate.n}")
         equal += k == cell.rate.k
@@ -247,8 +253,8 @@ def report(found: Outputs, near: dict[int, set[str]]) -> None:
             )
     print(f"cells: {len(found.cells)}; share of the truth within the interval: {held}; equal to it: {equal}")
     for row in found.pooled:
-        print(f"{row.service}, {row.prompt_class.value}: works {row.works.k} of {row.works.n}", end=", ")
-        print(f"controls {row.controls.k} of {row.controls.n}")
+        print(f"{row.service} {row.version}, {row.prompt_class.value}: works {row.works.k} of {row.works.n}", end=", ")
+        print(f"{row.works_throughout} throughout; controls {row.controls.k} of {row.controls.n}")
 
 
 def main() -> None:
