@@ -331,9 +331,9 @@ class _Planned:
         return self._take(self.free[key], row), ""
 
     def _take(self, free: list[int], row: Row) -> int:
-        """The place of a try among those of its prompt, which are alike: the one of its number, else the next one in
-        the order planned, else the first that is left. So a try that is missing puts no other out of order."""
-        number = row.number if row.number in free else next((n for n in free if n > self.last), free[0])
+        """The place of a try among those of its prompt, which are alike: the one of its number, else the one nearest
+        to where the try before it stood. So a try that is missing puts no other out of order."""
+        number = row.number if row.number in free else min(free, key=lambda n: abs(n - self.last - 1))
         free.remove(number)
         self.last = number
         return number

@@ -263,7 +263,7 @@ def _version(service: str, name: str) -> str:
 
 _SEALED = (
     "manifest-sha256.txt beside this document lists the SHA-256 of every file of the folder of results, and "
-    "`sha256sum -c` checks it. outputs.json holds the SHA-256 of the log, of the plan, of every work and of every "
+    "`sha256sum` checks it. outputs.json holds the SHA-256 of the log, of the plan, of every work and of every "
     "picture that was examined; the pictures themselves stay where they were collected and are to be kept there. "
     "Pictures are shown reduced to 512 pixels; examined were the files."
 )
