@@ -13,6 +13,7 @@ from forensics.errors import CheckpointError
 
 LIBRARIES: Mapping[str, str] = {
     "UNet2DConditionModel": "diffusers",
+    "UNet2DModel": "diffusers",
     "AutoencoderKL": "diffusers",
     "SD3Transformer2DModel": "diffusers",
     "FluxTransformer2DModel": "diffusers",
@@ -39,7 +40,7 @@ class Family:
     model: str
     """Where the adapter is: `module:Class`, made with (checkpoint, device, parts)."""
     pipeline: str
-    """The pipeline of diffusers whose `encode_prompt` makes words into conditions."""
+    """The pipeline of diffusers whose `encode_prompt` makes words into conditions, where there are words."""
     predictions: tuple[str, ...] = ("epsilon", "v_prediction")
     """What the network may predict; the first is the convention where nothing is stated."""
     optional: tuple[str, ...] = ()
@@ -49,6 +50,16 @@ class Family:
     """Whether one file of the publishers' layout is enough: its configuration follows from shapes and convention."""
     sizes: Mapping[str, int] = field(default_factory=dict)
     """Native side in pixels by generation, where a single file does not state it."""
+
+    @property
+    def latent(self) -> bool:
+        """Whether it works on the latents of an autoencoder; else on pixels."""
+        return "vae" in self.parts
+
+    @property
+    def reads_words(self) -> bool:
+        """Whether a prompt can be put to it."""
+        return bool(self.tokenizers)
 
 
 FAMILIES: tuple[Family, ...] = (
@@ -135,6 +146,16 @@ FAMILIES: tuple[Family, ...] = (
         model="forensics.diffusion.pixart:PixArt",
         pipeline="PixArtSigmaPipeline",
         predictions=("epsilon",),
+    ),
+    Family(
+        name="ddpm",
+        title="unconditional DDPM in pixel space",
+        pipelines=("DDPMPipeline", "DDIMPipeline", "PNDMPipeline"),
+        network="unet",
+        parts={"unet": "UNet2DModel"},
+        model="forensics.diffusion.ddpm:PixelModel",
+        pipeline="DDIMPipeline",
+        tokenizers=(),
     ),
 )
 """Every family that is examined."""

@@ -33,6 +33,7 @@ class Parts:
     network: Any
     """The one that denoises."""
     vae: Any
+    """None where the network works on pixels."""
     texts: Mapping[str, Any]
     """Text encoders by the name of their component; those that the checkpoint has."""
     tokenizers: Mapping[str, Any]

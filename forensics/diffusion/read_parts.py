@@ -16,7 +16,7 @@ from forensics.diffusion.lora import read
 from forensics.diffusion.parts import Parts, class_of, load_tokenizers, network, quiet
 from forensics.diffusion.single_file import LAYOUT
 from forensics.diffusion.statements import places
-from forensics.diffusion.weight_files import component_weights
+from forensics.diffusion.weight_files import component_weights, place
 from forensics.errors import CheckpointError
 
 
@@ -52,7 +52,7 @@ def _from_folder(checkpoint: Checkpoint, row: Family, root: Path, dtype: torch.d
     made = {
         name: network(
             class_of(row.parts[name]),
-            root / name,
+            place(root, name),
             component_weights(root, name),
             name,
             torch.float32 if name == "vae" else dtype,
@@ -61,7 +61,7 @@ def _from_folder(checkpoint: Checkpoint, row: Family, root: Path, dtype: torch.d
     }
     return Parts(
         network=made[row.network],
-        vae=made["vae"],
+        vae=made.get("vae"),
         texts={name: made[name] for name in made if name.startswith("text_encoder")},
         tokenizers=load_tokenizers(root, row, index, made),
         schedule=schedule.of_folder(root, checkpoint.prediction),

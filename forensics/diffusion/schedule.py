@@ -26,6 +26,7 @@ from torch import Tensor
 
 from forensics.diffusion import configs
 from forensics.diffusion.headers import read_json
+from forensics.diffusion.weight_files import place
 from forensics.errors import CheckpointError
 
 SIGMA_STATES = ("epsilon", "edm")
@@ -149,7 +150,7 @@ def column(values: Tensor, like: Tensor) -> Tensor:
 
 def of_folder(root: Path, prediction: str) -> Schedule:
     """The schedule of a diffusers folder. Raises CheckpointError as `from_config`, and where there is none."""
-    return from_config(read_json(root / "scheduler" / "scheduler_config.json"), prediction)
+    return from_config(read_json(place(root, "scheduler") / "scheduler_config.json"), prediction)
 
 
 def from_config(config: dict[str, Any], prediction: str) -> Schedule:

@@ -27,7 +27,7 @@ from forensics.diffusion.headers import Header
 from forensics.diffusion.names import flux_layers
 from forensics.diffusion.parts import Parts, class_of, from_tensors
 from forensics.diffusion.single_file import CONTEXT, EMA, SCALING, UNET, VAE, Contents, read, scaling, zero_snr
-from forensics.diffusion.weight_files import component_weights
+from forensics.diffusion.weight_files import Weights, component_weights, place
 from forensics.errors import CheckpointError
 
 _WINDOW = 77
@@ -72,6 +72,10 @@ class _Reader:
     def network(self) -> Any:
         """The denoising network."""
         name, cls = self.row.network, class_of(self.row.parts[self.row.network])
+        if not self.row.latent and not self.found.prefix:
+            # Attention of older files has other names, which diffusers knows.
+            whole = Weights(None, (self.found.path,), (self.found.header,))
+            return components.network(cls, self._config(name), whole, name, self.dtype)
         tensors = self._tensors(self.found.prefix, without_others=not self.found.prefix)
         if self.found.mark.names == "diffusers":
             return from_tensors(cls, self._config(name), tensors, name, self.dtype)
@@ -81,7 +85,9 @@ class _Reader:
         return self._converted(lambda **how: cls.from_single_file(prefixed, **how), name, self.dtype)
 
     def vae(self) -> Any:
-        """The autoencoder, always in float32."""
+        """The autoencoder, always in float32; none where the network works on pixels."""
+        if not self.row.latent:
+            return None
         cls = class_of("AutoencoderKL")
         if self.found.vae is None:
             return self._of_base("vae", torch.float32)
@@ -149,7 +155,7 @@ class _Reader:
         return schedule.from_config(noise, prediction)
 
     def _config(self, component: str) -> Path:
-        return (self.base or self.folder) / component
+        return place(self.base or self.folder, component)
 
     def _depth(self, component: str) -> int:
         config = json.loads((self._config(component) / "config.json").read_text("utf-8"))
@@ -158,7 +164,8 @@ class _Reader:
     def _of_base(self, component: str, dtype: torch.dtype) -> Any:
         assert self.base is not None  # identification refuses a file that lacks a part and has no base
         weights = component_weights(self.base, component)
-        return components.network(class_of(self.row.parts[component]), self.base / component, weights, component, dtype)
+        folder = place(self.base, component)
+        return components.network(class_of(self.row.parts[component]), folder, weights, component, dtype)
 
     def _tensors(self, prefix: str, *, without_others: bool = False) -> dict[str, Tensor]:
         """The tensors whose names begin so, without that beginning, in memory."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from forensics.case import Given, Setting
+from forensics.case import Absent, Given, Setting
 from forensics.diffusion.base import DiffusionModel
+from forensics.diffusion.families import Family
 from forensics.inversion import INVERSIONS
 from forensics.inversion.base import Plan
 from forensics.inversion.gap import DRAWS, gap_evaluations
@@ -69,6 +70,19 @@ class Task:
     method: str
     plans: tuple[Plan, ...]
     controls: int
+
+
+def runnable(protocol: Protocol, row: Family) -> tuple[Protocol, tuple[Absent, ...]]:
+    """The protocol with the rungs that checkpoints of the family have what they need for, and why the others are not."""
+    kept, absent = [], []
+    for method in protocol.rungs:
+        rung = INVERSIONS.load(method)
+        unmet = next((need for need in rung.needs if not need.met(row)), None)
+        if unmet is None:
+            kept.append(method)
+        else:
+            absent.append(Absent(rung.title.lower(), unmet.lacking))
+    return replace(protocol, rungs=tuple(kept)), tuple(absent)
 
 
 def tasks(protocol: Protocol, seed: int, prompts: Sequence[Prompt], controls: int, *, ranked: bool) -> list[Task]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -25,10 +24,11 @@ from forensics.case import (
 )
 from forensics.controls.cache import Values
 from forensics.diffusion.base import DiffusionModel
+from forensics.diffusion.families import family
 from forensics.embedders.copies import open_descriptor
 from forensics.events import Emit, Event
 from forensics.inversion import INVERSIONS
-from forensics.inversion.base import Attempt, Plan
+from forensics.inversion.base import Attempt, Need, Plan
 from forensics.inversion.base import Rung as Method
 from forensics.inversion.codelength import Codelength, Grid, codelengths
 from forensics.inversion.gap import DRAWS as GAP_DRAWS
@@ -53,6 +53,8 @@ NO_PROMPT = Absent(
     "No caption was claimed, no training index offers one, and the file states no prompt that could be tried.",
     "Pass --caption with the words that the work is known by.",
 )
+
+NO_WORDS = Absent("measurements under a prompt", Need.WORDS.lacking)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +119,14 @@ def climb(received: Received, asked: Work, models: Models, found: Found, context
     """
     side = common_side(asked, models.checkpoint.native_px)
     asked, context = asked.at(side), replace(context, controls=context.controls.at(side))
-    told = _told(received.item, found, context)
+    row = family(models.checkpoint.family)
+    told = _told(received.item, found, context) if row.reads_words else _Told((), (), NO_WORDS)
+    protocol, unmet = budget.runnable(context.protocol, row)
     axes = _axes(context)
     scored = {name: measure for name, measure in context.instruments.at_hand.items() if name in SCORED}
     scorer = Scorer(context.controls, scored, context.cache, context.device, context.emit, axes)
     model = diffusion.load(models.checkpoint, context.device)
-    tasks = _tasks(told, context)
+    tasks = _tasks(protocol, told, context)
     # (1) The budget is stated before anything is spent, and a time for it after the first codelength.
     first = next((task.plans[0] for task in tasks if task.method == "regeneration"), None)
     both = first if models.control is not None else None
@@ -151,7 +155,7 @@ def climb(received: Received, asked: Work, models: Models, found: Found, context
     on_plain = _bits("without prompt", scorer, [""] * everyone, model, counted, context)
     on_prompted = _bits("with prompts", scorer, told.texts if prompted else (), model, coder.grid, context)
     if prompted and on_prompted and all("told" in row for row in on_prompted):
-        charged = [model.condition(text, 1.0).tokens * math.log2(model.vocabulary) for text in told.texts]
+        charged = [model.condition(text, 1.0).bits for text in told.texts]
         coder.curves.append(rates.of_controls(on_prompted, charged, prompted))
     del model
     # (5) The same prompt under a checkpoint that cannot have seen the work, once the first one is gone from memory.
@@ -168,7 +172,8 @@ def climb(received: Received, asked: Work, models: Models, found: Found, context
     if everyone:
         with_prompt = _totals(prompted, on_prompted) if prompted and on_prompted else ()
         bits = Bits(with_prompt, _totals(plain, on_plain), elsewhere)
-    absences = (told.absent,) if told.absent is not None and not told.prompts else ()
+    said = told.absent if not told.prompts and row.reads_words else None
+    absences = (*unmet, *((said,) if said is not None else ()))
     return Ladder(
         tuple(rungs),
         bits,
@@ -263,10 +268,10 @@ def _map_region(rungs: list[Rung], asked: Work, model: DiffusionModel, context: 
         rungs[shown] = replace(drawn, inversion=mapped)
 
 
-def _tasks(told: _Told, context: Context) -> list[budget.Task]:
+def _tasks(protocol: Protocol, told: _Told, context: Context) -> list[budget.Task]:
     """The rungs of the protocol with their plans, and how many controls go through each."""
     controls = len(context.controls.works)
-    return budget.tasks(context.protocol, context.settings.seed, told.prompts, controls, ranked=bool(told.texts))
+    return budget.tasks(protocol, context.settings.seed, told.prompts, controls, ranked=bool(told.texts))
 
 
 def _places(task: budget.Task, controls: ControlGroup) -> tuple[int, ...]:
