@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,11 @@ from torch import Tensor
 
 from forensics import diffusion
 from forensics.device import choose, noise
-from forensics.diffusion.base import DiffusionModel
+from forensics.diffusion.base import DiffusionModel, stack
 from forensics.diffusion.comparable import comparable
+from forensics.diffusion.families import family
 from forensics.diffusion.words import prompt_space
+from forensics.errors import CheckpointError
 from forensics.inversion.base import Plan
 from forensics.inversion.codelength import Grid, codelengths
 from forensics.inversion.objective import Objective
@@ -26,8 +30,9 @@ from tests.diffusion.families import WRITERS
 
 SIDE, STEPS, GUIDANCE = 32, 4, 3.0
 PROMPT = "a b"
-NO_PIPELINE = ("sdxl-refiner", "pixart-alpha")
-"""The refiner's pipeline starts from a picture; alpha's gives its sizes to networks of 128 cells alone."""
+NO_PIPELINE = ("sdxl-refiner", "pixart-alpha", "ddpm", "ddpm-flat", "ddpm-learned")
+"""The refiner's pipeline starts from a picture; alpha's gives its sizes to networks of 128 cells alone; those without
+words have a test of their own."""
 
 
 @pytest.fixture(scope="session")
@@ -74,15 +79,73 @@ def test_pictures_are_those_of_the_pipeline(made: dict[str, Path], kind: str) ->
 def test_codelength_and_the_way_back(made: dict[str, Path], kind: str) -> None:
     model = load(made, kind)
     picture = torch.rand(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(5))
-    told = codelengths([picture], [model.condition(PROMPT, 1.0)], model, Grid(8, 1.0, 1))[0]
+    prompt = PROMPT if family(model.checkpoint.family).reads_words else ""
+    told = codelengths([picture], [model.condition(prompt, 1.0)], model, Grid(8, 1.0, 1))[0]
     assert 0 < told.total < float("inf")
     plan = Plan("", "none", 1.0, 20 if model.checkpoint.prediction == "flow" else 40, (), 8)
     attempt = Ode()(picture, model, plan)
     error = next(fact.value for fact in attempt.facts if fact.name == "round trip error of the latent")
     assert float(error.split()[0]) < 1e-3
     before = model.evaluations
-    model.velocity(model.encode(picture), model.times(STEPS)[2], model.condition(PROMPT, GUIDANCE))
+    model.velocity(model.encode(picture), model.times(STEPS)[2], model.condition(prompt, GUIDANCE))
     assert model.evaluations - before == model.passes(GUIDANCE)
+
+
+@pytest.mark.parametrize("kind", ["ddpm", "ddpm-flat"])
+@torch.no_grad()
+def test_a_model_without_words_draws_as_its_pipeline_does(made: dict[str, Path], kind: str) -> None:
+    """But for the clipping of every estimate, which is no step of an ODE and is said in the facts."""
+    model = load(made, kind)
+    draws = torch.randn(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(3))
+    ours = generate(draws, model, model.condition("", GUIDANCE), STEPS)
+    pipe: Any = diffusers.DDIMPipeline.from_pretrained(made[kind])
+    pipe.set_progress_bar_config(disable=True)
+    pipe.scheduler.register_to_config(clip_sample=False)
+    theirs = pipe(generator=torch.Generator().manual_seed(3), num_inference_steps=STEPS, output_type="np").images
+    assert torch.allclose(ours, torch.tensor(theirs).permute(0, 3, 1, 2), atol=1e-4)
+    told = {fact.name: fact.value for fact in model.checkpoint.facts}
+    assert "clips its estimate" in told["latent"]
+    assert told["words"].startswith("none")
+
+
+@torch.no_grad()
+def test_a_model_on_pixels_gives_a_picture_back_exactly_and_takes_no_words(made: dict[str, Path]) -> None:
+    model = load(made, "ddpm-learned")
+    picture = torch.rand(2, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(5))
+    assert torch.allclose(model.decode(model.encode(picture)), picture, atol=1e-6)
+    nothing = model.condition("", 1.0)
+    assert (nothing.bits, nothing.tokens, nothing.rows) == (0.0, 0, 1)
+    with pytest.raises(CheckpointError, match="takes no prompt"):
+        model.condition("a", 1.0)
+    with pytest.raises(ValueError, match="multiples of 2"):
+        model.encode(torch.zeros(1, 3, 31, 32))
+
+
+@pytest.mark.parametrize("kind", [k for k in WRITERS if not k.startswith("ddpm")])
+@torch.no_grad()
+def test_a_condition_is_charged_for_what_is_told_and_for_nothing_else(made: dict[str, Path], kind: str) -> None:
+    """Words once, whatever number of encoders reads them; vectors value by value, or as they were quantised."""
+    model = load(made, kind)
+    price = math.log2(model.vocabulary)
+    empty, two, three = (model.condition(text, 1.0) for text in ("", "a b", "a b c"))
+    assert empty.bits == 0
+    assert two.bits == two.tokens * price > 0
+    assert model.condition("a b", GUIDANCE).bits == two.bits
+    both = stack([three, two, empty])
+    assert both.charges == (three.bits, two.bits, 0.0)
+    assert both.bits == three.bits + two.bits
+    chosen = both.select(torch.tensor([1, 1, 0]))
+    assert chosen.charges == (two.bits, two.bits, three.bits)
+    assert chosen.rows == 3
+    words = prompt_space(model)
+    found = words.from_tokens([int(i) for i in words.searchable().nonzero().flatten()[:2]], 1.0)
+    assert found.bits == 2 * price
+    vectors = words.table()[:2].expand(3, -1, -1)
+    given = words.from_embeddings(vectors, 1.0)
+    assert given.charges == (32.0 * vectors[0].numel(),) * 3
+    assert given.told_in(17.0).bits == 51.0
+    with pytest.raises(ValueError, match="charges"):
+        replace(given, charges=(1.0,))
 
 
 @pytest.mark.parametrize("kind", ["sdxl", "sdxl-refiner", "sd3", "flux-dev", "pixart"])
@@ -186,3 +249,9 @@ def test_only_the_same_autoencoder_and_size_are_compared(made: dict[str, Path]) 
     why = comparable(one, unlike)
     assert why is not None
     assert "different autoencoders" in why.reason
+    pixels = diffusion.identify(str(made["ddpm"]))
+    assert comparable(pixels, diffusion.identify(str(made["ddpm-flat"]))) is None
+    for pair in ((pixels, one), (one, pixels)):
+        why = comparable(*pair)
+        assert why is not None
+        assert "works on pixels" in why.reason
