@@ -163,7 +163,7 @@ def outlook(image: Path, settings: Settings, emit: Emit) -> Outlook:
     prompts = expected_prompts(image, settings, checkpoint)
     asked = Asked(settings.seed, prompts, controls, control is not None)
     with session(device):
-        model = diffusion.load(checkpoint, device)
+        model = diffusion.load(checkpoint, device, prompts=[("", 1.0)])
         pace = timed(model, device)
         found = {n: forecast(protocol, asked, cache, model, pace, device) for n, protocol in PROFILES.items()}
         del model

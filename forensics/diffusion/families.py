@@ -48,6 +48,8 @@ class Family:
     tokenizers: tuple[str, ...] = ("tokenizer",)
     alone: bool = False
     """Whether one file of the publishers' layout is enough: its configuration follows from shapes and convention."""
+    lets_go: bool = False
+    """Whether its text encoders are so large that they are let go before the network is read."""
     sizes: Mapping[str, int] = field(default_factory=dict)
     """Native side in pixels by generation, where a single file does not state it."""
 
@@ -120,6 +122,7 @@ FAMILIES: tuple[Family, ...] = (
         predictions=("flow",),
         optional=("text_encoder_3",),
         tokenizers=("tokenizer", "tokenizer_2", "tokenizer_3"),
+        lets_go=True,
     ),
     Family(
         name="flux",
@@ -136,6 +139,7 @@ FAMILIES: tuple[Family, ...] = (
         pipeline="FluxPipeline",
         predictions=("flow",),
         tokenizers=("tokenizer", "tokenizer_2"),
+        lets_go=True,
     ),
     Family(
         name="pixart",
@@ -146,6 +150,7 @@ FAMILIES: tuple[Family, ...] = (
         model="forensics.diffusion.pixart:PixArt",
         pipeline="PixArtSigmaPipeline",
         predictions=("epsilon",),
+        lets_go=True,
     ),
     Family(
         name="ddpm",

@@ -7,8 +7,8 @@ words become conditions.
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import replace
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -20,6 +20,9 @@ from forensics.diffusion.parts import Parts
 from forensics.diffusion.sampled import SampledModel
 from forensics.diffusion.schedule import column
 from forensics.diffusion.words import PromptSpace
+
+if TYPE_CHECKING:
+    from forensics.diffusion.read_parts import Later
 
 _KEPT = 64
 """Conditions that are kept; the largest, of FLUX.1, takes four megabytes."""
@@ -36,6 +39,8 @@ class LatentModel(SampledModel):
         self.vae = self._placed(parts.vae)
         self.texts = {n: t.eval().requires_grad_(False).to(device.device) for n, t in parts.texts.items()}
         self.tokenizers = dict(parts.tokenizers)
+        self._later: Later | None = None
+        """What reads the text encoders again, while they are let go."""
         self._conditions: dict[tuple[str, float, torch.dtype], Condition] = {}
         config = self.vae.config
         self._scaling = float(config.scaling_factor)
@@ -68,9 +73,33 @@ class LatentModel(SampledModel):
         if key not in self._conditions:
             if len(self._conditions) >= _KEPT:
                 self._conditions.pop(next(iter(self._conditions)))
+            self._ready()
             with torch.no_grad():
                 self._conditions[key] = self._condition(prompt, guidance)
         return self._conditions[key]
+
+    def take(self, prompts: Sequence[tuple[str, float]], later: Later) -> None:
+        """Make the conditions of prompts with their guidance, let the text encoders go, and read the network.
+
+        Raises:
+            CheckpointError: see `forensics.diffusion.load`.
+        """
+        for prompt, guidance in prompts:
+            self.condition(prompt, guidance)
+        for encoder in self.texts.values():
+            encoder.to("meta")
+        self._later = later
+        self.network = self._placed(later.network())
+
+    def _ready(self) -> None:
+        """Read the text encoders again where they were let go; whoever asks once more will ask again, so they stay."""
+        if self._later is None:
+            return
+        for name, fresh in self._later.texts().items():
+            _fill(self.texts[name], fresh.requires_grad_(False).to(self.device.device))
+            if self.device.dtype != self._later.dtype:  # within `full_precision`
+                self.texts[name].to(self.device.dtype)
+        self._later = None
 
     @abstractmethod
     def _condition(self, prompt: str, guidance: float) -> Condition:
@@ -103,3 +132,11 @@ class LatentModel(SampledModel):
         z = self.unit(state.to(self.device.device, torch.float32), self._first())
         pixels = self.vae.decode(z / self._scaling * self._spread + self._shift).sample  # (B, 3, H, W)
         return (pixels / 2 + 0.5).clamp(0, 1)
+
+
+def _fill(empty: Any, fresh: Any) -> None:
+    """Give a module the tensors of another of the same making; hooks and whoever holds it stay."""
+    for name, module in empty.named_modules():
+        of = fresh.get_submodule(name)
+        module._parameters.update(of._parameters)
+        module._buffers.update(of._buffers)

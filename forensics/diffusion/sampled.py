@@ -43,8 +43,11 @@ class SampledModel(ABC):
         self.evaluations = 0
 
     def _placed(self, module: Any) -> Any:
+        module = module.eval().requires_grad_(False)
+        if any(parameter.is_meta for parameter in module.parameters()):
+            return module  # its weights have not been read yet
         # Channels last: on a CPU a backward pass takes a quarter less time so, and a forward pass of many rows a tenth.
-        return module.eval().requires_grad_(False).to(device=self.device.device, memory_format=torch.channels_last)
+        return module.to(device=self.device.device, memory_format=torch.channels_last)
 
     @abstractmethod
     def _stride(self, parts: Parts) -> int:

@@ -181,10 +181,15 @@ class PipelineWords:
     """
 
     def __init__(
-        self, encoders: Sequence[Encoder], encode: Callable[[list[str]], Tensors], without: Callable[[], Tensors | None]
+        self,
+        encoders: Sequence[Encoder],
+        encode: Callable[[list[str]], Tensors],
+        without: Callable[[], Tensors | None],
+        ready: Callable[[], None],
     ) -> None:
-        """`encode` makes the named tensors of prompts with the pipeline; `without` those of the second pass, if any."""
-        self._encoders, self._encode, self._without = tuple(encoders), encode, without
+        """`encode` makes the named tensors of prompts with the pipeline; `without` those of the second pass, if any;
+        `ready` sees to it that the encoders are in memory."""
+        self._encoders, self._encode, self._without, self._ready = tuple(encoders), encode, without, ready
         self._tokenizer = self._encoders[0].tokenizer
         self._layers = [table_of(e.model) for e in self._encoders]
         self._widths = [int(layer.weight.shape[1]) for layer in self._layers]
@@ -203,6 +208,7 @@ class PipelineWords:
 
     def table(self) -> Tensor:
         """See `PromptSpace`."""
+        self._ready()
         return torch.cat([layer.weight[: self.vocabulary].detach().float() for layer in self._layers], dim=1)
 
     def searchable(self) -> Tensor:
@@ -217,6 +223,7 @@ class PipelineWords:
     def from_embeddings(self, embeddings: Tensor, guidance: float) -> Condition:
         """See `PromptSpace`. Raises ValueError for guidance below 1 or a length outside the window."""
         rows, k = within(embeddings, guidance, self.longest)
+        self._ready()
         handles = [
             layer.register_forward_hook(_placed(part, encoder.first))
             for layer, encoder, part in zip(
@@ -236,6 +243,7 @@ class PipelineWords:
         if guidance < 1 or len(tokens) > self.longest:
             raise ValueError(f"guidance {guidance}, {len(tokens)} tokens; at least 1 and at most {self.longest}")
         with torch.no_grad():
+            self._ready()
             if not tokens:
                 return Condition("", guidance, 0, (0.0,), self._encode([""]), self._without() if guidance > 1 else None)
             found = self.from_embeddings(self.table()[list(tokens)][None], guidance)

@@ -125,7 +125,7 @@ def climb(received: Received, asked: Work, models: Models, found: Found, context
     axes = _axes(context)
     scored = {name: measure for name, measure in context.instruments.at_hand.items() if name in SCORED}
     scorer = Scorer(context.controls, scored, context.cache, context.device, context.emit, axes)
-    model = diffusion.load(models.checkpoint, context.device)
+    model = diffusion.load(models.checkpoint, context.device, told.asked(protocol.guidance))
     tasks = _tasks(protocol, told, context)
     # (1) The budget is stated before anything is spent, and a time for it after the first codelength.
     first = next((task.plans[0] for task in tasks if task.method == "regeneration"), None)
@@ -161,7 +161,7 @@ def climb(received: Received, asked: Work, models: Models, found: Found, context
     # (5) The same prompt under a checkpoint that cannot have seen the work, once the first one is gone from memory.
     elsewhere: tuple[float, ...] = ()
     if models.control is not None and told.prompts:
-        other = diffusion.load(models.control, context.device)
+        other = diffusion.load(models.control, context.device, told.asked(protocol.guidance))
         rungs.append(climber.elsewhere(told.prompts[0], models.control, other))
         there = coder.own(other, told.prompts[0].text, models.control.name, CurveKind.CONTROL_CHECKPOINT)
         on_other = _bits("under the control checkpoint", scorer, told.texts, other, counted, context)
@@ -216,6 +216,11 @@ class _Told:
     """One a control; empty where there are no controls, or not every one has a prompt."""
     absent: Absent | None
     """Why the controls cannot be put through the same search, or why there is no prompt at all."""
+
+    def asked(self, guidance: float) -> list[tuple[str, float]]:
+        """Every prompt with its guidance that the rungs and the codelengths ask for; a search asks for more."""
+        words = list(dict.fromkeys([*(prompt.text for prompt in self.prompts), *self.texts]))
+        return [("", 1.0), *((text, g) for text in words for g in (1.0, guidance))]
 
 
 def _told(item: Item, found: Found, context: Context) -> _Told:

@@ -70,7 +70,7 @@ def trace(
         CheckpointError: an autoencoder has changed since it was identified, or its weights do not fit.
     """
     disputed, emit, protocol = received.disputed, context.emit, context.protocol
-    model = diffusion.load(models.checkpoint, context.device)
+    model = diffusion.load(models.checkpoint, context.device, prompts=())
     lpips = context.instruments.at_hand.get("lpips")
     layer = _layer(lpips)
     latent = family(models.checkpoint.family).latent

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
+import weakref
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from torch import Tensor
 
 from forensics import diffusion
 from forensics.device import choose, noise
+from forensics.diffusion import read_parts
 from forensics.diffusion.base import DiffusionModel, stack
 from forensics.diffusion.comparable import comparable
 from forensics.diffusion.families import family
@@ -228,6 +231,52 @@ def test_text_encoders_run_once_for_a_prompt_and_a_precision(made: dict[str, Pat
     for number in range(200):
         model.condition("a" * (number % 7) + "b" * number, 1.0)
     assert len(model._conditions) <= 64
+
+
+@pytest.mark.parametrize("kind", ["sd3", "flux-dev", "pixart"])
+@torch.no_grad()
+def test_text_encoders_are_let_go_before_the_network_is_read(
+    made: dict[str, Path], kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their weights are gone from memory while the network is read and runs; the numbers are the same to the last bit."""
+    whole: Any = load(made, kind)
+    held: list[weakref.ref[Tensor]] = []
+    seen: list[int] = []
+    first, later = read_parts.without_network, read_parts.Later.network
+
+    def watched(checkpoint: Any, dtype: torch.dtype) -> Any:
+        parts = first(checkpoint, dtype)
+        assert all(p.is_meta for p in parts.network.parameters())
+        held.extend(weakref.ref(p) for text in parts.texts.values() for p in text.parameters())
+        return parts
+
+    def counted(self: Any) -> Any:
+        gc.collect()
+        seen.append(sum(ref() is not None for ref in held))
+        return later(self)
+
+    monkeypatch.setattr(read_parts, "without_network", watched)
+    monkeypatch.setattr(read_parts.Later, "network", counted)
+    asked = [("", 1.0), (PROMPT, 1.0), (PROMPT, GUIDANCE)]
+    model: Any = diffusion.load(whole.checkpoint, choose("cpu"), asked)
+    assert len(held) > 20
+    assert seen == [0]
+    state, time = model.start(noise(model.latent_shape(SIDE, SIDE), 1)[None], STEPS), model.times(STEPS)[2]
+    for prompt, guidance in asked:
+        conditions = [m.condition(prompt, guidance) for m in (model, whole)]
+        assert conditions[0].bits == conditions[1].bits
+        assert torch.equal(model.velocity(state, time, conditions[0]), whole.velocity(state, time, conditions[1]))
+    assert all(p.is_meta for text in model.texts.values() for p in text.parameters())
+    # Words that were not announced, and a search: the encoders are read again, and stay.
+    new = model.condition("c d", GUIDANCE)
+    assert torch.equal(model.velocity(state, time, new), whole.velocity(state, time, whole.condition("c d", GUIDANCE)))
+    assert not any(t.is_meta for text in model.texts.values() for t in [*text.parameters(), *text.buffers()])
+    again: Any = diffusion.load(whole.checkpoint, choose("cpu"), [])
+    tokens = [int(i) for i in again.words.searchable().nonzero().flatten()[:2]]
+    assert all(p.is_meta for text in again.texts.values() for p in text.parameters())
+    assert torch.equal(again.words.from_tokens(tokens, 1.0).positive, whole.words.from_tokens(tokens, 1.0).positive)
+    with again.full_precision():
+        assert torch.equal(again.words.table(), whole.words.table())
 
 
 @torch.no_grad()
