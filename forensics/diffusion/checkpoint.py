@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from forensics.case import Checkpoint, Fact
-from forensics.diffusion import configs, embedding, folder, hub, single_file
+from forensics.diffusion import configs, embedding, folder, gguf_files, hub, single_file
 from forensics.diffusion.headers import PICKLES
 from forensics.diffusion.hub import CHECKPOINT, Sought
 from forensics.diffusion.lora import attach
@@ -85,7 +85,8 @@ def _identify(path: Path, location: str, demonstration: bool, wishes: Wishes) ->
                 hint="Leave out --base, or give the weight file of the network inside the folder with --checkpoint.",
             )
         return folder.identify(path, location, demonstration, wishes)
-    safe(path)
+    if not gguf_files.is_gguf(path):
+        safe(path)
     return single_file.identify(path, location, demonstration, wishes)
 
 
@@ -97,15 +98,15 @@ def safe(path: Path) -> None:
             hint=f"Get the publisher's .safetensors file, or run `forensics weights convert {path.name}`, which reads "
             "the tensors, runs no code of the file and states the digests of both.",
         )
-    if path.suffix.lower() == ".gguf":
+    if gguf_files.is_gguf(path):
         raise CheckpointError(
-            f"{path.name} is a GGUF file, whose weights are rounded to few bits.",
-            hint="Get the publisher's .safetensors file: what rounded weights forget would count for the other side.",
+            f"{path.name} is a GGUF file, of which nothing but a denoising network is read.",
+            hint="Such a file holds a denoising network: name it with --checkpoint, and the rest with --base.",
         )
     if path.suffix.lower() != ".safetensors":
         raise CheckpointError(
             f"{path.name} is neither a folder nor a .safetensors file.",
-            hint="Give a diffusers folder, a .safetensors file or a hub id (owner/name).",
+            hint="Give a diffusers folder, a .safetensors or .gguf file or a hub id (owner/name).",
         )
 
 
@@ -123,7 +124,7 @@ def resolve(location: str, sought: Sought = CHECKPOINT) -> Path:
         raise CheckpointError(
             f"There is no {sought.what} of this name: {str(exc)[:80]}.", hint="Give a path or a hub id (owner/name)."
         ) from exc
-    looks_like_file = path.suffix.lower() in (*PICKLES, ".safetensors")
+    looks_like_file = path.suffix.lower() in (*PICKLES, gguf_files.SUFFIX, ".safetensors")
     if hub.is_hub_id(location) and not looks_like_file and not path.parent.is_dir():
         return hub.snapshot(location, sought)
     raise CheckpointError(

@@ -10,7 +10,7 @@ from typing import Any
 
 from forensics import foreign
 from forensics.case import Checkpoint, Fact, FileDigest
-from forensics.diffusion import folder, marks
+from forensics.diffusion import folder, gguf_files, marks
 from forensics.diffusion.families import Family, family, unsupported
 from forensics.diffusion.headers import Header, combined_digest, file_digest, read_header, read_json
 from forensics.diffusion.marks import Mark
@@ -149,7 +149,7 @@ def read(path: Path) -> Contents:
     Raises:
         CheckpointError: no checkpoint of a family that is examined, or weights rounded to a few bits.
     """
-    header = read_header(path)
+    header = gguf_files.header(path) if gguf_files.is_gguf(path) else read_header(path)
     shapes = header.shapes
     if rounded := next((name for name in shapes if any(part in name for part in _ROUNDED)), None):
         raise CheckpointError(
@@ -173,6 +173,12 @@ def read(path: Path) -> Contents:
     }
     found = Contents(path, header, seen.mark, seen.prefix, vae, texts)
     _refuse_channels(found)
+    if gguf_files.is_gguf(path) and (texts or vae is not None):
+        raise CheckpointError(
+            f"{path.name} holds a text encoder or an autoencoder beside the network, which is not read from GGUF files.",
+            hint="Give the GGUF file of the denoising network alone and the rest with --base, or the publisher's "
+            ".safetensors file.",
+        )
     return found
 
 
@@ -278,6 +284,8 @@ def _variant(found: Contents) -> tuple[Fact, ...]:
     kinds = sorted({kind for kind in found.header.kinds.values() if kind.startswith("F8")})
     if kinds:
         rows.append(folder.eight_bits("file", kinds))
+    if gguf_files.is_gguf(found.path):
+        rows.append(gguf_files.said(found.header.kinds, found.header.shapes))
     return tuple(rows)
 
 

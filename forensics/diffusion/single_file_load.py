@@ -21,7 +21,7 @@ from torch import Tensor
 
 from forensics.case import Checkpoint
 from forensics.diffusion import parts as components
-from forensics.diffusion import schedule
+from forensics.diffusion import gguf_files, schedule
 from forensics.diffusion.folder import pipeline
 from forensics.diffusion.headers import Header
 from forensics.diffusion.names import flux_layers
@@ -76,7 +76,7 @@ class _Reader:
     def network(self) -> Any:
         """The denoising network."""
         name, cls = self.row.network, class_of(self.row.parts[self.row.network])
-        if not self.row.latent and not self.found.prefix:
+        if not self.row.latent and not self.found.prefix and not gguf_files.is_gguf(self.found.path):
             # Attention of older files has other names, which diffusers knows.
             whole = Weights(None, (self.found.path,), (self.found.header,))
             return components.network(cls, self.config(name), whole, name, self.dtype)
@@ -176,6 +176,8 @@ class _Reader:
         """The tensors whose names begin so, without that beginning, in memory."""
         others = (*self.found.texts.values(), self.found.vae or "\0", EMA, "cond_stage_model.", "conditioner.")
         others = (*others, "text_encoders.", VAE)
+        if gguf_files.is_gguf(self.found.path):
+            return gguf_files.tensors(self.found.path, prefix, self.dtype)
         with safe_open(self.found.path, framework="pt") as opened:
             kept = {
                 name.removeprefix(prefix): opened.get_tensor(name)

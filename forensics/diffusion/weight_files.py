@@ -140,6 +140,7 @@ def _no_weights(folder: Path, component: str, sets: dict[str, tuple[Path | None,
     if any(folder.glob("*.gguf")):
         return CheckpointError(
             f"{component} has only GGUF weights, which are rounded to few bits.",
-            hint="Get the publisher's .safetensors files: what rounded weights forget would count for the other side.",
+            hint="If it is the denoising network, name the file with `--checkpoint FILE.gguf` and the folder with "
+            "`--base`; else get the publisher's .safetensors files.",
         )
     return CheckpointError(f"{component} has no weight file.", hint="Fetch the checkpoint again, complete.")
