@@ -51,6 +51,8 @@ def identify(
             found = attach(found, loras, path)
         if wishes.embeddings:
             found = embedding.attach(found, wishes.embeddings, path)
+        if loras:
+            found = embedding.attach_bundled(found, path)
         return _stated(found, wishes)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from forensics.case import Checkpoint
 from forensics.errors import CheckpointError
 
 LIBRARIES: Mapping[str, str] = {
@@ -237,6 +238,19 @@ def family(name: str) -> Family:
         if row.name == name:
             return row
     raise CheckpointError(f"There is no family of checkpoints called {name!r}.", hint=f"Examined: {SUPPORTED}.")
+
+
+def need_words(checkpoint: Checkpoint, what: str) -> None:
+    """Refuse a checkpoint that takes no prompt for what asks with words.
+
+    Raises:
+        CheckpointError: it takes none.
+    """
+    if not family(checkpoint.family).reads_words:
+        raise CheckpointError(
+            f"{checkpoint.name} is an unconditional model, whose network takes no prompt; {what} asks with words.",
+            hint="`forensics analyze` measures what needs no words, and `forensics compare` needs no checkpoint.",
+        )
 
 
 def of_pipeline(class_name: str) -> Family | None:

@@ -73,7 +73,7 @@ def _read(checkpoint: Checkpoint, dtype: torch.dtype, wanted: Wanted) -> Parts:
     for name, part in read_now.items():
         configs.finite(part, f"{name} with its LoRA" if checkpoint.lora else name)
     if wanted.texts and wanted.words:
-        embedding_words.install(embedding.read_all(checkpoint, checkpoint.embeddings, root), parts)
+        embedding_words.install(embedding.of_checkpoint(checkpoint, root), parts)
     return parts
 
 

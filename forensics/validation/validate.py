@@ -13,6 +13,7 @@ from typing import Any
 
 from forensics import __version__, diffusion
 from forensics.case import Absent, Checkpoint, Fact, Pair
+from forensics.diffusion.families import need_words
 from forensics.errors import SettingsError
 from forensics.events import Emit, Event, ignore
 from forensics.protocol import Protocol
@@ -65,6 +66,8 @@ def validate(request: Request, out: Path, *, resume: bool = False, jobs: int = 1
     plan = request.plan
     known = works.read(plan.manifest)
     checkpoint = plan.identify()
+    if request.questions & {Pair.RETENTION, Pair.ORIGIN}:
+        need_words(checkpoint, "a validation of retention or origin")
     other = diffusion.identify(plan.control_checkpoint) if plan.control_checkpoint else None
     protocol = request.protocol
     plan = replace(plan, steps=protocol.steps, guidance=protocol.guidance)

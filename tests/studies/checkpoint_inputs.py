@@ -1063,6 +1063,20 @@ def _loras() -> Iterator[Trial]:
             {},
             {},
         ),
+        (
+            "bundled word",
+            kohya | {"bundle_emb.ink.hare.string_to_param.*": (2, 16)},
+            "",
+            {},
+            {"word “ink.hare” of prompts": "2 vectors for the text encoder"},
+        ),
+        (
+            "bundled word of another family",
+            kohya | {"bundle_emb.hare.clip_l": (2, 16), "bundle_emb.hare.clip_g": (2, 24)},
+            "",
+            {},
+            {"word “hare” of prompts": "left out"},
+        ),
         ("differences", {f"lora_unet_{FLAT}.diff": (8, 8)}, "", {}, {"LoRA scale": "as they are"}),
         (
             "norms",
@@ -1161,11 +1175,11 @@ def _loras() -> Iterator[Trial]:
             "merge it into its base",
         ),
         (
-            "bundled words",
-            kohya | {"bundle_emb.style.string_to_param.*": (2, 16)},
+            "words and no layer",
+            {"bundle_emb.style.string_to_param.*": (2, 16)},
             {},
-            "words of its own",
-            "merge it into its base",
+            "holds no layer",
+            "--embedding",
         ),
         ("half a pair", {f"lora_unet_{FLAT}.lora_down.weight": (2, 8)}, {}, "lacks one", "Fetch"),
         (
