@@ -13,10 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from forensics.case import Checkpoint, Fact
-from forensics.diffusion import configs, embedding, folder, gguf_files, hub, single_file
-from forensics.diffusion.headers import PICKLES
+from forensics.diffusion import configs, distilled, embedding, folder, gguf_files, hub, single_file
+from forensics.diffusion.families import family
+from forensics.diffusion.headers import PICKLES, read_json
 from forensics.diffusion.hub import CHECKPOINT, Sought
 from forensics.diffusion.lora import attach
+from forensics.diffusion.weight_files import place
 from forensics.diffusion.wishes import NONE, Wishes
 from forensics.errors import CheckpointError
 
@@ -53,7 +55,27 @@ def identify(
             found = embedding.attach(found, wishes.embeddings, path)
         if loras:
             found = embedding.attach_bundled(found, path)
+        if own := own_steps(found, path):
+            found = replace(found, facts=(*found.facts, own.fact))
         return _stated(found, wishes)
+
+
+def own_steps(found: Checkpoint, path: Path) -> distilled.Own | None:
+    """The steps of a distilled checkpoint, from its names and configurations. Raises CheckpointError."""
+    row, root = family(found.family), Path(found.base).expanduser() if found.base else path
+    network: dict[str, object] = {}
+    schedule: dict[str, object] = {}
+    if root.is_dir():
+        network = dict(folder.config(root, row.network))
+        schedule = read_json(place(root, "scheduler") / "scheduler_config.json")
+    if path.is_file():
+        # Of a file the tensors tell what its network takes, whatever the base says.
+        shapes = single_file.read(path).network()
+        network.pop("time_cond_proj_dim", None)
+        if "time_embedding.cond_proj.weight" in shapes:
+            network["time_cond_proj_dim"] = shapes["time_embedding.cond_proj.weight"][1]
+        network["guidance_embeds"] = any("guidance_embedder." in name or name.startswith("guidance_in.") for name in shapes)
+    return distilled.own_steps(distilled.names_of(found), schedule, network, row.name)
 
 
 def _stated(found: Checkpoint, wishes: Wishes) -> Checkpoint:

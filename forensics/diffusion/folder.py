@@ -9,6 +9,7 @@ from typing import Any
 from forensics import foreign
 from forensics.case import Checkpoint, Fact, FileDigest
 from forensics.diffusion import families, marks
+from forensics.diffusion.distilled import FEW_STEPS
 from forensics.diffusion.families import LIBRARIES, Family, of_pipeline, pipeline_name, unsupported
 from forensics.diffusion.headers import PICKLES, combined_digest, file_digest, read_json
 from forensics.diffusion.provenance import metadata_facts
@@ -30,8 +31,6 @@ _TOKENIZER_FILES = (
 _VOCABULARIES = ("vocab.json", "tokenizer.json", "spiece.model")
 INPAINTING = "inpainting: the network is given a mask over the whole picture"
 DEPTH = "depth: the network is given a flat map, everywhere the farthest, so that no shape is handed to it"
-FEW_STEPS = ("LCMScheduler", "TCDScheduler")
-"""Schedulers of checkpoints that were distilled to draw in a few steps."""
 
 
 def identify(root: Path, location: str, demonstration: bool, wishes: Wishes = NONE) -> Checkpoint:

@@ -120,6 +120,8 @@ class Rung(Protocol):
     version: str
     needs: tuple[Need, ...] = ()
     """What the checkpoint must have for it."""
+    inverts: bool = False
+    """Whether it follows the ODE out to noise: in the steps of the protocol, whatever those of the checkpoint."""
 
     def budget(self, plan: Plan, targets: int, model: DiffusionModel) -> int:
         """Evaluations that this many targets will take with this plan, exactly; known before the run."""

@@ -126,7 +126,8 @@ def climb(received: Received, asked: Work, models: Models, found: Found, context
     scored = {name: measure for name, measure in context.instruments.at_hand.items() if name in SCORED}
     scorer = Scorer(context.controls, scored, context.cache, context.device, context.emit, axes)
     model = diffusion.load(models.checkpoint, context.device, told.asked(protocol.guidance))
-    tasks = _tasks(protocol, told, context)
+    steps = budget.drawn_in(protocol, models.checkpoint)
+    tasks = _tasks(protocol, told, context, steps)
     # (1) The budget is stated before anything is spent, and a time for it after the first codelength.
     first = next((task.plans[0] for task in tasks if task.method == "regeneration"), None)
     both = first if models.control is not None else None
@@ -179,7 +180,7 @@ def climb(received: Received, asked: Work, models: Models, found: Found, context
         bits,
         absences,
         tuple(coder.curves),
-        (*planned.settings, _sized(side, asked, context)),
+        (*planned.settings, *_stepped(protocol, steps), _sized(side, asked, context)),
         gaps,
         told.absent,
         asked,
@@ -238,6 +239,14 @@ def _axes(context: Context) -> rates.Axes | None:
     return None if lpips is None else rates.Axes(lpips, None if isinstance(copies, Absent) else copies)
 
 
+def _stepped(protocol: Protocol, steps: int) -> tuple[Setting, ...]:
+    """That pictures are drawn in other steps than the protocol's."""
+    if steps == protocol.steps:
+        return ()
+    told = f"{steps}, the checkpoint's own, in place of the {protocol.steps} of the protocol"
+    return (Setting("steps of pictures from words", told, "checkpoint"),)
+
+
 def _sized(side: int, asked: Work, context: Context) -> Setting:
     height, width = asked.pixels.shape[-2:]
     how = "reduced to" if asked.reduced_to else "used at its own"
@@ -273,10 +282,10 @@ def _map_region(rungs: list[Rung], asked: Work, model: DiffusionModel, context: 
         rungs[shown] = replace(drawn, inversion=mapped)
 
 
-def _tasks(protocol: Protocol, told: _Told, context: Context) -> list[budget.Task]:
+def _tasks(protocol: Protocol, told: _Told, context: Context, steps: int) -> list[budget.Task]:
     """The rungs of the protocol with their plans, and how many controls go through each."""
     controls = len(context.controls.works)
-    return budget.tasks(protocol, context.settings.seed, told.prompts, controls, ranked=bool(told.texts))
+    return budget.tasks(protocol, context.settings.seed, told.prompts, controls, ranked=bool(told.texts), steps=steps)
 
 
 def _places(task: budget.Task, controls: ControlGroup) -> tuple[int, ...]:
@@ -356,7 +365,8 @@ class _Climber:
         """What the control checkpoint draws for the same prompt and seeds; shown, and ranked among nothing."""
         protocol, seed = self.context.protocol, self.context.settings.seed
         seeds = tuple(range(seed, seed + protocol.seeds))
-        plan = Plan(prompt.text, prompt.source, protocol.guidance, protocol.steps, seeds, 0, prompt_kind=prompt.kind)
+        steps = budget.drawn_in(protocol, checkpoint)
+        plan = Plan(prompt.text, prompt.source, protocol.guidance, steps, seeds, 0, prompt_kind=prompt.kind)
         rung = self.run("regeneration", plan, model, (), [])
         title = f"{rung.inversion.title}, control checkpoint {checkpoint.name}"
         facts = (*rung.inversion.facts, Fact("control checkpoint digest", checkpoint.digest))
