@@ -32,9 +32,7 @@ def architecture(name: str) -> Callable[[Checkpoint, Device, Parts], Any]:
     return loaded(family(name).model)
 
 
-def load(
-    checkpoint: Checkpoint, device: Device, prompts: Sequence[tuple[str, float]] | None = None
-) -> DiffusionModel:
+def load(checkpoint: Checkpoint, device: Device, prompts: Sequence[tuple[str, float]] | None = None) -> DiffusionModel:
     """The identified checkpoint, on the device, ready to run.
 
     Args:

@@ -16,8 +16,8 @@ from forensics.case import Absent, Checkpoint, FileDigest
 from forensics.diffusion import single_file
 from forensics.diffusion.checkpoint import resolve, safe, told
 from forensics.diffusion.contents import weights_digest
-from forensics.diffusion.headers import Header, combined_digest, file_digest, read_header, read_json
 from forensics.diffusion.families import family
+from forensics.diffusion.headers import Header, combined_digest, file_digest, read_header, read_json
 from forensics.diffusion.hub import AUTOENCODER
 from forensics.diffusion.weight_files import DIFFUSERS_STEM, network_weights
 from forensics.errors import CheckpointError

@@ -40,8 +40,8 @@ class Condition:
     tokens: int
     """Tokens of the prompt, without start and end marks."""
     charges: tuple[float, ...]
-    """Bits that each row costs to tell: tokens of a vocabulary, vectors value by value. Nothing else is supplied: pooled
-    vectors, masks, sizes and scores follow from the words and the picture's size."""
+    """Bits that each row costs to tell: tokens of a vocabulary, vectors value by value. Nothing else is supplied:
+    pooled vectors, masks, sizes and scores follow from the words and the picture's size."""
     given: Tensors
     """Of the prompt: `hidden`, and what else the family needs (pooled vectors, masks). One row, or one a prompt."""
     without: Tensors | None
@@ -96,7 +96,9 @@ def from_hidden(
 ) -> Condition:
     """A condition that is hidden states (B, L, D) alone; they are charged for value by value."""
     charges = (float(hidden[0].numel() * VALUE_BITS),) * len(hidden)
-    return Condition(prompt, guidance, tokens, charges, {HIDDEN: hidden}, None if without is None else {HIDDEN: without})
+    return Condition(
+        prompt, guidance, tokens, charges, {HIDDEN: hidden}, None if without is None else {HIDDEN: without}
+    )
 
 
 def stack(conditions: Sequence[Condition]) -> Condition:

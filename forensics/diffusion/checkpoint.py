@@ -74,7 +74,9 @@ def own_steps(found: Checkpoint, path: Path) -> distilled.Own | None:
         network.pop("time_cond_proj_dim", None)
         if "time_embedding.cond_proj.weight" in shapes:
             network["time_cond_proj_dim"] = shapes["time_embedding.cond_proj.weight"][1]
-        network["guidance_embeds"] = any("guidance_embedder." in name or name.startswith("guidance_in.") for name in shapes)
+        network["guidance_embeds"] = any(
+            "guidance_embedder." in name or name.startswith("guidance_in.") for name in shapes
+        )
     return distilled.own_steps(distilled.names_of(found), schedule, network, row.name)
 
 

@@ -32,7 +32,7 @@ def comparable(checkpoint: Checkpoint, control: Checkpoint) -> Absent | None:
         return None
     if not all(latent):
         return _absent(
-            f"one of {checkpoint.name} and {control.name} works on pixels and the other on the latents of an autoencoder.",
+            f"one of {checkpoint.name} and {control.name} works on pixels, the other on the latents of an autoencoder.",
             "Name a control checkpoint of the same family.",
         )
     mine, theirs = of_checkpoint(checkpoint), of_checkpoint(control)

@@ -1,7 +1,7 @@
 """Unconditional models in pixel space: a UNet2DModel alone, without autoencoder and without words (Ho et al. 2020).
 
-The state is the picture itself, in [-1, 1]. Samplers of the libraries clip their estimate of the picture to that range at
-every step where the scheduler says `clip_sample`; the ODE here does not, so that it can be followed both ways.
+The state is the picture itself, in [-1, 1]. Samplers of the libraries clip their estimate of the picture to that range
+at every step where the scheduler says `clip_sample`; the ODE here does not, so that it can be followed both ways.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Checkpoints that were distilled to draw in a few steps: how many are their own, and what says so.
 
-Latent consistency models (Luo et al. 2023), trajectory consistency (Zheng et al. 2024), adversarial distillation (Turbo,
-Sauer et al. 2023), Lightning (Lin et al. 2024), FLUX.1 schnell. In more steps than it was made for such a network draws
-what it was never trained to draw, and in fewer than a plain one needs a plain one draws nothing: the number is the
-checkpoint's and not the protocol's. A name is a statement that nobody checked, and is said to be one.
+Latent consistency models (Luo et al. 2023), trajectory consistency (Zheng et al. 2024), adversarial distillation
+(Turbo, Sauer et al. 2023), Lightning (Lin et al. 2024), FLUX.1 schnell. In more steps than it was made for such a
+network draws what it was never trained to draw: the number is the checkpoint's and not the protocol's. A name is a
+statement that nobody checked, and is said to be one.
 """
 
 from __future__ import annotations
@@ -47,9 +47,7 @@ class Own:
         )
 
 
-def own_steps(
-    names: Sequence[str], schedule: Mapping[str, Any], network: Mapping[str, Any], family: str
-) -> Own | None:
+def own_steps(names: Sequence[str], schedule: Mapping[str, Any], network: Mapping[str, Any], family: str) -> Own | None:
     """The steps of a distilled checkpoint, or None for one that was not distilled as far as can be seen.
 
     Args:

@@ -157,7 +157,9 @@ def _bundled(checkpoint: Checkpoint, path: Path) -> tuple[tuple[Embedding, ...],
             try:
                 made = _made(file, own, word, row, widths)
             except CheckpointError as exc:
-                left.append(Fact(f"word “{word}” of prompts", f"bundled with the LoRA {file.name}, left out: {exc.message}"))
+                left.append(
+                    Fact(f"word “{word}” of prompts", f"bundled with the LoRA {file.name}, left out: {exc.message}")
+                )
                 continue
             found.append(replace(made, tensors={part: names[inner] for part, inner in made.tensors.items()}))
     return tuple(found), tuple(left)

@@ -21,9 +21,7 @@ class PipelineModel(LatentModel):
         super().__init__(checkpoint, device, parts)
         self.pipeline = self._pipeline(parts)
         """The pipeline of diffusers over the same modules; its sampler is not used."""
-        self.words: PipelineWords = PipelineWords(
-            self._searched(), self._encode_searched, self._empty, self._ready
-        )
+        self.words: PipelineWords = PipelineWords(self._searched(), self._encode_searched, self._empty, self._ready)
         self.vocabulary = self.words.vocabulary
 
     # Of transformers over patches; a family whose configuration counts otherwise says so itself.

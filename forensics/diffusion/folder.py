@@ -85,7 +85,9 @@ def _latent_facts(vae: Mapping[str, Any] | None, cell: int, schedule: Mapping[st
             Fact("latent", f"{vae.get('latent_channels', 4)} channels, one cell for {cell} × {cell} pixels"),
             Fact("latent scaling factor", str(vae.get("scaling_factor", 0.18215))),
         )
-    clipped = "; the sampler of the folder clips its estimate to the range of pixels, the ODE of this examination does not"
+    clipped = (
+        "; the sampler of the folder clips its estimate to the range of pixels, the ODE of this examination does not"
+    )
     return (
         Fact("latent", f"none: the network works on pixels{clipped if schedule.get('clip_sample', True) else ''}"),
         Fact("words", "none: the network takes no prompt"),

@@ -83,8 +83,8 @@ def said(kinds: dict[str, str], shapes: dict[str, tuple[int, ...]]) -> Fact:
         rows.append(f"{kind} ({8 * size / block:.3g} bits a value) for {count / every:.1%}")
     rounded = any(kind not in _PLAIN for kind in counts)
     end = (
-        "; what this rounding forgot of a work is not in these weights, whatever the unrounded ones hold. Unrounded again "
-        "when loaded, so that memory is that of a whole network"
+        "; what this rounding forgot of a work is not in these weights, whatever the unrounded ones hold. Unrounded "
+        "again when loaded, so that memory is that of a whole network"
     )
     return Fact("number format of the file", f"GGUF: {', '.join(rows)}{end if rounded else ''}")
 

@@ -134,7 +134,9 @@ def _lacks(folder: Path, sought: Sought) -> str:
             except CheckpointError as exc:
                 return exc.message.rstrip(".")
         needed = "scheduler_config.json" if name == "scheduler" else "config.json"
-        if not (any((folder / name).glob("*")) if name.startswith("tokenizer") else (place(folder, name) / needed).is_file()):
+        if not (
+            any((folder / name).glob("*")) if name.startswith("tokenizer") else (place(folder, name) / needed).is_file()
+        ):
             return f"{name}/{'' if name.startswith('tokenizer') else needed}"
     return ""
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from forensics.case import Checkpoint
 from forensics.device import Device
-from forensics.diffusion.base import Condition, Tensors
+from forensics.diffusion.base import Condition
 from forensics.diffusion.parts import Parts
 from forensics.diffusion.sampled import SampledModel
 from forensics.diffusion.schedule import column

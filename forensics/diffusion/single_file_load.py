@@ -20,8 +20,8 @@ from safetensors import safe_open
 from torch import Tensor
 
 from forensics.case import Checkpoint
-from forensics.diffusion import parts as components
 from forensics.diffusion import gguf_files, schedule
+from forensics.diffusion import parts as components
 from forensics.diffusion.folder import pipeline
 from forensics.diffusion.headers import Header
 from forensics.diffusion.names import flux_layers

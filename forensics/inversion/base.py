@@ -100,8 +100,8 @@ class Need(StrEnum):
 
 
 _LACKING = {
-    Need.WORDS: "The checkpoint is an unconditional model: its network takes no prompt. Captions, where stated, were not "
-    "used.",
+    Need.WORDS: "The checkpoint is an unconditional model: its network takes no prompt. Captions, where stated, were "
+    "not used.",
     Need.AUTOENCODER: "The checkpoint works on pixels and has no autoencoder that a picture could be put through.",
 }
 

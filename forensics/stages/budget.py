@@ -80,7 +80,7 @@ def drawn_in(protocol: Protocol, checkpoint: Checkpoint) -> int:
 
 
 def runnable(protocol: Protocol, row: Family) -> tuple[Protocol, tuple[Absent, ...]]:
-    """The protocol with the rungs that checkpoints of the family have what they need for, and why the others are not."""
+    """The protocol with the rungs that a family has what they need for, and why the others are not run."""
     kept, absent = [], []
     for method in protocol.rungs:
         rung = INVERSIONS.load(method)

@@ -110,6 +110,8 @@ def test_pictures_are_drawn_in_its_own_steps_and_the_ode_in_the_protocols(lcm: P
 
     sd = tiny.write_checkpoint(tmp_path / "sd")
     save_file({n: torch.ones(s) for n, s in pair.items()}, tmp_path / "sd15_lightning_2step_lora.safetensors")
-    merged = diffusion.identify(str(sd), wishes=Wishes(lora=(f"{tmp_path / 'sd15_lightning_2step_lora.safetensors'}:0.8",)))
+    merged = diffusion.identify(
+        str(sd), wishes=Wishes(lora=(f"{tmp_path / 'sd15_lightning_2step_lora.safetensors'}:0.8",))
+    )
     assert budget.drawn_in(QUICK, merged) == 2
     assert "ASSUMED from the name" in next(f.value for f in merged.facts if f.name == "own steps")

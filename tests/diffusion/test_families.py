@@ -87,7 +87,7 @@ def test_codelength_and_the_way_back(made: dict[str, Path], kind: str) -> None:
     prompt = PROMPT if family(model.checkpoint.family).reads_words else ""
     told = codelengths([picture], [model.condition(prompt, 1.0)], model, Grid(8, 1.0, 1))[0]
     assert 0 < told.total < float("inf")
-    # Random weights on pixels, at noise of 157: no field that a step could be solved in (`tests.studies.ode_round_trip`).
+    # Random weights on pixels, at noise of 157: no step can be solved there (`tests.studies.ode_round_trip`).
     if not kind.startswith("ddpm"):
         plan = Plan("", "none", 1.0, 20 if model.checkpoint.prediction == "flow" else 40, (), 8)
         attempt = Ode()(picture, model, plan)
@@ -238,7 +238,7 @@ def test_text_encoders_run_once_for_a_prompt_and_a_precision(made: dict[str, Pat
 def test_text_encoders_are_let_go_before_the_network_is_read(
     made: dict[str, Path], kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Their weights are gone from memory while the network is read and runs; the numbers are the same to the last bit."""
+    """Their weights are gone while the network is read and runs; the numbers are the same to the last bit."""
     whole: Any = load(made, kind)
     held: list[weakref.ref[Tensor]] = []
     seen: list[int] = []

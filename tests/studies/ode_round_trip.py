@@ -5,9 +5,9 @@ profiles and under 40 steps with 8 corrections. What is left is the part of each
 have not solved: they shrink by the *contraction* of the field, step length times Lipschitz constant of the network, and
 the state of an epsilon model counts what is left at the noisy end in units of its noise over signal, up to 15 for
 Stable Diffusion and 157 for DDPM, where the picture itself has a value near one. A network with random weights adds no
-noise on the way out: at high noise its input, the state over its scale, shrinks to nothing, where its normalising layers
-are as steep as they can be. Contractions near 1 follow, and an error that is a multiple of the norm and says nothing of
-the family. Trained networks keep their input at unit variance. So does the field of standard normal data, known in
+noise on the way out: at high noise its input, the state over its scale, shrinks to nothing, where its normalising
+layers are as steep as they can be. Contractions near 1 follow, and an error that is a multiple of the norm and says
+nothing of the family. Trained networks keep their input at unit variance. So does the field of standard normal data, known in
 closed form, which leads back to rounding, and so does that field with a tenth of the same network's output added.
 """
 
