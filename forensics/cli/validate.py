@@ -19,21 +19,8 @@ from forensics.cli.console import Console
     metavar="PATH_OR_ID",
     help="Folder, .safetensors file or hub id of the generator.",
 )
-@click.option(
-    "--lora",
-    type=options.PLACE,
-    multiple=True,
-    metavar="FILE[:STRENGTH]",
-    help="A LoRA merged into the checkpoint; several are merged in the order given.",
-)
-@click.option(
-    "--embedding",
-    "embeddings",
-    type=options.PLACE,
-    multiple=True,
-    metavar="FILE[:WORD]",
-    help="A textual inversion, used where a caption holds its word.",
-)
+@options.lora
+@options.embedding
 @click.option(
     "--control-checkpoint",
     default="",

@@ -175,7 +175,7 @@ def read(path: Path) -> Contents:
     _refuse_channels(found)
     if gguf_files.is_gguf(path) and (texts or vae is not None):
         raise CheckpointError(
-            f"{path.name} holds a text encoder or an autoencoder beside the network, which GGUF files are not read for.",
+            f"{path.name} holds a text encoder or an autoencoder beside the network; of a GGUF file they are not read.",
             hint="Give the GGUF file of the denoising network alone and the rest with --base, or the publisher's "
             ".safetensors file.",
         )

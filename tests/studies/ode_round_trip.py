@@ -7,8 +7,9 @@ the state of an epsilon model counts what is left at the noisy end in units of i
 Stable Diffusion and 157 for DDPM, where the picture itself has a value near one. A network with random weights adds no
 noise on the way out: at high noise its input, the state over its scale, shrinks to nothing, where its normalising
 layers are as steep as they can be. Contractions near 1 follow, and an error that is a multiple of the norm and says
-nothing of the family. Trained networks keep their input at unit variance. So does the field of standard normal data, known in
-closed form, which leads back to rounding, and so does that field with a tenth of the same network's output added.
+nothing of the family. Trained networks keep their input at unit variance. So does the field of standard normal data,
+known in closed form, which leads back to rounding, and so does that field with a tenth of the same network's output
+added.
 """
 
 from __future__ import annotations
