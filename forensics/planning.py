@@ -20,6 +20,7 @@ from forensics.case import Checkpoint, Given, Setting
 from forensics.controls.cache import Cache
 from forensics.device import Device, choose, memory_gib, peak_memory_gib, session
 from forensics.diffusion.base import DiffusionModel
+from forensics.diffusion.families import family
 from forensics.errors import SettingsError
 from forensics.events import Emit, Event, duration
 from forensics.inversion import INVERSIONS
@@ -162,7 +163,7 @@ def outlook(image: Path, settings: Settings, emit: Emit) -> Outlook:
     prompts = expected_prompts(image, settings, checkpoint)
     asked = Asked(settings.seed, prompts, controls, control is not None)
     with session(device):
-        model = diffusion.load(checkpoint, device)
+        model = diffusion.load(checkpoint, device, prompts=[("", 1.0)])
         pace = timed(model, device)
         found = {n: forecast(protocol, asked, cache, model, pace, device) for n, protocol in PROFILES.items()}
         del model
@@ -172,6 +173,8 @@ def outlook(image: Path, settings: Settings, emit: Emit) -> Outlook:
 
 def expected_prompts(image: Path, settings: Settings, checkpoint: Checkpoint) -> tuple[Prompt, ...]:
     """As many prompts as the examination will have, as far as can be said before the index is searched."""
+    if not family(checkpoint.family).reads_words:
+        return ()
     # The caption of the nearest training picture is not known yet, only that there will be one.
     near = "caption of neighbour N1" if settings.index or checkpoint.demonstration else ""
     return in_order(settings, intake.prompt_stated(bounded.read(image).generator), near)
@@ -207,7 +210,9 @@ def forecast(
     """What one protocol takes, where `cache` holds what controls scored before."""
     used = min(protocol.controls, asked.controls)
     ranked = bool(asked.prompts and used and asked.prompts[0].kind.ranked)
-    tasks = budget.tasks(protocol, asked.seed, asked.prompts, used, ranked=ranked)
+    usable, _ = budget.runnable(protocol, family(model.checkpoint.family))
+    steps = budget.drawn_in(protocol, model.checkpoint)
+    tasks = budget.tasks(usable, asked.seed, asked.prompts, used, ranked=ranked, steps=steps)
     shown = next((t.plans[0] for t in tasks if INVERSIONS.load(t.method).given is Given.WORDS), None)
     planned = budget.plan(tasks, protocol, used, shown if asked.elsewhere else None, model)
     stored = _stored(cache, model.checkpoint.digest, f"{device.device.type} {device.precision}", protocol)

@@ -126,6 +126,7 @@ def test_every_import_is_of_a_declared_package() -> None:
     # What only an extra brings may be imported by the package that the extra is for, and nowhere else.
     readers = extras["heic"] | extras["jxl"] | extras["wacz"]
     brought = {"retrieval": extras["faiss"] | extras["distributed"], "pictures": readers, "report": extras["docx"]}
+    brought["diffusion"] = extras["gguf"]
     for path in (ROOT / "forensics").rglob("*.py"):
         allowed = needed.union(*(packages for folder, packages in brought.items() if folder in path.parts))
         for name in imports(path) - sys.stdlib_module_names - {"forensics"}:

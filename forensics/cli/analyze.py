@@ -30,21 +30,8 @@ from forensics.settings import PREDICTIONS, Settings, resolve
 )
 @click.option("--prediction", type=click.Choice(PREDICTIONS), help="What the network predicts, where no file says it.")
 @click.option("--size", type=int, metavar="PX", help="Native side of the checkpoint, where no file says it.")
-@click.option(
-    "--lora",
-    type=options.PLACE,
-    multiple=True,
-    metavar="FILE[:STRENGTH]",
-    help="A LoRA merged into the checkpoint; several are merged in the order given.",
-)
-@click.option(
-    "--embedding",
-    "embeddings",
-    type=options.PLACE,
-    multiple=True,
-    metavar="FILE[:WORD]",
-    help="A textual inversion, used where a prompt holds its word.",
-)
+@options.lora
+@options.embedding
 @click.option(
     "--original",
     "originals",

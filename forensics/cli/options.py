@@ -149,6 +149,23 @@ profile: Callable[[F], F] = click.option(
     "--profile", type=click.Choice(tuple(PROFILES)), help="How much is searched.  [default: standard]"
 )
 
+lora: Callable[[F], F] = click.option(
+    "--lora",
+    type=PLACE,
+    multiple=True,
+    metavar="FILE[:STRENGTH]",
+    help="A LoRA merged into the checkpoint; several are merged in the order given.",
+)
+
+embedding: Callable[[F], F] = click.option(
+    "--embedding",
+    "embeddings",
+    type=PLACE,
+    multiple=True,
+    metavar="FILE[:WORD]",
+    help="A textual inversion, used where a prompt holds its word.",
+)
+
 clip: Callable[[F], F] = click.option(
     "--clip", type=PLACE, metavar="FOLDER_OR_NAME", help="open_clip model: a folder or MODEL/PRETRAINED."
 )

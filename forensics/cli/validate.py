@@ -19,7 +19,8 @@ from forensics.cli.console import Console
     metavar="PATH_OR_ID",
     help="Folder, .safetensors file or hub id of the generator.",
 )
-@click.option("--lora", default="", metavar="FILE", help="A LoRA that is examined together with the checkpoint.")
+@options.lora
+@options.embedding
 @click.option(
     "--control-checkpoint",
     default="",
@@ -61,7 +62,8 @@ from forensics.cli.console import Console
 def validate(
     console: Console,
     checkpoint: str,
-    lora: str,
+    lora: tuple[str, ...],
+    embeddings: tuple[str, ...],
     control_checkpoint: str,
     manifest: Path,
     out: Path,
@@ -87,8 +89,8 @@ def validate(
 
     protocol = PROFILES[profile or "standard"]
     stated = [f"--checkpoint {Path(checkpoint).name}", f"--manifest {manifest.name}"]
-    if lora:
-        stated.append(f"--lora {Path(lora).name}")
+    stated += [f"--lora {Path(one).name}" for one in lora]
+    stated += [f"--embedding {Path(one).name}" for one in embeddings]
     if control_checkpoint:
         stated.append(f"--control-checkpoint {Path(control_checkpoint).name}")
     stated += [f"--index {index.name}"] if index else []
@@ -104,9 +106,8 @@ def validate(
         from forensics.validation.validate import validate as run
 
         chosen = choose(device or "auto", precision or "auto")
-        plan = Plan(
-            manifest, checkpoint, control_checkpoint, index, clip or "", str(chosen.device), chosen.precision, lora
-        )
+        where = (manifest, checkpoint, control_checkpoint, index, clip or "")
+        plan = Plan(*where, str(chosen.device), chosen.precision, lora, embeddings)
         chosen_pairs = frozenset(map(Pair, questions)) or frozenset(Pair)
         command = "forensics validate " + " ".join(stated)
         request = Request(plan, protocol, name or Path(checkpoint).name, command, rows, questions=chosen_pairs)

@@ -6,7 +6,7 @@ stands in `marks`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from forensics.case import Checkpoint
 from forensics.diffusion.checkpoint import identify
@@ -15,14 +15,15 @@ from forensics.diffusion.wishes import Wishes
 from forensics.registry import loaded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from forensics.device import Device
     from forensics.diffusion.base import DiffusionModel
+    from forensics.diffusion.latent import LatentModel
     from forensics.diffusion.parts import Parts
 
 
-def architecture(name: str) -> Callable[[Checkpoint, Device, Parts], DiffusionModel]:
+def architecture(name: str) -> Callable[[Checkpoint, Device, Parts], Any]:
     """What makes the model of a family, of an identified checkpoint, a device and the parts that were read.
 
     Raises:
@@ -31,16 +32,26 @@ def architecture(name: str) -> Callable[[Checkpoint, Device, Parts], DiffusionMo
     return loaded(family(name).model)
 
 
-def load(checkpoint: Checkpoint, device: Device) -> DiffusionModel:
+def load(checkpoint: Checkpoint, device: Device, prompts: Sequence[tuple[str, float]] | None = None) -> DiffusionModel:
     """The identified checkpoint, on the device, ready to run.
+
+    Args:
+        prompts: every prompt with its guidance that will be asked for, where that is known; none where it is not. The
+            text encoders of large families then run before the network is read, and are let go: their memory and the
+            network's are not needed at once. A prompt that was not announced reads them again, and they stay.
 
     Raises:
         CheckpointError: the files are gone, have changed size since they were hashed, or do not fit together.
     """
     model = architecture(checkpoint.family)
-    from forensics.diffusion.read_parts import load_parts  # takes torch, which identification does without
+    from forensics.diffusion import read_parts  # takes torch, which identification does without
 
-    return model(checkpoint, device, load_parts(checkpoint, device.dtype))
+    if prompts is None or not family(checkpoint.family).lets_go:
+        whole: DiffusionModel = model(checkpoint, device, read_parts.load_parts(checkpoint, device.dtype))
+        return whole
+    made: LatentModel = model(checkpoint, device, read_parts.without_network(checkpoint, device.dtype))
+    made.take(prompts, read_parts.Later(checkpoint, device.dtype))
+    return made
 
 
 __all__ = ["Wishes", "architecture", "identify", "load"]

@@ -16,12 +16,14 @@ from forensics.case import Absent, Checkpoint, FileDigest
 from forensics.diffusion import single_file
 from forensics.diffusion.checkpoint import resolve, safe, told
 from forensics.diffusion.contents import weights_digest
+from forensics.diffusion.families import family
 from forensics.diffusion.headers import Header, combined_digest, file_digest, read_header, read_json
 from forensics.diffusion.hub import AUTOENCODER
 from forensics.diffusion.weight_files import DIFFUSERS_STEM, network_weights
 from forensics.errors import CheckpointError
 
 NONE_GIVEN = "other autoencoders"
+NO_AUTOENCODER = "The checkpoint works on pixels and has no autoencoder, so there is none to set another beside."
 REMEDY = (
     "Name autoencoders of other generators with `--autoencoder`: a folder in the layout of diffusers, a .safetensors "
     "file or a hub id."
@@ -77,10 +79,13 @@ def beside(checkpoint: Checkpoint, control: Checkpoint | None, locations: Sequen
     Raises:
         CheckpointError: one is missing, a pickle, damaged or of another architecture.
     """
-    own = of_checkpoint(checkpoint)
     named = [identify(location) for location in locations]
+    if not family(checkpoint.family).latent:
+        what = [f"autoencoder {found.name}" for found in named] or [NONE_GIVEN]
+        return Beside("", (), tuple(Absent(name, NO_AUTOENCODER) for name in what))
+    own = of_checkpoint(checkpoint)
     asked = [(found, f"The autoencoder {found.name}") for found in named]
-    if control is not None:
+    if control is not None and family(control.family).latent:
         asked.append((of_checkpoint(control), f"The autoencoder of the control checkpoint {control.name}"))
     kept: dict[str, str] = {}
     others, left_out = [], []

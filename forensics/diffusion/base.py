@@ -27,6 +27,8 @@ HIDDEN = "hidden"
 
 Tensors = Mapping[str, Tensor]
 """What the network is given beside the picture, by name; every tensor has its rows first."""
+VALUE_BITS = 32
+"""Bits of a value that is told as it stands, in float32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +38,25 @@ class Condition:
     prompt: str
     guidance: float
     tokens: int
-    """Tokens of the prompt, without start and end marks: what a ledger of supplied bits charges for."""
+    """Tokens of the prompt, without start and end marks."""
+    charges: tuple[float, ...]
+    """Bits that each row costs to tell: tokens of a vocabulary, vectors value by value. Nothing else is supplied:
+    pooled vectors, masks, sizes and scores follow from the words and the picture's size."""
     given: Tensors
     """Of the prompt: `hidden`, and what else the family needs (pooled vectors, masks). One row, or one a prompt."""
     without: Tensors | None
     """The same of the empty prompt, one row; none where no second pass is made (`DiffusionModel.passes`)."""
     dropped: int = 0
     """Tokens beyond the text encoder's window: the network never saw them, and the report says so."""
+
+    def __post_init__(self) -> None:
+        if len(self.charges) != self.rows:
+            raise ValueError(f"{len(self.charges)} charges for {self.rows} rows")
+
+    @property
+    def bits(self) -> float:
+        """Bits of all rows together: what a ledger of supplied bits charges for the condition."""
+        return sum(self.charges)
 
     @property
     def positive(self) -> Tensor:
@@ -65,18 +79,26 @@ class Condition:
 
     def select(self, rows: Tensor) -> Condition:
         """The condition with these rows (n,) of the prompts; what is searched for and differentiated passes through."""
-        return self.mapped(lambda tensor: tensor[rows.to(tensor.device)])
+        given = {name: tensor[rows.to(tensor.device)] for name, tensor in self.given.items()}
+        return replace(self, given=given, charges=tuple(self.charges[row] for row in rows.tolist()))
 
     def mapped(self, change: Callable[[Tensor], Tensor]) -> Condition:
-        """The condition with every tensor of the prompts changed."""
+        """The condition with every tensor of the prompts changed; what it costs to tell stays."""
         return replace(self, given={name: change(tensor) for name, tensor in self.given.items()})
+
+    def told_in(self, bits: float) -> Condition:
+        """The same tensors where each row was told in so many bits, >= 0: vectors that were quantised."""
+        return replace(self, charges=(bits,) * self.rows)
 
 
 def from_hidden(
     hidden: Tensor, guidance: float = 1.0, tokens: int = 0, *, prompt: str = "", without: Tensor | None = None
 ) -> Condition:
-    """A condition that is hidden states (B, L, D) alone."""
-    return Condition(prompt, guidance, tokens, {HIDDEN: hidden}, None if without is None else {HIDDEN: without})
+    """A condition that is hidden states (B, L, D) alone; they are charged for value by value."""
+    charges = (float(hidden[0].numel() * VALUE_BITS),) * len(hidden)
+    return Condition(
+        prompt, guidance, tokens, charges, {HIDDEN: hidden}, None if without is None else {HIDDEN: without}
+    )
 
 
 def stack(conditions: Sequence[Condition]) -> Condition:
@@ -94,6 +116,7 @@ def stack(conditions: Sequence[Condition]) -> Condition:
         prompt="\n".join(c.prompt for c in conditions),
         guidance=first.guidance,
         tokens=sum(c.tokens for c in conditions),
+        charges=tuple(bits for c in conditions for bits in c.charges),
         given={name: torch.cat([c.given[name] for c in conditions]) for name in first.given},
         without=first.without,
         dropped=sum(c.dropped for c in conditions),
@@ -109,7 +132,7 @@ class DiffusionModel(Protocol):
     stride: int
     """Pixels per cell of the coarsest grid: sides of pictures must be multiples of it."""
     vocabulary: int
-    """Number of tokens: log2 of it is the price of one prompt token in bits."""
+    """Number of tokens, log2 of which is the price of one prompt token in bits; 0 where the network takes no words."""
     noise_range: tuple[float, float]
     """Least and greatest noise over signal, sqrt(1 - abar) / sqrt(abar), of the training; may be infinite."""
     evaluations: int

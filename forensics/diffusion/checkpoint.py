@@ -13,10 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from forensics.case import Checkpoint, Fact
-from forensics.diffusion import configs, embedding, folder, hub, single_file
-from forensics.diffusion.headers import PICKLES
+from forensics.diffusion import configs, distilled, embedding, folder, gguf_files, hub, single_file
+from forensics.diffusion.families import family
+from forensics.diffusion.headers import PICKLES, read_json
 from forensics.diffusion.hub import CHECKPOINT, Sought
 from forensics.diffusion.lora import attach
+from forensics.diffusion.weight_files import place
 from forensics.diffusion.wishes import NONE, Wishes
 from forensics.errors import CheckpointError
 
@@ -51,7 +53,31 @@ def identify(
             found = attach(found, loras, path)
         if wishes.embeddings:
             found = embedding.attach(found, wishes.embeddings, path)
+        if loras:
+            found = embedding.attach_bundled(found, path)
+        if own := own_steps(found, path):
+            found = replace(found, facts=(*found.facts, own.fact))
         return _stated(found, wishes)
+
+
+def own_steps(found: Checkpoint, path: Path) -> distilled.Own | None:
+    """The steps of a distilled checkpoint, from its names and configurations. Raises CheckpointError."""
+    row, root = family(found.family), Path(found.base).expanduser() if found.base else path
+    network: dict[str, object] = {}
+    schedule: dict[str, object] = {}
+    if root.is_dir():
+        network = dict(folder.config(root, row.network))
+        schedule = read_json(place(root, "scheduler") / "scheduler_config.json")
+    if path.is_file():
+        # Of a file the tensors tell what its network takes, whatever the base says.
+        shapes = single_file.read(path).network()
+        network.pop("time_cond_proj_dim", None)
+        if "time_embedding.cond_proj.weight" in shapes:
+            network["time_cond_proj_dim"] = shapes["time_embedding.cond_proj.weight"][1]
+        network["guidance_embeds"] = any(
+            "guidance_embedder." in name or name.startswith("guidance_in.") for name in shapes
+        )
+    return distilled.own_steps(distilled.names_of(found), schedule, network, row.name)
 
 
 def _stated(found: Checkpoint, wishes: Wishes) -> Checkpoint:
@@ -85,7 +111,8 @@ def _identify(path: Path, location: str, demonstration: bool, wishes: Wishes) ->
                 hint="Leave out --base, or give the weight file of the network inside the folder with --checkpoint.",
             )
         return folder.identify(path, location, demonstration, wishes)
-    safe(path)
+    if not gguf_files.is_gguf(path):
+        safe(path)
     return single_file.identify(path, location, demonstration, wishes)
 
 
@@ -97,15 +124,15 @@ def safe(path: Path) -> None:
             hint=f"Get the publisher's .safetensors file, or run `forensics weights convert {path.name}`, which reads "
             "the tensors, runs no code of the file and states the digests of both.",
         )
-    if path.suffix.lower() == ".gguf":
+    if gguf_files.is_gguf(path):
         raise CheckpointError(
-            f"{path.name} is a GGUF file, whose weights are rounded to few bits.",
-            hint="Get the publisher's .safetensors file: what rounded weights forget would count for the other side.",
+            f"{path.name} is a GGUF file, of which nothing but a denoising network is read.",
+            hint="Such a file holds a denoising network: name it with --checkpoint, and the rest with --base.",
         )
     if path.suffix.lower() != ".safetensors":
         raise CheckpointError(
             f"{path.name} is neither a folder nor a .safetensors file.",
-            hint="Give a diffusers folder, a .safetensors file or a hub id (owner/name).",
+            hint="Give a diffusers folder, a .safetensors or .gguf file or a hub id (owner/name).",
         )
 
 
@@ -123,7 +150,7 @@ def resolve(location: str, sought: Sought = CHECKPOINT) -> Path:
         raise CheckpointError(
             f"There is no {sought.what} of this name: {str(exc)[:80]}.", hint="Give a path or a hub id (owner/name)."
         ) from exc
-    looks_like_file = path.suffix.lower() in (*PICKLES, ".safetensors")
+    looks_like_file = path.suffix.lower() in (*PICKLES, gguf_files.SUFFIX, ".safetensors")
     if hub.is_hub_id(location) and not looks_like_file and not path.parent.is_dir():
         return hub.snapshot(location, sought)
     raise CheckpointError(

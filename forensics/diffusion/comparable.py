@@ -9,6 +9,7 @@ from __future__ import annotations
 from forensics.case import Absent, Checkpoint
 from forensics.diffusion.autoencoder import of_checkpoint
 from forensics.diffusion.checkpoint import told
+from forensics.diffusion.families import family
 
 WHAT = "comparison with the control checkpoint"
 
@@ -25,6 +26,14 @@ def comparable(checkpoint: Checkpoint, control: Checkpoint) -> Absent | None:
             "the same picture has another number of values under each.",
             "Name a control checkpoint of the same size. Where a file does not state its size and the convention is "
             "wrong, state it with --size.",
+        )
+    latent = [family(one.family).latent for one in (checkpoint, control)]
+    if not any(latent):
+        return None
+    if not all(latent):
+        return _absent(
+            f"one of {checkpoint.name} and {control.name} works on pixels, the other on the latents of an autoencoder.",
+            "Name a control checkpoint of the same family.",
         )
     mine, theirs = of_checkpoint(checkpoint), of_checkpoint(control)
     with told("an autoencoder"):

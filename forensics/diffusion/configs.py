@@ -84,7 +84,7 @@ _RULES: dict[str, Rule] = {
     "shift_factor": _or_none(_number(-1e6, 1e6)),
     **dict.fromkeys(("latents_mean", "latents_std"), _or_none(_each(_number(-1e6, 1e6), 1024))),
     "force_upcast": _or_none(lambda v: isinstance(v, bool | float)),
-    "num_train_timesteps": _whole(1, 100_000),
+    "num_train_timesteps": _or_none(_whole(1, 100_000)),
     "beta_start": _number(1e-9, 0.999),
     "beta_end": _number(1e-9, 0.999),
     "beta_schedule": lambda v: v in ("linear", "scaled_linear", "squaredcos_cap_v2", "sigmoid", "laplace"),
@@ -143,7 +143,8 @@ def _plain(value: Any, level: int = 0) -> bool:
 def folder(root: Path) -> None:
     """The configurations of a diffusers folder, before anything of it is identified. Raises CheckpointError."""
     if root.is_dir():
-        for path in (*sorted(root.glob("*/config.json")), root / "scheduler" / "scheduler_config.json"):
+        schedules = (root / "scheduler" / "scheduler_config.json", root / "scheduler_config.json")
+        for path in (root / "config.json", *sorted(root.glob("*/config.json")), *schedules):
             if path.exists():
                 checked(read_json(path), path.relative_to(root).as_posix())
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from forensics.case import Checkpoint, Fact, FileDigest
+from forensics.diffusion import lora
 from forensics.diffusion.families import Family, family
 from forensics.diffusion.headers import PICKLES, Header, combined_digest, file_digest, read_header
 from forensics.diffusion.layers import Layers, layers_of
@@ -112,6 +113,69 @@ def split(given: str) -> tuple[str, str]:
     return location, word
 
 
+def of_checkpoint(checkpoint: Checkpoint, path: Path) -> tuple[Embedding, ...]:
+    """The embeddings named for a checkpoint and those bundled with its LoRAs. Raises CheckpointError: see `attach`."""
+    return (*read_all(checkpoint, checkpoint.embeddings, path), *_bundled(checkpoint, path)[0])
+
+
+def attach_bundled(checkpoint: Checkpoint, path: Path) -> Checkpoint:
+    """The checkpoint with what is to be said of words that its LoRA files bring along.
+
+    Their digests are those of the files, which the checkpoint has already.
+
+    Raises:
+        CheckpointError: a word that an embedding named beside it has too.
+    """
+    found, left = _bundled(checkpoint, path)
+    named = {e.word.casefold() for e in read_all(checkpoint, checkpoint.embeddings, path)}
+    words = [e.word.casefold() for e in found]
+    if twice := next((w for w in words if w in named or words.count(w) > 1), ""):
+        raise CheckpointError(
+            f"Two embeddings are for the same word {twice!r}, one of them bundled with a LoRA.",
+            hint="Name the other one otherwise: `--embedding FILE:WORD`.",
+        )
+    digests = {file.path.rpartition("/")[2].partition(" at strength ")[0]: file for file in checkpoint.files}
+    facts = [fact for e in found for fact in _facts(e, digests[e.path.name])]
+    return replace(checkpoint, facts=(*checkpoint.facts, *facts, *left))
+
+
+def _bundled(checkpoint: Checkpoint, path: Path) -> tuple[tuple[Embedding, ...], tuple[Fact, ...]]:
+    """Words that LoRA files bring along, and those left out with the reason."""
+    if not checkpoint.lora:
+        return (), ()
+    row, widths = family(checkpoint.family), _encoders(layers_of(checkpoint, path))
+    found, left = [], []
+    for given in checkpoint.lora:
+        file = lora.read(given, row).path
+        header = read_header(file)
+        for word, names in _words_in(header).items():
+            own = Header(
+                {inner: header.shapes[name] for inner, name in names.items()},
+                {},
+                {inner: header.kinds[name] for inner, name in names.items()},
+            )
+            try:
+                made = _made(file, own, word, row, widths)
+            except CheckpointError as exc:
+                left.append(
+                    Fact(f"word “{word}” of prompts", f"bundled with the LoRA {file.name}, left out: {exc.message}")
+                )
+                continue
+            found.append(replace(made, tensors={part: names[inner] for part, inner in made.tensors.items()}))
+    return tuple(found), tuple(left)
+
+
+def _words_in(header: Header) -> dict[str, dict[str, str]]:
+    """Word -> name of each of its tensors without what stands before -> its name in the file."""
+    words: dict[str, dict[str, str]] = {}
+    for name in header.shapes:
+        if name.startswith(lora.BUNDLED):
+            rest = name.removeprefix(lora.BUNDLED)
+            inner = next((end for end in (*_SINGLE, *_KEYED) if rest.endswith(f".{end}")), rest.rpartition(".")[2])
+            words.setdefault(rest.removesuffix(inner).removesuffix("."), {})[inner] = name
+    return words
+
+
 def _read(given: str, row: Family, widths: Mapping[str, int]) -> Embedding:
     location, word = split(given)
     path = Path(location).expanduser()
@@ -123,7 +187,11 @@ def _read(given: str, row: Family, widths: Mapping[str, int]) -> Embedding:
         )
     if not path.is_file():
         raise CheckpointError(f"There is no embedding at {location}.", hint="Give a .safetensors file, `FILE:WORD`.")
-    header = read_header(path)
+    return _made(path, read_header(path), word, row, widths)
+
+
+def _made(path: Path, header: Header, word: str, row: Family, widths: Mapping[str, int]) -> Embedding:
+    """The embedding of the tensors of a header. Raises CheckpointError: see `attach`."""
     tensors, own = _tensors(path.name, header, row, widths)
     word = word or own or path.stem
     if not _WORD.match(word) or not word.isprintable():

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
+from safetensors import safe_open
 from torch import Tensor
 
 from forensics.diffusion.embedding import Embedding
@@ -35,7 +35,8 @@ def install(found: Sequence[Embedding], parts: Parts) -> None:
 
 def _vectors(embedding: Embedding, component: str) -> Tensor:
     """(n, d) float32."""
-    held = load_file(embedding.path)[embedding.tensors[component]].float()
+    with safe_open(embedding.path, framework="pt") as opened:
+        held: Tensor = opened.get_tensor(embedding.tensors[component]).float()
     if not bool(held.isfinite().all()):
         raise CheckpointError(f"{embedding.path.name} holds values that are not finite.", hint="Fetch the file again.")
     return held.reshape(-1, held.shape[-1])

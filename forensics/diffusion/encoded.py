@@ -21,9 +21,8 @@ class PipelineModel(LatentModel):
         super().__init__(checkpoint, device, parts)
         self.pipeline = self._pipeline(parts)
         """The pipeline of diffusers over the same modules; its sampler is not used."""
-        searched = self._searched()
-        self.words: PipelineWords = PipelineWords(searched, self._encode_searched, self._empty)
-        self.vocabulary = int(min(e.model.get_input_embeddings().weight.shape[0] for e in searched))
+        self.words: PipelineWords = PipelineWords(self._searched(), self._encode_searched, self._empty, self._ready)
+        self.vocabulary = self.words.vocabulary
 
     # Of transformers over patches; a family whose configuration counts otherwise says so itself.
 
@@ -69,7 +68,7 @@ class PipelineModel(LatentModel):
         tokens, dropped = self.words.count(prompt)
         given = self._encode([prompt])
         without = self._empty() if self.passes(guidance) > 1 else None
-        return Condition(prompt, guidance, tokens, given, without, dropped)
+        return Condition(prompt, guidance, tokens, (self.words.bits(tokens),), given, without, dropped)
 
 
 def clip(model: Any, tokenizer: Any) -> Encoder:

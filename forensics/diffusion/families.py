@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from forensics.case import Checkpoint
 from forensics.errors import CheckpointError
 
 LIBRARIES: Mapping[str, str] = {
     "UNet2DConditionModel": "diffusers",
+    "UNet2DModel": "diffusers",
     "AutoencoderKL": "diffusers",
     "SD3Transformer2DModel": "diffusers",
     "FluxTransformer2DModel": "diffusers",
@@ -39,7 +41,7 @@ class Family:
     model: str
     """Where the adapter is: `module:Class`, made with (checkpoint, device, parts)."""
     pipeline: str
-    """The pipeline of diffusers whose `encode_prompt` makes words into conditions."""
+    """The pipeline of diffusers whose `encode_prompt` makes words into conditions, where there are words."""
     predictions: tuple[str, ...] = ("epsilon", "v_prediction")
     """What the network may predict; the first is the convention where nothing is stated."""
     optional: tuple[str, ...] = ()
@@ -47,8 +49,20 @@ class Family:
     tokenizers: tuple[str, ...] = ("tokenizer",)
     alone: bool = False
     """Whether one file of the publishers' layout is enough: its configuration follows from shapes and convention."""
+    lets_go: bool = False
+    """Whether its text encoders are so large that they are let go before the network is read."""
     sizes: Mapping[str, int] = field(default_factory=dict)
     """Native side in pixels by generation, where a single file does not state it."""
+
+    @property
+    def latent(self) -> bool:
+        """Whether it works on the latents of an autoencoder; else on pixels."""
+        return "vae" in self.parts
+
+    @property
+    def reads_words(self) -> bool:
+        """Whether a prompt can be put to it."""
+        return bool(self.tokenizers)
 
 
 FAMILIES: tuple[Family, ...] = (
@@ -109,6 +123,7 @@ FAMILIES: tuple[Family, ...] = (
         predictions=("flow",),
         optional=("text_encoder_3",),
         tokenizers=("tokenizer", "tokenizer_2", "tokenizer_3"),
+        lets_go=True,
     ),
     Family(
         name="flux",
@@ -125,6 +140,7 @@ FAMILIES: tuple[Family, ...] = (
         pipeline="FluxPipeline",
         predictions=("flow",),
         tokenizers=("tokenizer", "tokenizer_2"),
+        lets_go=True,
     ),
     Family(
         name="pixart",
@@ -135,6 +151,17 @@ FAMILIES: tuple[Family, ...] = (
         model="forensics.diffusion.pixart:PixArt",
         pipeline="PixArtSigmaPipeline",
         predictions=("epsilon",),
+        lets_go=True,
+    ),
+    Family(
+        name="ddpm",
+        title="unconditional DDPM in pixel space",
+        pipelines=("DDPMPipeline", "DDIMPipeline", "PNDMPipeline"),
+        network="unet",
+        parts={"unet": "UNet2DModel"},
+        model="forensics.diffusion.ddpm:PixelModel",
+        pipeline="DDIMPipeline",
+        tokenizers=(),
     ),
 )
 """Every family that is examined."""
@@ -211,6 +238,19 @@ def family(name: str) -> Family:
         if row.name == name:
             return row
     raise CheckpointError(f"There is no family of checkpoints called {name!r}.", hint=f"Examined: {SUPPORTED}.")
+
+
+def need_words(checkpoint: Checkpoint, what: str) -> None:
+    """Refuse a checkpoint that takes no prompt for what asks with words.
+
+    Raises:
+        CheckpointError: it takes none.
+    """
+    if not family(checkpoint.family).reads_words:
+        raise CheckpointError(
+            f"{checkpoint.name} is an unconditional model, whose network takes no prompt; {what} asks with words.",
+            hint="`forensics analyze` measures what needs no words, and `forensics compare` needs no checkpoint.",
+        )
 
 
 def of_pipeline(class_name: str) -> Family | None:

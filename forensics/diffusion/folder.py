@@ -9,10 +9,11 @@ from typing import Any
 from forensics import foreign
 from forensics.case import Checkpoint, Fact, FileDigest
 from forensics.diffusion import families, marks
+from forensics.diffusion.distilled import FEW_STEPS
 from forensics.diffusion.families import LIBRARIES, Family, of_pipeline, pipeline_name, unsupported
 from forensics.diffusion.headers import PICKLES, combined_digest, file_digest, read_json
 from forensics.diffusion.provenance import metadata_facts
-from forensics.diffusion.weight_files import Weights, component_weights
+from forensics.diffusion.weight_files import Weights, component_weights, place
 from forensics.diffusion.wishes import NONE, PREDICTIONS, Wishes
 from forensics.errors import CheckpointError
 
@@ -30,8 +31,6 @@ _TOKENIZER_FILES = (
 _VOCABULARIES = ("vocab.json", "tokenizer.json", "spiece.model")
 INPAINTING = "inpainting: the network is given a mask over the whole picture"
 DEPTH = "depth: the network is given a flat map, everywhere the farthest, so that no shape is handed to it"
-FEW_STEPS = ("LCMScheduler", "TCDScheduler")
-"""Schedulers of checkpoints that were distilled to draw in a few steps."""
 
 
 def identify(root: Path, location: str, demonstration: bool, wishes: Wishes = NONE) -> Checkpoint:
@@ -40,21 +39,20 @@ def identify(root: Path, location: str, demonstration: bool, wishes: Wishes = NO
         raise lone
     index, family = pipeline(root)
     configs = {name: config(root, name) for name in present(family, index)}
-    schedule: dict[str, Any] = read_json(root / "scheduler" / "scheduler_config.json")
+    schedule: dict[str, Any] = read_json(place(root, "scheduler") / "scheduler_config.json")
     prediction, source = predicted(family, schedule, wishes)
     refuse_variations(root.name, family, configs)
     weights = {name: component_weights(root, name) for name in configs}
     _same_family(root.name, family, weights[family.network])
     files = component_files(root, family, weights)
-    cell = cell_of(configs["vae"])
+    cell = cell_of(configs["vae"]) if family.latent else 1
     native, size_source = _native(configs[family.network], cell, wishes)
     facts = (
         Fact("pipeline class", str(index.get("_class_name"))),
         Fact("prediction", source),
         Fact("native size", size_source),
         *network_facts(family, configs[family.network]),
-        Fact("latent", f"{configs['vae'].get('latent_channels', 4)} channels, one cell for {cell} × {cell} pixels"),
-        Fact("latent scaling factor", str(configs["vae"].get("scaling_factor", 0.18215))),
+        *_latent_facts(configs.get("vae"), cell, schedule),
         Fact("noise schedule", scheduled(schedule, prediction)),
         *_text_facts(configs),
         *(
@@ -81,6 +79,21 @@ def identify(root: Path, location: str, demonstration: bool, wishes: Wishes = NO
     )
 
 
+def _latent_facts(vae: Mapping[str, Any] | None, cell: int, schedule: Mapping[str, Any]) -> tuple[Fact, ...]:
+    if vae is not None:
+        return (
+            Fact("latent", f"{vae.get('latent_channels', 4)} channels, one cell for {cell} × {cell} pixels"),
+            Fact("latent scaling factor", str(vae.get("scaling_factor", 0.18215))),
+        )
+    clipped = (
+        "; the sampler of the folder clips its estimate to the range of pixels, the ODE of this examination does not"
+    )
+    return (
+        Fact("latent", f"none: the network works on pixels{clipped if schedule.get('clip_sample', True) else ''}"),
+        Fact("words", "none: the network takes no prompt"),
+    )
+
+
 def told(component: str) -> str:
     """A component as sentences call it."""
     return "autoencoder" if component == "vae" else component.replace("_", " ")
@@ -88,7 +101,7 @@ def told(component: str) -> str:
 
 def config(root: Path, component: str) -> dict[str, Any]:
     """The `config.json` of a component. Raises CheckpointError."""
-    return read_json(root / component / "config.json")
+    return read_json(place(root, component) / "config.json")
 
 
 def pipeline(root: Path) -> tuple[dict[str, Any], Family]:
@@ -219,6 +232,9 @@ def predicted(family: Family, schedule: Mapping[str, Any], wishes: Wishes) -> tu
 def refuse_variations(name: str, family: Family, configs: Mapping[str, dict[str, Any]]) -> None:
     """Raises CheckpointError for what a family's adapter does not compute."""
     network = configs[family.network]
+    if not family.latent:
+        _refuse_pixels(name, network)
+        return
     latent = configs["vae"].get("latent_channels", 4)
     if family.network == "unet":
         _refuse_unets(name, family, network, latent)
@@ -235,6 +251,14 @@ def refuse_variations(name: str, family: Family, configs: Mapping[str, dict[str,
                 f"The text encoder gives vectors of {width} numbers, the network takes {context}.",
                 hint="The folder mixes components of different checkpoints.",
             )
+
+
+def _refuse_pixels(name: str, unet: Mapping[str, Any]) -> None:
+    channels, out = unet.get("in_channels", 3), unet.get("out_channels", 3)
+    if channels != 3 or out not in (3, 6):
+        raise unsupported(name, f"an unconditional model of {channels} channels, where a picture has three")
+    if unet.get("class_embed_type") is not None or unet.get("num_class_embeds") is not None:
+        raise unsupported(name, "a class-conditional pixel-space model")
 
 
 def _refuse_unets(name: str, family: Family, unet: Mapping[str, Any], latent: int) -> None:
@@ -258,7 +282,7 @@ def _refuse_unets(name: str, family: Family, unet: Mapping[str, Any], latent: in
 def network_facts(family: Family, network: Mapping[str, Any]) -> tuple[Fact, ...]:
     """What the configuration of the network says that a reader should know of the pictures."""
     rows = []
-    if family.network == "unet":
+    if family.network == "unet" and family.latent:
         latent = network.get("out_channels", 4)
         if network.get("in_channels", 4) == 2 * latent + 1:
             rows.append(Fact("variant", INPAINTING))
@@ -283,9 +307,9 @@ def component_files(root: Path, family: Family, weights: Mapping[str, Weights]) 
     Raises:
         CheckpointError: no tokenizer.
     """
-    paths = [root / "model_index.json", root / "scheduler" / "scheduler_config.json"]
+    paths = [root / "model_index.json", place(root, "scheduler") / "scheduler_config.json"]
     for name, found in weights.items():
-        paths += [root / name / "config.json", *found.files, *([found.index] if found.index else [])]
+        paths += [place(root, name) / "config.json", *found.files, *([found.index] if found.index else [])]
     for name in tokenizers(family, weights):
         paths += [root / name / file for file in _TOKENIZER_FILES]
         if not any((root / name / file).is_file() for file in _VOCABULARIES):

@@ -10,7 +10,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from forensics.diffusion.headers import read_json
-from forensics.diffusion.weight_files import component_weights
+from forensics.diffusion.weight_files import component_weights, place
 from forensics.errors import CheckpointError
 
 _ID = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@(?P<revision>[\w./-]+))?\Z")
@@ -40,7 +40,16 @@ class Sought:
 CHECKPOINT = Sought(
     "checkpoint",
     "diffusers pipeline",
-    ("model_index.json", "*/*.json", "*/*.txt", "*/*.safetensors"),
+    (
+        "model_index.json",
+        "*/*.json",
+        "*/*.txt",
+        "*/*.safetensors",
+        # A pipeline of one network, as the first published ones lie.
+        "config.json",
+        "scheduler_config.json",
+        "diffusion_pytorch_model*.safetensors",
+    ),
     ("model_index.json",),
 )
 AUTOENCODER = Sought(
@@ -125,7 +134,9 @@ def _lacks(folder: Path, sought: Sought) -> str:
             except CheckpointError as exc:
                 return exc.message.rstrip(".")
         needed = "scheduler_config.json" if name == "scheduler" else "config.json"
-        if not (any((folder / name).glob("*")) if name.startswith("tokenizer") else (folder / name / needed).is_file()):
+        if not (
+            any((folder / name).glob("*")) if name.startswith("tokenizer") else (place(folder, name) / needed).is_file()
+        ):
             return f"{name}/{'' if name.startswith('tokenizer') else needed}"
     return ""
 

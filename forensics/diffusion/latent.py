@@ -1,64 +1,56 @@
-"""What latent diffusion models share, whatever network denoises: autoencoder, times, guidance, counting.
+"""What latent diffusion models share, whatever network denoises: the autoencoder, and text encoders run once.
 
 Rombach et al. 2022. A family derives from `LatentModel` and says how its network is called (`_predict`) and how its
-words become conditions. diffusers and transformers supply the networks; the sampler is ours (`schedule`), so that
-inversion and generation are one ODE.
+words become conditions.
 """
 
 from __future__ import annotations
 
-import contextlib
-from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from dataclasses import replace
-from typing import Any
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from forensics.case import Checkpoint
-from forensics.device import Device, batch_size
-from forensics.diffusion.base import GRADIENT_COST, Condition, Tensors
+from forensics.device import Device
+from forensics.diffusion.base import Condition
 from forensics.diffusion.parts import Parts
-from forensics.diffusion.schedule import Schedule, column
+from forensics.diffusion.sampled import SampledModel
+from forensics.diffusion.schedule import column
 from forensics.diffusion.words import PromptSpace
+
+if TYPE_CHECKING:
+    from forensics.diffusion.read_parts import Later
 
 _KEPT = 64
 """Conditions that are kept; the largest, of FLUX.1, takes four megabytes."""
-_CPU_BUDGET_MIB = 1024.0
-_CEILING = {"cpu": 16, "cuda": 64}
 
 
-class LatentModel(ABC):
+class LatentModel(SampledModel):
     """`DiffusionModel` but for the network and the words. Networks run in the device's precision, states in float32."""
 
     words: PromptSpace
     """The text encoders, opened to a search for prompts."""
 
     def __init__(self, checkpoint: Checkpoint, device: Device, parts: Parts) -> None:
-        self.checkpoint = checkpoint
-        self.device = device
-        # Channels last: on a CPU a backward pass takes a quarter less time so, and a forward pass of many rows a tenth.
-        where: dict[str, Any] = {"device": device.device, "memory_format": torch.channels_last}
-        self.network = parts.network.eval().requires_grad_(False).to(**where)
-        self.vae = parts.vae.eval().requires_grad_(False).to(**where)
+        super().__init__(checkpoint, device, parts)
+        self.vae = self._placed(parts.vae)
         self.texts = {n: t.eval().requires_grad_(False).to(device.device) for n, t in parts.texts.items()}
         self.tokenizers = dict(parts.tokenizers)
-        self.cell = 2 ** (len(self.vae.config.block_out_channels) - 1)
-        """Pixels per latent cell."""
-        self.stride = self.cell * self._coarsest()
-        self.native_px = checkpoint.native_px
-        self.schedule: Schedule = self._schedule(parts.schedule)
-        signal, noise = self.schedule.mix(self.schedule.grid[[0, -1]])
-        low, high = (noise / signal).tolist()
-        self.noise_range = (low, high)
+        self._later: Later | None = None
+        """What reads the text encoders again, while they are let go."""
         self._conditions: dict[tuple[str, float, torch.dtype], Condition] = {}
-        self.vocabulary = 0
-        self.evaluations = 0
         config = self.vae.config
         self._scaling = float(config.scaling_factor)
         self._shift = self._statistic(config.get("latents_mean"), float(getattr(config, "shift_factor", None) or 0.0))
         self._spread = self._statistic(config.get("latents_std"), 1.0)
+
+    def _stride(self, parts: Parts) -> int:
+        self.cell = 2 ** (len(parts.vae.config.block_out_channels) - 1)
+        """Pixels per latent cell."""
+        return self.cell * self._coarsest()
 
     def _statistic(self, stated: Any, otherwise: float) -> Tensor:
         """(1, C or 1, 1, 1) a number for every latent channel."""
@@ -68,18 +60,6 @@ class LatentModel(ABC):
     @abstractmethod
     def _coarsest(self) -> int:
         """Latent cells along the side of the coarsest position the network knows."""
-
-    def _schedule(self, schedule: Schedule) -> Schedule:
-        """The schedule, for this network's positions."""
-        return schedule
-
-    @abstractmethod
-    def _width(self) -> int:
-        """Numbers the network keeps for each latent cell in its widest layer."""
-
-    @abstractmethod
-    def _predict(self, x: Tensor, clock: Tensor, given: Tensors, guidance: float) -> Tensor:
-        """The network's output (B, C, h, w) for its input, clock (B,) and conditions, each with B rows."""
 
     def condition(self, prompt: str, guidance: float) -> Condition:
         """See `DiffusionModel`. Raises ValueError for guidance below 1.
@@ -93,34 +73,45 @@ class LatentModel(ABC):
         if key not in self._conditions:
             if len(self._conditions) >= _KEPT:
                 self._conditions.pop(next(iter(self._conditions)))
+            self._ready()
             with torch.no_grad():
                 self._conditions[key] = self._condition(prompt, guidance)
         return self._conditions[key]
+
+    def take(self, prompts: Sequence[tuple[str, float]], later: Later) -> None:
+        """Make the conditions of prompts with their guidance, let the text encoders go, and read the network.
+
+        Raises:
+            CheckpointError: see `forensics.diffusion.load`.
+        """
+        for prompt, guidance in prompts:
+            self.condition(prompt, guidance)
+        for encoder in self.texts.values():
+            encoder.to("meta")
+        self._later = later
+        self.network = self._placed(later.network())
+
+    def _ready(self) -> None:
+        """Read the text encoders again where they were let go; whoever asks once more will ask again, so they stay."""
+        if self._later is None:
+            return
+        for name, fresh in self._later.texts().items():
+            _fill(self.texts[name], fresh.requires_grad_(False).to(self.device.device))
+            if self.device.dtype != self._later.dtype:  # within `full_precision`
+                self.texts[name].to(self.device.dtype)
+        self._later = None
 
     @abstractmethod
     def _condition(self, prompt: str, guidance: float) -> Condition:
         """The condition of a prompt, with the text encoders run."""
 
-    def passes(self, guidance: float) -> int:
-        """See `DiffusionModel`: guidance away from the empty prompt (Ho & Salimans 2022) takes a second pass."""
-        return 2 if guidance > 1 else 1
-
-    def capacity(self, height: int, width: int) -> int:
-        """Pictures that go through at once, from the largest activations of decoder and network (with guidance)."""
+    def _activations(self, height: int, width: int) -> float:
         full, next_ = (*self.vae.config.block_out_channels, self.vae.config.block_out_channels[-1])[:2]
         decoder = (2 * full + 2 * next_) * height * width * 4
-        cells = height * width // self.cell**2
-        network = self._width() * cells * self.device.dtype.itemsize * 60 * 2
-        mib = max(decoder, network) / 2**20
-        if self.device.is_cuda:
-            return batch_size(self.device, mib, _CEILING["cuda"])
-        # A fixed budget on the CPU: splitting by the memory that happens to be free would change the last bits of a
-        # result from run to run.
-        return max(1, min(_CEILING["cpu"], int(_CPU_BUDGET_MIB / mib)))
+        return max(decoder, self._network_bytes(height * width // self.cell**2))
 
-    def gradient_capacity(self, height: int, width: int) -> int:
-        """See `DiffusionModel`. A backward pass keeps the activations of all layers, and in float32."""
-        return max(1, self.capacity(height, width) // (4 if self.device.is_cuda else 2))
+    def _half_precision_parts(self) -> list[Any]:
+        return [self.network, *self.texts.values()]
 
     def latent_shape(self, height: int, width: int) -> tuple[int, int, int]:
         """See `DiffusionModel`."""
@@ -128,9 +119,7 @@ class LatentModel(ABC):
 
     def encode(self, image: Tensor) -> Tensor:
         """See `DiffusionModel`. Raises ValueError where the sides are not multiples of `stride`."""
-        if image.shape[-2] % self.stride or image.shape[-1] % self.stride:
-            raise ValueError(f"sides must be multiples of {self.stride}, got {tuple(image.shape[-2:])}")
-        z = self._latents(image.to(self.device.device, torch.float32) * 2 - 1)  # the autoencoder expects [-1, 1]
+        z = self._latents(self._checked(image))  # the autoencoder expects [-1, 1]
         return z * column(self.schedule.scale(self._first()), z)
 
     def _latents(self, pixels: Tensor) -> Tensor:
@@ -144,72 +133,10 @@ class LatentModel(ABC):
         pixels = self.vae.decode(z / self._scaling * self._spread + self._shift).sample  # (B, 3, H, W)
         return (pixels / 2 + 0.5).clamp(0, 1)
 
-    @contextlib.contextmanager
-    def full_precision(self) -> Iterator[None]:
-        """See `DiffusionModel`. Weights of half precision go to float32 and back without a change."""
-        before = self.device
-        if before.dtype == torch.float32:
-            yield
-            return
-        self.device = replace(before, dtype=torch.float32)
-        for part in (self.network, *self.texts.values()):
-            part.float()
-        try:
-            yield
-        finally:
-            self.device = before
-            for part in (self.network, *self.texts.values()):
-                part.to(before.dtype)
 
-    def times(self, steps: int) -> Tensor:
-        """See `DiffusionModel`."""
-        return self.schedule.times(steps)
-
-    def velocity(self, state: Tensor, time: Tensor, condition: Condition) -> Tensor:
-        """See `DiffusionModel`. Guidance is one forward pass over [without, given] (Ho & Salimans 2022, eq. 6)."""
-        here = state.to(self.device.device, torch.float32)  # (B, C, h, w)
-        x, rows = self.schedule.seen(here, time), len(here)
-        clock = self.schedule.timestep(time).to(self.device.device).expand(rows)  # (B,)
-        given = self._expanded(condition.given, rows)
-        if condition.without is None:
-            output = self._counted(x, clock, given, condition.guidance)
-        else:
-            empty = self._expanded(condition.without, rows)
-            both = {name: torch.cat([empty[name], given[name]]) for name in given}
-            without, with_ = self._counted(x.repeat(2, 1, 1, 1), clock.repeat(2), both, condition.guidance).chunk(2)
-            output = without + condition.guidance * (with_ - without)
-        return self.schedule.velocity(here, output, time)
-
-    def _expanded(self, tensors: Tensors, rows: int) -> dict[str, Tensor]:
-        return {
-            name: tensor.to(self.device.device).expand(rows, *[-1] * (tensor.ndim - 1))
-            for name, tensor in tensors.items()
-        }
-
-    def _counted(self, x: Tensor, clock: Tensor, given: Tensors, guidance: float) -> Tensor:
-        # A backward pass is about two forward passes of arithmetic, and is charged as such.
-        backward = torch.is_grad_enabled() and (x.requires_grad or any(t.requires_grad for t in given.values()))
-        self.evaluations += GRADIENT_COST * len(x) if backward else len(x)
-        return self._predict(x, clock, given, guidance).float()
-
-    def start(self, noise: Tensor, steps: int) -> Tensor:
-        """See `DiffusionModel`."""
-        x = noise.to(self.device.device, torch.float32)
-        return x * column(self.schedule.scale(self.times(steps)[-1]), x)
-
-    def unit(self, state: Tensor, time: Tensor) -> Tensor:
-        """See `DiffusionModel`."""
-        return state / column(self.schedule.scale(time), state)
-
-    def at_noise_level(self, sigma: Tensor) -> Tensor:
-        """See `DiffusionModel`."""
-        return self.schedule.at_noise_level(sigma)
-
-    def diffuse(self, data: Tensor, noise: Tensor, time: Tensor) -> Tensor:
-        """See `DiffusionModel`."""
-        x, eps = (t.to(self.device.device, torch.float32) for t in (data, noise))
-        signal, level = (column(m, x) for m in self.schedule.mix(time))
-        return (signal * x + level * eps) * column(self.schedule.scale(time), x)
-
-    def _first(self) -> Tensor:
-        return torch.tensor(self.schedule.first, dtype=torch.float64)
+def _fill(empty: Any, fresh: Any) -> None:
+    """Give a module the tensors of another of the same making; hooks and whoever holds it stay."""
+    for name, module in empty.named_modules():
+        of = fresh.get_submodule(name)
+        module._parameters.update(of._parameters)
+        module._buffers.update(of._buffers)

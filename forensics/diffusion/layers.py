@@ -10,7 +10,7 @@ from forensics.diffusion import single_file
 from forensics.diffusion.families import family
 from forensics.diffusion.names import flux_layers, open_clip_layers, plain, sd3_layers, unet_layers
 from forensics.diffusion.single_file import Contents
-from forensics.diffusion.weight_files import component_weights
+from forensics.diffusion.weight_files import component_weights, place
 
 Layers = Mapping[str, Mapping[str, tuple[int, ...]]]
 """Component (`network`, `text_encoder` …) -> layer in plain spelling -> shape of its weight."""
@@ -25,7 +25,7 @@ def layers_of(checkpoint: Checkpoint, path: Path) -> Layers:
         return {
             "network" if name == row.network else name: _own(component_weights(path, name).shapes)
             for name in row.parts
-            if name != "vae" and (path / name).is_dir()
+            if name != "vae" and place(path, name).is_dir()
         }
     found = single_file.read(path)
     made = {"network": _network(found)}

@@ -33,6 +33,8 @@ CONFIGURATION = "adapter_config.json"
 _METADATA = "lora_adapter_metadata"
 """Where diffusers puts PEFT's configuration: a JSON text with keys such as `unet.lora_alpha`."""
 NETWORK = "network"
+BUNDLED = "bundle_emb."
+"""Beginning of the names of tensors that are textual inversions put into the file (`embedding.bundled`)."""
 _PEFT = ("LORA", "LOHA", "LOKR")
 _PREFIXES: tuple[tuple[str, str], ...] = (
     ("base_model.model.text_encoder_2.", "text_encoder_2"),
@@ -79,7 +81,6 @@ _KINDS = {
     "oft_R": "OFT",
     "on_input": "IA3",
     "ia3_l": "IA3",
-    "bundle_emb": "words of its own (textual inversion bundled with the LoRA)",
     "boft": "BOFT",
     "a1.weight": "GLoRA",
     "vera_lambda": "VeRA",
@@ -289,6 +290,8 @@ def split(given: str) -> tuple[str, float]:
 def _layers(file: str, header: Header) -> tuple[Layer, ...]:
     found: dict[tuple[str, str], dict[str, str]] = {}
     for name in header.shapes:
+        if name.startswith(BUNDLED):
+            continue
         known = next((kind for part, kind in _KINDS.items() if part in name), None)
         role, module = _role(name)
         if known or not role:
@@ -307,7 +310,10 @@ def _layers(file: str, header: Header) -> tuple[Layer, ...]:
     for layer in layers:
         _whole(file, layer)
     if not layers:
-        raise CheckpointError(f"{file} holds no tensors.", hint="Fetch the file again.")
+        raise CheckpointError(
+            f"{file} holds no layer.",
+            hint="Fetch the file again. A file of words alone is named with --embedding.",
+        )
     return layers
 
 

@@ -15,12 +15,13 @@ from forensics.diffusion.lora import NETWORK, Layer, Lora, misfit, targets
 from forensics.diffusion.names import SWAPPED, plain, publisher_layers
 
 
-def merge(lora: Lora, parts: Mapping[str, Any], row: Family) -> None:
+def merge(lora: Lora, parts: Mapping[str, Any], row: Family, *, whole: bool = True) -> None:
     """Add what the file holds to the weights of the networks: W + strength · (changed W − W), in float32.
 
     Args:
         lora: what `lora.read` gave.
         parts: component -> torch module on the CPU.
+        whole: whether they are all components; else layers of the others are left for their turn.
 
     Raises:
         CheckpointError: a layer that the networks do not have, or matrices that do not fit it.
@@ -33,6 +34,8 @@ def merge(lora: Lora, parts: Mapping[str, Any], row: Family) -> None:
     with safe_open(lora.path, framework="pt") as opened, torch.no_grad():
         for layer in lora.layers:
             where = targets(layer, layers, row)
+            if where is None and not whole:
+                continue
             if where is None:
                 raise misfit(lora, layer)
             component, names = where

@@ -47,6 +47,9 @@ class Seen:
 
 _LDM_CONTEXT = "input_blocks.{0}.1.transformer_blocks.0.attn2.to_k.weight"
 _OWN_CONTEXT = "down_blocks.{0}.attentions.{1}.transformer_blocks.0.attn2.to_k.weight"
+_MIDDLE = "mid_block.attentions.0.{0}.weight"
+_PIXELS: tuple[tuple[str, Wanted], ...] = (("conv_in.weight", (None, 3)), ("time_embedding.linear_1.weight", ()))
+"""A UNet2DModel of pictures in colour; the layers of a UNet2DConditionModel are called otherwise in the middle."""
 _LORA = "Name it with `--lora`, and its base checkpoint with `--checkpoint`."
 _VAE = "Name it with `--autoencoder`: the disputed image is then put through it beside the checkpoint's own."
 _CONTROL = "It steers a checkpoint and makes no picture alone: name the checkpoint that it was used with."
@@ -171,7 +174,12 @@ ROWS: tuple[Mark, ...] = (
     Mark(
         "a Stable Diffusion UNet of an unknown context width", ((_OWN_CONTEXT.format(0, 0), ()), ("conv_in.weight", ()))
     ),
-    Mark("an unconditional pixel-space model (DDPM)", _any("conv_in.weight", "time_embedding.linear_1.weight")),
+    Mark("DeepFloyd IF (pixel space)", _any("encoder_hid_proj.weight", "mid_block.attentions.0.add_k_proj.weight")),
+    Mark("a class-conditional pixel-space model", _any("conv_in.weight", "class_embedding.weight")),
+    Mark("a class-conditional pixel-space model", _any("conv_in.weight", "class_embedding.linear_1.weight")),
+    Mark("an unconditional pixel-space model (DDPM)", (*_PIXELS, (_MIDDLE.format("to_q"), ())), "ddpm", "diffusers"),
+    Mark("an unconditional pixel-space model (DDPM)", (*_PIXELS, (_MIDDLE.format("query"), ())), "ddpm", "diffusers"),
+    Mark("a model in pixel space", _any("conv_in.weight", "time_embedding.linear_1.weight")),
     # Parts of a checkpoint.
     Mark(
         "an autoencoder (not a checkpoint)",

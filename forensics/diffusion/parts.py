@@ -33,6 +33,7 @@ class Parts:
     network: Any
     """The one that denoises."""
     vae: Any
+    """None where the network works on pixels."""
     texts: Mapping[str, Any]
     """Text encoders by the name of their component; those that the checkpoint has."""
     tokenizers: Mapping[str, Any]
@@ -43,6 +44,30 @@ class Parts:
     def named(self, network: str) -> dict[str, Any]:
         """Component -> module of everything that has weights but the autoencoder."""
         return {network: self.network, **self.texts}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which components are read."""
+
+    network: bool = True
+    """With its weights; else the network is one without."""
+    texts: bool = True
+    vae: bool = True
+    words: bool = True
+    """Whether words of embeddings are opened in tokenizers and text encoders."""
+
+    def reads(self, component: str, row: Family) -> bool:
+        """Whether a component is made at all."""
+        return {row.network: self.network or self.words, "vae": self.vae}.get(component, self.texts)
+
+
+def skeleton(cls: Any, folder: Path) -> Any:
+    """The network of a configuration without weights, which takes no memory. Raises CheckpointError."""
+    config = read_json(folder / "config.json")
+    configs.checked(config, f"config.json of {folder.name}")
+    with torch.device("meta"):
+        return cls.from_config(config)
 
 
 def class_of(name: str) -> Any:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -13,10 +16,10 @@ from forensics.diffusion.checkpoint import resolve
 from forensics.diffusion.families import Family, family
 from forensics.diffusion.folder import pipeline, present
 from forensics.diffusion.lora import read
-from forensics.diffusion.parts import Parts, class_of, load_tokenizers, network, quiet
+from forensics.diffusion.parts import Parts, Wanted, class_of, load_tokenizers, network, quiet, skeleton
 from forensics.diffusion.single_file import LAYOUT
 from forensics.diffusion.statements import places
-from forensics.diffusion.weight_files import component_weights
+from forensics.diffusion.weight_files import component_weights, place
 from forensics.errors import CheckpointError
 
 
@@ -29,6 +32,31 @@ def load_parts(checkpoint: Checkpoint, dtype: torch.dtype) -> Parts:
     Raises:
         CheckpointError: see `forensics.diffusion.load`.
     """
+    return _read(checkpoint, dtype, Wanted())
+
+
+def without_network(checkpoint: Checkpoint, dtype: torch.dtype) -> Parts:
+    """The same with a network that has its configuration and no weights. Raises CheckpointError."""
+    return _read(checkpoint, dtype, Wanted(network=False))
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """What is read of a checkpoint when its turn has come. Raises CheckpointError."""
+
+    checkpoint: Checkpoint
+    dtype: torch.dtype
+
+    def network(self) -> Any:
+        """The denoising network, on the CPU."""
+        return _read(self.checkpoint, self.dtype, Wanted(texts=False, vae=False)).network
+
+    def texts(self) -> Mapping[str, Any]:
+        """The text encoders, on the CPU; words of embeddings are not opened in them anew."""
+        return _read(self.checkpoint, self.dtype, Wanted(network=False, vae=False, words=False)).texts
+
+
+def _read(checkpoint: Checkpoint, dtype: torch.dtype, wanted: Wanted) -> Parts:
     root = resolve(checkpoint.location)
     _unchanged(checkpoint, root)
     row = family(checkpoint.family)
@@ -36,32 +64,33 @@ def load_parts(checkpoint: Checkpoint, dtype: torch.dtype) -> Parts:
         if checkpoint.layout == LAYOUT:
             from forensics.diffusion import single_file_load
 
-            parts = single_file_load.load(checkpoint, root, dtype)
+            parts = single_file_load.load(checkpoint, root, dtype, wanted)
         else:
-            parts = _from_folder(checkpoint, row, root, dtype)
+            parts = _from_folder(checkpoint, row, root, dtype, wanted)
+    read_now = dict(parts.texts) | ({row.network: parts.network} if wanted.network else {})
     for given in checkpoint.lora:
-        lora_merge.merge(read(given, row), parts.named(row.network), row)
-    for name, part in parts.named(row.network).items():
+        lora_merge.merge(read(given, row), read_now, row, whole=wanted.network and wanted.texts)
+    for name, part in read_now.items():
         configs.finite(part, f"{name} with its LoRA" if checkpoint.lora else name)
-    embedding_words.install(embedding.read_all(checkpoint, checkpoint.embeddings, root), parts)
+    if wanted.texts and wanted.words:
+        embedding_words.install(embedding.of_checkpoint(checkpoint, root), parts)
     return parts
 
 
-def _from_folder(checkpoint: Checkpoint, row: Family, root: Path, dtype: torch.dtype) -> Parts:
+def _from_folder(checkpoint: Checkpoint, row: Family, root: Path, dtype: torch.dtype, wanted: Wanted) -> Parts:
     index, _ = pipeline(root)
-    made = {
-        name: network(
-            class_of(row.parts[name]),
-            root / name,
-            component_weights(root, name),
-            name,
-            torch.float32 if name == "vae" else dtype,
-        )
-        for name in present(row, index)
-    }
+
+    def one(name: str) -> Any:
+        cls, folder = class_of(row.parts[name]), place(root, name)
+        if name == row.network and not wanted.network:
+            return skeleton(cls, folder)
+        kind = torch.float32 if name == "vae" else dtype
+        return network(cls, folder, component_weights(root, name), name, kind)
+
+    made = {name: one(name) for name in present(row, index) if wanted.reads(name, row)}
     return Parts(
-        network=made[row.network],
-        vae=made["vae"],
+        network=made.get(row.network),
+        vae=made.get("vae"),
         texts={name: made[name] for name in made if name.startswith("text_encoder")},
         tokenizers=load_tokenizers(root, row, index, made),
         schedule=schedule.of_folder(root, checkpoint.prediction),

@@ -25,7 +25,9 @@ import torch
 from torch import Tensor
 
 from forensics.diffusion import configs
+from forensics.diffusion.distilled import FEW_STEPS
 from forensics.diffusion.headers import read_json
+from forensics.diffusion.weight_files import place
 from forensics.errors import CheckpointError
 
 SIGMA_STATES = ("epsilon", "edm")
@@ -46,6 +48,8 @@ class Schedule:
     """diffusers' scheduler: its spacing says which times a run of n steps visits."""
     tokens: int = 0
     """Positions that a transformer sees at the native size: some flows shift their times by it."""
+    visits: Any = None
+    """The scheduler of a distilled checkpoint, whose spacing goes before the other's where it has so many steps."""
     plain_sigmas: bool = False
     """Whether the family's pipeline hands its scheduler equally spaced sigmas from 1 to 1 / n."""
 
@@ -63,8 +67,9 @@ class Schedule:
         if not 1 <= steps <= most:
             raise ValueError(f"steps must lie in 1..{most}, got {steps}")
         if self.prediction in ("epsilon", "v_prediction"):
-            self.scheduler.set_timesteps(steps)
-            visited = self.scheduler.timesteps.cpu().flip(0).long().clamp(0, len(self.grid) - 1)  # (steps,) rising
+            scheduler = self._spacing(steps)
+            scheduler.set_timesteps(steps)
+            visited = scheduler.timesteps.cpu().flip(0).long().clamp(0, len(self.grid) - 1)  # (steps,) rising
             return torch.cat([torch.tensor([self.first], dtype=torch.float64), self.grid[visited]])
         config = self.scheduler.config
         wanted: dict[str, Any] = {}
@@ -77,6 +82,10 @@ class Schedule:
         self.scheduler.set_timesteps(**wanted)
         times: Tensor = self.scheduler.sigmas.cpu().double().flip(0)  # (steps + 1,) rising from 0
         return times
+
+    def _spacing(self, steps: int) -> Any:
+        few = self.visits is not None and steps <= int(self.visits.config.original_inference_steps)
+        return self.visits if few else self.scheduler
 
     def _shift(self) -> float:
         """The logarithm of the shift for this many positions: linear between two stated points (Esser et al. 2024)."""
@@ -149,7 +158,7 @@ def column(values: Tensor, like: Tensor) -> Tensor:
 
 def of_folder(root: Path, prediction: str) -> Schedule:
     """The schedule of a diffusers folder. Raises CheckpointError as `from_config`, and where there is none."""
-    return from_config(read_json(root / "scheduler" / "scheduler_config.json"), prediction)
+    return from_config(read_json(place(root, "scheduler") / "scheduler_config.json"), prediction)
 
 
 def from_config(config: dict[str, Any], prediction: str) -> Schedule:
@@ -193,4 +202,6 @@ def _from_config(config: dict[str, Any], prediction: str) -> Schedule:
     c, s = abar.sqrt(), (1 - abar).sqrt()
     grid = s / c if prediction == "epsilon" else s / (c + s)
     first = 0.0 if bool(scheduler.config.set_alpha_to_one) else float(grid[0])
-    return Schedule(prediction, grid, first, scheduler)
+    cls = config.get("_class_name")
+    visits = getattr(diffusers, cls).from_config(config) if cls in FEW_STEPS else None
+    return Schedule(prediction, grid, first, scheduler, visits=visits)

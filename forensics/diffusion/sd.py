@@ -22,10 +22,10 @@ class StableDiffusion(UNetModel):
     def __init__(self, checkpoint: Checkpoint, device: Device, parts: Parts) -> None:
         super().__init__(checkpoint, device, parts)
         encoder, tokenizer = self.text_encoder, self.tokenizer
-        self.vocabulary = int(encoder.config.vocab_size)
         self.window = min(int(tokenizer.model_max_length), int(encoder.config.max_position_embeddings))
         """Tokens the text encoder takes, with start and end marks."""
         self.words: ClipWords = ClipWords(encoder, tokenizer, self.window, second_pass=not self.guided_inside)
+        self.vocabulary = self.words.vocabulary
 
     @property
     def unet(self) -> Any:
@@ -44,4 +44,5 @@ class StableDiffusion(UNetModel):
         asked = len(self.tokenizer(prompt, add_special_tokens=False).input_ids) if prompt else 0
         tokens = min(asked, self.window - 2)
         without = {HIDDEN: self.words.hidden("")} if self.passes(guidance) > 1 else None
-        return Condition(prompt, guidance, tokens, {HIDDEN: self.words.hidden(prompt)}, without, asked - tokens)
+        given, charges = {HIDDEN: self.words.hidden(prompt)}, (self.words.bits(tokens),)
+        return Condition(prompt, guidance, tokens, charges, given, without, asked - tokens)

@@ -10,12 +10,12 @@ from typing import Any
 
 from forensics import foreign
 from forensics.case import Checkpoint, Fact, FileDigest
-from forensics.diffusion import folder, marks
+from forensics.diffusion import folder, gguf_files, marks
 from forensics.diffusion.families import Family, family, unsupported
 from forensics.diffusion.headers import Header, combined_digest, file_digest, read_header, read_json
 from forensics.diffusion.marks import Mark
 from forensics.diffusion.provenance import metadata_facts
-from forensics.diffusion.weight_files import component_weights
+from forensics.diffusion.weight_files import component_weights, place
 from forensics.diffusion.wishes import NONE, Wishes
 from forensics.errors import CheckpointError
 
@@ -86,7 +86,7 @@ class Contents:
     def lacking(self) -> tuple[str, ...]:
         """Components that only a base can supply."""
         texts = tuple(name for name in self.wanted if name not in self.texts)
-        return (*(() if self.vae is not None else ("vae",)), *texts)
+        return (*(("vae",) if self.vae is None and self.family.latent else ()), *texts)
 
     def network(self) -> dict[str, tuple[int, ...]]:
         """Shapes of the denoising network's tensors, by their names without what stands before."""
@@ -149,7 +149,7 @@ def read(path: Path) -> Contents:
     Raises:
         CheckpointError: no checkpoint of a family that is examined, or weights rounded to a few bits.
     """
-    header = read_header(path)
+    header = gguf_files.header(path) if gguf_files.is_gguf(path) else read_header(path)
     shapes = header.shapes
     if rounded := next((name for name in shapes if any(part in name for part in _ROUNDED)), None):
         raise CheckpointError(
@@ -173,6 +173,12 @@ def read(path: Path) -> Contents:
     }
     found = Contents(path, header, seen.mark, seen.prefix, vae, texts)
     _refuse_channels(found)
+    if gguf_files.is_gguf(path) and (texts or vae is not None):
+        raise CheckpointError(
+            f"{path.name} holds a text encoder or an autoencoder beside the network; of a GGUF file they are not read.",
+            hint="Give the GGUF file of the denoising network alone and the rest with --base, or the publisher's "
+            ".safetensors file.",
+        )
     return found
 
 
@@ -181,6 +187,7 @@ def _refuse_channels(found: Contents) -> None:
     first = shapes.get("input_blocks.0.0.weight", shapes.get("conv_in.weight"))
     if (
         found.family.network == "unet"
+        and found.family.latent
         and first is not None
         and first[1] not in (4, 9)
         and not (found.family.name == "sd" and first[1] == 5)
@@ -202,7 +209,8 @@ def base_folder(found: Contents, base: str | None) -> Path | None:
         if row.alone and not found.lacking:
             return None
         parts = " and no ".join(folder.told(name) for name in found.lacking)
-        lack = f"holds no {parts}" if parts else "states neither its configuration nor its tokenizers"
+        alone = "states neither its configuration nor its tokenizers" if row.reads_words else "states no configuration"
+        lack = f"holds no {parts}" if parts else alone
         raise CheckpointError(
             f"{found.path.name} ({found.mark.title}) {lack}.",
             hint=f"Name a complete diffusers folder of {row.title} with `--base FOLDER`: what the file lacks is taken "
@@ -245,8 +253,8 @@ def _base_files(found: Contents, base: Path) -> tuple[FileDigest, ...]:
     used = [name for name in found.lacking if (base / name).is_dir()]
     weights = {name: component_weights(base, name) for name in used}
     texts = [name for name in found.wanted if (base / name).is_dir()]
-    paths = [base / "model_index.json", base / "scheduler" / "scheduler_config.json"]
-    paths += [base / name / "config.json" for name in (row.network, "vae", *texts)]
+    paths = [base / "model_index.json", place(base, "scheduler") / "scheduler_config.json"]
+    paths += [place(base, name) / "config.json" for name in (row.network, *(["vae"] if row.latent else []), *texts)]
     paths += [p for found_ in weights.values() for p in (*found_.files, *([found_.index] if found_.index else []))]
     for name in texts:
         paths += [p for p in (base / name.replace("text_encoder", "tokenizer")).glob("*") if p.is_file()]
@@ -257,7 +265,7 @@ def _variant(found: Contents) -> tuple[Fact, ...]:
     shapes = found.network()
     first = shapes.get("input_blocks.0.0.weight", shapes.get("conv_in.weight"))
     rows = []
-    if found.family.network == "unet" and first is not None and first[1] in (5, 9):
+    if found.family.network == "unet" and found.family.latent and first is not None and first[1] in (5, 9):
         rows.append(Fact("variant", folder.INPAINTING if first[1] == 9 else folder.DEPTH))
     if found.family.name == "flux":
         guided = any(name.startswith(("guidance_in.", "time_text_embed.guidance_embedder.")) for name in shapes)
@@ -276,6 +284,8 @@ def _variant(found: Contents) -> tuple[Fact, ...]:
     kinds = sorted({kind for kind in found.header.kinds.values() if kind.startswith("F8")})
     if kinds:
         rows.append(folder.eight_bits("file", kinds))
+    if gguf_files.is_gguf(found.path):
+        rows.append(gguf_files.said(found.header.kinds, found.header.shapes))
     return tuple(rows)
 
 
@@ -385,7 +395,7 @@ def _native(found: Contents, base: Path | None, prediction: str, wishes: Wishes)
     sizes = found.family.sizes
     if base is not None:
         size = folder.config(base, found.family.network).get("sample_size")
-        cell = folder.cell_of(folder.config(base, "vae"))
+        cell = folder.cell_of(folder.config(base, "vae")) if found.family.latent else 1
         if size is not None or not sizes:
             px = folder.side(size or 128) * cell
             return px, f"{px} pixels ({'configuration of the base' if size else 'convention of this family'})"

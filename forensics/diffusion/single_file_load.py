@@ -20,14 +20,14 @@ from safetensors import safe_open
 from torch import Tensor
 
 from forensics.case import Checkpoint
+from forensics.diffusion import gguf_files, schedule
 from forensics.diffusion import parts as components
-from forensics.diffusion import schedule
 from forensics.diffusion.folder import pipeline
 from forensics.diffusion.headers import Header
 from forensics.diffusion.names import flux_layers
-from forensics.diffusion.parts import Parts, class_of, from_tensors
+from forensics.diffusion.parts import Parts, Wanted, class_of, from_tensors
 from forensics.diffusion.single_file import CONTEXT, EMA, SCALING, UNET, VAE, Contents, read, scaling, zero_snr
-from forensics.diffusion.weight_files import component_weights
+from forensics.diffusion.weight_files import Weights, component_weights, place
 from forensics.errors import CheckpointError
 
 _WINDOW = 77
@@ -36,15 +36,19 @@ _MERGES = 49152 - 256 - 2
 _OLD_TEXT = "cond_stage_model.transformer."
 
 
-def load(checkpoint: Checkpoint, path: Path, dtype: torch.dtype) -> Parts:
+def load(checkpoint: Checkpoint, path: Path, dtype: torch.dtype, wanted: Wanted) -> Parts:
     """The parts of the file. Raises CheckpointError where the tensors do not fit the family's networks."""
     found = read(path)
     base = Path(checkpoint.base).expanduser() if checkpoint.base else None
     with tempfile.TemporaryDirectory() as folder:
         reader = _Reader(found, checkpoint, base, Path(folder), dtype)
-        network = reader.network()
-        texts = {name: reader.text(name) for name in found.wanted if reader.has(name)}
-        return Parts(network, reader.vae(), texts, reader.tokenizers(list(texts)), reader.schedule(), reader.index)
+        row = found.family
+        network = reader.network() if wanted.network else None
+        if network is None and wanted.reads(row.network, row):
+            network = components.skeleton(class_of(row.parts[row.network]), reader.config(row.network))
+        texts = {name: reader.text(name) for name in found.wanted if wanted.texts and reader.has(name)}
+        vae = reader.vae() if wanted.vae else None
+        return Parts(network, vae, texts, reader.tokenizers(list(texts)), reader.schedule(), reader.index)
 
 
 class _Reader:
@@ -72,22 +76,28 @@ class _Reader:
     def network(self) -> Any:
         """The denoising network."""
         name, cls = self.row.network, class_of(self.row.parts[self.row.network])
+        if not self.row.latent and not self.found.prefix and not gguf_files.is_gguf(self.found.path):
+            # Attention of older files has other names, which diffusers knows.
+            whole = Weights(None, (self.found.path,), (self.found.header,))
+            return components.network(cls, self.config(name), whole, name, self.dtype)
         tensors = self._tensors(self.found.prefix, without_others=not self.found.prefix)
         if self.found.mark.names == "diffusers":
-            return from_tensors(cls, self._config(name), tensors, name, self.dtype)
+            return from_tensors(cls, self.config(name), tensors, name, self.dtype)
         if self.row.name == "flux":
-            return from_tensors(cls, self._config(name), flux_tensors(tensors), name, self.dtype)
+            return from_tensors(cls, self.config(name), flux_tensors(tensors), name, self.dtype)
         prefixed = {f"{UNET}{key}": value for key, value in tensors.items()}
         return self._converted(lambda **how: cls.from_single_file(prefixed, **how), name, self.dtype)
 
     def vae(self) -> Any:
-        """The autoencoder, always in float32."""
+        """The autoencoder, always in float32; none where the network works on pixels."""
+        if not self.row.latent:
+            return None
         cls = class_of("AutoencoderKL")
         if self.found.vae is None:
             return self._of_base("vae", torch.float32)
         tensors = self._tensors(self.found.vae)
         if any(name.startswith("encoder.down_blocks.") for name in tensors):
-            return from_tensors(cls, self._config("vae"), tensors, "vae", torch.float32)
+            return from_tensors(cls, self.config("vae"), tensors, "vae", torch.float32)
         named = {f"{VAE}{key}": value for key, value in tensors.items()}
         return self._converted(lambda **how: cls.from_single_file(named, **how), "vae", torch.float32)
 
@@ -104,11 +114,11 @@ class _Reader:
                 # SD 3's files leave out the projection of the smaller CLIP, which is the identity.
                 width = tensors["text_model.embeddings.token_embedding.weight"].shape[1]
                 tensors["text_projection.weight"] = torch.eye(width)
-            return from_tensors(cls, self._config(component), tensors, component, self.dtype)
+            return from_tensors(cls, self.config(component), tensors, component, self.dtype)
         if prefix == _OLD_TEXT:
             wrapped = {f"text_model.{k.removeprefix('text_model.')}": v for k, v in tensors.items()}
             return from_tensors(
-                cls, self._config(component), _first_layers(wrapped, self._depth(component)), component, self.dtype
+                cls, self.config(component), _first_layers(wrapped, self._depth(component)), component, self.dtype
             )
         named = {f"{prefix}{key}": value for key, value in tensors.items()}
         return self._converted(
@@ -148,22 +158,26 @@ class _Reader:
         }
         return schedule.from_config(noise, prediction)
 
-    def _config(self, component: str) -> Path:
-        return (self.base or self.folder) / component
+    def config(self, component: str) -> Path:
+        """The folder of a component's `config.json`."""
+        return place(self.base or self.folder, component)
 
     def _depth(self, component: str) -> int:
-        config = json.loads((self._config(component) / "config.json").read_text("utf-8"))
+        config = json.loads((self.config(component) / "config.json").read_text("utf-8"))
         return int(config["num_hidden_layers"])
 
     def _of_base(self, component: str, dtype: torch.dtype) -> Any:
         assert self.base is not None  # identification refuses a file that lacks a part and has no base
         weights = component_weights(self.base, component)
-        return components.network(class_of(self.row.parts[component]), self.base / component, weights, component, dtype)
+        folder = place(self.base, component)
+        return components.network(class_of(self.row.parts[component]), folder, weights, component, dtype)
 
     def _tensors(self, prefix: str, *, without_others: bool = False) -> dict[str, Tensor]:
         """The tensors whose names begin so, without that beginning, in memory."""
         others = (*self.found.texts.values(), self.found.vae or "\0", EMA, "cond_stage_model.", "conditioner.")
         others = (*others, "text_encoders.", VAE)
+        if gguf_files.is_gguf(self.found.path):
+            return gguf_files.tensors(self.found.path, prefix, self.dtype)
         with safe_open(self.found.path, framework="pt") as opened:
             kept = {
                 name.removeprefix(prefix): opened.get_tensor(name)

@@ -43,13 +43,20 @@ def stem_of(component: str) -> str:
     return TRANSFORMERS_STEM if component.startswith("text_encoder") else DIFFUSERS_STEM
 
 
+def place(root: Path, component: str) -> Path:
+    """Where a component lies: in its own folder, or in the root as the first published folders of diffusers have it."""
+    inner = root / component
+    alone = "scheduler_config.json" if component == "scheduler" else "config.json"
+    return root if not inner.is_dir() and (root / alone).is_file() else inner
+
+
 def component_weights(root: Path, component: str) -> Weights:
     """The safetensors files of a component: the plain ones, a sharded set, or a variant, in a fixed order.
 
     Raises:
         CheckpointError: only pickles, nothing at all, a missing shard, or a choice that is not ours to make.
     """
-    return network_weights(root / component, stem_of(component), component)
+    return network_weights(place(root, component), stem_of(component), component)
 
 
 def network_weights(folder: Path, stem: str, component: str) -> Weights:
@@ -133,6 +140,7 @@ def _no_weights(folder: Path, component: str, sets: dict[str, tuple[Path | None,
     if any(folder.glob("*.gguf")):
         return CheckpointError(
             f"{component} has only GGUF weights, which are rounded to few bits.",
-            hint="Get the publisher's .safetensors files: what rounded weights forget would count for the other side.",
+            hint="If it is the denoising network, name the file with `--checkpoint FILE.gguf` and the folder with "
+            "`--base`; else get the publisher's .safetensors files.",
         )
     return CheckpointError(f"{component} has no weight file.", hint="Fetch the checkpoint again, complete.")

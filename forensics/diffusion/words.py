@@ -6,6 +6,7 @@ checkpoint would have written it. In place of the k tokens' rows of the embeddin
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -13,7 +14,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from forensics.diffusion.base import HIDDEN, Condition, DiffusionModel, Tensors
+from forensics.diffusion.base import HIDDEN, VALUE_BITS, Condition, DiffusionModel, Tensors
 from forensics.errors import CheckpointError
 
 
@@ -24,6 +25,11 @@ def within(embeddings: Tensor, guidance: float, longest: int) -> tuple[int, int]
     if guidance < 1 or not 1 <= k <= longest:
         raise ValueError(f"guidance {guidance} and {k} vectors; at least 1 and 1 to {longest} are needed")
     return rows, k
+
+
+def vectors_bits(embeddings: Tensor) -> tuple[float, ...]:
+    """Bits of each row of vectors (rows, k, d) as they stand; who tells them in fewer says so (`Condition.told_in`)."""
+    return (float(embeddings[0].numel() * VALUE_BITS),) * len(embeddings)
 
 
 class PromptSpace(Protocol):
@@ -77,6 +83,8 @@ class ClipWords:
         self._tokenizer = tokenizer
         self._window = window
         self.longest = window - 2
+        self.vocabulary = int(encoder.config.vocab_size)
+        """Tokens that a prompt is written with."""
         self._filler = int(self.searchable().nonzero()[0])
 
     def table(self) -> Tensor:
@@ -105,7 +113,7 @@ class ClipWords:
             positive: Tensor = self._encoder(ids.expand(rows, -1))[0]
         finally:
             handle.remove()
-        return Condition("", guidance, k, {HIDDEN: positive}, self._without(guidance))
+        return Condition("", guidance, k, vectors_bits(embeddings), {HIDDEN: positive}, self._without(guidance))
 
     def from_tokens(self, tokens: Sequence[int], guidance: float) -> Condition:
         """See `PromptSpace`. Raises ValueError for guidance below 1 or more tokens than the window holds."""
@@ -113,7 +121,13 @@ class ClipWords:
             raise ValueError(f"guidance {guidance}, {len(tokens)} tokens; at least 1 and at most {self.longest}")
         with torch.no_grad():
             positive: Tensor = self._encoder(self._ids(tokens))[0]
-        return Condition(self._text(tokens), guidance, len(tokens), {HIDDEN: positive}, self._without(guidance))
+        count = len(tokens)
+        given = {HIDDEN: positive}
+        return Condition(self._text(tokens), guidance, count, (self.bits(count),), given, self._without(guidance))
+
+    def bits(self, tokens: int) -> float:
+        """What so many tokens cost to tell."""
+        return tokens * math.log2(self.vocabulary)
 
     def _without(self, guidance: float) -> Tensors | None:
         return {HIDDEN: self.hidden("")} if guidance > 1 and self._second_pass else None
@@ -167,14 +181,21 @@ class PipelineWords:
     """
 
     def __init__(
-        self, encoders: Sequence[Encoder], encode: Callable[[list[str]], Tensors], without: Callable[[], Tensors | None]
+        self,
+        encoders: Sequence[Encoder],
+        encode: Callable[[list[str]], Tensors],
+        without: Callable[[], Tensors | None],
+        ready: Callable[[], None],
     ) -> None:
-        """`encode` makes the named tensors of prompts with the pipeline; `without` those of the second pass, if any."""
-        self._encoders, self._encode, self._without = tuple(encoders), encode, without
+        """`encode` makes the named tensors of prompts with the pipeline; `without` those of the second pass, if any;
+        `ready` sees to it that the encoders are in memory."""
+        self._encoders, self._encode, self._without, self._ready = tuple(encoders), encode, without, ready
         self._tokenizer = self._encoders[0].tokenizer
         self._layers = [table_of(e.model) for e in self._encoders]
         self._widths = [int(layer.weight.shape[1]) for layer in self._layers]
         self.longest = min(e.window for e in self._encoders)
+        self.vocabulary = min(len(layer.weight) for layer in self._layers)
+        """Tokens that a prompt is written with."""
         self._filler = self._find_filler()
 
     def _find_filler(self) -> str:
@@ -187,12 +208,12 @@ class PipelineWords:
 
     def table(self) -> Tensor:
         """See `PromptSpace`."""
-        count = min(len(layer.weight) for layer in self._layers)
-        return torch.cat([layer.weight[:count].detach().float() for layer in self._layers], dim=1)
+        self._ready()
+        return torch.cat([layer.weight[: self.vocabulary].detach().float() for layer in self._layers], dim=1)
 
     def searchable(self) -> Tensor:
         """See `PromptSpace`."""
-        allowed = torch.ones(min(len(layer.weight) for layer in self._layers), dtype=torch.bool)
+        allowed = torch.ones(self.vocabulary, dtype=torch.bool)
         # Tables are often longer than vocabularies; a row without a word cannot be typed.
         allowed[len(self._tokenizer) :] = False
         marks = {i for e in self._encoders for i in _closed(e.tokenizer)}
@@ -202,6 +223,7 @@ class PipelineWords:
     def from_embeddings(self, embeddings: Tensor, guidance: float) -> Condition:
         """See `PromptSpace`. Raises ValueError for guidance below 1 or a length outside the window."""
         rows, k = within(embeddings, guidance, self.longest)
+        self._ready()
         handles = [
             layer.register_forward_hook(_placed(part, encoder.first))
             for layer, encoder, part in zip(
@@ -213,17 +235,23 @@ class PipelineWords:
         finally:
             for handle in handles:
                 handle.remove()
-        return Condition("", guidance, k, given, self._without() if guidance > 1 else None)
+        without = self._without() if guidance > 1 else None
+        return Condition("", guidance, k, vectors_bits(embeddings), given, without)
 
     def from_tokens(self, tokens: Sequence[int], guidance: float) -> Condition:
         """See `PromptSpace`. Raises ValueError for guidance below 1 or more tokens than the window holds."""
         if guidance < 1 or len(tokens) > self.longest:
             raise ValueError(f"guidance {guidance}, {len(tokens)} tokens; at least 1 and at most {self.longest}")
         with torch.no_grad():
+            self._ready()
             if not tokens:
-                return Condition("", guidance, 0, self._encode([""]), self._without() if guidance > 1 else None)
+                return Condition("", guidance, 0, (0.0,), self._encode([""]), self._without() if guidance > 1 else None)
             found = self.from_embeddings(self.table()[list(tokens)][None], guidance)
-        return replace(found, prompt=self._text(tokens))
+        return replace(found, prompt=self._text(tokens), charges=(self.bits(len(tokens)),))
+
+    def bits(self, tokens: int) -> float:
+        """What so many tokens cost to tell; they are told once, whatever number of encoders reads them."""
+        return tokens * math.log2(self.vocabulary)
 
     def survives(self, tokens: Sequence[int]) -> bool:
         """See `PromptSpace`."""

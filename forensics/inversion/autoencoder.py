@@ -11,7 +11,7 @@ from torch import Tensor
 from forensics.case import Fact, Given
 from forensics.diffusion.base import DiffusionModel
 from forensics.events import Emit, ignore
-from forensics.inversion.base import Attempt, Plan, Progress, Rung, fit_all, groups
+from forensics.inversion.base import Attempt, Need, Plan, Progress, Rung, fit_all, groups
 from forensics.pictures.tensors import unfit
 
 BITS_PER_VALUE = 16
@@ -27,6 +27,7 @@ class Autoencoder(Rung):
     letter = "A"
     given = Given.PICTURE
     version = "1"
+    needs = (Need.AUTOENCODER,)
 
     def budget(self, plan: Plan, targets: int, model: DiffusionModel) -> int:
         """See `Rung`."""

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from torch import Tensor
 
 from forensics.case import Absent, Fact, Given, PromptKind, Step
 from forensics.diffusion.base import DiffusionModel
+from forensics.diffusion.families import Family
 from forensics.events import Emit, Event, ignore
 from forensics.pictures.tensors import Fit, fit
 from forensics.protocol import STANDARD_SEARCH, Search
@@ -81,6 +83,29 @@ class Attempt:
         return dict(self.scores).get(name)
 
 
+class Need(StrEnum):
+    """What a rung takes from the checkpoint beside its denoising network; not every family has it."""
+
+    WORDS = "words"
+    AUTOENCODER = "autoencoder"
+
+    def met(self, row: Family) -> bool:
+        """Whether checkpoints of the family have it."""
+        return row.reads_words if self is Need.WORDS else row.latent
+
+    @property
+    def lacking(self) -> str:
+        """Why a rung was not run on a checkpoint without it."""
+        return _LACKING[self]
+
+
+_LACKING = {
+    Need.WORDS: "The checkpoint is an unconditional model: its network takes no prompt. Captions, where stated, were "
+    "not used.",
+    Need.AUTOENCODER: "The checkpoint works on pixels and has no autoencoder that a picture could be put through.",
+}
+
+
 class Rung(Protocol):
     """One way of getting the target back; a class that derives from it gets `__call__` from `many`."""
 
@@ -93,6 +118,10 @@ class Rung(Protocol):
     """Of the exhibits it makes; no other rung has it."""
     given: Given
     version: str
+    needs: tuple[Need, ...] = ()
+    """What the checkpoint must have for it."""
+    inverts: bool = False
+    """Whether it follows the ODE out to noise: in the steps of the protocol, whatever those of the checkpoint."""
 
     def budget(self, plan: Plan, targets: int, model: DiffusionModel) -> int:
         """Evaluations that this many targets will take with this plan, exactly; known before the run."""

@@ -8,7 +8,6 @@ k · log2(V) bits of it. Whoever fails here has not shown that no such prompt ex
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -34,12 +33,15 @@ class Prompt:
     """The best prompt of one length."""
 
     tokens: tuple[int, ...]
+    price: float
+    """Bits of the prompt, as its condition charges."""
     bits: float
     """Codelength under it, on the draws of the finalists."""
 
-    def two_part(self, vocabulary: int) -> float:
+    @property
+    def two_part(self) -> float:
         """Bits of the prompt and of the target given the prompt."""
-        return len(self.tokens) * math.log2(vocabulary) + self.bits
+        return self.price + self.bits
 
 
 class HardPrompt(PromptSearch):
@@ -70,19 +72,17 @@ class HardPrompt(PromptSearch):
         with model.full_precision():
             objective = Objective(target, model, search.cut, search.seed)
             prompts = find(objective, space, search, progress)
-            best = min(prompts, key=lambda p: p.two_part(model.vocabulary))
+            best = min(prompts, key=lambda p: p.two_part)
             plain, bits = plain_and_found(objective, space, search, space.from_tokens(best.tokens, 1.0))
         # In the checkpoint's own precision: what anyone gets who types these words.
         condition = space.from_tokens(best.tokens, plan.guidance)
-        price = len(best.tokens) * math.log2(model.vocabulary)
         return Found(
             condition=condition,
             text=condition.prompt,
             told=f"A prompt of {len(best.tokens)} tokens, each one of {model.vocabulary}",
-            price=price,
             plain=plain,
             bits=bits,
-            facts=(*_facts(prompts, best, search, space), *codelength_facts(plain, bits, price, "prompt")),
+            facts=(*_facts(prompts, best, search, space), *codelength_facts(plain, bits, condition.bits, "prompt")),
         )
 
 
@@ -118,8 +118,9 @@ def find(objective: Objective, space: PromptSpace, search: Search, progress: Pro
         ranked = sorted(seen, key=lambda tokens: sum(seen[tokens]) / len(seen[tokens]))
         # Where fewer prompts were visited, the same ones fill the places: every target costs the same.
         chosen = [ranked[i % len(ranked)] for i in range(search.finalists)]
-        scored = objective.bits(fresh, stack([space.from_tokens(t, 1.0) for t in chosen])).tolist()
-        done.append(min((Prompt(t, b) for t, b in zip(chosen, scored, strict=True)), key=lambda p: p.bits))
+        finalists = stack([space.from_tokens(t, 1.0) for t in chosen])
+        scored = zip(chosen, finalists.charges, objective.bits(fresh, finalists).tolist(), strict=True)
+        done.append(min((Prompt(*one) for one in scored), key=lambda p: p.bits))
     return done
 
 

@@ -52,6 +52,7 @@ class Latent(Rung):
     letter = "T"
     given = Given.SEARCH
     version = "1"
+    inverts = True
 
     def budget(self, plan: Plan, targets: int, model: DiffusionModel) -> int:
         """See `Rung`."""

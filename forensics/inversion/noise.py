@@ -121,8 +121,7 @@ class Noise(Rung):
         checks = search(target, condition, plan, model, progress)
         good = [c for c in checks if c.succeeded]
         shown = min(good, key=lambda c: c.bits) if good else checks[-1]
-        words = condition.tokens * math.log2(model.vocabulary)
-        price: float | Absent = words + shown.bits
+        price: float | Absent = condition.bits + shown.bits
         if not good:
             price = Absent(
                 f"supplied bits of the rung {self.name!r}",

@@ -31,6 +31,7 @@ class Ode(Rung):
     letter = "I"
     given = Given.PICTURE
     version = "1"
+    inverts = True
 
     def budget(self, plan: Plan, targets: int, model: DiffusionModel) -> int:
         """See `Rung`."""

@@ -17,7 +17,7 @@ from forensics.case import Fact
 from forensics.diffusion.base import Condition, DiffusionModel, stack
 from forensics.diffusion.words import PromptSpace, prompt_space
 from forensics.events import Emit, ignore
-from forensics.inversion.base import Attempt, Plan, Progress, Rung, fit_all
+from forensics.inversion.base import Attempt, Need, Plan, Progress, Rung, fit_all
 from forensics.inversion.drawing import draw, draw_batches, need_seeds
 from forensics.inversion.objective import Objective
 from forensics.pictures.tensors import Fit
@@ -29,13 +29,11 @@ class Found:
     """The best prompt of one search, and what it is worth."""
 
     condition: Condition
-    """At the guidance of the plan."""
+    """At the guidance of the plan; its bits are the price of the prompt."""
     text: str
     """The prompt as it can be typed; empty where there are no words."""
     told: str
     """What was supplied, as the beginning of a sentence."""
-    price: float
-    """Its bits."""
     plain: float
     """Codelength of the target without a prompt, on fresh draws."""
     bits: float
@@ -50,6 +48,7 @@ class PromptSearch(Rung, ABC):
     `two-part bits`, prompt and target together; those of `hits.judged`.
     """
 
+    needs = (Need.WORDS,)
     source: str
     """How the prompt was come by, as the account says it."""
 
@@ -94,7 +93,7 @@ class PromptSearch(Rung, ABC):
             title=self.title,
             version=self.version,
             supplied=f"{found.told}, searched for with the target in hand, and {drawn.rate.choice}.",
-            supplied_bits=found.price + drawn.rate.bits,
+            supplied_bits=found.condition.bits + drawn.rate.bits,
             prompt=found.text,
             prompt_source=self.source,
             guidance=plan.guidance,
@@ -108,8 +107,8 @@ class PromptSearch(Rung, ABC):
             scores=(
                 ("plain bits", found.plain),
                 ("bits", found.bits),
-                ("prompt bits", found.price),
-                ("two-part bits", found.price + found.bits),
+                ("prompt bits", found.condition.bits),
+                ("two-part bits", found.condition.bits + found.bits),
                 *drawn.scores,
             ),
         )

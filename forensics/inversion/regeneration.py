@@ -6,7 +6,6 @@ the share of near-copies with its exact interval. Scores: those of `hits.judged`
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
 
@@ -17,7 +16,7 @@ from forensics.case import Fact, Given
 from forensics.device import noise
 from forensics.diffusion.base import Condition, DiffusionModel, stack
 from forensics.events import Emit, ignore
-from forensics.inversion.base import Attempt, Plan, Progress, Rung, fit_all, groups
+from forensics.inversion.base import Attempt, Need, Plan, Progress, Rung, fit_all, groups
 from forensics.inversion.fidelity import near_copy
 from forensics.inversion.hits import HitRate, judged
 from forensics.inversion.solvers import euler, last
@@ -33,6 +32,7 @@ class Regeneration(Rung):
     letter = "G"
     given = Given.WORDS
     version = "2"
+    needs = (Need.WORDS,)
 
     def budget(self, plan: Plan, targets: int, model: DiffusionModel) -> int:
         """See `Rung`."""
@@ -74,14 +74,13 @@ class Regeneration(Rung):
             made = torch.cat([pictures[r] for r, (owner, _) in enumerate(rows) if owner == i])
             aim = ceiling(fitted[i][0], model)
             rate, facts, scores = judged(made, aim, (plan.reproduces or near_copy)(made, aim))
-            tokens = conditions[i].tokens
             done.append(
                 Attempt(
                     method=self.name,
                     title=self.title,
                     version=self.version,
-                    supplied=_supplied(tokens, rate, model.vocabulary),
-                    supplied_bits=tokens * math.log2(model.vocabulary) + rate.bits,
+                    supplied=_supplied(conditions[i].tokens, rate, model.vocabulary),
+                    supplied_bits=conditions[i].bits + rate.bits,
                     prompt=plan.prompt,
                     prompt_source=plan.prompt_source,
                     guidance=plan.guidance,

@@ -78,18 +78,16 @@ class SoftPrompt(PromptSearch):
             objective = Objective(target, model, search.cut, search.seed)
             lists = find(objective, space, search, progress)
             best = min(lists, key=lambda v: v.two_part)
-            condition = space.from_embeddings(best.told.values[None], plan.guidance)
+            condition = space.from_embeddings(best.told.values[None], plan.guidance).told_in(best.told.price)
             plain, bits = plain_and_found(objective, space, search, condition)
         k, d = best.told.values.shape
-        price = best.told.price
         return Found(
             condition=condition,
             text="",
             told=f"{k} vectors of {d} values at {best.told.bits} bits each and their scale at {SCALE_BITS} bits",
-            price=price,
             plain=plain,
             bits=bits,
-            facts=(*_facts(lists, best, search), *codelength_facts(plain, bits, price, "vectors")),
+            facts=(*_facts(lists, best, search), *codelength_facts(plain, bits, condition.bits, "vectors")),
         )
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from forensics.case import Given, Setting
+from forensics.case import Absent, Checkpoint, Given, Setting
 from forensics.diffusion.base import DiffusionModel
+from forensics.diffusion.checkpoint import own_steps, resolve
+from forensics.diffusion.families import Family
 from forensics.inversion import INVERSIONS
 from forensics.inversion.base import Plan
 from forensics.inversion.gap import DRAWS, gap_evaluations
@@ -71,22 +73,45 @@ class Task:
     controls: int
 
 
-def tasks(protocol: Protocol, seed: int, prompts: Sequence[Prompt], controls: int, *, ranked: bool) -> list[Task]:
+def drawn_in(protocol: Protocol, checkpoint: Checkpoint) -> int:
+    """Steps in which pictures are drawn: the protocol's, or those of a distilled checkpoint. Raises CheckpointError."""
+    own = own_steps(checkpoint, resolve(checkpoint.location))
+    return protocol.steps if own is None else own.steps
+
+
+def runnable(protocol: Protocol, row: Family) -> tuple[Protocol, tuple[Absent, ...]]:
+    """The protocol with the rungs that a family has what they need for, and why the others are not run."""
+    kept, absent = [], []
+    for method in protocol.rungs:
+        rung = INVERSIONS.load(method)
+        unmet = next((need for need in rung.needs if not need.met(row)), None)
+        if unmet is None:
+            kept.append(method)
+        else:
+            absent.append(Absent(rung.title.lower(), unmet.lacking))
+    return replace(protocol, rungs=tuple(kept)), tuple(absent)
+
+
+def tasks(
+    protocol: Protocol, seed: int, prompts: Sequence[Prompt], controls: int, *, ranked: bool, steps: int = 0
+) -> list[Task]:
     """The rungs of the protocol with their plans, and how many controls go through each.
 
     Args:
         seed: of the examination.
         prompts: those of the picture, in the order fixed by the protocol.
         controls: control works in use.
+        steps: in which pictures are drawn; 0 for those of the protocol.
         ranked: whether every control has a prompt of the same kind, so that generation from one is ranked.
     """
-    seeds = tuple(range(seed, seed + protocol.seeds))
+    seeds, steps = tuple(range(seed, seed + protocol.seeds)), steps or protocol.steps
     search = replace(protocol.search, seed=seed, cut=protocol.codelength_cut)
     found = []
     for method in protocol.rungs:
-        given = INVERSIONS.load(method).given
+        rung = INVERSIONS.load(method)
+        given, drawn = rung.given, protocol.steps if rung.inverts else steps
         if given is Given.WORDS:
-            shared = Plan("", "", protocol.guidance, protocol.steps, seeds, 0, search)
+            shared = Plan("", "", protocol.guidance, drawn, seeds, 0, search)
             plans = tuple(
                 replace(shared, prompt=prompt.text, prompt_source=prompt.source, prompt_kind=prompt.kind)
                 for prompt in prompts
@@ -94,7 +119,7 @@ def tasks(protocol: Protocol, seed: int, prompts: Sequence[Prompt], controls: in
             if plans:
                 found.append(Task(method, plans, controls if ranked else 0))
         elif given is Given.SEARCH:
-            plan = Plan("", "none", protocol.guidance, protocol.steps, seeds, protocol.refinements, search)
+            plan = Plan("", "none", protocol.guidance, drawn, seeds, protocol.refinements, search)
             found.append(Task(method, (plan,), min(protocol.search_controls, controls)))
         else:
             plan = Plan("", "none", 1.0, protocol.steps, (), protocol.refinements)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -25,10 +24,11 @@ from forensics.case import (
 )
 from forensics.controls.cache import Values
 from forensics.diffusion.base import DiffusionModel
+from forensics.diffusion.families import family
 from forensics.embedders.copies import open_descriptor
 from forensics.events import Emit, Event
 from forensics.inversion import INVERSIONS
-from forensics.inversion.base import Attempt, Plan
+from forensics.inversion.base import Attempt, Need, Plan
 from forensics.inversion.base import Rung as Method
 from forensics.inversion.codelength import Codelength, Grid, codelengths
 from forensics.inversion.gap import DRAWS as GAP_DRAWS
@@ -53,6 +53,8 @@ NO_PROMPT = Absent(
     "No caption was claimed, no training index offers one, and the file states no prompt that could be tried.",
     "Pass --caption with the words that the work is known by.",
 )
+
+NO_WORDS = Absent("measurements under a prompt", Need.WORDS.lacking)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +119,15 @@ def climb(received: Received, asked: Work, models: Models, found: Found, context
     """
     side = common_side(asked, models.checkpoint.native_px)
     asked, context = asked.at(side), replace(context, controls=context.controls.at(side))
-    told = _told(received.item, found, context)
+    row = family(models.checkpoint.family)
+    told = _told(received.item, found, context) if row.reads_words else _Told((), (), NO_WORDS)
+    protocol, unmet = budget.runnable(context.protocol, row)
     axes = _axes(context)
     scored = {name: measure for name, measure in context.instruments.at_hand.items() if name in SCORED}
     scorer = Scorer(context.controls, scored, context.cache, context.device, context.emit, axes)
-    model = diffusion.load(models.checkpoint, context.device)
-    tasks = _tasks(told, context)
+    model = diffusion.load(models.checkpoint, context.device, told.asked(protocol.guidance))
+    steps = budget.drawn_in(protocol, models.checkpoint)
+    tasks = _tasks(protocol, told, context, steps)
     # (1) The budget is stated before anything is spent, and a time for it after the first codelength.
     first = next((task.plans[0] for task in tasks if task.method == "regeneration"), None)
     both = first if models.control is not None else None
@@ -151,13 +156,13 @@ def climb(received: Received, asked: Work, models: Models, found: Found, context
     on_plain = _bits("without prompt", scorer, [""] * everyone, model, counted, context)
     on_prompted = _bits("with prompts", scorer, told.texts if prompted else (), model, coder.grid, context)
     if prompted and on_prompted and all("told" in row for row in on_prompted):
-        charged = [model.condition(text, 1.0).tokens * math.log2(model.vocabulary) for text in told.texts]
+        charged = [model.condition(text, 1.0).bits for text in told.texts]
         coder.curves.append(rates.of_controls(on_prompted, charged, prompted))
     del model
     # (5) The same prompt under a checkpoint that cannot have seen the work, once the first one is gone from memory.
     elsewhere: tuple[float, ...] = ()
     if models.control is not None and told.prompts:
-        other = diffusion.load(models.control, context.device)
+        other = diffusion.load(models.control, context.device, told.asked(protocol.guidance))
         rungs.append(climber.elsewhere(told.prompts[0], models.control, other))
         there = coder.own(other, told.prompts[0].text, models.control.name, CurveKind.CONTROL_CHECKPOINT)
         on_other = _bits("under the control checkpoint", scorer, told.texts, other, counted, context)
@@ -168,13 +173,14 @@ def climb(received: Received, asked: Work, models: Models, found: Found, context
     if everyone:
         with_prompt = _totals(prompted, on_prompted) if prompted and on_prompted else ()
         bits = Bits(with_prompt, _totals(plain, on_plain), elsewhere)
-    absences = (told.absent,) if told.absent is not None and not told.prompts else ()
+    said = told.absent if not told.prompts and row.reads_words else None
+    absences = (*unmet, *((said,) if said is not None else ()))
     return Ladder(
         tuple(rungs),
         bits,
         absences,
         tuple(coder.curves),
-        (*planned.settings, _sized(side, asked, context)),
+        (*planned.settings, *_stepped(protocol, steps), _sized(side, asked, context)),
         gaps,
         told.absent,
         asked,
@@ -212,6 +218,11 @@ class _Told:
     absent: Absent | None
     """Why the controls cannot be put through the same search, or why there is no prompt at all."""
 
+    def asked(self, guidance: float) -> list[tuple[str, float]]:
+        """Every prompt with its guidance that the rungs and the codelengths ask for; a search asks for more."""
+        words = list(dict.fromkeys([*(prompt.text for prompt in self.prompts), *self.texts]))
+        return [("", 1.0), *((text, g) for text in words for g in (1.0, guidance))]
+
 
 def _told(item: Item, found: Found, context: Context) -> _Told:
     prompts = choose_prompts(context.settings, item, found)
@@ -226,6 +237,14 @@ def _axes(context: Context) -> rates.Axes | None:
     lpips = context.instruments.at_hand.get("lpips")
     copies = open_descriptor(None, context.device)
     return None if lpips is None else rates.Axes(lpips, None if isinstance(copies, Absent) else copies)
+
+
+def _stepped(protocol: Protocol, steps: int) -> tuple[Setting, ...]:
+    """That pictures are drawn in other steps than the protocol's."""
+    if steps == protocol.steps:
+        return ()
+    told = f"{steps}, the checkpoint's own, in place of the {protocol.steps} of the protocol"
+    return (Setting("steps of pictures from words", told, "checkpoint"),)
 
 
 def _sized(side: int, asked: Work, context: Context) -> Setting:
@@ -263,10 +282,10 @@ def _map_region(rungs: list[Rung], asked: Work, model: DiffusionModel, context: 
         rungs[shown] = replace(drawn, inversion=mapped)
 
 
-def _tasks(told: _Told, context: Context) -> list[budget.Task]:
+def _tasks(protocol: Protocol, told: _Told, context: Context, steps: int) -> list[budget.Task]:
     """The rungs of the protocol with their plans, and how many controls go through each."""
     controls = len(context.controls.works)
-    return budget.tasks(context.protocol, context.settings.seed, told.prompts, controls, ranked=bool(told.texts))
+    return budget.tasks(protocol, context.settings.seed, told.prompts, controls, ranked=bool(told.texts), steps=steps)
 
 
 def _places(task: budget.Task, controls: ControlGroup) -> tuple[int, ...]:
@@ -346,7 +365,8 @@ class _Climber:
         """What the control checkpoint draws for the same prompt and seeds; shown, and ranked among nothing."""
         protocol, seed = self.context.protocol, self.context.settings.seed
         seeds = tuple(range(seed, seed + protocol.seeds))
-        plan = Plan(prompt.text, prompt.source, protocol.guidance, protocol.steps, seeds, 0, prompt_kind=prompt.kind)
+        steps = budget.drawn_in(protocol, checkpoint)
+        plan = Plan(prompt.text, prompt.source, protocol.guidance, steps, seeds, 0, prompt_kind=prompt.kind)
         rung = self.run("regeneration", plan, model, (), [])
         title = f"{rung.inversion.title}, control checkpoint {checkpoint.name}"
         facts = (*rung.inversion.facts, Fact("control checkpoint digest", checkpoint.digest))

@@ -22,6 +22,7 @@ from forensics.case import (
 )
 from forensics.diffusion.autoencoder import NONE_GIVEN
 from forensics.diffusion.base import DiffusionModel
+from forensics.diffusion.families import family
 from forensics.events import Event
 from forensics.folder import Ledger
 from forensics.origin import recipe, watermark
@@ -33,11 +34,15 @@ from forensics.similarity.base import Similarity
 from forensics.similarity.lpips import Lpips
 from forensics.stages import other_autoencoders
 from forensics.stages.context import Context, Models, Received
-from forensics.stages.given_back import given_back
+from forensics.stages.given_back import GivenBack, given_back
 from forensics.stages.search import Found
 from forensics.stages.works import Work
 
 _RECIPE_EXHIBIT = "P1"
+NO_AUTOENCODER = Absent(
+    "autoencoder reconstruction",
+    "The checkpoint works on pixels and has no autoencoder, so a picture that it made carries no trace of one.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +70,19 @@ def trace(
         CheckpointError: an autoencoder has changed since it was identified, or its weights do not fit.
     """
     disputed, emit, protocol = received.disputed, context.emit, context.protocol
-    model = diffusion.load(models.checkpoint, context.device)
+    model = diffusion.load(models.checkpoint, context.device, prompts=())
     lpips = context.instruments.at_hand.get("lpips")
     layer = _layer(lpips)
-    back = given_back(disputed, model, layer, context)
+    latent = family(models.checkpoint.family).latent
+    back = given_back(disputed, model, layer, context) if latent else GivenBack({}, (), NO_AUTOENCODER)
     emit(Event("origin", 0, 1, "watermarks and stated recipe"))
     marks = watermark.read(to_picture(disputed.pixels))
     made = _follow(received, models.checkpoint, model, lpips, context.ledger)
     emit(Event("origin", 1, 1, "watermarks and stated recipe"))
     candidates = {work.id: work for work in received.put_forward}
     candidates |= {i: Work(i, pixels, "") for i, pixels in found.pictures.items()}
-    round_trips = {name: _round_trip(model, work.pixels) for name, work in candidates.items()}
+    through = candidates if latent else {}
+    round_trips = {name: _round_trip(model, work.pixels) for name, work in through.items()}
     stride = model.stride
     del model
     reconstructions: tuple[Reconstruction, ...] = ()

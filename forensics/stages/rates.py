@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -86,7 +85,7 @@ def of_checkpoint(
     axes: Axes,
 ) -> RateCurve:
     """The curve of the disputed image, spread over the draws of noise. The prompt is charged for."""
-    prompt = condition.tokens * math.log2(model.vocabulary)
+    prompt = condition.bits
     near = decoded(length, target, model, axes, len(length.bits))
     told = (length.told + prompt).tolist()
     points = [

@@ -23,6 +23,7 @@ from forensics.pictures.png import png_bytes
 from forensics.pictures.tensors import resize, to_picture
 from forensics.portfolio import PortfolioWork
 from forensics.protocol import Protocol
+from forensics.stages.budget import drawn_in
 from forensics.stages.control_scores import Scorer
 from forensics.stages.works import ControlGroup, Work
 
@@ -83,7 +84,7 @@ class Bench:
 
     def _plan(self, work: PortfolioWork) -> Plan:
         seeds = tuple(range(self.seed, self.seed + self.protocol.seeds))
-        guidance, steps = self.protocol.guidance, self.protocol.steps
+        guidance, steps = self.protocol.guidance, drawn_in(self.protocol, self.checkpoint)
         kind = PromptKind.CLAIMED
         return Plan(work.caption, "the work's own caption", guidance, steps, seeds, 0, prompt_kind=kind)
 

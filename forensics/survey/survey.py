@@ -19,6 +19,7 @@ from forensics.controls import works as control_works
 from forensics.controls.cache import Values
 from forensics.device import choose, session
 from forensics.diffusion.comparable import comparable
+from forensics.diffusion.families import need_words
 from forensics.embedders.copies import CopyDescriptor, open_descriptor
 from forensics.errors import CaseError, ControlsError, SettingsError
 from forensics.events import Emit, Event, ignore
@@ -97,6 +98,7 @@ def survey(request: Request, out: Path, *, resume: bool = False, emit: Emit = ig
     reference = resources.samples() / "reference"
     protocol = PROFILES[request.profile]
     checkpoint, other = _checkpoints(request, reference)
+    need_words(checkpoint, "a survey")
     source = control_works.load(request.controls) if request.controls else _embedded(checkpoint, reference)
     if out.exists() and not resume and any(out.iterdir()):
         raise CaseError(f"{out} exists already.", hint="Pass --resume to go on, or choose another folder.")

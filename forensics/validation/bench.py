@@ -63,8 +63,10 @@ class Plan:
     """Empty where no embedder is at hand."""
     device: str
     precision: str
-    lora: str = ""
-    """A LoRA that is examined together with the checkpoint; empty where none is."""
+    lora: tuple[str, ...] = ()
+    """LoRA files that are examined together with the checkpoint, in the order of merging, each with its strength."""
+    embeddings: tuple[str, ...] = ()
+    """Textual inversions that belong to the generator, each with its word."""
     steps: int = 20
     """Of the pictures that are made."""
     guidance: float = 3.0
@@ -73,7 +75,7 @@ class Plan:
 
     def identify(self) -> Checkpoint:
         """The checkpoint that is validated. Raises CheckpointError."""
-        return diffusion.identify(self.checkpoint, lora=self.lora or None)
+        return diffusion.identify(self.checkpoint, wishes=diffusion.Wishes(lora=self.lora, embeddings=self.embeddings))
 
 
 class Bench:

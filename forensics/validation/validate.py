@@ -13,9 +13,11 @@ from typing import Any
 
 from forensics import __version__, diffusion
 from forensics.case import Absent, Checkpoint, Fact, Pair
+from forensics.diffusion.families import need_words
 from forensics.errors import SettingsError
 from forensics.events import Emit, Event, ignore
 from forensics.protocol import Protocol
+from forensics.stages.budget import drawn_in
 from forensics.statistics.record import (
     SCHEMA,
     PropositionRecord,
@@ -65,9 +67,11 @@ def validate(request: Request, out: Path, *, resume: bool = False, jobs: int = 1
     plan = request.plan
     known = works.read(plan.manifest)
     checkpoint = plan.identify()
+    if request.questions & {Pair.RETENTION, Pair.ORIGIN}:
+        need_words(checkpoint, "a validation of retention or origin")
     other = diffusion.identify(plan.control_checkpoint) if plan.control_checkpoint else None
     protocol = request.protocol
-    plan = replace(plan, steps=protocol.steps, guidance=protocol.guidance)
+    plan = replace(plan, steps=drawn_in(protocol, checkpoint), guidance=protocol.guidance)
     data = works.digests(plan.manifest, known)
     made_with = {
         "checkpoint": checkpoint.digest,

@@ -262,6 +262,32 @@ def pixart(root: Path, *, conditions: bool = False) -> Path:
     return _write(root, "PixArtSigmaPipeline", parts, {})
 
 
+def ddpm(root: Path, *, flat: bool = False, learned: bool = False) -> Path:
+    """An unconditional UNet on pixels; `flat` has its files in the root, as the first published folders."""
+    with torch.random.fork_rng():
+        torch.manual_seed(13)
+        unet = diffusers.UNet2DModel(
+            sample_size=32,
+            out_channels=6 if learned else 3,
+            block_out_channels=(8, 16),
+            layers_per_block=1,
+            down_block_types=("DownBlock2D", "AttnDownBlock2D"),
+            up_block_types=("AttnUpBlock2D", "UpBlock2D"),
+            attention_head_dim=4,
+            norm_num_groups=4,
+        )
+    unet.save_pretrained(root if flat else root / "unet", safe_serialization=True)
+    diffusers.DDPMScheduler().save_pretrained(root if flat else root / "scheduler")
+    index = {
+        "_class_name": "DDPMPipeline",
+        "_diffusers_version": "0.35.0",
+        "scheduler": ["diffusers", "DDPMScheduler"],
+        "unet": ["diffusers", "UNet2DModel"],
+    }
+    root.joinpath("model_index.json").write_text(json.dumps(index, indent=2))
+    return root
+
+
 WRITERS: dict[str, Callable[[Path], Path]] = {
     "sdxl": sdxl,
     "sdxl-v": lambda root: sdxl(root, "v_prediction"),
@@ -274,5 +300,8 @@ WRITERS: dict[str, Callable[[Path], Path]] = {
     "flux-schnell": lambda root: flux(root, dev=False),
     "pixart": pixart,
     "pixart-alpha": lambda root: pixart(root, conditions=True),
+    "ddpm": ddpm,
+    "ddpm-flat": lambda root: ddpm(root, flat=True),
+    "ddpm-learned": lambda root: ddpm(root, learned=True),
 }
 """Kind -> what writes its folder."""

@@ -112,7 +112,8 @@ def test_inpainting_is_said(tmp_path: Path) -> None:
         ("WanPipeline", "Wan"),
         ("LDMTextToImagePipeline", "BERT"),
         ("MyOwnPipeline", "whose unet is Other"),
-        ("DDPMPipeline", "pixel-space"),
+        ("DDPMPipeline", "whose unet is Other"),
+        ("ScoreSdeVePipeline", "pixel-space"),
     ],
 )
 def test_other_pipelines_are_named(tmp_path: Path, pipeline: str, told: str) -> None:

@@ -12,10 +12,11 @@ import torch
 from safetensors.torch import save_file
 
 from forensics import diffusion
-from forensics.device import choose
+from forensics.device import choose, noise
 from forensics.diffusion.base import HIDDEN
 from forensics.errors import CheckpointError
 from tests.diffusion import families, tiny
+from tests.studies.checkpoint_inputs import FLAT
 
 
 def _vectors(rows: int, width: int, seed: int = 3) -> torch.Tensor:
@@ -180,3 +181,57 @@ def test_values_that_are_not_finite_are_refused(sd: Path, tmp_path: Path) -> Non
     file = _file(tmp_path / "x.safetensors", emb_params=torch.full((1, 16), float("nan")))
     with pytest.raises(CheckpointError, match="not finite"):
         _model(sd, file)
+
+
+def _lora(path: Path, **bundled: torch.Tensor) -> str:
+    pair = {f"lora_unet_{FLAT}.lora_down.weight": (2, 8), f"lora_unet_{FLAT}.lora_up.weight": (8, 2)}
+    save_file({name: torch.ones(shape) * 0.1 for name, shape in pair.items()} | bundled, path)
+    return str(path)
+
+
+@pytest.mark.parametrize("strength", ["", ":0.5"])
+def test_a_word_bundled_with_a_lora_is_the_word_beside_it(sd: Path, tmp_path: Path, strength: str) -> None:
+    """Whatever the strength of the LoRA: it scales layers, and words have none."""
+    vectors = _vectors(2, tiny.WIDTH)
+    bundled = _lora(tmp_path / "both.safetensors", **{"bundle_emb.hare.string_to_param.*": vectors})
+    found = diffusion.identify(str(sd), wishes=diffusion.Wishes(lora=(bundled + strength,)))
+    assert any(f.name == "word “hare” of prompts" and "2 vectors" in f.value for f in found.facts)
+    assert sum(file.path.startswith("embedding/") for file in found.files) == 0
+    beside = _file(tmp_path / "hare.safetensors", **{"emb_params": vectors})
+    wishes = diffusion.Wishes(lora=(_lora(tmp_path / "alone.safetensors") + strength,), embeddings=(beside,))
+    one, two = (diffusion.load(f, choose("cpu")) for f in (found, diffusion.identify(str(sd), wishes=wishes)))
+    for prompt in ("a hare b", "a b"):
+        assert torch.equal(one.condition(prompt, 1.0).positive, two.condition(prompt, 1.0).positive)
+    assert one.condition("a hare b", 1.0).tokens == 4
+    with pytest.raises(CheckpointError, match="same word"):
+        diffusion.identify(str(sd), wishes=diffusion.Wishes(lora=(bundled,), embeddings=(beside,)))
+
+
+def test_a_bundled_word_that_fits_no_encoder_is_named_as_left_out(sd: Path, tmp_path: Path) -> None:
+    wide = _lora(tmp_path / "wide.safetensors", **{"bundle_emb.hare.emb_params": _vectors(2, 1280)})
+    found = diffusion.identify(str(sd), wishes=diffusion.Wishes(lora=(wide,)))
+    (told,) = (f.value for f in found.facts if f.name == "word “hare” of prompts")
+    assert "left out" in told
+    assert "does not fit" in told
+    diffusion.load(found, choose("cpu"))
+
+
+@torch.no_grad()
+def test_words_and_loras_stay_where_text_encoders_are_let_go(tmp_path: Path) -> None:
+    root = families.WRITERS["flux-dev"](tmp_path / "flux")
+    layers = {
+        "text_encoder.text_model.encoder.layers.0.self_attn.q_proj": families.TEXT,
+        "transformer.transformer_blocks.0.attn.to_q": 32,
+    }
+    pairs = {f"{n}.lora_A.weight": torch.ones(2, w) for n, w in layers.items()}
+    pairs |= {f"{n}.lora_B.weight": torch.ones(w, 2) for n, w in layers.items()}
+    save_file(pairs, tmp_path / "style.safetensors")
+    word = _file(tmp_path / "hare.safetensors", clip_l=_vectors(2, families.TEXT), t5xxl=_vectors(2, families.T5, 4))
+    wishes = diffusion.Wishes(lora=(str(tmp_path / "style.safetensors"),), embeddings=(word,))
+    found = diffusion.identify(str(root), wishes=wishes)
+    whole: Any = diffusion.load(found, choose("cpu"))
+    parted: Any = diffusion.load(found, choose("cpu"), [("a hare", 1.0)])
+    state, time = whole.start(noise(whole.latent_shape(32, 32), 1)[None], 4), whole.times(4)[2]
+    for prompt in ("a hare", "hare b"):  # announced, and read again for
+        ours, theirs = (m.velocity(state, time, m.condition(prompt, 1.0)) for m in (parted, whole))
+        assert torch.equal(ours, theirs)

@@ -96,7 +96,7 @@ def test_what_is_no_plain_lora_is_refused(root: Path, tmp_path: Path) -> None:
     bad = {
         "OFT": pair | {f"{MODULE}.oft_blocks": torch.ones(8)},
         "IA3": pair | {f"{MODULE}.on_input": torch.ones(1)},
-        "words of its own": pair | {"bundle_emb.style.string_to_param.*": torch.ones(1, 8)},
+        "holds no layer": {"bundle_emb.style.string_to_param.*": torch.ones(1, 8)},
         "lacks one": {f"{MODULE}.lora_A.weight": down},
     }
     for said, tensors in bad.items():

@@ -136,7 +136,8 @@ class Known:
         return from_hidden(torch.cat([embeddings, rest], 1), guidance, embeddings.shape[1])
 
     def from_tokens(self, tokens: Sequence[int], guidance: float) -> Condition:
-        return self.from_embeddings(self._table[list(tokens)][None], guidance)
+        told = self.from_embeddings(self._table[list(tokens)][None], guidance)
+        return told.told_in(len(tokens) * math.log2(self.vocabulary))
 
     def survives(self, tokens: Sequence[int]) -> bool:
         return True
@@ -183,7 +184,7 @@ def test_hard_prompt_finds_the_planted_tokens(planted: tuple[int, ...]) -> None:
     found = {len(p.tokens): p for p in hard_prompt.find(objective, model, search, Progress(ignore, 60, "", 1))}
     assert found[len(planted)].tokens == planted
     assert found[len(planted)].bits == pytest.approx(0, abs=1e-6)
-    best = min(found.values(), key=lambda p: p.two_part(model.vocabulary))
+    best = min(found.values(), key=lambda p: p.two_part)
     assert best.tokens == planted
     wrong = (3, 4)
     estimate = objective.bits(objective.draws(4096, "closed form"), model.from_tokens(wrong, 1.0))

@@ -28,7 +28,7 @@ from tests.studies.checkpoint_inputs import FLAT
 
 CONTROLS = 19
 SIDE = 64
-KINDS = ("sd", "sd-word", "sdxl", "sd3", "flux-dev", "pixart")
+KINDS = ("sd", "sd-word", "sdxl", "sd3", "flux-dev", "pixart", "ddpm")
 
 
 def picture(seed: int) -> Image.Image:

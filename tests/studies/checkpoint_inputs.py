@@ -18,7 +18,7 @@ from torch import Tensor
 
 from forensics.diffusion import pickles
 from forensics.diffusion.wishes import NONE, Wishes
-from tests.diffusion import families, holes, tiny
+from tests.diffusion import families, gguf_writer, holes, tiny
 
 STEM = "diffusion_pytorch_model"
 
@@ -215,6 +215,7 @@ def trials() -> Iterator[Trial]:
     yield from _named()
     yield from _files()
     yield from _files_beside_a_base()
+    yield from _ggufs()
     yield from _loras()
     yield from _words()
 
@@ -236,6 +237,9 @@ def _folders() -> Iterator[Trial]:
         "flux-schnell": {"family": "flux", "guidance": "distilled without it"},
         "pixart": {"family": "pixart", "prediction": "epsilon"},
         "pixart-alpha": {"family": "pixart"},
+        "ddpm": {"family": "ddpm", "native_px": "32", "words": "none", "latent": "works on pixels"},
+        "ddpm-flat": {"family": "ddpm", "words": "none"},
+        "ddpm-learned": {"family": "ddpm"},
     }.items():
         yield Trial("whole folders", kind, partial(_whole, kind), said=said)
     schedule, unet = "scheduler/scheduler_config.json", "unet/config.json"
@@ -522,7 +526,7 @@ def _named() -> Iterator[Trial]:
         "HunyuanDiTPipeline": "Hunyuan-DiT",
         "KolorsPipeline": "Kolors",
         "LDMTextToImagePipeline": "first latent diffusion models",
-        "DDPMPipeline": "pixel-space",
+        "ScoreSdeVePipeline": "pixel-space",
         "IFPipeline": "DeepFloyd",
         "StableCascadeCombinedPipeline": "Stable Cascade",
         "StableVideoDiffusionPipeline": "Stable Video",
@@ -721,7 +725,25 @@ def _other_files() -> Iterator[Trial]:
             "--autoencoder",
         ),
         "a LoRA": ({"lora_unet_down_blocks_0.lora_down.weight": (4, 8)}, "a LoRA", "--lora"),
-        "DDPM": ({"conv_in.weight": (8, 3, 3, 3), "time_embedding.linear_1.weight": (8, 8)}, "DDPM", "compare"),
+        "a UNet on pixels": (
+            {"conv_in.weight": (8, 1, 3, 3), "time_embedding.linear_1.weight": (8, 8)},
+            "a model in pixel space",
+            "compare",
+        ),
+        "DDPM without a base": (
+            {
+                "conv_in.weight": (8, 3, 3, 3),
+                "time_embedding.linear_1.weight": (8, 8),
+                "mid_block.attentions.0.to_q.weight": (8, 8),
+            },
+            "states no configuration",
+            "--base",
+        ),
+        "DDPM with classes": (
+            {"conv_in.weight": (8, 3, 3, 3), "class_embedding.weight": (10, 8)},
+            "class-conditional",
+            "compare",
+        ),
         "a relative of XL": (
             {
                 "conv_in.weight": (8, 4, 3, 3),
@@ -738,7 +760,7 @@ def _other_files() -> Iterator[Trial]:
         ("model.ckpt", "pickle file and was not opened", "weights convert"),
         ("model.pt", "pickle file and was not opened", "weights convert"),
         ("model.bin", "pickle file and was not opened", "weights convert"),
-        ("model.gguf", "GGUF", "publisher"),
+        ("model.gguf", "no GGUF file", "fetch it again"),
         ("model.onnx", "neither a folder nor", "diffusers folder"),
         ("model.safetensors", "not a complete safetensors", "fetch"),
     ):
@@ -767,6 +789,10 @@ def _files_beside_a_base() -> Iterator[Trial]:
         for prefix in ("", "model.diffusion_model."):
             name = f"{kind}, diffusers' names{', with a prefix' if prefix else ''}"
             yield Trial("networks beside a base", name, partial(_network, kind, prefix, same), said=said)
+    for prefix in ("", "model."):
+        name = f"a UNet without words{', with a prefix' if prefix else ''}"
+        said_ = {"from the file": "denoising network", "from the base": "no weights"}
+        yield Trial("networks beside a base", name, partial(_network, "ddpm", prefix, same), said=said_)
     yield Trial(
         "networks beside a base",
         "flux-dev, publisher's names",
@@ -798,6 +824,50 @@ def _files_beside_a_base() -> Iterator[Trial]:
         return Given(made.location, Wishes(base=str(bench.folder("sd3"))))
 
     yield Trial("networks beside a base", "a base of another family", other_base, "of the family", "same family")
+
+
+def _gguf(
+    kind: str, rounding: str, change: Callable[[dict[str, Tensor]], dict[str, Tensor]], bench: Bench, place: Path
+) -> Given:
+    """The network of a tiny checkpoint as a GGUF file beside the checkpoint it is of."""
+    root = bench.folder(kind)
+    folder = next(root / name for name in ("unet", "transformer") if (root / name).is_dir())
+    tensors = change(load_file(folder / f"{STEM}.safetensors"))
+    return Given(str(gguf_writer.write(place / "network.gguf", tensors, rounding)), Wishes(base=str(root)))
+
+
+def _ggufs() -> Iterator[Trial]:
+    group, said = "GGUF files beside a base", "number format of the file"
+    taken: tuple[tuple[str, str, str, Callable[[dict[str, Tensor]], dict[str, Tensor]], str], ...] = (
+        ("FLUX, Q8_0", "flux-dev", "Q8_0", flux_published, "Q8_0 (8.5 bits a value)"),
+        ("FLUX, Q4_0", "flux-dev", "Q4_0", flux_published, "Q4_0 (4.5 bits a value)"),
+        ("FLUX, diffusers' names", "flux-schnell", "Q5_1", _same, "Q5_1 (6 bits a value)"),
+        ("FLUX, not rounded", "flux-dev", "F16", flux_published, "F16 (16 bits a value)"),
+        ("SD 3, diffusers' names", "sd3", "Q8_0", _same, "Q8_0"),
+        ("PixArt", "pixart", "Q8_0", _same, "GGUF"),
+        ("a UNet without words", "ddpm", "Q8_0", _same, "GGUF"),
+    )
+    for name, kind, rounding, change, words in taken:
+        yield Trial(group, name, partial(_gguf, kind, rounding, change), said={said: words})
+
+    def alone(bench: Bench, place: Path) -> Given:
+        return Given(_gguf("flux-dev", "Q8_0", flux_published, bench, place).location)
+
+    def whole(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        return flux_published(tensors) | {"vae.decoder.conv_in.weight": torch.zeros(4, 4, 3, 3)}
+
+    def cut(bench: Bench, place: Path) -> Given:
+        given = _gguf("flux-dev", "Q8_0", flux_published, bench, place)
+        Path(given.location).write_bytes(Path(given.location).read_bytes()[:3000])
+        return given
+
+    yield Trial(group, "without a base", alone, "holds no autoencoder", "--base")
+    yield Trial(group, "with more than the network", partial(_gguf, "flux-dev", "Q8_0", whole), "beside the", "--base")
+    yield Trial(group, "cut short", cut, "no GGUF file", "fetch it again")
+
+
+def _same(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return tensors
 
 
 def flux_published(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -993,6 +1063,20 @@ def _loras() -> Iterator[Trial]:
             {},
             {},
         ),
+        (
+            "bundled word",
+            kohya | {"bundle_emb.ink.hare.string_to_param.*": (2, 16)},
+            "",
+            {},
+            {"word “ink.hare” of prompts": "2 vectors for the text encoder"},
+        ),
+        (
+            "bundled word of another family",
+            kohya | {"bundle_emb.hare.clip_l": (2, 16), "bundle_emb.hare.clip_g": (2, 24)},
+            "",
+            {},
+            {"word “hare” of prompts": "left out"},
+        ),
         ("differences", {f"lora_unet_{FLAT}.diff": (8, 8)}, "", {}, {"LoRA scale": "as they are"}),
         (
             "norms",
@@ -1091,11 +1175,11 @@ def _loras() -> Iterator[Trial]:
             "merge it into its base",
         ),
         (
-            "bundled words",
-            kohya | {"bundle_emb.style.string_to_param.*": (2, 16)},
+            "words and no layer",
+            {"bundle_emb.style.string_to_param.*": (2, 16)},
             {},
-            "words of its own",
-            "merge it into its base",
+            "holds no layer",
+            "--embedding",
         ),
         ("half a pair", {f"lora_unet_{FLAT}.lora_down.weight": (2, 8)}, {}, "lacks one", "Fetch"),
         (

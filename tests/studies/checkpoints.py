@@ -23,6 +23,7 @@ import torch
 from forensics import diffusion
 from forensics.case import Checkpoint
 from forensics.device import choose, noise
+from forensics.diffusion.families import family
 from forensics.errors import CheckpointError
 from tests.studies.checkpoint_inputs import Bench, Given, Trial, trials
 
@@ -88,7 +89,8 @@ def _evaluate(found: Checkpoint, given: Given) -> str:
         return ", by its header"
     model = diffusion.load(found, choose("cpu"))
     state = model.start(noise(model.latent_shape(32, 32), 1)[None], 4)
-    velocity = model.velocity(state, model.times(4)[2], model.condition("a b", 2.0))
+    words = "a b" if family(found.family).reads_words else ""
+    velocity = model.velocity(state, model.times(4)[2], model.condition(words, 2.0))
     if not bool(velocity.isfinite().all()):
         raise FloatingPointError("the network gives values that are not finite")
     return f", evaluated as {found.family}"

@@ -10,11 +10,15 @@ from pathlib import Path
 import numpy as np
 import pypdf
 import pytest
+import torch
+from click.testing import CliRunner
 from PIL import Image
+from safetensors.torch import save_file
 
 from forensics import diffusion
 from forensics.case import Absent, Checkpoint, LikelihoodRatio, Pair, ValidationFacts
-from forensics.errors import CaseError, SettingsError
+from forensics.cli import main
+from forensics.errors import CaseError, CheckpointError, SettingsError
 from forensics.folder.layout import stored
 from forensics.protocol import PROFILES, Protocol
 from forensics.settings import Settings
@@ -28,6 +32,8 @@ from forensics.statistics.record import PropositionRecord
 from forensics.validation import bench, blind, document, edits, table, validate, works
 from forensics.validation.journal import Journal
 from tests import support
+from tests.diffusion.families import ddpm
+from tests.studies.checkpoint_inputs import FLAT
 
 PROTOCOL = PROFILES["standard"]
 
@@ -262,3 +268,30 @@ def test_the_embedded_checkpoint_is_the_one_its_record_names() -> None:
         checkpoint: Checkpoint = diffusion.identify(str(base), lora=lora)
         assert record.checkpoint_digest == checkpoint.digest
         assert record.protocol_version == PROTOCOL.version
+
+
+def test_loras_and_embeddings_belong_to_the_generator_as_in_an_examination(
+    folders: dict[str, Path], tmp_path: Path
+) -> None:
+    """The record is then for the very checkpoint that `analyze` identifies with the same words beside it."""
+    pair = {f"lora_unet_{FLAT}.lora_down.weight": (2, 8), f"lora_unet_{FLAT}.lora_up.weight": (8, 2)}
+    files = [tmp_path / f"{name}.safetensors" for name in ("one", "two", "hare")]
+    for file in files[:2]:
+        save_file({name: torch.ones(shape) for name, shape in pair.items()}, file)
+    save_file({"emb_params": torch.ones(2, 16)}, files[2])
+    loras, words = (f"{files[0]}:0.5", str(files[1])), (f"{files[2]}:leveret",)
+    model = str(folders["epsilon"])
+    plan = bench.Plan(tmp_path, model, "", None, "", "cpu", "fp32", loras, words)
+    found = plan.identify()
+    assert found == diffusion.identify(model, wishes=diffusion.Wishes(lora=loras, embeddings=words))
+    assert found.digest != diffusion.identify(model, wishes=diffusion.Wishes(lora=loras)).digest
+    help_ = CliRunner().invoke(main, ["validate", "--help"]).output
+    assert "--embedding" in help_
+
+
+def test_a_checkpoint_without_words_is_refused_before_anything_is_measured(tmp_path: Path) -> None:
+    model = str(ddpm(tmp_path / "ddpm"))
+    plan = bench.Plan(manifest(tmp_path), model, "", None, "", "cpu", "fp32")
+    with pytest.raises(CheckpointError, match="takes no prompt"):
+        validate.validate(validate.Request(plan, PROTOCOL, "tiny", "forensics validate"), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
