@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+# Which lock is installed: `auto` lets the machine decide, see `lock` in forensics/doctor.py.
+LOCK   ?= requirements.lock
 STAMP  := $(VENV)/.installed
 
 .PHONY: demo test check docs fuzz hostile lint format lock wheels dist samples-digests bench gpu gpu-wheels clean
@@ -55,6 +57,7 @@ format: $(STAMP)
 lock:
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --no-build \
 		--generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.lock
+	$(PYTHON) -m tests.studies.cpu_lock
 
 wheels: $(STAMP)  ## every file that the lock names, for machines without a network: wheels/
 	@$(BIN)/python -m pip download --quiet --disable-pip-version-check --require-hashes --dest wheels -r requirements.lock
@@ -88,11 +91,13 @@ clean:
 
 # What only the system's own package manager can supply comes first, before gigabytes are fetched: installed where the
 # user is root or sudo asks for no password, else asked for in one line.
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): requirements.lock requirements-cpu.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@$(PYTHON) -m forensics.doctor --fix
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@lock="$(LOCK)"; test "$$lock" != auto || lock="$$($(BIN)/python -m forensics.doctor --lock)"; \
+		echo "Installing $$lock" >&2; \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r "$$lock"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)

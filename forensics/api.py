@@ -28,11 +28,9 @@ from forensics.errors import SettingsError
 from forensics.events import Emit, ignore
 from forensics.path_names import folder_stem
 from forensics.report.sections.answers import Card, cards
-from forensics.settings import Resolved, resolve
+from forensics.settings import CALL, Resolved, resolve
 
 Pathish: TypeAlias = "str | PathLike[str]"
-CALL = "Python call"
-"""Where the report says that a setting came from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +122,7 @@ def analyze(
     originals: Sequence[Pathish] = (),
     case_file: Pathish | None = None,
     force: bool = False,
+    defaults: bool = True,
     emit: Emit = ignore,
     **settings: Any,
 ) -> OpenedCase:
@@ -135,6 +134,7 @@ def analyze(
         originals: paths of works put forward.
         case_file: a TOML file with matter, examiner and settings.
         force: keep an existing folder aside and start anew.
+        defaults: whether what `forensics defaults` holds for the checkpoint stands in for what is not given.
         emit: told of progress.
         settings: fields of `forensics.settings.Settings`, such as `checkpoint`, `control_checkpoint`, `index`,
             `controls`, `profile`, `seed`.
@@ -145,15 +145,15 @@ def analyze(
     """
     from forensics import examination
 
-    resolved = _resolved({**settings, "originals": tuple(map(str, originals))}, case_file)
+    resolved = _resolved({**settings, "originals": tuple(map(str, originals))}, case_file, remembered=defaults)
     folder = _folder(disputed, out)
     examination.analyze(Path(disputed), folder, resolved, force=force, emit=emit)
     return open_case(folder)
 
 
-def _resolved(settings: dict[str, Any], case_file: Pathish | None) -> Resolved:
+def _resolved(settings: dict[str, Any], case_file: Pathish | None, *, remembered: bool = False) -> Resolved:
     given = {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
-    return resolve(given, Path(case_file) if case_file is not None else None, source=CALL)
+    return resolve(given, Path(case_file) if case_file is not None else None, source=CALL, remembered=remembered)
 
 
 def _folder(disputed: Pathish, out: Pathish | None) -> Path:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import gc
 import hashlib
+import importlib.util
 import os
 import platform
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
 
 import torch
 from torch import Generator, Tensor
@@ -18,6 +20,34 @@ from torch import Generator, Tensor
 from forensics.case import Fact
 from forensics.errors import DeviceError, OutOfMemoryError
 
+_UNCOMPILED = ("nms", "qnms")
+"""Operators that torchvision describes while it is imported, and that its compiled library otherwise brings."""
+
+
+def _declare_operators() -> torch.library.Library | None:
+    """Make torchvision importable beside a torch without CUDA, where its own library is linked against CUDA.
+
+    That is how the common package index has it for Linux. The library does not load there, torchvision goes on without
+    it, and stops at two operators for detectors that it wants to describe. They are named for it; nothing in this
+    package calls them, and calling one stays an error. What is used of it, layers and resizing, is plain Python.
+
+    Returns:
+        The names declared, which last as long as this object; None where nothing needed to be declared.
+    """
+    if torch.version.cuda is not None or (found := importlib.util.find_spec("torchvision")) is None:
+        return None
+    for folder in found.submodule_search_locations or ():
+        for library in Path(folder).glob("_C*.so"):
+            with contextlib.suppress(OSError):
+                torch.ops.load_library(str(library))
+                return None
+    names = torch.library.Library("torchvision", "FRAGMENT")
+    for name in _UNCOMPILED:
+        names.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    return names
+
+
+_OPERATORS = _declare_operators()
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 

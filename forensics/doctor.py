@@ -9,9 +9,11 @@ from __future__ import annotations
 import ctypes
 import importlib.util
 import os
+import platform
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
@@ -27,7 +29,7 @@ PACKAGES = ("libpango-1.0-0", "libpangoft2-1.0-0", "libharfbuzz-subset0")
 APT = f"{INSTALL} {' '.join(PACKAGES)}"
 MEMORY_GIB = 4.0
 DISK_GIB = 1.0
-_PYTHON = (3, 11)
+_PYTHON = _CPU_PYTHON = (3, 11)
 _LIBRARIES = {
     "Pango": ("libpango-1.0.so.0", "libpango-1.0.dylib", "libpango-1.0-0.dll"),
     "PangoFT2": ("libpangoft2-1.0.so.0", "libpangoft2-1.0.dylib", "libpangoft2-1.0-0.dll"),
@@ -71,6 +73,7 @@ def examine(folder: Path) -> Iterator[Check]:
     yield _shipped("typefaces", typefaces)
     yield _shipped("embedded samples", embedded)
     yield from weights()
+    yield from remembered()
 
 
 def python() -> Check:
@@ -195,6 +198,24 @@ def weights() -> Iterator[Check]:
             yield Check(name, False, status.state, "Install the package again.", ExitCode.WEIGHTS)
 
 
+def remembered() -> Iterator[Check]:
+    """What is remembered for checkpoints in the user's configuration, a row each; nothing where nothing is."""
+    from forensics import defaults
+
+    try:
+        entries = defaults.read()
+    except ForensicsError as exc:
+        yield Check("remembered defaults", False, exc.message, exc.hint, exc.exit_code)
+        return
+    for entry in entries:
+        name, held = f"remembered for {entry.checkpoint}", ", ".join(f"{k} {v}" for k, v in entry.places.items())
+        absent = [key for key in (defaults.CHECKPOINT, *entry.places) if defaults.gone(entry, key)]
+        if absent:
+            yield Check(name, False, f"gone: {', '.join(absent)}; {held}", defaults.remedy(entry, absent[0]))
+        else:
+            yield Check(name, True, held)
+
+
 @dataclass(frozen=True, slots=True)
 class Lacking:
     """What only the package manager of the system can supply."""
@@ -239,6 +260,28 @@ def may_install() -> tuple[str, ...] | None:
     return None
 
 
+LOCK, CPU_LOCK = "requirements.lock", "requirements-cpu.lock"
+"""What is installed on machines in general; and where there is no card, if its PyTorch is to be had."""
+_CARD = ("/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg")
+"""What a system with a CUDA card has; the last one is that of Windows' subsystem for Linux."""
+
+
+def lock(folder: Path) -> str:
+    """The lock for this machine: the one without CUDA libraries where there is no card, the processor and the release
+    of Python are those that it is for, and the `pip` of this interpreter knows an index that has its PyTorch."""
+    fitting = sys.platform == "linux" and platform.machine() == "x86_64" and sys.version_info[:2] == _CPU_PYTHON
+    if not fitting or any(map(os.path.lexists, _CARD)) or shutil.which("nvidia-smi"):
+        return LOCK
+    rows = (folder / CPU_LOCK).read_text(encoding="utf-8").splitlines(keepends=True)
+    start = next(number for number, row in enumerate(rows) if row.startswith("torch=="))
+    with tempfile.TemporaryDirectory() as work:
+        wanted = Path(work) / "torch.txt"
+        wanted.write_text("".join(rows[start : start + 2]), encoding="utf-8")
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--no-deps", "--require-hashes"]
+        done = subprocess.run([*command, "-r", str(wanted)], capture_output=True, check=False)
+    return CPU_LOCK if done.returncode == 0 else LOCK
+
+
 def fix() -> Lacking | None:
     """Install what is lacking where this user may, saying so on standard error. Returns what is lacking afterwards."""
     missing = lacking()
@@ -256,7 +299,14 @@ def fix() -> Lacking | None:
 
 
 def main() -> None:
-    """What must be there before the environment can be made; with --fix it is installed where this user may."""
+    """What must be there before the environment can be made; with --fix it is installed where this user may.
+
+    With --lock the name of the lock for this machine is printed instead, which the environment's own Python is asked
+    for.
+    """
+    if "--lock" in sys.argv[1:]:
+        print(lock(Path()))
+        return
     missing = fix() if "--fix" in sys.argv[1:] else lacking()
     if missing is None:
         return

@@ -25,7 +25,7 @@ from forensics.path_names import printable
 from forensics.pictures import bounded
 from forensics.protocol import PROFILES, Protocol
 from forensics.settings import Resolved, Settings
-from forensics.stages import correspond, evaluate, ladder, measure, origin, search, standing, style, works
+from forensics.stages import belonging, correspond, evaluate, ladder, measure, origin, search, standing, style, works
 from forensics.stages import open as opened
 from forensics.stages.asked import asked_for
 from forensics.stages.context import Context, Received
@@ -84,6 +84,8 @@ def examined(image: Path, ledger: Ledger, resolved: Resolved, emit: Emit) -> Cas
     models = opened.models(settings, emit)
     emit(Event("identify", 1, 2, "index and embedder"))
     sources = search.open_sources(settings, models.checkpoint, device)
+    belonging.as_remembered(resolved, models, sources)
+    resolved = belonging.with_fetched(resolved, sources.fetched)
     emit(Event("identify", 2, 2, models.checkpoint.name))
 
     with session(device):
@@ -193,12 +195,13 @@ def compared(disputed: Path, originals: tuple[Path, ...], ledger: Ledger, resolv
     """The comparison up to the frozen case, without documents. Raises as `compare`."""
     settings, protocol = resolved.settings, _protocol(resolved.settings)
     device = choose(settings.device, settings.precision)
+    fetched = "" if settings.clip else search.fetched_model()
+    resolved = belonging.with_fetched(resolved, fetched)
     with session(device):
         protocol_file = ledger.put_file(protocol.file.path, protocol.canonical)
         received = _receive(ledger, disputed, tuple(map(str, originals)), emit)
-        instruments = _instruments(
-            search.open_embedder(settings.clip, device), search.open_copies(device, demonstration=False)
-        )
+        embedder = search.open_embedder(settings.clip or fetched or None, device)
+        instruments = _instruments(embedder, search.open_copies(device, demonstration=False))
         context = Context(settings, protocol, device, ledger, instruments, emit)
         measured = measure.measure(received, search.Found(_NO_INDEX), ladder.Ladder(), None, context)
         unrelated = works.background(settings, list(received.pictures))

@@ -91,3 +91,11 @@ def user_cache(name: str) -> Path:
     import platformdirs  # a hundredth of a second, and few commands come here
 
     return platformdirs.user_cache_path("forensics", appauthor=False) / name
+
+
+def user_config(name: str) -> Path:
+    """A file of the user's configuration: on Linux `$XDG_CONFIG_HOME/forensics/NAME`, else `~/.config/forensics/NAME`;
+    where other systems keep such files, there."""
+    import platformdirs  # as above
+
+    return platformdirs.user_config_path("forensics", appauthor=False) / name

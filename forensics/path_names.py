@@ -8,6 +8,7 @@ from pathlib import Path
 
 LONGEST = 255
 """Bytes of one name on the file systems in use."""
+_HERE = Path()
 _DRIVE = re.compile(r"([A-Za-z]):[\\/]+")
 _DIRECTION = re.compile("[\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]")
 
@@ -27,18 +28,37 @@ def too_long(path: Path) -> str:
     return next((printable(part) for part in path.parts if len(os.fsencode(part)) > LONGEST), "")
 
 
-def entered(text: str) -> str:
+def entered(text: str, base: Path = _HERE) -> str:
     r"""The path meant by what a person pasted or dragged in, where a shell did not get to read it.
+
+    In a file that names others, relative paths count from `base`, the folder of that file.
 
     Quotes around it are taken off, `file://` addresses are read, `~` is the home folder. A name with backslashes before
     its blanks, with Windows' separators, or with a drive letter under Windows' subsystem for Linux (`C:\a` is
     `/mnt/c/a`) is understood where it leads to something that exists. What exists as it is written is never changed,
     and neither is an address of another scheme.
     """
-    if not text or os.path.lexists(text):
+
+    def there(path: str) -> bool:
+        return os.path.lexists(base / path)
+
+    if not text or there(text):
         return text
     path = _home(_local(_unquoted(text)))
-    return path if os.path.lexists(path) else next(filter(os.path.lexists, _readings(path)), path)
+    return path if there(path) else next(filter(there, _readings(path)), path)
+
+
+def entered_before_colon(text: str, base: Path = _HERE) -> str:
+    """As `entered`, for a path that a strength or a word may follow behind a colon: `FILE:0.8`."""
+    whole = entered(text, base)
+    head, colon, rest = text.rpartition(":")
+    if not colon or os.path.lexists(base / whole):
+        return whole
+    path = entered(head, base)
+    inside = _unquoted(text).rpartition(":") if text != _unquoted(text) else None
+    if inside is not None and os.path.lexists(base / entered(inside[0], base)):  # the quotes are around both
+        path, rest = entered(inside[0], base), inside[2]
+    return f"{path}:{rest}" if os.path.lexists(base / path) else whole
 
 
 def _unquoted(text: str) -> str:

@@ -23,7 +23,7 @@ from forensics.events import Emit, ignore
 from forensics.folder import Ledger, file_sha256, load, stored
 from forensics.protocol import PROFILES
 from forensics.schema import encode
-from forensics.settings import Resolved, Settings, resolve
+from forensics.settings import GIVEN, Resolved, Settings, resolve
 from forensics.stages import open as opened
 from forensics.stages.declared import declared
 
@@ -159,7 +159,7 @@ def _repeated(case: Case, folder: Path, resolved: Resolved, work: Path, emit: Em
 
 def _resolved(case: Case, given: Mapping[str, Any]) -> Resolved:
     """The settings of the case, as its table states them, with what the reader says of where things lie."""
-    rows = {row.name: row.value for row in case.settings if row.source in ("default", "case file", "command line")}
+    rows = {row.name: row.value for row in case.settings if row.source in GIVEN}
     rows |= {r.name: r.value for r in case.settings if r.name == "profile"}
     flags: dict[str, Any] = {}
     for kind in fields(Settings):

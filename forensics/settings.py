@@ -1,4 +1,7 @@
-"""Settings: defaults, then the case file, then the command line. An unknown key is an error with the nearest name."""
+"""Settings: defaults, then what is remembered for the checkpoint, then the case file, then the command line.
+
+An unknown key is an error with the nearest name.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from forensics import foreign, jurisdictions
+from forensics import defaults, foreign, jurisdictions
 from forensics.case import Examiner, Matter, Setting
 from forensics.errors import SettingsError
-from forensics.path_names import printable
+from forensics.path_names import entered, entered_before_colon, printable
 from forensics.protocol import PROFILES
 from forensics.registry import nearest
 
@@ -79,23 +82,33 @@ class Resolved:
     settings: Settings
     matter: Matter
     rows: tuple[Setting, ...]
+    remembered: defaults.Remembered | None = None
+    """The entry of the user's configuration that settings were taken from; its digests are still to be compared."""
 
 
+DEFAULT, CASE_FILE, COMMAND_LINE, CALL = "default", "case file", "command line", "Python call"
+FETCHED = "fetched weights"
+GIVEN = (DEFAULT, CASE_FILE, COMMAND_LINE, CALL, FETCHED, defaults.SOURCE)
+"""Where a setting can come from: other rows of the same table state what the protocol holds."""
 _LISTS = ("originals", "captions", "reworded", "generic", "autoencoders", "lora", "embeddings")
 _NUMBERS = ("seed", "size", "max_pixels", "max_seconds")
 _PATHS = ("checkpoint", "base", "control_checkpoint", "index", "controls", "validation", "clip")
 
 
-def resolve(flags: Mapping[str, Any], case_file: Path | None = None, *, source: str = "command line") -> Resolved:
-    """Combine the three sources.
+def resolve(
+    flags: Mapping[str, Any], case_file: Path | None = None, *, source: str = COMMAND_LINE, remembered: bool = False
+) -> Resolved:
+    """Combine the sources.
 
     Args:
         flags: values given on the command line; None and empty tuples count as not given.
         case_file: a TOML file with the tables `[matter]`, `[examiner]` and `[analysis]`.
         source: what the report says of a setting given by `flags`.
+        remembered: whether what the user's configuration holds for the checkpoint stands in for what is not given.
 
     Raises:
-        SettingsError: unreadable file, unknown table or key, or a value of the wrong kind.
+        SettingsError: unreadable file, unknown table or key, a value of the wrong kind, or a remembered place that is
+            gone.
     """
     _epoch()
     document = _read(case_file) if case_file else {}
@@ -104,18 +117,37 @@ def resolve(flags: Mapping[str, Any], case_file: Path | None = None, *, source: 
     from_file = _analysis(document.get("analysis", {}), case_file)
     _known(flags, tuple(field.name for field in fields(Settings)), "setting", source)
     given = {k: v for k, v in flags.items() if v is not None and v != ()}
+    checkpoint = given.get("checkpoint") or from_file.get("checkpoint")
+    entry = defaults.of(str(checkpoint)) if remembered and checkpoint else None
+    configured = _configured(entry, {*given, *from_file}) if entry else {}
     values: dict[str, Any] = {}
     rows: list[Setting] = []
     for field in fields(Settings):
         if field.name in given:
             value, said = given[field.name], source
         elif field.name in from_file:
-            value, said = from_file[field.name], "case file"
+            value, said = from_file[field.name], CASE_FILE
+        elif field.name in configured:
+            value, said = configured[field.name], defaults.SOURCE
         else:
-            value, said = field.default, "default"
+            value, said = field.default, DEFAULT
         values[field.name] = value
         rows.append(Setting(field.name, _shown(value), said))
-    return Resolved(_checked(Settings(**values)), matter, tuple(rows))
+    return Resolved(_checked(Settings(**values)), matter, tuple(rows), entry)
+
+
+def _configured(entry: defaults.Remembered, given: set[str]) -> dict[str, Any]:
+    """What the entry adds to what is given. Raises SettingsError where a place that would be used is gone."""
+    used = {name: place for name, place in entry.places.items() if name not in given}
+    for name in used:
+        if defaults.gone(entry, name):
+            raise defaults.vanished(entry, name)
+    if not used.get("size", "0").isdecimal():
+        raise SettingsError(
+            f"The configuration remembers the size {used['size']!r} for {entry.checkpoint}, which is no number.",
+            hint=defaults.remedy(entry, "size"),
+        )
+    return used | ({"size": int(used["size"])} if "size" in used else {})
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -172,11 +204,11 @@ def _analysis(table: Any, path: Path | None) -> dict[str, Any]:
         if key in _LISTS:
             rows = _strings(value, key, path)
             if key == "originals":
-                rows = tuple(str(base / row) for row in rows)
+                rows = tuple(str(base / entered(row, base)) for row in rows)
             elif key == "autoencoders":
-                rows = tuple(str(base / row) if _there(base / row) else row for row in rows)
+                rows = tuple(_place(row, base) for row in rows)
             elif key in ("lora", "embeddings"):
-                rows = tuple(str(base / row) if _there(base / row.rpartition(":")[0]) else row for row in rows)
+                rows = tuple(_marked_place(row, base) for row in rows)
             values[key] = rows
         elif key in _NUMBERS:
             if not isinstance(value, int) or isinstance(value, bool):
@@ -184,9 +216,20 @@ def _analysis(table: Any, path: Path | None) -> dict[str, Any]:
             values[key] = value
         else:
             text = _string(value, key, path)
-            # A hub id or an open_clip name is no path; a path in a case file counts from the file.
-            values[key] = str(base / text) if key in _PATHS and _there(base / text) else text
+            values[key] = _place(text, base) if key in _PATHS else text
     return values
+
+
+def _place(text: str, base: Path) -> str:
+    """A path in a case file counts from the file, however it was pasted; a hub id or an open_clip name is no path."""
+    path = entered(text, base)
+    return str(base / path) if _there(base / path) else path
+
+
+def _marked_place(text: str, base: Path) -> str:
+    """As `_place`, for `FILE:0.8`."""
+    path = entered_before_colon(text, base)
+    return str(base / path) if _there(base / path) or _there(base / path.rpartition(":")[0]) else path
 
 
 def _epoch() -> None:

@@ -171,6 +171,11 @@ def listing() -> tuple[Status, ...]:
     return tuple(rows)
 
 
+def recommended() -> tuple[Status, ...]:
+    """Rows that do not ship with the package, have an address, and are used without being named once they are here."""
+    return tuple(status for status in listing() if status.weights.url)
+
+
 def _https(url: str) -> BinaryIO:
     response = urllib.request.urlopen(url, timeout=30)
     if not response.geturl().startswith("https://"):  # a redirect must not leave the encrypted connection

@@ -1,16 +1,21 @@
-"""Caches of its own for every test run: nothing stored by the user is read, and nothing of theirs is touched."""
+"""Caches and a configuration of its own for every test run: nothing of the user's is read, and nothing is touched."""
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Callable, Iterator
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 import forensics  # noqa: F401  (before any test module loads torch: it says how idle threads wait)
+
+if metadata.version("torch").endswith("+cpu"):
+    importlib.import_module("forensics.device")  # before a test module imports torchvision: it makes that possible
 
 # How long an example takes is a matter of the machine and of what else runs on it, and of no law that is tested here.
 settings.register_profile("any machine", deadline=None)
@@ -19,14 +24,16 @@ settings.load_profile("any machine")
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """`XDG_CACHE_HOME` in a temporary folder, for programs started by tests as well."""
-    before = os.environ.get("XDG_CACHE_HOME")
-    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+    """`XDG_CACHE_HOME` and `XDG_CONFIG_HOME` in temporary folders, for programs started by tests as well."""
+    names = ("XDG_CACHE_HOME", "XDG_CONFIG_HOME")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ |= {name: str(tmp_path_factory.mktemp(name[4:9].lower())) for name in names}
     yield
-    if before is None:
-        del os.environ["XDG_CACHE_HOME"]
-    else:
-        os.environ["XDG_CACHE_HOME"] = before
+    for name, value in before.items():
+        if value is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = value
 
 
 @pytest.fixture(scope="session")

@@ -16,9 +16,13 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tests.studies import cpu_lock
+
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+CPU_LOCK = (ROOT / "requirements-cpu.lock").read_text(encoding="utf-8")
+LOCKS = pytest.mark.parametrize("text", [LOCK, CPU_LOCK], ids=["lock", "cpu"])
 
 
 @pytest.fixture(scope="module")
@@ -86,34 +90,65 @@ def test_checkout_finds_its_files() -> None:
     assert resources.samples() == ROOT / "samples"
 
 
-def locked() -> dict[str, set[str]]:
+def locked(text: str) -> dict[str, set[str]]:
     """Name -> locked versions; a few packages have one version for each release of Python."""
     versions: dict[str, set[str]] = {}
-    for name, version in re.findall(r"^([a-z0-9._-]+)==([^ ;\\]+)", LOCK, flags=re.MULTILINE):
+    for name, version in re.findall(r"^([a-z0-9._-]+)==([^ ;\\]+)", text, flags=re.MULTILINE):
         versions.setdefault(canonicalize_name(name), set()).add(version)
     return versions
 
 
-def test_lock_names_no_address() -> None:
-    assert "://" not in LOCK
-    assert not re.search(r"^\s*(-|--)\w", LOCK.replace("    --hash=", ""), flags=re.MULTILINE)
+@LOCKS
+def test_lock_names_no_address(text: str) -> None:
+    assert "://" not in text
+    assert not re.search(r"^\s*(-|--)\w", text.replace("    --hash=", ""), flags=re.MULTILINE)
 
 
-def test_every_locked_package_has_digests() -> None:
-    blocks = re.split(r"\n(?=[a-z0-9])", LOCK.strip())
+@LOCKS
+def test_every_locked_package_has_digests(text: str) -> None:
+    blocks = re.split(r"\n(?=[a-z0-9])", text.strip())
     assert len(blocks) > 50
     for block in blocks:
         assert re.search(r"--hash=sha256:[0-9a-f]{64}", block), block.splitlines()[0]
 
 
-def test_lock_covers_what_the_project_asks_for() -> None:
+@LOCKS
+def test_lock_covers_what_the_project_asks_for(text: str) -> None:
     project, groups = PROJECT["project"], PROJECT["dependency-groups"]
     asked = [*project["dependencies"], *PROJECT["build-system"]["requires"], *groups["dev"]]
-    versions = locked()
+    versions = locked(text)
     for requirement in map(Requirement, asked):
         found = versions.get(canonicalize_name(requirement.name), set())
         assert found, f"{requirement.name} is not locked: run `make lock`"
         assert all(requirement.specifier.contains(version) for version in found), requirement
+
+
+def test_the_lock_without_cuda_is_the_other_one_but_for_pytorch() -> None:
+    full, small = locked(LOCK), locked(CPU_LOCK)
+    pair = {"torch", "torchvision"}
+    assert not [name for name in small if re.match("nvidia|cuda|triton", name)]
+    assert {name for name, versions in small.items() if not versions <= full.get(name, set())} == pair
+    assert small["torch"] == {"2.13.0+cpu"}
+    assert {f"{name}=={next(iter(small[name]))}" for name in pair} == set(cpu_lock.PAIR)
+
+
+def test_the_lock_without_cuda_is_made_of_what_pip_reports() -> None:
+    found = {
+        "install": [
+            {
+                "metadata": {"name": name, "version": "1.0"},
+                "download_info": {"archive_info": {"hashes": {"sha256": digit * 64}}},
+            }
+            for name, digit in (("b_two", "2"), ("A.one", "1"))
+        ]
+    }
+    rows = cpu_lock.lock(found).splitlines()
+    assert rows[::2] == ["a-one==1.0 \\", "b-two==1.0 \\"]
+    assert rows[1].strip() == f"--hash=sha256:{'1' * 64}"
+    pinned = cpu_lock.constraints(
+        "a==1 \\\n  x\ntorch==2 \\\nb==1 ; python_version < '3'\nb==2 ; python_version > '3'\n"
+    )
+    assert pinned == ["a==1"]
 
 
 def test_every_import_is_of_a_declared_package() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -13,6 +14,10 @@ from forensics import path_names
 from forensics.cli.analyze import case_folder
 from forensics.errors import ForensicsError, ImageError, SettingsError
 from forensics.pictures import intake
+from forensics.retrieval.building.entries import Entry
+from forensics.retrieval.building.sources import open_source
+from forensics.settings import resolve
+from forensics.validation.works import read as read_manifest
 from tests.cli.support import run
 
 ASSETS = Path(__file__).parent / "assets"
@@ -159,3 +164,74 @@ def test_the_entrances_of_the_command_line_read_them(tmp_path: Path) -> None:
     assert context.params["disputed"] == picture
     assert context.params["originals"] == (picture,)
     assert context.params["out"] == tmp_path / "case"
+
+
+def test_files_that_name_others_are_read_as_a_person_pastes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = tmp_path / "matter"
+    (case / "my works").mkdir(parents=True)
+    work, away = case / "my works" / "a (1).png", tmp_path / "away.png"
+    for path in (work, away):
+        shutil.copy(ASSETS / "plain.png", path)
+    for name in ("index", "kl", "model.safetensors", "style.safetensors"):
+        (tmp_path / name).touch()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    rows = [
+        *(
+            "my works/a (1).png",
+            "'my works/a (1).png'",
+            r"my works\a (1).png",
+            r"my\ works/a\ \(1\).png",
+            work.as_uri(),
+        ),
+        *("~/away.png", "../away.png", away.as_uri()),
+    ]
+    lora = ["'~/style.safetensors':0.8", "'~/style.safetensors:0.8'", "~/style.safetensors", "../style.safetensors:0.5"]
+    lora.append((tmp_path / "style.safetensors").as_uri() + ":0.8")
+    (case / "case.toml").write_text(
+        f"[analysis]\noriginals = {json.dumps(rows)}\nlora = {json.dumps(lora)}\n"
+        "checkpoint = '~/model.safetensors'\nindex = '\"../index\"'\nbase = 'owner/model'\n"
+        f"autoencoders = ['{(tmp_path / 'kl').as_uri()}', 'owner/kl']\n",
+        encoding="utf-8",
+    )
+    settings = resolve({}, case / "case.toml").settings
+    assert [Path(p).resolve() for p in settings.originals] == [work] * 5 + [away] * 3
+    assert [Path(p).resolve().name for p in settings.lora] == ["style.safetensors:0.8"] * 2 + [
+        *("style.safetensors", "style.safetensors:0.5", "style.safetensors:0.8")
+    ]
+    assert all(Path(p.rpartition(":")[0] or p).exists() for p in settings.lora if p.endswith(("5", "8")))
+    assert settings.checkpoint == str(tmp_path / "model.safetensors")
+    assert Path(str(settings.index)).resolve() == tmp_path / "index"
+    assert settings.base == "owner/model"
+    assert settings.autoencoders == (str(tmp_path / "kl"), "owner/kl")
+
+
+def test_tables_and_manifests_are_read_so_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "works"
+    folder.mkdir()
+    picture = folder / "a b.png"
+    shutil.copy(ASSETS / "plain.png", picture)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    forms = ["a b.png", "'a b.png'", r"a\ b.png", picture.as_uri(), "~/works/a b.png"]
+    (folder / "works.csv").write_text("path\n" + "".join(f"{form}\n" for form in forms), encoding="utf-8")
+    table = open_source(str(folder / "works.csv"), {})
+    entries = [row for row in table.entries if isinstance(row, Entry)]
+    assert [row.path for row in entries] == ["a b.png"] * 5
+    rows = [
+        {"id": f"{half}-{role}", "path": form, "role": role, "half": half}
+        for half in ("calibration", "test")
+        for role, form in (("member", forms[1]), ("control", forms[3]))
+    ]
+    (folder / "manifest.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    assert {work.path for work in read_manifest(folder / "manifest.jsonl")} == {picture}
+
+
+def test_a_strength_behind_a_pasted_path(tmp_path: Path) -> None:
+    file = tmp_path / "a style.safetensors"
+    file.touch()
+    for typed in (f"'{file}':0.8", f"'{file}:0.8'", f"{file}:0.8", f"{file.as_uri()}:0.8"):
+        assert path_names.entered_before_colon(typed) == f"{file}:0.8", typed
+    assert path_names.entered_before_colon(f"'{file}'") == str(file)
+    assert path_names.entered_before_colon("owner/lora:0.8") == "owner/lora:0.8"
+    colon = tmp_path / "odd:name"
+    colon.touch()
+    assert path_names.entered_before_colon(f"'{colon}'") == str(colon)

@@ -27,6 +27,7 @@ main = Commands(
         "index": "forensics.cli.index:index",
         "controls": "forensics.cli.controls:controls",
         "weights": "forensics.cli.weights:weights",
+        "defaults": "forensics.cli.defaults:defaults",
     },
     help=(
         "Evidence about whether a generative image model reproduces a work.\n\n"

@@ -10,6 +10,7 @@ import click
 from forensics import foreign
 from forensics.cli import options
 from forensics.cli.console import Console, loading
+from forensics.defaults import SOURCE
 from forensics.errors import SettingsError
 from forensics.events import duration
 from forensics.path_names import folder_stem, too_long
@@ -76,6 +77,8 @@ from forensics.settings import PREDICTIONS, Settings, resolve
     metavar="N",
     help="Take the most searched profile that is expected to fit, instead of naming one.",
 )
+@click.option("--no-defaults", is_flag=True, help="Take nothing from the user's configuration.")
+@click.option("--remember", is_flag=True, help="Keep what belongs to the checkpoint for later cases.")
 @click.option("--yes", is_flag=True, help="Begin without asking, however long it is expected to take.")
 @options.examination
 @click.pass_obj
@@ -88,6 +91,8 @@ def analyze(
     out: Path | None,
     force: bool,
     max_minutes: float | None,
+    no_defaults: bool,
+    remember: bool,
     yes: bool,
     **flags: Any,
 ) -> None:
@@ -98,6 +103,9 @@ def analyze(
 
     Before it begins, the checkpoint is timed on this machine and the time that the examination will take is said; above
     an hour a person at a terminal is asked for --yes.
+
+    What `forensics defaults` or --remember keeps for a checkpoint (index, controls, control checkpoint and the like) is
+    used where it is named again, and the report says of each that it came from the configuration.
     """
     from forensics.folder import Ledger, settled, stops_on_record
     from forensics.stages.asked import asked_again, asked_for
@@ -106,7 +114,7 @@ def analyze(
         raise SettingsError("--profile and --max-minutes exclude each other.", hint="Name one of the two.")
     if resume is not None:
         others = (image, case_file, out, max_minutes, *flags.values())
-        if any(value not in (None, ()) for value in others):
+        if no_defaults or any(value not in (None, ()) for value in others):
             raise SettingsError("--resume takes no other settings.", hint="They are those of the stopped examination.")
         if settled(resume):
             with console.working():
@@ -118,8 +126,11 @@ def analyze(
     elif image is None:
         raise SettingsError("No image was named.", hint=_EXAMPLES)
     else:
-        resolved = resolve(flags, case_file)
+        resolved = resolve(flags, case_file, remembered=not no_defaults)
         folder = case_folder(image, out)
+    taken = [row.name for row in resolved.rows if row.source == SOURCE]
+    if taken:
+        console.note(f"From the configuration, remembered for this checkpoint: {', '.join(taken)}.")
     if resolved.settings.checkpoint is None:
         console.note(
             "Demonstration checkpoint: no checkpoint was named, so the small one that ships with forensics is "
@@ -150,6 +161,8 @@ def analyze(
                     )
                 emit = planning.Clock(plan, console.emit)
             pdf = examination.analyze(image, folder, resolved, emit=emit, ledger=ledger)
+        if remember:
+            kept(resolved.settings, console)
     console.result(pdf)
 
 
@@ -162,6 +175,15 @@ _EXAMPLES = (
     "forensics analyze disputed.png --checkpoint models/generator --original work.png --controls controls\n"
     "    also ranks the work among others that the generator never saw."
 )
+
+
+def kept(settings: Settings, console: Console) -> None:
+    """Keep what belongs to the checkpoint and say so."""
+    from forensics import defaults
+    from forensics.stages import belonging
+
+    entry = belonging.remember(settings)
+    console.note(f"Remembered for {entry.checkpoint} in {defaults.path()}: {', '.join(entry.places)}.")
 
 
 def _finished(folder: Path) -> Path:

@@ -80,7 +80,9 @@ _PUBLISHED = click.option(
 @controls.command(short_help="Say whether a folder of controls will serve.")
 @click.argument("folder", type=options.PATH)
 @click.option("--image", type=options.PATH, metavar="FILE", help="The picture under examination.")
-@click.option("--checkpoint", metavar="PATH_OR_ID", help="The checkpoint to be examined: for the sizes.")
+@click.option(
+    "--checkpoint", type=options.PLACE, metavar="PATH_OR_ID", help="The checkpoint to be examined: for the sizes."
+)
 @click.option(
     "--works", "like", type=options.URI, metavar="SOURCE", help="Works of the kind in question, with captions."
 )

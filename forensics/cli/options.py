@@ -12,7 +12,7 @@ from click.shell_completion import CompletionItem
 
 from forensics.cli.console import PROGRESS, Console
 from forensics.errors import SettingsError
-from forensics.path_names import entered, is_text, too_long
+from forensics.path_names import entered, entered_before_colon, is_text, too_long
 from forensics.protocol import PROFILES
 from forensics.settings import PAPERS, PRECISIONS
 
@@ -51,6 +51,13 @@ class Place(click.ParamType[str]):
         return [CompletionItem(incomplete, type="file")]
 
 
+class MarkedPlace(Place):
+    """A path that a strength or a word may follow behind a colon."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return entered_before_colon(value) if isinstance(value, str) else value
+
+
 class Address(Place):
     """The path or the address of a source or an index, which documents state."""
 
@@ -75,6 +82,7 @@ OUT = Named(path_type=Path)
 FOLDER = Named(path_type=Path, file_okay=False)
 URI = Address()
 PLACE = Place()
+MARKED_PLACE = MarkedPlace()
 
 
 def together(*options: Callable[[F], F]) -> Callable[[F], F]:

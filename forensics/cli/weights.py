@@ -28,15 +28,44 @@ def list_() -> None:
 
 
 @weights.command(short_help="Bring a file of weights to this machine.")
-@click.argument("name")
+@click.argument("name", required=False)
+@click.option(
+    "--recommended", is_flag=True, help="All that an examination uses where they are here, and none of which ships."
+)
+@click.option("--yes", is_flag=True, help="With --recommended: do not ask.")
 @options.reporting
 @click.pass_obj
-def fetch(console: Console, name: str) -> None:
-    """Fetch the weights NAME from their official address; other bytes than the pinned ones are refused."""
+def fetch(console: Console, name: str | None, recommended: bool, yes: bool) -> None:
+    """Fetch the weights NAME from their official address; other bytes than the pinned ones are refused.
+
+    With --recommended every file that does not ship with the program is named first, with its size, its licence and
+    what it is for; a person at a terminal is asked. What was fetched is used from then on without being named, and
+    every report names it.
+    """
     from forensics import weights as store
 
-    path = store.fetch(name, console.emit)
-    console.result(path)
+    if recommended == (name is not None):
+        known = ", ".join(status.weights.name for status in store.recommended())
+        raise WeightsError("Name one file of weights, or pass --recommended.", hint=f"To be fetched are: {known}.")
+    if name is not None:
+        console.result(store.fetch(name, console.emit))
+        return
+    wanted = [status.weights for status in store.recommended() if status.state != "cached"]
+    for row in wanted:
+        console.note(
+            f"{row.name}: {row.size_bytes / 1e6:.1f} MB, licence {row.licence}.\n    {row.purpose}\n    {row.url}"
+        )
+    if not wanted:
+        console.note("All recommended weights are here already.")
+        return
+    total = sum(row.size_bytes for row in wanted) / 1e6
+    console.note(f"{len(wanted)} files, {total:.1f} MB together, into {store.cache_dir()}.")
+    if console.attended and not yes and not click.confirm("Fetch them?", err=True):
+        raise WeightsError("Nothing was fetched.", hint="Pass --yes to fetch without being asked.")
+    for row in wanted:
+        path = store.fetch(row.name, console.emit)
+        console.note(f"{row.name}: {path}")
+    console.result(store.cache_dir())
 
 
 @weights.command(short_help="Check the digest of every file of weights.")

@@ -11,7 +11,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from forensics import foreign
+from forensics import defaults, foreign
 from forensics.case import Matter, Setting
 from forensics.errors import CaseError, ForensicsError
 from forensics.folder import CUSTODY, read_custody, unfinished
@@ -34,6 +34,7 @@ def asked_for(image: Path, resolved: Resolved, minutes: float | None = None) -> 
         "matter": encode(resolved.matter),
         "rows": [encode(row) for row in resolved.rows],
         "minutes": minutes,
+        "remembered": None if resolved.remembered is None else defaults.plain(resolved.remembered),
     }
 
 
@@ -51,6 +52,8 @@ def asked_again(folder: Path) -> tuple[Path, Resolved, float | None]:
         of_kinds(settings, "settings")
         matter = decode(Matter, asked["matter"], "matter")
         rows = tuple(decode(Setting, row, "rows") for row in asked["rows"])
+        kept = asked.get("remembered")
+        remembered = None if kept is None else defaults.entry_of(kept)
         image, began_in = Path(asked["image"]), asked["folder"]
         minutes = None if asked["minutes"] is None else foreign.finite(asked["minutes"])
     except (KeyError, TypeError, ValueError, AttributeError, ForensicsError) as exc:
@@ -69,4 +72,4 @@ def asked_again(folder: Path) -> tuple[Path, Resolved, float | None]:
         raise CaseError(
             f"{image} is not the file that the stopped examination received.", hint="Start it anew with --force."
         )
-    return image, Resolved(settings, matter, rows), minutes
+    return image, Resolved(settings, matter, rows, remembered), minutes

@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 from torch import Tensor
 
-from forensics import foreign, inputs, retrieval
+from forensics import foreign, inputs, retrieval, weights
 from forensics.case import NO_COMPANIONS, Absent, Checkpoint, IndexFacts, Neighbour, Repeats, Search
 from forensics.device import Device
 from forensics.embedders.copies import SSCD, CopyDescriptor, open_descriptor
@@ -51,6 +51,8 @@ class Sources:
     """The copy descriptor, where the index has its vectors and the very model is at hand."""
     arithmetic: str = ""
     """Kind of device and precision of the models."""
+    fetched: str = ""
+    """The open_clip model that was taken because its weights were fetched, though nobody named one; else empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +83,10 @@ def open_sources(settings: Settings, checkpoint: Checkpoint, device: Device) -> 
     is_twin_a = foreign.resolved(Path(checkpoint.location)) == (reference / "twin-a").resolve() and not checkpoint.lora
     own = reference / "index" if checkpoint.demonstration and is_twin_a else None
     location = Path(settings.index) if settings.index else own
-    embedder = open_embedder(
-        settings.clip or (str(reference / "openclip") if checkpoint.demonstration else None), device
-    )
     index: TrainingIndex | Absent = retrieval.open(location) if location else _NO_INDEX
+    named = settings.clip or (str(reference / "openclip") if checkpoint.demonstration else "")
+    fetched = "" if named else fetched_model("" if isinstance(index, Absent) else index.info().facts.embedder)
+    embedder = open_embedder(named or fetched or None, device)
     if location:
         inputs.tree(location, IndexError_)
     if not isinstance(index, Absent) and isinstance(embedder, Absent):
@@ -93,7 +95,23 @@ def open_sources(settings: Settings, checkpoint: Checkpoint, device: Device) -> 
             hint=f"Pass --clip with {index.info().facts.embedder}.",
         )
     copies = () if isinstance(index, Absent) else copies_of(index, device)
-    return Sources(index, embedder, copies, f"{device.device.type} {device.precision}")
+    return Sources(index, embedder, copies, f"{device.device.type} {device.precision}", fetched)
+
+
+def fetched_model(made_with: str = "") -> str:
+    """The open_clip model that `forensics weights fetch` brought, as MODEL/PRETRAINED; empty where none is here.
+
+    Args:
+        made_with: name and digest of the model that made the vectors of an index, where one is searched: no other will
+            do then.
+    """
+    kind = "open_clip/"
+    here = (row.name.removeprefix(kind) for row in weights.TABLE.values() if row.name.startswith(kind) and _here(row))
+    return next((name for name in here if not made_with or name in made_with.split()), "")
+
+
+def _here(row: weights.Weights) -> bool:
+    return weights.find(row.file) is not None
 
 
 def open_embedder(spec: str | None, device: Device) -> Embedder | Absent:

@@ -19,6 +19,7 @@ from PIL import Image
 
 from forensics.case import FileDigest
 from forensics.errors import SettingsError
+from forensics.path_names import entered
 from forensics.pictures import bounded
 
 MEMBERS = ("planted", "member")
@@ -75,7 +76,7 @@ def _work(row: dict[str, Any], folder: Path) -> KnownWork:
     member = row["role"] in MEMBERS
     return KnownWork(
         id=str(row["id"]),
-        path=folder / row["path"],
+        path=folder / entered(row["path"], folder),
         caption=row.get("caption", ""),
         creator=row.get("creator", ""),
         family=row.get("family") or str(row["id"]),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from forensics import doctor
 from forensics.doctor import Check
 from forensics.errors import ExitCode
-from tests.cli.support import run
+from tests.cli.support import ROOT, run
 
 
 def test_this_machine_can_render(tmp_path: Path) -> None:
@@ -93,3 +95,46 @@ def test_nothing_is_installed_that_is_there_or_that_the_user_may_not(
     assert left is not None
     assert left.line.startswith("apt-get install")
     assert not recorded.exists()
+
+
+@pytest.fixture
+def without_card(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """A machine that the lock without CUDA is for; what pip is asked is written down, and it finds everything."""
+    asked: list[list[str]] = []
+
+    def pip(command: list[str], **_: object) -> subprocess.CompletedProcess[bytes]:
+        asked.append([*command, Path(command[-1]).read_text()])
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(doctor.sys, "platform", "linux")
+    monkeypatch.setattr(doctor.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(doctor, "_CPU_PYTHON", sys.version_info[:2])
+    monkeypatch.setattr(doctor, "_CARD", ())
+    monkeypatch.setattr(doctor.shutil, "which", lambda name: None)
+    monkeypatch.setattr(doctor.subprocess, "run", pip)
+    return asked
+
+
+def test_a_machine_without_a_card_installs_no_cuda_where_it_need_not(without_card: list[list[str]]) -> None:
+    assert doctor.lock(ROOT) == doctor.CPU_LOCK
+    ((*command, rows),) = without_card
+    assert {"--dry-run", "--no-deps", "--require-hashes"} <= set(command)
+    assert rows.startswith("torch==2.13.0+cpu")
+    assert rows.count("--hash=sha256:") == 1
+
+
+@pytest.mark.parametrize("what", ["card", "driver", "system", "processor", "python", "index"])
+def test_any_other_machine_installs_the_general_lock(
+    without_card: list[list[str]], what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes = {
+        "card": (doctor, "_CARD", (str(tmp_path),)),
+        "driver": (doctor.shutil, "which", lambda name: "/usr/bin/nvidia-smi"),
+        "system": (doctor.sys, "platform", "darwin"),
+        "processor": (doctor.platform, "machine", lambda: "aarch64"),
+        "python": (doctor, "_CPU_PYTHON", (3, 0)),
+        "index": (doctor.subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 1)),
+    }
+    monkeypatch.setattr(*changes[what])
+    assert doctor.lock(ROOT) == doctor.LOCK
+    assert not without_card

@@ -55,6 +55,8 @@ def test_analyze_has_exactly_the_promised_form() -> None:
         "--prediction",
         "--size",
         "--yes",
+        "--no-defaults",
+        "--remember",
         "--max-minutes",
         "--max-pixels",
         "--max-seconds",

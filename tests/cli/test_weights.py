@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+import urllib.error
+from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -28,3 +33,43 @@ def test_absent_weights_are_no_error_and_damaged_ones_are(monkeypatch: pytest.Mo
     done = run("weights", "verify")
     assert done.exit_code == ExitCode.WEIGHTS
     assert "x.safetensors" in done.stderr
+
+
+def test_recommended_weights_are_named_with_size_and_licence_before_any_is_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    said: list[str] = []
+
+    def opener(url: str) -> BinaryIO:
+        said.append(url)
+        raise urllib.error.URLError("no network")
+
+    monkeypatch.setattr(store.fetch, "__kwdefaults__", {"opener": opener})
+    done = run("weights", "fetch", "--recommended")
+    assert done.exit_code == ExitCode.WEIGHTS
+    wanted = [row for row in store.TABLE.values() if row.url]
+    for row in wanted:
+        assert f"{row.name}: {row.size_bytes / 1e6:.1f} MB, licence {row.licence}" in done.stderr
+    assert said == [wanted[0].url]
+    assert done.stderr.index(wanted[-1].url) < done.stderr.index("no network")
+    assert "place it at" in done.stderr
+
+
+def test_recommended_weights_that_are_here_are_not_fetched_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    data = b"weights"
+    digest = hashlib.sha256(data).hexdigest()
+    table = {n: replace(row, sha256=digest, size_bytes=len(data)) for n, row in store.TABLE.items()}
+    monkeypatch.setattr(store, "TABLE", table)
+    monkeypatch.setattr(store.fetch, "__kwdefaults__", {"opener": lambda url: io.BytesIO(data)})
+    done = run("weights", "fetch", "--recommended")
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout.strip() == str(store.cache_dir())
+    again = run("weights", "fetch", "--recommended")
+    assert "here already" in again.stderr
+    assert run("weights", "fetch").exit_code == ExitCode.WEIGHTS
+    assert "--recommended" in run("weights", "fetch").stderr
+    assert run("weights", "fetch", "sscd/disc_mixup", "--recommended").exit_code == ExitCode.WEIGHTS

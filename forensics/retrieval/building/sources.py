@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 from forensics import files
 from forensics.errors import IndexError_
-from forensics.path_names import printable
+from forensics.path_names import entered, printable
 from forensics.retrieval.building import parquet_pictures
 from forensics.retrieval.building.archives import (
     ARCHIVES,
@@ -192,7 +192,7 @@ def _table(source: Path, where: Mapping[str, frozenset[str]], unit_rows: int, *,
             hint=f"Name one of: {', '.join(ALIASES['path'])}.",
         )
     given = [pick(row, "path") for row in rows]
-    absolute = [str(_existing(Path(os.path.abspath(source.parent / path)))) for path in given]  # noqa: PTH100 - keeps links
+    absolute = [str(_existing(_named(path, source.parent))) for path in given]
     folders = [str(Path(full).parent) for full, path in zip(absolute, given, strict=True) if path]
     base = Path(os.path.commonpath(folders)) if folders else source.parent
 
@@ -211,6 +211,11 @@ def _table(source: Path, where: Mapping[str, frozenset[str]], unit_rows: int, *,
     return Source(
         f"table {source.name}{chosen}", base, len(rows), units, fingerprint("table", unit_rows, digest, chosen)
     )
+
+
+def _named(path: str, folder: Path) -> Path:
+    """The path that a row of a table in this folder means, absolute, links kept."""
+    return Path(os.path.abspath(folder / entered(path, folder)))  # noqa: PTH100
 
 
 def _existing(path: Path) -> Path:
