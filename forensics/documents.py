@@ -35,7 +35,8 @@ _LARGEST = 2048 * foreign.MIB
 _SEALED = "the folder signed"
 _MAKE_AGAIN = (
     "Make it again with `forensics report` on a copy of the folder and compare the two, or ask for the folder as it "
-    "was handed over."
+    "was handed over. Another release of Pango can break the pages of the same report elsewhere (Debian 12 has 1.50, "
+    "Debian 13 has 1.56): check it on a system like the one that drew it before concluding anything from that alone."
 )
 
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import doctest
+import inspect
+import os
+import re
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -13,14 +18,37 @@ from PIL import Image
 import forensics
 from forensics.errors import CaseError, ExitCode, SettingsError
 from forensics.resources import samples
+from forensics.settings import Settings
+
+PAGE = (Path(__file__).resolve().parents[1] / "docs" / "python.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory: pytest.TempPathFactory) -> forensics.OpenedCase:
+    """The case that the page on Python makes, every example of which is tried on the way."""
     folder = tmp_path_factory.mktemp("api")
     for name in ("disputed", "work"):
         Image.open(samples() / "disputed" / "manner.png").convert("RGB").resize((96, 96)).save(folder / f"{name}.png")
-    return forensics.compare(folder / "disputed.png", folder / "work.png", out=folder / "case", paper="Letter")
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        test = doctest.DocTestParser().get_doctest(PAGE, {}, "docs/python.md", None, None)
+        said: list[str] = []
+        failed = doctest.DocTestRunner(optionflags=doctest.FAIL_FAST).run(test, out=said.append).failed
+    finally:
+        os.chdir(before)
+    assert not failed, "".join(said)
+    return forensics.open_case(folder / "first-look")
+
+
+def test_every_other_example_of_the_page_names_what_there_is() -> None:
+    examples = [block for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL) if ">>>" not in block]
+    calls = [node for text in examples for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
+    assert calls
+    for call in calls:
+        assert isinstance(call.func, ast.Name)
+        known = inspect.signature(getattr(forensics, call.func.id)).parameters.keys() | set(Settings.__slots__)
+        assert {keyword.arg for keyword in call.keywords} <= known
 
 
 def test_a_comparison_comes_back_as_its_case(opened: forensics.OpenedCase) -> None:

@@ -21,9 +21,6 @@ from forensics.stages import open as opened
 from forensics.stages import search
 from forensics.stages.context import Models
 
-_STATED = ("base", "prediction", "size")
-"""What an examiner may state in place of the files of a checkpoint: part of its digest."""
-
 
 def remember(settings: Settings, emit: Emit = ignore) -> defaults.Remembered:
     """Open what the settings name and keep it in the user's configuration, over what was kept for the checkpoint.
@@ -76,7 +73,7 @@ def as_remembered(resolved: Resolved, models: Models, sources: search.Sources) -
     if not used:
         return
     plain = _of(entry)
-    apart = (*_STATED, "lora", "embeddings")
+    apart = ("base", "prediction", "size", "lora", "embeddings")  # part of the digest of a checkpoint
     same = all(getattr(plain, name) == getattr(resolved.settings, name) for name in apart)
     checkpoint = models.checkpoint if same else opened.identify(plain)
     now = _digests(resolved.settings, checkpoint, models, sources)
