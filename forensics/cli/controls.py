@@ -148,3 +148,5 @@ def build(folder: Path, ground: str, published: dt.datetime | None) -> None:
         writer.writerows(rows)
     without = sum(not row["ground"] for row in rows)
     click.echo(f"{target}: {len(rows)} works, {without} without a ground; state one for each, or remove its row")
+    if without:
+        click.echo("The table opens in a spreadsheet or a text editor; --ground TEXT states one ground for all works.")

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from forensics.cli import examples
 from forensics.cli.console import Console
 from forensics.errors import ExitCode, ForensicsError
 from forensics.path_names import printable
@@ -28,12 +29,19 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if ctx.resilient_parsing and cmd_name not in self.table:
             return None  # completion of a word that is not finished
-        return self.table.load(cmd_name)
+        command = self.table.load(cmd_name)
+        examples.put_into(command, cmd_name)
+        return command
 
     def invoke(self, ctx: click.Context) -> Any:
         console = ctx.ensure_object(Console)
         try:
             return super().invoke(ctx)
+        except click.UsageError as exc:
+            exc.show()
+            if lines := examples.of(exc.ctx):
+                click.echo(examples.shown(lines), err=True)
+            raise click.exceptions.Exit(exc.exit_code) from exc
         except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
             raise  # click's own: usage errors end with 2, a closed pipe with 1
         except ForensicsError as exc:

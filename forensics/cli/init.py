@@ -29,4 +29,5 @@ def init(console: Console, path: Path) -> None:
         raise SettingsError(f"{path} exists already and was left as it is.", hint="Name another file.") from exc
     except OSError as exc:
         raise SettingsError(f"{path} cannot be written: {exc.strerror}.", hint="Name another file.") from exc
+    console.note(f"Fill it in with a text editor, then: forensics analyze IMAGE --case {path}")
     console.result(path)

@@ -123,7 +123,8 @@ def load(folder: Path) -> Controls:
         said = f": it {exc}" if isinstance(exc, foreign.Unreadable) else ""
         raise ControlsError(
             f"{folder} has no readable {TABLE}{said}.",
-            hint="Write one with the columns file, ground and caption: why each work cannot have been trained on.",
+            hint=f"`forensics controls build {folder}` writes one to fill in, with the columns file, ground and "
+            "caption: why each work cannot have been trained on.",
         ) from exc
     works: list[ControlWork] = []
     for number, row in enumerate(rows, 2):

@@ -6,6 +6,7 @@ lies outside the folder alone: a signature, a timestamp, a digest that somebody 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from forensics.folder.unfinished import is_unfinished, refuse
 from forensics.schema import decode
 
 _CASE_LIMIT = 256 * foreign.MIB
+_OTHER = "Name a folder that `forensics analyze` or `forensics compare` made."
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ def load(folder: Path) -> Case:
         data = foreign.read_json(path, _CASE_LIMIT)
     except foreign.Unreadable as exc:
         if not path.exists():
-            raise CaseError(f"{folder} holds no {CASE}.", hint="Name a folder that `forensics analyze` made.") from exc
+            raise CaseError(f"{folder} holds no {CASE}.", hint=_OTHER) from exc
         raise CaseError(f"{path} cannot be read: it {exc}.", hint=RESTORE) from exc
     if is_unfinished(data):
         raise refuse(folder, data, CaseError)
@@ -160,7 +162,11 @@ def check(folder: Path, but: tuple[str, ...] = ()) -> tuple[dict[str, str], tupl
 
 
 def _finished(folder: Path) -> None:
-    """Before anything else: an examination that was stopped, and a change that was, are said to be that."""
+    """Before anything else: what is no case folder, an examination that was stopped, and a change that was, are said to
+    be that."""
+    if not any(os.path.lexists(folder / name) for name in (bag.TAGS, MANIFEST, CASE, CUSTODY)):
+        what = "holds no case" if folder.is_dir() else "is no folder"
+        raise VerificationError(f"{folder} {what}.", hint=_OTHER)
     try:
         data = foreign.read_json(folder / CASE, _CASE_LIMIT)
     except foreign.Unreadable:

@@ -100,7 +100,8 @@ def read_bytes(path: Path) -> bytes:
     try:
         return foreign.read(path, MAX_BYTES)
     except foreign.Unreadable as exc:
-        raise ImageError(f"{path} {exc}.", hint="Check the path and permissions.") from exc
+        hint = "It is a folder: name the pictures in it." if path.is_dir() else "Check the path and permissions."
+        raise ImageError(f"{path} {exc}.", hint=hint) from exc
 
 
 def read(path: Path) -> Decoded:

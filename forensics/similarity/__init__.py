@@ -39,7 +39,8 @@ def load(name: str, *, embedder: Embedder | None = None, descriptor: CopyDescrip
     if "embedder" in needs and embedder is None:
         raise WeightsError(
             f"The measure {name!r} needs an image embedding model and none is at hand.",
-            hint="Name an open_clip model (MODEL/PRETRAINED) or a folder that holds one.",
+            hint="Run `forensics weights fetch --recommended` once, or name an open_clip model (MODEL/PRETRAINED) or a "
+            "folder that holds one.",
         )
     if "descriptor" in needs and descriptor is None:
         raise WeightsError(

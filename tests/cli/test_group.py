@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from click.testing import CliRunner, Result
 from forensics import __version__, errors
 from forensics.cli import main, options
 from forensics.cli.console import Console
+from forensics.cli.examples import EXAMPLES
 from forensics.cli.group import Commands
 from forensics.errors import ExitCode, ForensicsError
 from tests.cli.support import ASSETS, run, spawn
@@ -241,3 +243,38 @@ def test_analyze_without_arguments_shows_three_examples() -> None:
     done = run("analyze")
     assert done.exit_code == ExitCode.USAGE
     assert len(re.findall(r"^ +forensics analyze \S+\.png", done.stderr, flags=re.MULTILINE)) == 3
+
+
+def asking(group: click.Group, *before: str) -> Iterator[tuple[str, ...]]:
+    """Every command that cannot be run without something."""
+    for path in commands(group, *before):
+        command: click.Command | None = group
+        for name in path:
+            assert isinstance(command, click.Group)
+            command = command.get_command(click.Context(command), name)
+        if command is not None and any(p.required for p in command.params) and not isinstance(command, click.Group):
+            yield path
+
+
+@pytest.mark.parametrize("path", list(asking(main)), ids=" ".join)
+def test_what_a_command_lacks_is_shown_by_an_example(path: tuple[str, ...]) -> None:
+    done = run(*path)
+    assert done.exit_code == ExitCode.USAGE
+    lines = done.stderr.split("Example")[1].splitlines()[1:]
+    assert lines
+    assert all(line.startswith(f"  forensics {' '.join(path)} ") for line in lines)
+    assert all(line in run(*path, "--help").stdout for line in lines)
+
+
+@pytest.mark.parametrize("line", [line for lines in EXAMPLES.values() for line in lines])
+def test_every_example_is_a_command_line(line: str) -> None:
+    words = shlex.split(line)[1:]
+    command: click.Command = main
+    context = click.Context(main, info_name="forensics")
+    while isinstance(command, click.Group):
+        found = command.get_command(context, name := words.pop(0))
+        assert found is not None
+        context = found.make_context(name, [], parent=context, resilient_parsing=True)
+        command = found
+    command.make_context("example", words)
+    assert " ".join(line.split()[1:]).startswith(tuple(EXAMPLES))
