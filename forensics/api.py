@@ -13,6 +13,7 @@ In a notebook a case shows its answers.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -24,13 +25,16 @@ from markupsafe import Markup
 from forensics import folder as case_folder
 from forensics import foreign
 from forensics.case import Case
-from forensics.errors import SettingsError
+from forensics.errors import ImageError, SettingsError
 from forensics.events import Emit, ignore
 from forensics.path_names import folder_stem
-from forensics.report.sections.answers import Card, cards
+from forensics.pictures import bounded
+from forensics.pictures.png import png_bytes
+from forensics.report.sections.answers import Card, Thumb, cards
 from forensics.settings import CALL, Resolved, resolve
 
 Pathish: TypeAlias = "str | PathLike[str]"
+_THUMBNAIL_PX = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +65,29 @@ class OpenedCase:
 
     def _repr_html_(self) -> str:
         shown = [
-            Markup("<section><p><small>{}</small></p><h3>{}</h3>{}<p><small>{}</small></p></section>").format(
+            Markup("<section><p><small>{}</small></p><h3>{}</h3>{}{}<p><small>{}</small></p></section>").format(
                 card.question,
                 card.headline,
+                Markup("").join(map(self._thumbnail, card.thumbs)),
                 Markup("").join(Markup("<p>{}</p>").format(said) for said in (*card.done, *card.sure)),
                 card.not_shown,
             )
             for card in self.answers
         ]
         return str(Markup("<article>{}<p><code>{}</code></p></article>").format(Markup("").join(shown), self.report))
+
+    def _thumbnail(self, thumb: Thumb) -> Markup:
+        """An exhibit, small; nothing where the folder does not hold it any more."""
+        try:
+            picture = bounded.read(case_folder.stored(self.folder, thumb.picture.source)).picture
+        except ImageError:
+            return Markup("")
+        picture.thumbnail((_THUMBNAIL_PX, _THUMBNAIL_PX))
+        data = base64.b64encode(png_bytes(picture)).decode("ascii")
+        return Markup(
+            '<figure style="display: inline-block; margin: 0 1em 0 0"><img src="data:image/png;base64,{}" alt="{}">'
+            "<figcaption><small>{} {}</small></figcaption></figure>"
+        ).format(data, thumb.picture.alt, thumb.id, thumb.said)
 
 
 def open_case(folder: Pathish) -> OpenedCase:

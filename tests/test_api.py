@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import base64
 import doctest
 import inspect
+import io
 import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -68,7 +71,19 @@ def test_a_notebook_shows_the_answers_and_escapes_what_it_shows(opened: forensic
         def handle_data(self, data: str) -> None:
             seen.append(data)
 
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            if tag == "img":
+                shown.append(dict(attrs))
+
+    shown: list[dict[str, str | None]] = []
     Reader().feed(opened._repr_html_())
+    alone = replace(opened, folder=opened.folder.parent)  # the pictures are not there
+    assert "<img" not in alone._repr_html_()
+    assert [row["alt"] for row in shown] == [thumb.picture.alt for card in opened.answers for thumb in card.thumbs]
+    for row in shown:
+        kind, data = str(row["src"]).split(",")
+        assert kind == "data:image/png;base64"
+        assert max(Image.open(io.BytesIO(base64.b64decode(data))).size) <= 160
     for card in opened.answers:
         assert {card.headline, card.question, *card.done, *card.sure, card.not_shown} <= set(seen)
 
