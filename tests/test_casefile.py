@@ -321,5 +321,5 @@ def test_foreign_case_is_refused_with_a_reason(tmp_path: Path, content: bytes, s
 def test_folder_without_a_case_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CaseError, match=r"holds no data/case\.json"):
         case_folder.load(tmp_path)
-    with pytest.raises(VerificationError, match="cannot be read"):
+    with pytest.raises(VerificationError, match="holds no case"):
         case_folder.verify(tmp_path)
