@@ -111,6 +111,14 @@ def resolved(path: Path) -> Path:
         return path.absolute()
 
 
+def is_folder(path: Path) -> bool:
+    """Whether a folder is there; a name that no file system takes is none."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
 def text(data: bytes) -> str:
     """Strict UTF-8. Raises Unreadable."""
     try:

@@ -15,6 +15,8 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "verify": ("forensics verify first-look", "forensics verify first-look --rerun"),
     "validate": ("forensics validate --checkpoint models/generator --manifest works.jsonl -o record",),
     "survey": ("forensics survey works --checkpoint models/generator --controls later-works -o survey",),
+    "outputs examine": ("forensics outputs examine collected --originals works --controls later-works -o result",),
+    "outputs plan": ("forensics outputs plan plan.toml -o plan.json",),
     "index approximate": ("forensics index approximate indexes/training --tag fast",),
     "index build": ("forensics index build pictures -o indexes/training --clip ViT-B-32/openai",),
     "index export": ("forensics index export indexes/training -o embeddings",),

@@ -159,7 +159,7 @@ profile: Callable[[F], F] = click.option(
 
 lora: Callable[[F], F] = click.option(
     "--lora",
-    type=PLACE,
+    type=MARKED_PLACE,
     multiple=True,
     metavar="FILE[:STRENGTH]",
     help="A LoRA merged into the checkpoint; several are merged in the order given.",
@@ -168,7 +168,7 @@ lora: Callable[[F], F] = click.option(
 embedding: Callable[[F], F] = click.option(
     "--embedding",
     "embeddings",
-    type=PLACE,
+    type=MARKED_PLACE,
     multiple=True,
     metavar="FILE[:WORD]",
     help="A textual inversion, used where a prompt holds its word.",

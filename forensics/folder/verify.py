@@ -165,7 +165,7 @@ def _finished(folder: Path) -> None:
     """Before anything else: what is no case folder, an examination that was stopped, and a change that was, are said to
     be that."""
     if not any(os.path.lexists(folder / name) for name in (bag.TAGS, MANIFEST, CASE, CUSTODY)):
-        what = "holds no case" if folder.is_dir() else "is no folder"
+        what = "holds no case" if foreign.is_folder(folder) else "is no folder"
         raise VerificationError(f"{folder} {what}.", hint=_OTHER)
     try:
         data = foreign.read_json(folder / CASE, _CASE_LIMIT)

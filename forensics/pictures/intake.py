@@ -100,7 +100,9 @@ def read_bytes(path: Path) -> bytes:
     try:
         return foreign.read(path, MAX_BYTES)
     except foreign.Unreadable as exc:
-        hint = "It is a folder: name the pictures in it." if path.is_dir() else "Check the path and permissions."
+        hint = (
+            "It is a folder: name the pictures in it." if foreign.is_folder(path) else "Check the path and permissions."
+        )
         raise ImageError(f"{path} {exc}.", hint=hint) from exc
 
 
