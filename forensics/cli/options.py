@@ -185,10 +185,28 @@ url: Callable[[F], F] = click.option(
     "--url", metavar="URL", help="Address of the picture to take from a web capture (WACZ).  [default: the largest]"
 )
 
+statements: Callable[[F], F] = together(
+    click.option(
+        "--c2pa-trust",
+        type=PLACE,
+        multiple=True,
+        metavar="FILE",
+        help="List of trusted issuers for Content Credentials, PEM or JSON; several count together.",
+    ),
+    click.option(
+        "--check-by-others",
+        type=PLACE,
+        metavar="FILE.toml",
+        help="Checks that others made, such as a maker's watermark detector; printed as their statements.",
+    ),
+)
+
 limits: Callable[[F], F] = together(
     click.option("--max-pixels", type=int, metavar="N", help="Largest picture that is decoded.  [default: 100000000]"),
     click.option("--max-seconds", type=int, metavar="N", help="Longest decoding of one picture.  [default: 30]"),
 )
 
-examination: Callable[[F], F] = together(clip, profile, case_file, output, device, seed, paper, url, limits, reporting)
+examination: Callable[[F], F] = together(
+    clip, profile, case_file, output, device, seed, paper, statements, url, limits, reporting
+)
 """Of the commands that examine an image and write a case folder."""
