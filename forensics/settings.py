@@ -13,7 +13,7 @@ from typing import Any
 from forensics import foreign, jurisdictions
 from forensics.case import Examiner, Matter, Setting
 from forensics.errors import SettingsError
-from forensics.path_names import printable
+from forensics.path_names import is_text, printable
 from forensics.protocol import PROFILES
 from forensics.registry import nearest
 
@@ -95,9 +95,15 @@ _PATHS = (
     "controls",
     "validation",
     "clip",
+    "lora",
+    "embeddings",
+    "autoencoders",
+    "originals",
     "check_by_others",
     "c2pa_trust",
 )
+_READ = ("originals", "check_by_others", "c2pa_trust")
+"""Of files that are only read: their names need not be text."""
 
 
 def resolve(flags: Mapping[str, Any], case_file: Path | None = None, *, source: str = "command line") -> Resolved:
@@ -261,6 +267,11 @@ def _checked(settings: Settings) -> Settings:
     for name in _PATHS:
         given = getattr(settings, name)
         for location in (given,) if isinstance(given, str) else given or ():
+            if name not in _READ and not is_text(location):
+                raise SettingsError(
+                    f"{name}: {location} holds bytes that are no UTF-8; what reads weights and indexes takes text alone.",
+                    hint="Rename the file or folder. Pictures and lists that are only read may be called anything.",
+                )
             if "\0" in location or any(len(os.fsencode(part)) > 255 for part in location.split("/")):
                 raise SettingsError(f"{name} is no name that a file can have.", hint="Give a path or a name of a hub.")
     if not 1 <= settings.max_pixels <= 2**31 or not 1 <= settings.max_seconds <= 86_400:

@@ -49,7 +49,7 @@ from forensics.settings import PREDICTIONS, Settings, resolve
     "--original",
     "originals",
     multiple=True,
-    type=options.PLACE,
+    type=options.READ,
     metavar="FILE",
     help="A work the claimant puts forward.",
 )

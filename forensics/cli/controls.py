@@ -10,6 +10,7 @@ import click
 
 from forensics.cli import options
 from forensics.errors import ControlsError
+from forensics.path_names import printable
 
 
 @click.group(short_help="Control works: check, build; their stored scores: info, verify, export, import.")
@@ -80,7 +81,12 @@ _PUBLISHED = click.option(
 @controls.command(short_help="Say whether a folder of controls will serve.")
 @click.argument("folder", type=options.PATH)
 @click.option("--image", type=options.PATH, metavar="FILE", help="The picture under examination.")
-@click.option("--checkpoint", metavar="PATH_OR_ID", help="The checkpoint to be examined: for the sizes.")
+@click.option(
+    "--checkpoint",
+    type=options.PLACE,
+    metavar="PATH_OR_ID",
+    help="The checkpoint to be examined: for the sizes.",
+)
 @click.option(
     "--works", "like", type=options.URI, metavar="SOURCE", help="Works of the kind in question, with captions."
 )
@@ -145,4 +151,6 @@ def build(folder: Path, ground: str, published: dt.datetime | None) -> None:
         writer.writeheader()
         writer.writerows(rows)
     without = sum(not row["ground"] for row in rows)
-    click.echo(f"{target}: {len(rows)} works, {without} without a ground; state one for each, or remove its row")
+    click.echo(
+        f"{printable(str(target))}: {len(rows)} works, {without} without a ground; state one for each, or remove its row"
+    )

@@ -52,7 +52,7 @@ class Place(click.ParamType[str]):
 
 
 class Address(Place):
-    """The path or the address of a source or an index, which documents state."""
+    """The path or the address of a source, an index or weights, which documents state."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         return _checked(entered(value)) if isinstance(value, str) else value
@@ -74,7 +74,10 @@ def _checked(value: str | bytes) -> str:
 OUT = Named(path_type=Path)
 FOLDER = Named(path_type=Path, file_okay=False)
 URI = Address()
-PLACE = Place()
+PLACE = Address()
+"""Of weights, indexes and controls, by path or by name."""
+READ = Place()
+"""As `PATH`, for settings, which keep what was given as text."""
 
 
 def together(*options: Callable[[F], F]) -> Callable[[F], F]:
@@ -188,14 +191,14 @@ url: Callable[[F], F] = click.option(
 statements: Callable[[F], F] = together(
     click.option(
         "--c2pa-trust",
-        type=PLACE,
+        type=READ,
         multiple=True,
         metavar="FILE",
         help="List of trusted issuers for Content Credentials, PEM or JSON; several count together.",
     ),
     click.option(
         "--check-by-others",
-        type=PLACE,
+        type=READ,
         metavar="FILE.toml",
         help="Checks that others made, such as a maker's watermark detector; printed as their statements.",
     ),

@@ -19,9 +19,16 @@ from forensics.cli.console import Console
     metavar="PATH_OR_ID",
     help="Folder, .safetensors file or hub id of the generator.",
 )
-@click.option("--lora", default="", metavar="FILE", help="A LoRA that is examined together with the checkpoint.")
+@click.option(
+    "--lora",
+    type=options.PLACE,
+    default="",
+    metavar="FILE",
+    help="A LoRA that is examined together with the checkpoint.",
+)
 @click.option(
     "--control-checkpoint",
+    type=options.PLACE,
     default="",
     metavar="PATH_OR_ID",
     help="A second checkpoint that saw none of the works.",

@@ -70,7 +70,9 @@ from forensics.errors import SettingsError
 )
 @click.option("--index", type=options.PLACE, metavar="DIR", help="With --rerun: the same of the training index.")
 @click.option("--controls", type=options.PLACE, metavar="DIR", help="With --rerun: the same of the control works.")
-@click.option("--validation", metavar="FILE", help="With --rerun: the same of the validation record.")
+@click.option(
+    "--validation", type=options.PLACE, metavar="FILE", help="With --rerun: the same of the validation record."
+)
 @options.clip
 @options.device
 @options.system_files

@@ -46,7 +46,7 @@ NAMES: dict[str, bytes] = {
     "other direction": "a\u202eb\u200f".encode(),
 }
 """Kind -> the name without its suffix; the one of 255 bytes is filled up with letters."""
-REFUSALS = ("that are no UTF-8", "longer than file systems take", "Windows", "holds a ‘:’")
+REFUSALS = ("that are no UTF-8", "longer than file systems take", "holds a control character")
 _REFUSED = range(2, 30)
 
 
