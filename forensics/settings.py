@@ -269,9 +269,11 @@ def _checked(settings: Settings) -> Settings:
         for location in (given,) if isinstance(given, str) else given or ():
             if name not in _READ and not is_text(location):
                 raise SettingsError(
-                    f"{name}: {location} holds bytes that are no UTF-8; what reads weights and indexes takes text alone.",
+                    f"{name}: {location} holds bytes that are no UTF-8; what reads weights and indexes takes text.",
                     hint="Rename the file or folder. Pictures and lists that are only read may be called anything.",
                 )
+            if name in ("lora", "embeddings") and not _there(Path(location)):
+                location = location.rpartition(":")[0] or location  # what stands behind it is no part of the name
             if "\0" in location or any(len(os.fsencode(part)) > 255 for part in location.split("/")):
                 raise SettingsError(f"{name} is no name that a file can have.", hint="Give a path or a name of a hub.")
     if not 1 <= settings.max_pixels <= 2**31 or not 1 <= settings.max_seconds <= 86_400:

@@ -32,7 +32,7 @@ from forensics.settings import PREDICTIONS, Settings, resolve
 @click.option("--size", type=int, metavar="PX", help="Native side of the checkpoint, where no file says it.")
 @click.option(
     "--lora",
-    type=options.PLACE,
+    type=options.SUFFIXED,
     multiple=True,
     metavar="FILE[:STRENGTH]",
     help="A LoRA merged into the checkpoint; several are merged in the order given.",
@@ -40,7 +40,7 @@ from forensics.settings import PREDICTIONS, Settings, resolve
 @click.option(
     "--embedding",
     "embeddings",
-    type=options.PLACE,
+    type=options.SUFFIXED,
     multiple=True,
     metavar="FILE[:WORD]",
     help="A textual inversion, used where a prompt holds its word.",

@@ -151,6 +151,5 @@ def build(folder: Path, ground: str, published: dt.datetime | None) -> None:
         writer.writeheader()
         writer.writerows(rows)
     without = sum(not row["ground"] for row in rows)
-    click.echo(
-        f"{printable(str(target))}: {len(rows)} works, {without} without a ground; state one for each, or remove its row"
-    )
+    said = f"{len(rows)} works, {without} without a ground; state one for each, or remove its row"
+    click.echo(f"{printable(str(target))}: {said}")

@@ -58,6 +58,19 @@ class Address(Place):
         return _checked(entered(value)) if isinstance(value, str) else value
 
 
+class Suffixed(Place):
+    """A file with a strength or a word behind its last colon, which is no part of its name."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value
+        given = entered(value)
+        path, colon, suffix = given.rpartition(":")
+        if not colon or os.path.lexists(given):
+            return _checked(given)
+        return f"{_checked(entered(path))}{colon}{suffix}"
+
+
 def _checked(value: str | bytes) -> str:
     """Raises SettingsError for a path that is no text, or that no file system takes."""
     text = os.fsdecode(value)
@@ -76,6 +89,7 @@ FOLDER = Named(path_type=Path, file_okay=False)
 URI = Address()
 PLACE = Address()
 """Of weights, indexes and controls, by path or by name."""
+SUFFIXED = Suffixed()
 READ = Place()
 """As `PATH`, for settings, which keep what was given as text."""
 

@@ -1,6 +1,6 @@
 """Odd names at every entrance: whatever the command line takes for a path, called as no program expects it.
 
-    python -m tests.studies.entrances [--only WORD] [--name WORD] [--out TABLE.tsv]
+    python -m tests.studies.entrances [--only WORD] [--name WORD] [--fast] [--together] [--out TABLE.tsv]
 
 The paths are the parameters of the commands themselves, so that a new one without a row here fails the test. Sound
 content lies under each name. Right is: it works as under a plain name, or it is refused in words that say what about
@@ -401,17 +401,45 @@ def judged(ground: Ground, entrance: Entrance, kind: str, *, bare: bool = False)
     return f"exit {result.exit_code}: {(said or result.stderr)[-150:]}", refused
 
 
+def together(ground: Ground, kind: str) -> tuple[str, bool]:
+    """One examination all of whose inputs are called so: what came of it, and whether it is right."""
+    ground.trial = Path(tempfile.mkdtemp(dir=ground.folder))
+    words: list[str] = ["--profile", "quick", *_CPU]
+    for name, parameter in walked():
+        if not name.startswith("analyze ") or parameter.name in ("resume", "base", "validation"):
+            continue
+        if parameter.name == "index" and "control" in kind:  # refused there, by itself
+            words += ["--index", str(ground.index)]
+            continue
+        (ground.trial / str(parameter.name)).mkdir()
+        place = named(ground.trial / str(parameter.name), kind, ENTRANCES[name].suffix)
+        ENTRANCES[name].prepare(ground, place)
+        value = str(place) + {"lora": ":0.5", "embeddings": ":word"}.get(str(parameter.name), "")
+        words += [value] if isinstance(parameter, click.Argument) else [parameter.opts[0], value]
+    result = CliRunner().invoke(program, ["analyze", *words])
+    return f"exit {result.exit_code}: {result.stderr[-200:]}" if result.exit_code else "works", result.exit_code == 0
+
+
 def main() -> int:
     """Print the table; 1 where anything is neither right nor refused."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="Entrances whose name holds this.")
     parser.add_argument("--name", default="", help="Kinds of names that hold this.")
     parser.add_argument("--fast", action="store_true", help="Only entrances that run no network for seconds.")
+    parser.add_argument("--together", action="store_true", help="Also one examination with all of its inputs so.")
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
     rows, faults, tried = [], 0, 0
     with tempfile.TemporaryDirectory() as name:
         ground = Ground(Path(name))
+        for kind in NAMES if asked.together else ():
+            if asked.name not in kind or "UTF-8" in kind:  # refused at several of these entrances, each by itself
+                continue
+            said, right = together(ground, kind)
+            shutil.rmtree(ground.trial, ignore_errors=True)
+            tried, faults = tried + 1, faults + (not right)
+            rows.append(f"analyze, all at once\t{kind}\t{said!r}\t{'' if right else 'WRONG'}")
+            print(rows[-1], flush=True)
         for entrance, how in ENTRANCES.items():
             if asked.only not in entrance or (asked.fast and how.slow):
                 continue
