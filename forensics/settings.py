@@ -13,7 +13,7 @@ from typing import Any
 from forensics import foreign, jurisdictions
 from forensics.case import Examiner, Matter, Setting
 from forensics.errors import SettingsError
-from forensics.path_names import is_text, printable
+from forensics.path_names import is_text, printable, there
 from forensics.protocol import PROFILES
 from forensics.registry import nearest
 
@@ -199,9 +199,9 @@ def _analysis(table: Any, path: Path | None) -> dict[str, Any]:
             if key in ("originals", "c2pa_trust"):
                 rows = tuple(str(base / row) for row in rows)
             elif key == "autoencoders":
-                rows = tuple(str(base / row) if _there(base / row) else row for row in rows)
+                rows = tuple(str(base / row) if there(base / row) else row for row in rows)
             elif key in ("lora", "embeddings"):
-                rows = tuple(str(base / row) if _there(base / row.rpartition(":")[0]) else row for row in rows)
+                rows = tuple(str(base / row) if there(base / row.rpartition(":")[0]) else row for row in rows)
             values[key] = rows
         elif key in _NUMBERS:
             if not isinstance(value, int) or isinstance(value, bool):
@@ -210,7 +210,7 @@ def _analysis(table: Any, path: Path | None) -> dict[str, Any]:
         else:
             text = _string(value, key, path)
             # A hub id or an open_clip name is no path; a path in a case file counts from the file.
-            values[key] = str(base / text) if key in _PATHS and _there(base / text) else text
+            values[key] = str(base / text) if key in _PATHS and there(base / text) else text
     return values
 
 
@@ -222,13 +222,6 @@ def _epoch() -> None:
             f"SOURCE_DATE_EPOCH is {value[:40]!r}, which is no number of seconds since 1970.",
             hint="Unset the variable, or give a whole number.",
         )
-
-
-def _there(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):  # a name that is too long, or with a NUL
-        return False
 
 
 def _string(value: Any, key: str, path: Path | None) -> str:
@@ -272,7 +265,7 @@ def _checked(settings: Settings) -> Settings:
                     f"{name}: {location} holds bytes that are no UTF-8; what reads weights and indexes takes text.",
                     hint="Rename the file or folder. Pictures and lists that are only read may be called anything.",
                 )
-            if name in ("lora", "embeddings") and not _there(Path(location)):
+            if name in ("lora", "embeddings") and not there(Path(location)):
                 location = location.rpartition(":")[0] or location  # what stands behind it is no part of the name
             if "\0" in location or any(len(os.fsencode(part)) > 255 for part in location.split("/")):
                 raise SettingsError(f"{name} is no name that a file can have.", hint="Give a path or a name of a hub.")

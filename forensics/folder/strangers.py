@@ -36,7 +36,8 @@ _MAKERS: tuple[tuple[str, str], ...] = (
     (r"@eaDir(/.*)?|#recycle(/.*)?|\.@__thumb(/.*)?|@Recycle(/.*)?", "a network storage device"),
     (
         r"\.dropbox(\.attr|\.cache(/.*)?)?|.*\(.*conflicted copy.*\).*|.*\(.*in Konflikt stehende Kopie.*\).*"
-        r"|.*\((.* )?(Konfliktkopie|Copie en conflit|Copia en conflicto|Copia in conflitto|C[oó]pia em conflito)( .*)?\).*"
+        r"|.*\((.* )?(Konfliktkopie|Copie en conflit|Copia en conflicto|Copia in conflitto|C[oó]pia em conflito)"
+        r"( .*)?\).*"
         r"|.*\(.*Case Conflict.*\).*",
         "Dropbox",
     ),

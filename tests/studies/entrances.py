@@ -358,6 +358,35 @@ ENTRANCES: dict[str, Entrance] = {
     "weights convert out": _entrance(".safetensors", "", "weights", "convert", "$pickle", "-o", "@"),
 }
 
+ALIKE: dict[str, str] = {
+    "analyze validation": "read as JSON within bounds, as `--case` is as TOML; a record that fits takes a validation",
+    "verify checkpoint": "analyze checkpoint",
+    "verify control_checkpoint": "analyze control_checkpoint",
+    "verify base": "analyze base",
+    "verify lora": "analyze lora",
+    "verify embeddings": "analyze embeddings",
+    "verify autoencoders": "analyze autoencoders",
+    "verify validation": "analyze validation",
+    "validate checkpoint": "analyze checkpoint",
+    "validate lora": "analyze lora",
+    "validate control_checkpoint": "analyze control_checkpoint",
+    "validate manifest": "a list of paths, each of them read as an image",
+    "validate out": "analyze out",
+    "validate index": "analyze index",
+    "validate clip": "analyze clip",
+    "validate rows": "a folder that the ladder study wrote",
+    "survey checkpoint": "analyze checkpoint",
+    "survey control_checkpoint": "analyze control_checkpoint",
+    "survey controls": "analyze controls",
+    "survey index": "analyze index",
+    "survey out": "analyze out",
+    "index import pictures": "index build source",
+    "index import clip": "index build clip",
+    "index search pictures": "index build source",
+    "controls check checkpoint": "analyze checkpoint",
+}
+"""Parameters that are not tried, and the one tried whose type and reader they share, or what reads them."""
+
 
 def walked() -> Iterator[tuple[str, click.Parameter]]:
     """Every parameter of the command line that takes a path, with its name here."""
