@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forensics.overlay import judge, layout, pdq, photometric, thumbnail_level
-from forensics.overlay.align import Alignment, align, proposed, recounted, weigh, within
+from forensics.overlay.align import Alignment, Weighed, align, proposed, recounted, weigh, within
 from forensics.overlay.judge import Judged, Moved
-from forensics.overlay.overlay import Overlay, comparable, inner, lay, overlap, project, tones
+from forensics.overlay.overlay import CANVAS, Overlay, extent, inner, lay, overlap, project, tones, whole
 from forensics.overlay.plates import Array, Matrix, Plate
 from forensics.overlay.prepared import Prepared as Prepared
 from forensics.overlay.prepared import prepare as prepare
@@ -174,8 +174,7 @@ def _part(a: Prepared, b: Prepared, found: Alignment, swapped: bool) -> Part | N
     polygon_a, polygon_b = project(to_first, polygon_a), project(to_second, polygon_b)
     shares = judged.share * weighed.covers_a, judged.share * weighed.covers_b
     wholes = tuple(judged.share * s for s in within(a, b, weighed, found.matrix))
-    same = judge.area(over, judged)
-    areas = tuple(same * s for s in comparable(a.plate, b.plate, found.matrix))
+    areas = _areas(a.plate, b.plate, found.matrix, weighed)
     residual = residual_canvas / scale / a.plate.scale
     from_first = over.to_canvas @ np.linalg.inv(to_first)
     if swapped:
@@ -218,6 +217,14 @@ def _part(a: Prepared, b: Prepared, found: Alignment, swapped: bool) -> Part | N
         areas[1],
         judged.evidence / max(min(a.structure, b.structure), 1e-6),
     )
+
+
+def _areas(a: Plate, b: Plate, matrix: Matrix, weighed: Weighed) -> tuple[float, float]:
+    """Shares of the area of the two contents, rims included, that agree or are plain in both."""
+    with_rims = lay(a, b, matrix, CANVAS, whole)
+    same = judge.area(with_rims or weighed.over, weighed.judged, weighed.over)
+    first, second = (same * share for share in extent(a, b, matrix))
+    return first, second
 
 
 def _level(x: Array, y: Array, over: Overlay, judged: Judged) -> thumbnail_level.Detail:

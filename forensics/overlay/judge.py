@@ -170,24 +170,42 @@ def chance(over: Overlay, judged: Judged) -> float:
     return min(1.0, worst)
 
 
-def area(over: Overlay, judged: Judged) -> float:
-    """Share of the overlap that agrees or is plain in both, by its own pixels.
+def area(over: Overlay, judged: Judged, of: Overlay) -> float:
+    """Share of an overlap that agrees or is plain in both, by its own pixels.
 
     A window that reaches over the edge of what covers a picture differs, and so do the narrow gaps between letters.
     Near places that agree, it is the pixels of the canvas that decide: those whose colours are told within the limit.
+    So they do along the rims of the pictures, which the judge leaves out.
+
+    Args:
+        over: the overlap, rims included.
+        judged: what the judge made of the overlap without them.
+        of: that overlap.
     """
     x, y = (np.asarray(p, np.float32) / np.float32(255) for p in (over.a, over.b))
     apart = _difference(*judged.colours.planes(x, y), _PIXEL)
-    same = (judged.agreeing | ~judged.informative) & judged.mask
-    reach = 2 * round(_REACH * max(judged.mask.shape)) + 1
-    near = cv2.dilate(same.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
-    near &= ~_deeply(judged).astype(np.uint8) & 1
+    reach = round(_REACH * max(judged.mask.shape))
+    same = np.pad((judged.agreeing | ~judged.informative) & judged.mask, reach)
+    deeply, agreeing = np.pad(_deeply(judged), reach), np.pad(judged.agreeing, reach)
+    around = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+    near = (cv2.dilate(same.astype(np.uint8), around) > 0) & ~deeply
+    there = _places(over, of, judged, reach)
     size = (over.mask.shape[1], over.mask.shape[0])
     near, agreeing = (
-        cv2.resize(p.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0 for p in (near, judged.agreeing)
+        cv2.warpAffine(p.astype(np.uint8), there[:2], size, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP) > 0
+        for p in (near, agreeing)
     )
     total = int(over.mask.sum())
     return float((over.mask & (agreeing | (near & (apart < judged.limit)))).sum() / total) if total else 0.0
+
+
+def _places(over: Overlay, of: Overlay, judged: Judged, border: int) -> NDArray[np.float64]:
+    """Pixels of the canvas of `over` -> places judged on the canvas of `of`, with a border around them."""
+    steps = [n / m for n, m in zip(judged.mask.shape[::-1], of.mask.shape[::-1], strict=True)]
+    # Pixels are counted by their centres: what is reduced by a factor begins half a pixel of its own further in.
+    reduced = np.diag([*steps, 1.0])
+    reduced[:2, 2] = [0.5 * step - 0.5 + border for step in steps]
+    return np.asarray(reduced @ of.to_canvas @ np.linalg.inv(over.to_canvas), np.float64)
 
 
 def _deeply(judged: Judged) -> Mask:

@@ -6,6 +6,7 @@ part that both pictures have, at one size whatever the sizes received.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -19,6 +20,8 @@ FINE_CANVAS = 512
 """Long side of the canvas where both pictures have more than 256 pixels across the overlap."""
 TRIM = 0.04
 """Share of the long side of the content left out along its edges: shared thin frames make unrelated pictures agree."""
+SLIVER = 1 / 256
+"""Share of each side along the edges of a content that no area is reckoned with."""
 _SAMPLES = 24
 """Tone fits use the canvas reduced to this many pixels a side at least."""
 
@@ -60,10 +63,17 @@ def project(matrix: Matrix, points: Matrix) -> Matrix:
     return np.asarray(lifted[:, :2] / lifted[:, 2:])
 
 
-def overlap(a: Plate, b: Plate, matrix: Matrix) -> tuple[Matrix, float, float] | None:
+def whole(plate: Plate) -> Box:
+    """The content of a plate with its rim."""
+    return plate.content
+
+
+def overlap(
+    a: Plate, b: Plate, matrix: Matrix, looked_at: Callable[[Plate], Box] = inner
+) -> tuple[Matrix, float, float] | None:
     """The polygon, in the plate of `a`, that both contents cover, and its share of each; none where they miss."""
-    ours = inner(a).corners().astype(np.float32)
-    theirs = project(matrix, inner(b).corners()).astype(np.float32)
+    ours = looked_at(a).corners().astype(np.float32)
+    theirs = project(matrix, looked_at(b).corners()).astype(np.float32)
     if not np.isfinite(theirs).all() or not cv2.isContourConvex(theirs.reshape(-1, 1, 2)):
         return None
     area, polygon = cv2.intersectConvexConvex(ours, theirs)
@@ -97,6 +107,27 @@ def comparable(a: Plate, b: Plate, matrix: Matrix) -> tuple[float, float]:
     return first, second
 
 
+def extent(a: Plate, b: Plate, matrix: Matrix) -> tuple[float, float]:
+    """Shares of the area of the two contents that lie in the other's content; 0 where they miss.
+
+    Unlike `comparable` this counts the rims: what a crop cut off a picture lies there for the greater part. Only a
+    sliver of either is left out, since the contents of two copies may end a pixel or two apart.
+    """
+    ours, theirs = a.content.corners(), project(matrix, b.content.corners())
+    own, their = _narrowed(ours), project(matrix, _narrowed(b.content.corners()))
+    if overlap(a, b, matrix) is None:
+        return 0.0, 0.0
+    first, second = (
+        min(1.0, _shared(mine, other) / max(_area(mine), 1e-6)) for mine, other in ((own, theirs), (their, ours))
+    )
+    return first, second
+
+
+def _narrowed(corners: Matrix) -> Matrix:
+    centre = corners.mean(0)
+    return np.asarray(centre + (1 - 2 * SLIVER) * (corners - centre))
+
+
 def _shared(one: Matrix, other: Matrix) -> float:
     """Area that two convex polygons (k, 2) share."""
     area, _ = cv2.intersectConvexConvex(one.astype(np.float32), other.astype(np.float32))
@@ -107,14 +138,17 @@ def _area(polygon: Matrix) -> float:
     return float(cv2.contourArea(polygon.astype(np.float32)))
 
 
-def lay(a: Plate, b: Plate, matrix: Matrix, side: int | None = None) -> Overlay | None:
+def lay(
+    a: Plate, b: Plate, matrix: Matrix, side: int | None = None, looked_at: Callable[[Plate], Box] = inner
+) -> Overlay | None:
     """Both pictures on the canvas of their overlap.
 
     Args:
         matrix: plate of `b` -> plate of `a`.
         side: long side of the canvas; by default 512 where both have the pixels for it, else 256.
+        looked_at: the part of a plate that counts as its content: without its rim, unless areas are reckoned.
     """
-    found = overlap(a, b, matrix)
+    found = overlap(a, b, matrix, looked_at)
     if found is None:
         return None
     polygon, share_a, share_b = found

@@ -96,7 +96,7 @@ def test_a_cover_takes_away_its_own_area_and_no_more(fill: str) -> None:
         )
         over = laid(pixels, page)
         truth = 1 - 140 * 140 / 256**2
-        assert abs(judge.area(over, judge.judge(over)) - truth) < 0.1
+        assert abs(judge.area(over, judge.judge(over), over) - truth) < 0.1
 
 
 def test_unrelated_pictures_agree_in_next_to_nothing() -> None:

@@ -2,6 +2,7 @@
 
     python -m tests.studies.headings --samples                 # the table of headings
     python -m tests.studies.headings --controls 100            # control works as disputed images
+    python -m tests.studies.headings --quick 40                # others of them under the profile quick
     python -m tests.studies.headings --print                   # the tables, from the file
 
 The samples are examined at 128 and at 256 pixels under the profiles quick and standard. Control works are drawn by seed
@@ -9,8 +10,10 @@ from the test half, each is the disputed image of an examination of its own, und
 rungs that search with the picture in hand; a picture under examination is never among its own controls. Nobody states
 a caption, so that the prompt is the caption of the nearest training picture. What is counted was fixed before the first
 run: examinations in which the primary measurement of retention is announced, among those in which retention was asked,
-with the exact interval; and the same for derivation and origin. Each examination is added to the file when it ends, and
-a later call goes on from there; rows of another version of the protocol are made anew.
+with the exact interval; and the same for derivation and origin. The profile quick announces nothing, with 19 controls;
+of it the first ranks are counted, p = .05 where nothing ranks above the work, and the examinations that ask retention
+of another picture than the disputed one, with what the overlay said of that picture. Each examination is added to the
+file when it ends, and a later call goes on from there; rows of another version of the protocol are made anew.
 """
 
 from __future__ import annotations
@@ -28,9 +31,11 @@ from typing import Any
 
 from PIL import Image
 
-from forensics import examination, folder
-from forensics.case import Case, Pair
+from forensics import examination
+from forensics.case import Case, Outcome, Pair
 from forensics.controls import works as control_works
+from forensics.events import ignore
+from forensics.folder import Ledger, stops_on_record
 from forensics.pictures import intake
 from forensics.protocol import PROFILES, VERSION
 from forensics.report import words
@@ -56,17 +61,21 @@ def profile() -> str:
 
 
 def examined(picture: Image.Image, chosen: str) -> Case:
-    """The case of one picture, as a user with nothing but the picture makes it."""
+    """The case of one picture, as a user with nothing but the picture makes it; no document is drawn."""
     with tempfile.TemporaryDirectory() as temporary:
         image, out = Path(temporary) / "disputed.png", Path(temporary) / "case"
         picture.save(image)
-        examination.analyze(image, out, resolve({"profile": chosen}))
-        return folder.load(out)
+        ledger, resolved = Ledger(out), resolve({"profile": chosen})
+        with stops_on_record(ledger):
+            return examination.examined(image, ledger, resolved, ignore)
 
 
 def row(case: Case) -> dict[str, Any]:
-    """For each pair the heading, the rank and whether it is announced."""
-    protocol, found = PROFILES[_setting(case, "profile")], {}
+    """For each pair the heading, the rank and whether it is announced; and of which picture retention was asked."""
+    protocol = PROFILES[_setting(case, "profile")]
+    own = case.item(case.disputed).exhibit
+    laid = next((c.outcome.value for c in case.correspondences if c.work == case.asked), None)
+    found: dict[str, Any] = {"moved": {"asked_of_another": case.asked != own, "overlay": laid}}
     for finding in case.findings:
         primary = next((c for c in case.comparisons if c.primary_for is finding.pair), None)
         heading, _ = words.first_sentence(words.sentence(finding.answer))
@@ -83,8 +92,8 @@ def _setting(case: Case, name: str) -> str:
     return next(setting.value for setting in case.settings if setting.name == name)
 
 
-def wanted(controls: int, with_samples: bool) -> Iterator[tuple[str, Image.Image, str]]:
-    """Key, picture and profile of every examination."""
+def wanted(controls: int, with_samples: bool, quick: int = 0) -> Iterator[tuple[str, Image.Image, str]]:
+    """Key, picture and profile of every examination; those under quick from the other end of what is drawn."""
     if with_samples:
         paths = sorted((samples() / "disputed").glob("*.[pj][np]g"))
         for chosen, path, side in itertools.product(("quick", "standard"), paths, SIDES):
@@ -92,6 +101,8 @@ def wanted(controls: int, with_samples: bool) -> Iterator[tuple[str, Image.Image
             yield f"sample|{path.name}|{side}|{chosen}", sized, chosen
     for work in drawn()[:controls]:
         yield f"control|{Path(work.name).stem}|{WITHOUT_SEARCH}", intake.read(work.path).picture, profile()
+    for work in drawn()[::-1][:quick]:
+        yield f"control|{Path(work.name).stem}|quick", intake.read(work.path).picture, "quick"
 
 
 def drawn() -> list[control_works.ControlWork]:
@@ -113,12 +124,26 @@ def load(path: Path = OUT) -> dict[str, Any]:
     return {"protocol": VERSION, "seed": SEED, "command": "python -m tests.studies.headings", "examinations": {}}
 
 
+def of(study: Mapping[str, Any], chosen: str) -> list[dict[str, Any]]:
+    """The rows of control works under one profile."""
+    rows = study["examinations"].items()
+    return [row for key, row in rows if key.startswith("control|") and key.endswith(f"|{chosen}")]
+
+
 def share(study: Mapping[str, Any], pair: Pair) -> tuple[int, int, float, float]:
     """Announced, ranked, and the exact 95 % interval of the share, among control works; (0, 0, 0, 1) without one."""
-    rows = [r[pair.value] for key, r in study["examinations"].items() if key.startswith("control|")]
-    ranked = [r for r in rows if r["n"] is not None]
-    hits = sum(r["announced"] for r in ranked)
-    return hits, len(ranked), *(clopper_pearson(hits, len(ranked)) if ranked else (0.0, 1.0))
+    ranked = [r[pair.value] for r in of(study, WITHOUT_SEARCH) if r[pair.value]["n"] is not None]
+    return _exact(sum(r["announced"] for r in ranked), len(ranked))
+
+
+def first(study: Mapping[str, Any], pair: Pair) -> tuple[int, int, float, float]:
+    """First ranks among the 19 controls of quick, which is p = .05; ranked, and the exact 95 % interval."""
+    ranked = [r[pair.value] for r in of(study, "quick") if r[pair.value]["n"] is not None]
+    return _exact(sum(r["k"] == 0 for r in ranked), len(ranked))
+
+
+def _exact(hits: int, n: int) -> tuple[int, int, float, float]:
+    return hits, n, *(clopper_pearson(hits, n) if n else (0.0, 1.0))
 
 
 def tables(study: Mapping[str, Any]) -> str:
@@ -133,6 +158,13 @@ def tables(study: Mapping[str, Any]) -> str:
     for pair in Pair:
         hits, n, low, high = share(study, pair)
         lines.append(f"| {pair.value} | {hits} | {n} | {low:.3f} to {high:.3f} |")
+    lines += ["", "| question, quick | first of 19 | ranked | share (95 %) |", "| --- | --- | --- | --- |"]
+    for pair in Pair:
+        hits, n, low, high = first(study, pair)
+        lines.append(f"| {pair.value} | {hits} | {n} | {low:.3f} to {high:.3f} |")
+    moved = [r["moved"] for r in of(study, "quick") if r["moved"]["asked_of_another"]]
+    copies = sum(m["overlay"] in (Outcome.REPRODUCES, Outcome.PARTLY) for m in moved)
+    lines += ["", f"Quick: retention asked of another picture {len(moved)} times, with an overlay {copies} times."]
     return "\n".join(lines)
 
 
@@ -146,13 +178,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--samples", action="store_true")
     parser.add_argument("--controls", type=int, default=0, metavar="N")
+    parser.add_argument("--quick", type=int, default=0, metavar="N")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no examination after so long")
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--print", action="store_true", dest="only_print")
     given = parser.parse_args()
     study, began = load(given.out), time.monotonic()
     if not given.only_print:
-        for key, picture, chosen in wanted(given.controls, given.samples):
+        for key, picture, chosen in wanted(given.controls, given.samples, given.quick):
             if key in study["examinations"] or time.monotonic() - began > 60 * given.minutes:
                 continue
             study["examinations"][key] = row(examined(picture, chosen))

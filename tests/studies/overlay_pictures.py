@@ -341,16 +341,41 @@ def _hue(work: Pixels, _: Pixels, draw: random.Random) -> tuple[Pixels, float]:
     return np.asarray(turned.convert("RGB")), 1.0
 
 
+def content(work: Pixels) -> tuple[slice, slice]:
+    """Rows and columns of a picture without a plain margin; all of it where it has none."""
+    edge = np.concatenate([work[0], work[-1], work[:, 0], work[:, -1]])
+    differs = np.abs(work.astype(np.int16) - np.median(edge, axis=0)).max(2) > 12
+    if not differs.any():
+        return slice(0, work.shape[0]), slice(0, work.shape[1])
+    rows, columns = (np.flatnonzero(differs.any(axis)) for axis in (1, 0))
+    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+
+
+def share_left(work: Pixels, kept: NDArray[np.bool_]) -> float:
+    """Share of the area of a picture, without its plain margin, that an edit left."""
+    return float(kept[content(work)].mean())
+
+
 def crop(work: Pixels, share: float, draw: random.Random) -> Pixels:
     """A part with this share of the area, the proportions kept."""
+    return work[_cropped(work, share, draw)]
+
+
+def _cropped(work: Pixels, share: float, draw: random.Random) -> tuple[slice, slice]:
     height, width = work.shape[:2]
     rows, columns = round(height * share**0.5), round(width * share**0.5)
     top, left = draw.randint(0, height - rows), draw.randint(0, width - columns)
-    return work[top : top + rows, left : left + columns]
+    return slice(top, top + rows), slice(left, left + columns)
 
 
 def _crop(share: float) -> Callable[[Pixels, Pixels, random.Random], tuple[Pixels, float]]:
-    return lambda work, _, draw: (np.ascontiguousarray(crop(work, share, draw)), share)
+    def cropped(work: Pixels, _: Pixels, draw: random.Random) -> tuple[Pixels, float]:
+        place = _cropped(work, share, draw)
+        kept = np.zeros(work.shape[:2], bool)
+        kept[place] = True
+        return np.ascontiguousarray(work[place]), share_left(work, kept)
+
+    return cropped
 
 
 def _turned(work: Pixels, _: Pixels, draw: random.Random) -> tuple[Pixels, None]:
@@ -448,7 +473,7 @@ def _text_over(work: Pixels, _: Pixels, draw: random.Random) -> tuple[Pixels, fl
         place = (draw.randint(0, work.shape[1] // 6), round(work.shape[0] * (0.1 + 0.3 * line)))
         pen.text(place, " ".join(draw.sample(_WORDS, 3)), fill=255, font=font)
     page.paste(colour, (0, 0), layer)
-    return np.asarray(page), 1 - float((np.asarray(layer) > 60).mean())
+    return np.asarray(page), share_left(work, np.asarray(layer) <= 60)
 
 
 def _covered(work: Pixels, other: Pixels, draw: random.Random) -> tuple[Pixels, float]:
@@ -467,7 +492,9 @@ def _covered(work: Pixels, other: Pixels, draw: random.Random) -> tuple[Pixels, 
         if fill == "black"
         else [draw.randint(0, 255) for _ in range(3)]
     )
-    return page, 1 - rows * columns / (height * width)
+    kept = np.ones((height, width), bool)
+    kept[top : top + rows, left : left + columns] = False
+    return page, share_left(work, kept)
 
 
 def changed(work: Pixels, other: Pixels, draw: random.Random) -> tuple[Pixels, tuple[float, float, float, float]]:

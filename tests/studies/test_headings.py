@@ -12,12 +12,14 @@ from forensics.resources import samples
 from tests.studies import headings
 
 
-def made(announced: int, ranked: int, not_asked: int) -> dict[str, object]:
+def made(
+    announced: int, ranked: int, not_asked: int, profile: str = headings.WITHOUT_SEARCH
+) -> dict[str, dict[str, dict[str, object]]]:
     """A study of so many control works."""
     rows = [(True, 99)] * announced + [(False, 99)] * (ranked - announced) + [(False, None)] * not_asked
     return {
         "examinations": {
-            f"control|{i}|p": {p.value: {"heading": "h.", "k": 0, "n": n, "announced": a} for p in Pair}
+            f"control|{i}|{profile}": {p.value: {"heading": "h.", "k": 0, "n": n, "announced": a} for p in Pair}
             for i, (a, n) in enumerate(rows)
         }
     }
@@ -28,6 +30,15 @@ def test_the_share_is_of_works_of_which_the_question_was_asked() -> None:
     assert (hits, n) == (2, 40)
     assert low < 0.05 < high
     assert headings.share(made(0, 0, 3), Pair.ORIGIN) == (0, 0, 0.0, 1.0)
+
+
+def test_first_ranks_are_counted_under_quick_alone() -> None:
+    both = {"examinations": made(3, 4, 0)["examinations"] | made(0, 5, 2, "quick")["examinations"]}
+    assert headings.first(both, Pair.RETENTION)[:2] == (5, 5)
+    for row in list(made(0, 5, 2, "quick")["examinations"])[:4]:
+        both["examinations"][row]["retention"]["k"] = 3  # type: ignore[index]
+    assert headings.first(both, Pair.RETENTION)[:2] == (1, 5)
+    assert headings.share(both, Pair.RETENTION)[:2] == (3, 4)
 
 
 def test_works_are_of_the_test_half_and_drawn_by_seed_alone() -> None:
