@@ -49,6 +49,8 @@ class Side:
     """Name in lower case -> name."""
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Of the tables: path of a picture in lower case -> its row."""
+    tables: set[str] = field(default_factory=set)
+    """Tables that name a picture."""
 
     @classmethod
     def of(cls, place: Place, names: Iterable[str]) -> Side:
@@ -67,7 +69,7 @@ class Side:
     def knows(self, name: str) -> bool:
         """Whether a file is one of words."""
         path = PurePosixPath(name)
-        return name.lower() in self.files or path.name.lower() in TABLES
+        return name.lower() in self.files or name in self.tables or path.name.lower() in TABLES
 
     def of_picture(self, name: str) -> Words:
         """The words about a picture. Raises OSError and ValueError where a side file is not readable."""
@@ -114,6 +116,7 @@ class Side:
             if path := pick(words, "path"):
                 words = {n: v for n, v in words.items() if n not in ("file_name", "path", "file")}
                 self.rows[(PurePosixPath(name).parent / path).as_posix().lower()] = words
+                self.tables.add(name)
 
 
 def _listed(parsed: Any) -> list[dict[str, Any]]:
@@ -192,7 +195,7 @@ def left_over(names: Iterable[str], side: Side, pictures: Mapping[str, object] |
     owners = {owner for p in pictures for owner in (p.lower(), PurePosixPath(p).with_suffix("").as_posix().lower())}
     for name in names:
         path = PurePosixPath(name)
-        about = path.name.lower() in TABLES or path.with_suffix("").as_posix().lower() in owners
+        about = name in side.tables or path.with_suffix("").as_posix().lower() in owners
         if name not in pictures and not (side.knows(name) and about):
             suffix = path.suffix.lower()
             counts[suffix] = counts.get(suffix, 0) + 1
