@@ -267,7 +267,7 @@ def _entrance(suffix: str, source: str, *words: Any, slow: bool = False, says: s
     def arguments(ground: Ground, place: Path) -> tuple[str | Path, ...]:
         def word(text: str) -> str | Path:
             if text.startswith("$"):
-                return getattr(ground, text[1:])  # type: ignore[no-any-return]
+                return getattr(ground, text[1:])
             return text.replace("@", str(place))
 
         return tuple(word(w) for w in words)

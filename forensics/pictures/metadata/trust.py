@@ -135,7 +135,8 @@ def _entities(document: Any) -> tuple[list[bytes], str, int]:
             for entity in listed["TrustedEntitiesList"]
             for service in entity["TrustedEntityServices"]
         ]
-        found, untrusted = [], 0
+        found: list[bytes] = []
+        untrusted = 0
         for service in services:
             values = [str(row["val"]) for row in service["ServiceDigitalIdentity"]["X509Certificates"]]
             status = str(service.get("ServiceStatus", "trusted")).rsplit("/", 1)[-1].lower()
