@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
 
 from forensics.overlay import colour_map
 from forensics.overlay.colour_map import ColourMap
@@ -61,6 +62,8 @@ _LEAST = 0.2
 """Share of the canvas that a wrong overlay has to keep."""
 _DISPLACED = ((0.29, 0.0), (0.0, 0.31), (0.23, 0.37), (-0.41, 0.19))
 """Shares of the sides by which the second picture is moved, going round the edge, for the null of a pair."""
+
+_NEAREST = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
 
 Mask = NDArray[np.bool_]
 
@@ -184,27 +187,34 @@ def area(over: Overlay, judged: Judged, of: Overlay) -> float:
     """
     x, y = (np.asarray(p, np.float32) / np.float32(255) for p in (over.a, over.b))
     apart = _difference(*judged.colours.planes(x, y), _PIXEL)
-    reach = round(_REACH * max(judged.mask.shape))
-    same = np.pad((judged.agreeing | ~judged.informative) & judged.mask, reach)
-    deeply, agreeing = np.pad(_deeply(judged), reach), np.pad(judged.agreeing, reach)
-    around = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
-    near = (cv2.dilate(same.astype(np.uint8), around) > 0) & ~deeply
-    there = _places(over, of, judged, reach)
+    there = _places(over, of, judged)
     size = (over.mask.shape[1], over.mask.shape[0])
     near, agreeing = (
-        cv2.warpAffine(p.astype(np.uint8), there[:2], size, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP) > 0
-        for p in (near, agreeing)
+        cv2.warpAffine(p.astype(np.uint8), there[:2], size, flags=_NEAREST, borderMode=border) > 0
+        for p, border in ((_near(judged), cv2.BORDER_REPLICATE), (judged.agreeing, cv2.BORDER_CONSTANT))
     )
     total = int(over.mask.sum())
     return float((over.mask & (agreeing | (near & (apart < judged.limit)))).sum() / total) if total else 0.0
 
 
-def _places(over: Overlay, of: Overlay, judged: Judged, border: int) -> NDArray[np.float64]:
-    """Pixels of the canvas of `over` -> places judged on the canvas of `of`, with a border around them."""
+def _near(judged: Judged) -> Mask:
+    """Where pixels are asked: about what agrees; beyond what was judged, where the nearest place that was is asked."""
+    same = (judged.agreeing | ~judged.informative) & judged.mask
+    reach = 2 * round(_REACH * max(judged.mask.shape)) + 1
+    around = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
+    near = (cv2.dilate(same.astype(np.uint8), around) > 0) & ~_deeply(judged)
+    if judged.mask.all() or not judged.mask.any():
+        return near
+    nearest = distance_transform_edt(~judged.mask, return_distances=False, return_indices=True)
+    return np.asarray(near[tuple(nearest)])
+
+
+def _places(over: Overlay, of: Overlay, judged: Judged) -> NDArray[np.float64]:
+    """Pixels of the canvas of `over` -> places judged on the canvas of `of`."""
     steps = [n / m for n, m in zip(judged.mask.shape[::-1], of.mask.shape[::-1], strict=True)]
     # Pixels are counted by their centres: what is reduced by a factor begins half a pixel of its own further in.
     reduced = np.diag([*steps, 1.0])
-    reduced[:2, 2] = [0.5 * step - 0.5 + border for step in steps]
+    reduced[:2, 2] = [0.5 * step - 0.5 for step in steps]
     return np.asarray(reduced @ of.to_canvas @ np.linalg.inv(over.to_canvas), np.float64)
 
 
