@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from pathlib import Path
 
 LONGEST = 255
@@ -38,7 +39,47 @@ def entered(text: str) -> str:
     if not text or os.path.lexists(text):
         return text
     path = _home(_local(_unquoted(text)))
-    return path if os.path.lexists(path) else next(filter(os.path.lexists, _readings(path)), path)
+    if os.path.lexists(path):
+        return path
+    found = next(filter(os.path.lexists, _readings(path)), None)
+    if found is not None or path.isascii() or "://" in path or not is_text(path) or "\0" in path:
+        return found or path
+    other = spelt(Path(path))
+    return path if other is None else str(other)
+
+
+def existing(path: Path) -> Path:
+    """The file that a row of a table names, written with backslashes or in another form of the same letters perhaps;
+    else the path as named."""
+    forms = [path, path.parent / Path(*path.name.split("\\"))] if "\\" in path.name else [path]
+    found = (one for form in forms if (one := form if there(form) else spelt(form)) is not None)
+    return next(found, path)
+
+
+def spelt(path: Path) -> Path | None:
+    """The file whose name has the same letters in another form of Unicode, step by step; none where there is none."""
+    found, parts = Path(path.anchor), path.parts[1:] if path.anchor else path.parts
+    for part in parts:
+        step = found / part
+        if not there(step):
+            wanted = unicodedata.normalize("NFC", part)
+            try:
+                same = sorted(p for p in found.iterdir() if unicodedata.normalize("NFC", p.name) == wanted)
+            except OSError:
+                return None
+            if not same:
+                return None
+            step = same[0]
+        found = step
+    return found
+
+
+def there(path: Path) -> bool:
+    """Whether there is such a file or folder; a name that no file system takes is none."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name that is too long, or with a NUL
+        return False
 
 
 def _unquoted(text: str) -> str:

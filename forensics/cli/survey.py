@@ -14,10 +14,22 @@ from forensics.cli.console import Console
 
 @click.command(short_help="Ask of hundreds of works which of them a checkpoint knows.")
 @click.argument("works", type=options.URI)
-@click.option("--checkpoint", required=True, metavar="PATH_OR_ID", help="The generator.")
-@click.option("--control-checkpoint", default="", metavar="PATH_OR_ID", help="One that cannot have seen the works.")
+@click.option("--checkpoint", type=options.PLACE, required=True, metavar="PATH_OR_ID", help="The generator.")
+@click.option(
+    "--control-checkpoint",
+    type=options.PLACE,
+    default="",
+    metavar="PATH_OR_ID",
+    help="One that cannot have seen the works.",
+)
 @click.option("--controls", type=options.FOLDER, metavar="DIR", help="Control works, with controls.csv.")
-@click.option("--index", default="", metavar="DIR", help="Training index in which repeats of the works are counted.")
+@click.option(
+    "--index",
+    type=options.PLACE,
+    default="",
+    metavar="DIR",
+    help="Training index in which repeats of the works are counted.",
+)
 @click.option("-o", "--out", required=True, type=options.OUT, metavar="DIR", help="Folder of the survey.")
 @click.option("--resume", is_flag=True, help="Go on where a run into the same folder stopped.")
 @options.profile

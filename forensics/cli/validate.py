@@ -23,6 +23,7 @@ from forensics.cli.console import Console
 @options.embedding
 @click.option(
     "--control-checkpoint",
+    type=options.PLACE,
     default="",
     metavar="PATH_OR_ID",
     help="A second checkpoint that saw none of the works.",

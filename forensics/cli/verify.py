@@ -50,13 +50,17 @@ from forensics.errors import SettingsError
     "--base", type=options.PLACE, metavar="DIR", help="With --rerun: the same of what a single checkpoint file lacks."
 )
 @click.option(
-    "--lora", multiple=True, type=options.PLACE, metavar="FILE[:STRENGTH]", help="With --rerun: the same of its LoRAs."
+    "--lora",
+    multiple=True,
+    type=options.SUFFIXED,
+    metavar="FILE[:STRENGTH]",
+    help="With --rerun: the same of its LoRAs.",
 )
 @click.option(
     "--embedding",
     "embeddings",
     multiple=True,
-    type=options.PLACE,
+    type=options.SUFFIXED,
     metavar="FILE[:WORD]",
     help="With --rerun: of its words.",
 )
@@ -70,7 +74,9 @@ from forensics.errors import SettingsError
 )
 @click.option("--index", type=options.PLACE, metavar="DIR", help="With --rerun: the same of the training index.")
 @click.option("--controls", type=options.PLACE, metavar="DIR", help="With --rerun: the same of the control works.")
-@click.option("--validation", metavar="FILE", help="With --rerun: the same of the validation record.")
+@click.option(
+    "--validation", type=options.PLACE, metavar="FILE", help="With --rerun: the same of the validation record."
+)
 @options.clip
 @options.device
 @options.system_files
