@@ -10,7 +10,7 @@ import functools
 from dataclasses import replace
 from pathlib import Path
 
-from forensics import __version__, documents, inputs
+from forensics import __version__, documents, inputs, others
 from forensics.case import SCHEMA, Absent, Case, Correspondence, Fact, Style
 from forensics.controls import works as control_works
 from forensics.device import choose, facts, session
@@ -21,8 +21,10 @@ from forensics.events import Emit, Event, ignore
 from forensics.findings.conclude import conclude
 from forensics.findings.evidence import NO_CHECKPOINT, Evidence
 from forensics.folder import Ledger, stops_on_record
+from forensics.folder.layout import EXHIBITS
 from forensics.path_names import printable
 from forensics.pictures import bounded
+from forensics.pictures.metadata import trust
 from forensics.protocol import PROFILES, Protocol
 from forensics.settings import Resolved, Settings
 from forensics.stages import belonging, correspond, evaluate, ladder, measure, origin, search, standing, style, works
@@ -92,7 +94,7 @@ def examined(image: Path, ledger: Ledger, resolved: Resolved, emit: Emit) -> Cas
         # (2) The protocol is fixed and hashed before any measurement.
         protocol_file = ledger.fix(protocol.file.path, protocol.canonical)
         # (3) Hash the bytes as received, then decode copies; choose the controls.
-        received = _receive(ledger, image, settings.originals, emit)
+        received = _receive(ledger, image, settings, emit)
         models = stated(models, ledger)
         copies = search.open_copies(device, demonstration=models.checkpoint.demonstration)
         instruments = _instruments(sources.embedder, copies)
@@ -199,7 +201,7 @@ def compared(disputed: Path, originals: tuple[Path, ...], ledger: Ledger, resolv
     resolved = belonging.with_fetched(resolved, fetched)
     with session(device):
         protocol_file = ledger.put_file(protocol.file.path, protocol.canonical)
-        received = _receive(ledger, disputed, tuple(map(str, originals)), emit)
+        received = _receive(ledger, disputed, replace(settings, originals=tuple(map(str, originals))), emit)
         embedder = search.open_embedder(settings.clip or fetched or None, device)
         instruments = _instruments(embedder, search.open_copies(device, demonstration=False))
         context = Context(settings, protocol, device, ledger, instruments, emit)
@@ -233,12 +235,15 @@ def compared(disputed: Path, originals: tuple[Path, ...], ledger: Ledger, resolv
 
 def _protocol(settings: Settings) -> Protocol:
     """The protocol of the profile, with every constant of the program that can change a number or a word."""
-    bounded.use(bounded.Limits(settings.max_pixels, settings.max_seconds, url=settings.url or ""))
+    trusted = trust.lists(settings.c2pa_trust)
+    bounded.use(bounded.Limits(settings.max_pixels, settings.max_seconds, url=settings.url or "", trust=trusted))
     return declared(PROFILES[settings.profile])
 
 
-def _receive(ledger: Ledger, image: Path, originals: tuple[str, ...], emit: Emit) -> Received:
+def _receive(ledger: Ledger, image: Path, settings: Settings, emit: Emit) -> Received:
+    originals = settings.originals
     total = 1 + len(originals)
+    stated = others.asked(settings)
     emit(Event("intake", 0, total, printable(image.name)))
     item, picture = ledger.receive(image, "Q1", "disputed")
     received = []
@@ -247,7 +252,12 @@ def _receive(ledger: Ledger, image: Path, originals: tuple[str, ...], emit: Emit
         original, pixels = ledger.receive(Path(name), f"R{number}", "original")
         received.append((original, Work.of(original.exhibit, pixels)))
     emit(Event("intake", total, total, f"{total} files received"))
-    return Received(item, Work.of(item.exhibit, picture), tuple(received))
+    checks = others.enter(stated, (item, *(original for original, _ in received)), ledger)
+    lists = tuple(
+        ledger.put_file(f"{EXHIBITS}/{one.digest}{one.suffix}", one.data.encode("latin-1"))
+        for one in bounded.limits().trust
+    )
+    return Received(item, Work.of(item.exhibit, picture), tuple(received), checks, lists)
 
 
 def _instruments(embedder: Embedder | Absent, copies: CopyDescriptor | Absent) -> Instruments:
@@ -268,6 +278,8 @@ def _case(command: str, received: Received, context: Context, resolved: Resolved
         matter=resolved.matter,
         disputed=received.disputed.id,
         items=received.items,
+        checks=received.checks,
+        trust=received.trust,
         checkpoint=NO_CHECKPOINT,
         index=_NO_INDEX,
         controls=context.controls.facts,

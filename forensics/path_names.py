@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from pathlib import Path
 
 LONGEST = 255
@@ -39,13 +40,21 @@ def entered(text: str, base: Path = _HERE) -> str:
     and neither is an address of another scheme.
     """
 
-    def there(path: str) -> bool:
+    def lies(path: str) -> bool:
         return os.path.lexists(base / path)
 
-    if not text or there(text):
+    if not text or lies(text):
         return text
     path = _home(_local(_unquoted(text)))
-    return path if there(path) else next(filter(there, _readings(path)), path)
+    if lies(path):
+        return path
+    found = next(filter(lies, _readings(path)), None)
+    if found is not None or path.isascii() or "://" in path or not is_text(path) or "\0" in path:
+        return found or path
+    other = spelt(base / path)
+    if other is None:
+        return path
+    return str(other if Path(path).is_absolute() else other.relative_to(base))
 
 
 def entered_before_colon(text: str, base: Path = _HERE) -> str:
@@ -59,6 +68,40 @@ def entered_before_colon(text: str, base: Path = _HERE) -> str:
     if inside is not None and os.path.lexists(base / entered(inside[0], base)):  # the quotes are around both
         path, rest = entered(inside[0], base), inside[2]
     return f"{path}:{rest}" if os.path.lexists(base / path) else whole
+
+
+def existing(path: Path) -> Path:
+    """The file that a row of a table names, written with backslashes or in another form of the same letters perhaps;
+    else the path as named."""
+    forms = [path, path.parent / Path(*path.name.split("\\"))] if "\\" in path.name else [path]
+    found = (one for form in forms if (one := form if there(form) else spelt(form)) is not None)
+    return next(found, path)
+
+
+def spelt(path: Path) -> Path | None:
+    """The file whose name has the same letters in another form of Unicode, step by step; none where there is none."""
+    found, parts = Path(path.anchor), path.parts[1:] if path.anchor else path.parts
+    for part in parts:
+        step = found / part
+        if not there(step):
+            wanted = unicodedata.normalize("NFC", part)
+            try:
+                same = sorted(p for p in found.iterdir() if unicodedata.normalize("NFC", p.name) == wanted)
+            except OSError:
+                return None
+            if not same:
+                return None
+            step = same[0]
+        found = step
+    return found
+
+
+def there(path: Path) -> bool:
+    """Whether there is such a file or folder; a name that no file system takes is none."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name that is too long, or with a NUL
+        return False
 
 
 def _unquoted(text: str) -> str:

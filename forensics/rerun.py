@@ -113,7 +113,7 @@ def rerun(folder: Path, given: Mapping[str, Any] | None = None, emit: Emit = ign
         ForensicsError: as the examination.
     """
     case = load(folder)
-    resolved = _resolved(case, given or {})
+    resolved = _resolved(case, folder, given or {})
     tolerance = _tolerance(folder, case, resolved.settings)
     if case.command == "analyze":
         _same_checkpoint(case, resolved.settings)
@@ -157,7 +157,7 @@ def _repeated(case: Case, folder: Path, resolved: Resolved, work: Path, emit: Em
         ledger.done()
 
 
-def _resolved(case: Case, given: Mapping[str, Any]) -> Resolved:
+def _resolved(case: Case, folder: Path, given: Mapping[str, Any]) -> Resolved:
     """The settings of the case, as its table states them, with what the reader says of where things lie."""
     rows = {row.name: row.value for row in case.settings if row.source in GIVEN}
     rows |= {r.name: r.value for r in case.settings if r.name == "profile"}
@@ -170,6 +170,8 @@ def _resolved(case: Case, given: Mapping[str, Any]) -> Resolved:
             flags[kind.name] = _captions(case, text) if kind.name in _WORDS else _listed(text)
         else:
             flags[kind.name] = int(text) if isinstance(kind.default, int) or kind.name == "size" else text
+    flags.pop("check_by_others", None)  # statements of others are no results, and nothing of them is measured
+    flags["c2pa_trust"] = tuple(str(stored(folder, one.path)) for one in case.trust)
     return resolve(flags | {name: value for name, value in given.items() if value not in (None, ())})
 
 

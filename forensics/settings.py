@@ -16,7 +16,7 @@ from typing import Any
 from forensics import defaults, foreign, jurisdictions
 from forensics.case import Examiner, Matter, Setting
 from forensics.errors import SettingsError
-from forensics.path_names import entered, entered_before_colon, printable
+from forensics.path_names import entered, entered_before_colon, is_text, printable, there
 from forensics.protocol import PROFILES
 from forensics.registry import nearest
 
@@ -71,6 +71,10 @@ class Settings:
     """Pictures with more pixels are refused."""
     max_seconds: int = 30
     """A picture that takes longer to decode is refused."""
+    c2pa_trust: tuple[str, ...] = ()
+    """Lists of trusted issuers for Content Credentials; none means that trust is not judged."""
+    check_by_others: str | None = None
+    """File with the checks that others made."""
     url: str | None = None
     """Address of the picture that is taken from captures of the web; none means the largest."""
 
@@ -90,9 +94,25 @@ DEFAULT, CASE_FILE, COMMAND_LINE, CALL = "default", "case file", "command line",
 FETCHED = "fetched weights"
 GIVEN = (DEFAULT, CASE_FILE, COMMAND_LINE, CALL, FETCHED, defaults.SOURCE)
 """Where a setting can come from: other rows of the same table state what the protocol holds."""
-_LISTS = ("originals", "captions", "reworded", "generic", "autoencoders", "lora", "embeddings")
+_LISTS = ("originals", "captions", "reworded", "generic", "autoencoders", "lora", "embeddings", "c2pa_trust")
 _NUMBERS = ("seed", "size", "max_pixels", "max_seconds")
-_PATHS = ("checkpoint", "base", "control_checkpoint", "index", "controls", "validation", "clip")
+_PATHS = (
+    "checkpoint",
+    "base",
+    "control_checkpoint",
+    "index",
+    "controls",
+    "validation",
+    "clip",
+    "lora",
+    "embeddings",
+    "autoencoders",
+    "originals",
+    "check_by_others",
+    "c2pa_trust",
+)
+_READ = ("originals", "check_by_others", "c2pa_trust")
+"""Of files that are only read: their names need not be text."""
 
 
 def resolve(
@@ -111,7 +131,7 @@ def resolve(
             gone.
     """
     _epoch()
-    document = _read(case_file) if case_file else {}
+    document = toml(case_file, "Check the path given to --case.") if case_file else {}
     _known(document, ("matter", "examiner", "analysis"), "table", case_file)
     matter = _matter(document.get("matter", {}), document.get("examiner", {}), case_file)
     from_file = _analysis(document.get("analysis", {}), case_file)
@@ -150,11 +170,16 @@ def _configured(entry: defaults.Remembered, given: set[str]) -> dict[str, Any]:
     return used | ({"size": int(used["size"])} if "size" in used else {})
 
 
-def _read(path: Path) -> dict[str, Any]:
+def toml(path: Path, hint: str) -> dict[str, Any]:
+    """A TOML file that a person wrote.
+
+    Raises:
+        SettingsError: it cannot be read; `hint` is said to whoever named it.
+    """
     try:
         text = foreign.text(foreign.read(path, _LARGEST).removeprefix(b"\xef\xbb\xbf"))
     except foreign.Unreadable as exc:
-        raise SettingsError(f"{path} {exc}.", hint="Check the path given to --case.") from exc
+        raise SettingsError(f"{path} {exc}.", hint=hint) from exc
     # The parser takes a square of the time for a key of many parts, and the stack for nesting: neither is in a case.
     if any(len(line) > _LONGEST_KEY and line.count(".") > _PARTS for line in re.split("[=\n]", text)):
         raise SettingsError(f"{path} holds a key of more than {_PARTS} parts.", hint="Mend the line.")
@@ -203,7 +228,7 @@ def _analysis(table: Any, path: Path | None) -> dict[str, Any]:
     for key, value in table.items():
         if key in _LISTS:
             rows = _strings(value, key, path)
-            if key == "originals":
+            if key in ("originals", "c2pa_trust"):
                 rows = tuple(str(base / entered(row, base)) for row in rows)
             elif key == "autoencoders":
                 rows = tuple(_place(row, base) for row in rows)
@@ -223,13 +248,13 @@ def _analysis(table: Any, path: Path | None) -> dict[str, Any]:
 def _place(text: str, base: Path) -> str:
     """A path in a case file counts from the file, however it was pasted; a hub id or an open_clip name is no path."""
     path = entered(text, base)
-    return str(base / path) if _there(base / path) else path
+    return str(base / path) if there(base / path) else path
 
 
 def _marked_place(text: str, base: Path) -> str:
     """As `_place`, for `FILE:0.8`."""
     path = entered_before_colon(text, base)
-    return str(base / path) if _there(base / path) or _there(base / path.rpartition(":")[0]) else path
+    return str(base / path) if there(base / path) or there(base / path.rpartition(":")[0]) else path
 
 
 def _epoch() -> None:
@@ -240,13 +265,6 @@ def _epoch() -> None:
             f"SOURCE_DATE_EPOCH is {value[:40]!r}, which is no number of seconds since 1970.",
             hint="Unset the variable, or give a whole number.",
         )
-
-
-def _there(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):  # a name that is too long, or with a NUL
-        return False
 
 
 def _string(value: Any, key: str, path: Path | None) -> str:
@@ -285,6 +303,13 @@ def _checked(settings: Settings) -> Settings:
     for name in _PATHS:
         given = getattr(settings, name)
         for location in (given,) if isinstance(given, str) else given or ():
+            if name not in _READ and not is_text(location):
+                raise SettingsError(
+                    f"{name}: {location} holds bytes that are no UTF-8; what reads weights and indexes takes text.",
+                    hint="Rename the file or folder. Pictures and lists that are only read may be called anything.",
+                )
+            if name in ("lora", "embeddings") and not there(Path(location)):
+                location = location.rpartition(":")[0] or location  # what stands behind it is no part of the name
             if "\0" in location or any(len(os.fsencode(part)) > 255 for part in location.split("/")):
                 raise SettingsError(f"{name} is no name that a file can have.", hint="Give a path or a name of a hub.")
     if not 1 <= settings.max_pixels <= 2**31 or not 1 <= settings.max_seconds <= 86_400:
@@ -341,6 +366,8 @@ operator = ""       # who ran the program, if another person
 # embeddings = ["style.safetensors:WORD"]  # textual inversions, each a word of prompts
 # control_checkpoint = "models/other"  # a checkpoint that cannot have seen the work
 # autoencoders = ["models/kl-f8"]      # of other generators: is the checkpoint's own the one that loses least?
+# c2pa_trust = ["trust-list.pem"]      # lists of trusted issuers for Content Credentials, from whoever publishes them
+# check_by_others = "checks.toml"      # who checked what, when, where, with which tool and result
 profile = "standard"                   # {", ".join(PROFILES)}
 seed = 0
 paper = "A4"                           # {", ".join(PAPERS)}

@@ -395,3 +395,48 @@ def test_examinations_killed_at_random_moments_end_in_the_same_measurements() ->
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]
     assert "3 of 3 end in the measurements of the undisturbed run" in done.stdout
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="permissions are made to hold for the administrator on Linux alone")
+@pytest.mark.parametrize("step", ["log", "stage", "file", "picture", "kept", "receive", "close", "resume"])
+def test_folder_that_became_read_only_says_so_and_loses_nothing(tmp_path: Path, step: str) -> None:
+    from tests.studies.machines import sealed, without_override
+
+    picture = Image.new("RGB", (32, 32), "red")
+    folder = tmp_path / "case"
+    case = load(small_case(tmp_path / "other"))
+    ledger = Ledger(folder, asked=asked_for(ASSETS / "plain.png", resolve({})))
+    ledger.receive(ASSETS / "plain.png", "Q1", "disputed")
+    ledger.agree(("a=1",))
+    ledger.keep("search", "identity", b"result")
+    steps: dict[str, Callable[[], object]] = {
+        "log": lambda: ledger.log("something", "x", ""),
+        "stage": lambda: ledger.stage("another"),
+        "file": lambda: ledger.put_file("data.json", b"{}"),
+        "picture": lambda: ledger.put(picture, "I1", "An inversion", "test"),
+        "kept": lambda: ledger.keep("ladder", "identity", b"more"),
+        "receive": lambda: ledger.receive(ASSETS / "grey_16_bit.png", "R1", "original"),
+        "close": lambda: ledger.close(case),
+        "resume": lambda: Ledger(folder, resume=True),
+    }
+    if step == "resume":
+        ledger.stopped(KeyboardInterrupt())
+        ledger.done()
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    sealed(folder)
+    try:
+        with without_override(), pytest.raises(CaseError) as caught:
+            steps[step]()
+        with without_override():
+            ledger.stopped(caught.value)
+    finally:
+        sealed(folder, open_again=True)
+        ledger.done()
+    assert str(folder) in caught.value.message
+    assert caught.value.hint
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    with pytest.raises(VerificationError, match="incomplete"):
+        verify(folder)
+    again = Ledger(folder, resume=True)
+    assert again.kept("search", "identity") is not None
+    again.done()

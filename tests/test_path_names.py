@@ -235,3 +235,104 @@ def test_a_strength_behind_a_pasted_path(tmp_path: Path) -> None:
     colon = tmp_path / "odd:name"
     colon.touch()
     assert path_names.entered_before_colon(f"'{colon}'") == str(colon)
+
+
+def test_every_path_of_the_command_line_has_a_row_in_the_study() -> None:
+    from tests.studies.entrances import ALIKE, ENTRANCES, walked
+
+    assert {name for name, _ in walked()} == set(ENTRANCES) | set(ALIKE)
+    assert not set(ENTRANCES) & set(ALIKE)
+
+
+@pytest.mark.parametrize("entrance", ["init path", "controls build folder", "controls check folder"])
+def test_odd_names_at_entrances_without_networks(entrance: str, tmp_path: Path) -> None:
+    from tests.studies.entrances import ENTRANCES, NAMES, judged
+
+    class Works:
+        """Pictures with a table; the rest of the study's ground takes networks."""
+
+        folder = trial = tmp_path
+        works = controls = tmp_path / "works"
+
+    if sys.platform == "darwin":
+        pytest.skip("this file system takes text alone")
+    Works.works.mkdir()
+    shutil.copyfile(ASSETS / "plain.png", Works.works / "a.png")
+    if entrance == "controls check folder":
+        (Works.works / "controls.csv").write_text("file,ground,caption\na.png,drawn here,a box\n", encoding="utf-8")
+    for kind in NAMES:
+        said, right = judged(Works(), ENTRANCES[entrance], kind)  # type: ignore[arg-type]
+        assert right, (kind, said)
+
+
+def odd_folder(folder: Path) -> list[str]:
+    """Pictures called in every odd way, each with a caption beside it where a name for that is short enough."""
+    from tests.studies.entrances import NAMES, named
+
+    folder.mkdir()
+    for kind in NAMES:
+        place = named(folder, kind, ".png")
+        shutil.copyfile(ASSETS / "plain.png", place)
+        place.with_suffix(".txt").write_text(f"caption of {kind}", encoding="utf-8")
+    return list(NAMES)
+
+
+def test_one_odd_file_keeps_no_folder_from_being_read(tmp_path: Path) -> None:
+    from forensics import portfolio
+    from forensics.controls import works
+
+    if sys.platform == "darwin":
+        pytest.skip("this file system takes text alone")
+    kinds = odd_folder(tmp_path / "works")
+    found = portfolio.read(str(tmp_path / "works"))
+    assert sorted(work.caption for work in found.works) == sorted(f"caption of {kind}" for kind in kinds)
+    done = run("controls", "build", tmp_path / "works", "--ground", "drawn here")
+    assert done.exit_code == 0, done.stderr
+    assert "left out, its name is no UTF-8: b\\xfc\\xe9.png" in done.stderr
+    loaded = works.load(tmp_path / "works").works
+    assert len(loaded) == len(kinds) - 1
+    assert all(work.path.is_file() for work in loaded)
+
+
+@pytest.mark.parametrize(
+    "written", ["file,ground,caption\né.png,mine,x\n", "file;ground;caption\r\né.png;mine;x, y\r\n"]
+)
+def test_controls_are_found_however_their_letters_are_composed(written: str, tmp_path: Path) -> None:
+    from forensics.controls import works
+
+    shutil.copyfile(ASSETS / "plain.png", tmp_path / "e\u0301.png")
+    (tmp_path / "controls.csv").write_text(written, encoding="utf-8", newline="")
+    (work,) = works.load(tmp_path).works
+    assert work.path.is_file()
+    assert path_names.entered(str(tmp_path / "\u00e9.png")) == str(work.path)
+
+
+def test_what_was_asked_for_is_asked_again_whatever_files_are_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from forensics.folder import CASE, unfinished
+    from forensics.settings import resolve
+    from forensics.stages.asked import asked_again, asked_for
+
+    if sys.platform == "darwin":
+        pytest.skip("this file system takes text alone")
+    here = Path(os.fsdecode(os.fsencode(tmp_path) + b"/h\xfc"))
+    here.mkdir()
+    monkeypatch.chdir(here)
+    image = here / BYTES
+    shutil.copyfile(ASSETS / "plain.png", image)
+    resolved = resolve({"originals": (str(image),), "check_by_others": str(image), "captions": ("a hare",)})
+    mark = tmp_path / "case" / CASE
+    mark.parent.mkdir(parents=True)
+    mark.write_bytes(unfinished.mark("analyze", "2026-11-29T00:00:00Z", "origin", asked_for(image, resolved)))
+    again, settings, _ = asked_again(tmp_path / "case")
+    assert (again, settings.settings) == (image, resolved.settings)
+
+
+@pytest.mark.parametrize("name", ["checkpoint", "index", "controls", "clip"])
+def test_weights_and_indexes_are_called_by_text(name: str) -> None:
+    from forensics.settings import resolve
+
+    with pytest.raises(SettingsError, match="no UTF-8") as caught:
+        resolve({name: BYTES})
+    assert caught.value.hint

@@ -54,6 +54,20 @@ ADDED = {
     "report (1).pdf": "copies",
     "report - Copy.pdf": "copies",
     "report copy.pdf": "copies",
+    "report(1).pdf": "copies",
+    "report [conflicted].pdf": "copies",  # pCloud
+    "report (Copie en conflit de Marie 2026-11-29).pdf": "Dropbox",
+    "report (Konfliktkopie von PC 2026-11-29).pdf": "Dropbox",
+    "report (SFConflict a@example.org 2026-11-29-12-00-00).pdf": "Seafile",
+    "report_nas_Nov-29-1200-2026_Conflict.pdf": "Synology",
+    ".sync/ID": "Resilio",
+    "report.pdf.!sync": "Resilio",
+    ".nomedia": "Android",
+    ".thumbnails/1.jpg": "Android",
+    "~syncthing~report.pdf.tmp": "Syncthing",
+    ".849C9593-D756-4E56-8D6E-42412F2A707B": "OneDrive",
+    "RECYCLER/x": "Windows",
+    ".picasa.ini": "shows pictures",
 }
 PLAIN = (
     "note.txt",

@@ -65,6 +65,7 @@ from forensics.case.model import (
 )
 from forensics.case.received import (
     Absent,
+    CheckByOthers,
     CustodyEntry,
     Examiner,
     Exhibit,
@@ -127,6 +128,7 @@ __all__ = [
     "Better",
     "Case",
     "ChangedRates",
+    "CheckByOthers",
     "Checkpoint",
     "Colour",
     "CommonElements",

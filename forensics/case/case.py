@@ -14,7 +14,17 @@ from forensics.case.finding import Assessment, Finding
 from forensics.case.ladder import Inversion, LedgerRow, RateCurve
 from forensics.case.measurement import Comparison, ControlFacts, Measurement, Metric, NotMeasured
 from forensics.case.model import NO_ORIGIN_STAGE, Checkpoint, Origin
-from forensics.case.received import Absent, CustodyEntry, Exhibit, Fact, FileDigest, Item, Matter, Setting
+from forensics.case.received import (
+    Absent,
+    CheckByOthers,
+    CustodyEntry,
+    Exhibit,
+    Fact,
+    FileDigest,
+    Item,
+    Matter,
+    Setting,
+)
 from forensics.case.training import NO_STYLE, IndexFacts, Neighbour, Search, Style
 from forensics.case.validation import NO_VALIDATION, ValidationFacts
 
@@ -74,6 +84,10 @@ class Case:
     """Resemblance in style; it stands apart from every finding."""
     search: Search | None = None
     """How the index was searched; none where there was no index."""
+    checks: tuple[CheckByOthers, ...] = ()
+    """Checks that others made and somebody handed in; nothing rests on them."""
+    trust: tuple[FileDigest, ...] = ()
+    """Lists of trusted issuers against which Content Credentials were held, in the order given."""
 
     def __post_init__(self) -> None:
         exhibits = _unique([e.id for e in self.exhibits], "exhibit")
@@ -103,6 +117,8 @@ class Case:
             _require(set(a.cites), measured, f"citation of assessment {a.id}")
         for f in self.findings:
             _require(set(f.cites), measured | compared, f"citation of finding {f.id}")
+        _unique([k.id for k in self.checks], "check")
+        _require({k.item for k in self.checks}, items, "item checked by others")
         climbed = {i.id for i in self.inversions}
         _require({row.inversion for row in self.ledger if row.inversion}, climbed, "inversion of the ledger")
 

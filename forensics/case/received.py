@@ -88,6 +88,34 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckByOthers:
+    """What somebody else found with means that this program does not have, as it was handed in. It is the word of
+    whoever is named: it was neither made nor repeated here, and no measurement, rank or finding depends on it."""
+
+    id: str
+    """Tag printed in the report: `K1`."""
+    item: str
+    """Id of the file that was checked."""
+    tool: str
+    """What it was checked with: "SynthID Detector"."""
+    version: str
+    by: str
+    """Who checked."""
+    on: str
+    """The day, ISO 8601."""
+    where: str
+    """Place or address."""
+    result: str
+    """In the words of the statement."""
+    same_bytes: bool
+    """Whether the statement names the digest of the file received; if not, which bytes were checked is not stated."""
+    file_name: str
+    """Of the capture; empty where there is none."""
+    capture: FileDigest | Absent
+    """The result as it was shown, stored in the case folder."""
+
+
+@dataclass(frozen=True, slots=True)
 class CustodyEntry:
     """One link of the hash chain in `custody.jsonl`."""
 

@@ -37,7 +37,7 @@ from forensics.settings import PREDICTIONS, Settings, resolve
     "--original",
     "originals",
     multiple=True,
-    type=options.PLACE,
+    type=options.READ,
     metavar="FILE",
     help="A work the claimant puts forward.",
 )
@@ -195,9 +195,13 @@ def _finished(folder: Path) -> Path:
 
 def decodes(settings: Settings, *images: Path) -> None:
     """Fail in a second, and without leaving a folder, for an image that would fail after the networks are loaded."""
+    from forensics import others
     from forensics.pictures import bounded, intake, wacz
+    from forensics.pictures.metadata import trust
 
-    bounded.use(bounded.Limits(settings.max_pixels, settings.max_seconds, url=settings.url or ""))
+    others.asked(settings)
+    trusted = trust.lists(settings.c2pa_trust)
+    bounded.use(bounded.Limits(settings.max_pixels, settings.max_seconds, url=settings.url or "", trust=trusted))
     kinds = {bounded.decode(intake.read_bytes(image), image.name).media_type for image in images}
     if settings.url and wacz.MEDIA_TYPE not in kinds:
         raise SettingsError(

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import io
 from pathlib import Path
 
 import click
 
+from forensics import files
 from forensics.cli import options
 from forensics.errors import ControlsError
+from forensics.path_names import is_text, printable
 
 
 @click.group(short_help="Control works: check, build; their stored scores: info, verify, export, import.")
@@ -81,7 +84,10 @@ _PUBLISHED = click.option(
 @click.argument("folder", type=options.PATH)
 @click.option("--image", type=options.PATH, metavar="FILE", help="The picture under examination.")
 @click.option(
-    "--checkpoint", type=options.PLACE, metavar="PATH_OR_ID", help="The checkpoint to be examined: for the sizes."
+    "--checkpoint",
+    type=options.PLACE,
+    metavar="PATH_OR_ID",
+    help="The checkpoint to be examined: for the sizes.",
 )
 @click.option(
     "--works", "like", type=options.URI, metavar="SOURCE", help="Works of the kind in question, with captions."
@@ -139,14 +145,20 @@ def build(folder: Path, ground: str, published: dt.datetime | None) -> None:
         raise ControlsError(f"{folder} is not a folder.", hint="Name the folder that holds the control works.")
     if target.exists():
         raise ControlsError(f"{target} exists already and was left as it is.", hint="Move it away to make it anew.")
-    rows = control_check.table(folder, ground, published.date() if published else None)
+    found = control_check.table(folder, ground, published.date() if published else None)
+    rows = [row for row in found if is_text(row["file"])]
     if not rows:
         raise ControlsError(f"{folder} holds no picture.", hint="Put the control works there first.")
-    with target.open("x", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, ["file", "ground", "caption", "date"])
-        writer.writeheader()
-        writer.writerows(rows)
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, ["file", "ground", "caption", "date"])
+    writer.writeheader()
+    writer.writerows(rows)
+    files.write(target, text.getvalue().encode())
+    for row in found:
+        if row not in rows:
+            click.echo(f"left out, its name is no UTF-8: {printable(row['file'])}; rename it to use it", err=True)
     without = sum(not row["ground"] for row in rows)
-    click.echo(f"{target}: {len(rows)} works, {without} without a ground; state one for each, or remove its row")
+    said = f"{len(rows)} works, {without} without a ground; state one for each, or remove its row"
+    click.echo(f"{printable(str(target))}: {said}")
     if without:
         click.echo("The table opens in a spreadsheet or a text editor; --ground TEXT states one ground for all works.")

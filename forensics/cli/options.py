@@ -51,18 +51,24 @@ class Place(click.ParamType[str]):
         return [CompletionItem(incomplete, type="file")]
 
 
-class MarkedPlace(Place):
-    """A path that a strength or a word may follow behind a colon."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        return entered_before_colon(value) if isinstance(value, str) else value
-
-
 class Address(Place):
-    """The path or the address of a source or an index, which documents state."""
+    """The path or the address of a source, an index or weights, which documents state."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         return _checked(entered(value)) if isinstance(value, str) else value
+
+
+class Suffixed(Place):
+    """A file with a strength or a word behind its last colon, which is no part of its name."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value
+        given = entered_before_colon(value)
+        path, colon, suffix = given.rpartition(":")
+        if not colon or os.path.lexists(given):
+            return _checked(given)
+        return f"{_checked(path)}{colon}{suffix}"
 
 
 def _checked(value: str | bytes) -> str:
@@ -81,8 +87,11 @@ def _checked(value: str | bytes) -> str:
 OUT = Named(path_type=Path)
 FOLDER = Named(path_type=Path, file_okay=False)
 URI = Address()
-PLACE = Place()
-MARKED_PLACE = MarkedPlace()
+PLACE = Address()
+"""Of weights, indexes and controls, by path or by name."""
+SUFFIXED = Suffixed()
+READ = Place()
+"""As `PATH`, for settings, which keep what was given as text."""
 
 
 def together(*options: Callable[[F], F]) -> Callable[[F], F]:
@@ -159,7 +168,7 @@ profile: Callable[[F], F] = click.option(
 
 lora: Callable[[F], F] = click.option(
     "--lora",
-    type=MARKED_PLACE,
+    type=SUFFIXED,
     multiple=True,
     metavar="FILE[:STRENGTH]",
     help="A LoRA merged into the checkpoint; several are merged in the order given.",
@@ -168,7 +177,7 @@ lora: Callable[[F], F] = click.option(
 embedding: Callable[[F], F] = click.option(
     "--embedding",
     "embeddings",
-    type=MARKED_PLACE,
+    type=SUFFIXED,
     multiple=True,
     metavar="FILE[:WORD]",
     help="A textual inversion, used where a prompt holds its word.",
@@ -210,10 +219,28 @@ url: Callable[[F], F] = click.option(
     "--url", metavar="URL", help="Address of the picture to take from a web capture (WACZ).  [default: the largest]"
 )
 
+statements: Callable[[F], F] = together(
+    click.option(
+        "--c2pa-trust",
+        type=READ,
+        multiple=True,
+        metavar="FILE",
+        help="List of trusted issuers for Content Credentials, PEM or JSON; several count together.",
+    ),
+    click.option(
+        "--check-by-others",
+        type=READ,
+        metavar="FILE.toml",
+        help="Checks that others made, such as a maker's watermark detector; printed as their statements.",
+    ),
+)
+
 limits: Callable[[F], F] = together(
     click.option("--max-pixels", type=int, metavar="N", help="Largest picture that is decoded.  [default: 100000000]"),
     click.option("--max-seconds", type=int, metavar="N", help="Longest decoding of one picture.  [default: 30]"),
 )
 
-examination: Callable[[F], F] = together(clip, profile, case_file, output, device, seed, paper, url, limits, reporting)
+examination: Callable[[F], F] = together(
+    clip, profile, case_file, output, device, seed, paper, statements, url, limits, reporting
+)
 """Of the commands that examine an image and write a case folder."""

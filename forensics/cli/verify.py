@@ -52,7 +52,7 @@ from forensics.errors import SettingsError
 @click.option(
     "--lora",
     multiple=True,
-    type=options.MARKED_PLACE,
+    type=options.SUFFIXED,
     metavar="FILE[:STRENGTH]",
     help="With --rerun: the same of its LoRAs.",
 )
@@ -60,7 +60,7 @@ from forensics.errors import SettingsError
     "--embedding",
     "embeddings",
     multiple=True,
-    type=options.MARKED_PLACE,
+    type=options.SUFFIXED,
     metavar="FILE[:WORD]",
     help="With --rerun: of its words.",
 )

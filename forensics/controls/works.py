@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import hashlib
+import io
 import json
 import random
 import struct
@@ -23,6 +24,7 @@ from PIL import ExifTags, Image
 from forensics import foreign
 from forensics.case import FileDigest
 from forensics.errors import ControlsError
+from forensics.path_names import existing
 
 TABLE = "controls.csv"
 _LARGEST = 512 * foreign.MIB
@@ -118,7 +120,7 @@ def load(folder: Path) -> Controls:
         raise ControlsError(f"{folder} is not a folder.", hint="Name the folder that holds the control works.")
     try:
         text = foreign.text(foreign.read(table, _LARGEST_TABLE).removeprefix(b"\xef\xbb\xbf"))
-        rows = list(csv.DictReader(text.splitlines()))
+        rows = _rows(text)
     except (foreign.Unreadable, csv.Error) as exc:
         said = f": it {exc}" if isinstance(exc, foreign.Unreadable) else ""
         raise ControlsError(
@@ -128,13 +130,13 @@ def load(folder: Path) -> Controls:
         ) from exc
     works: list[ControlWork] = []
     for number, row in enumerate(rows, 2):
-        name, ground = (row.get("file") or "").strip(), (row.get("ground") or "").strip()
+        name, ground = _name(row.get("file") or "", folder), (row.get("ground") or "").strip()
         if not name or not ground:
             raise ControlsError(
                 f"{table}, line {number}: a file and a ground are needed.",
                 hint="State why the work cannot have been trained on, for instance its date, or leave it out.",
             )
-        path = folder / name
+        path = existing(folder / name)
         if not _inside(path, folder):
             raise ControlsError(f"{table}, line {number}: {name[:80]} is not in the folder.", hint="Mend the table.")
         date = _date((row.get("date") or "").strip(), f"{table}, line {number}")
@@ -142,6 +144,21 @@ def load(folder: Path) -> Controls:
     if not works:
         raise ControlsError(f"{table} lists no work.", hint="Add control works, or leave --controls out.")
     return Controls(folder.name, tuple(works))
+
+
+def _rows(text: str) -> list[dict[str, str]]:
+    """The rows of a table as a person or a spreadsheet writes one: between commas, or semicolons. Raises csv.Error."""
+    head = text.partition("\n")[0]
+    sign = ";" if head.count(";") > head.count(",") else ","
+    return list(csv.DictReader(io.StringIO(text, newline=""), delimiter=sign))
+
+
+def _name(cell: str, folder: Path) -> str:
+    """A file's name as the table has it; blanks around it count where there is such a file."""
+    try:
+        return cell if cell and (folder / cell).is_file() else cell.strip()
+    except (OSError, ValueError):
+        return cell.strip()
 
 
 def _inside(path: Path, folder: Path) -> bool:

@@ -19,6 +19,7 @@ from forensics.diffusion.headers import PICKLES, Header, combined_digest, file_d
 from forensics.diffusion.layers import Layers, layers_of
 from forensics.diffusion.provenance import metadata_facts
 from forensics.errors import CheckpointError
+from forensics.path_names import there
 
 FOLDER = "embedding"
 """First part of the name under which the file's digest stands in the checkpoint."""
@@ -108,7 +109,7 @@ def _encoders(layers: Layers) -> dict[str, int]:
 def split(given: str) -> tuple[str, str]:
     """File and word; the word is empty where none is named. A path that is there is never taken apart."""
     location, colon, word = given.rpartition(":")
-    if not colon or Path(given).expanduser().exists() or "/" in word or "\\" in word:
+    if not colon or there(Path(given).expanduser()) or "/" in word or "\\" in word:
         return given, ""
     return location, word
 

@@ -24,6 +24,7 @@ from forensics.diffusion.layers import Layers, layers_of
 from forensics.diffusion.names import plain, publisher_layers
 from forensics.diffusion.provenance import metadata_facts
 from forensics.errors import CheckpointError
+from forensics.path_names import there
 
 FOLDER = "lora"
 """First part of the name under which the file's digest stands in the checkpoint."""
@@ -276,7 +277,7 @@ def read(given: str, row: Family) -> Lora:
 def split(given: str) -> tuple[str, float]:
     """Location and strength. Raises CheckpointError for a strength that is no finite number."""
     location, colon, text = given.rpartition(":")
-    if not colon or Path(given).expanduser().exists() or "/" in text or "\\" in text:
+    if not colon or there(Path(given).expanduser()) or "/" in text or "\\" in text:
         return given, 1.0
     try:
         strength = float(text)

@@ -71,7 +71,11 @@ class Ledger:
         self._lock = journal.hold(folder)
         self._asked = asked
         self._resumed = resume
-        self._custody: list[CustodyEntry] = _chain(folder) if resume else []
+        try:
+            self._custody: list[CustodyEntry] = _chain(folder) if resume else []
+        except BaseException:
+            self.done()
+            raise
         self._exhibits: dict[str, Exhibit] = {}
         self._began = self._custody[0].utc if self._custody else utc_now()
         try:

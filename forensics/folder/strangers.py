@@ -14,26 +14,36 @@ _MAKERS: tuple[tuple[str, str], ...] = (
     (
         r"\.DS_Store|\._.*|\.Spotlight-V100(/.*)?|\.Trashes(/.*)?|\.fseventsd(/.*)?|\.TemporaryItems(/.*)?|\.localized"
         r"|\.apdisk|\.AppleDouble(/.*)?|\.DocumentRevisions-V100(/.*)?|\.VolumeIcon\.icns|Icon\r|__MACOSX(/.*)?"
-        r"|\.LSOverride|Network Trash Folder(/.*)?|\.com\.apple\.timemachine\..*|\.smbdelete[0-9A-Za-z]+",
+        r"|\.AppleDB(/.*)?|\.AppleDesktop(/.*)?|\.LSOverride|Network Trash Folder(/.*)?"
+        r"|\.com\.apple\.timemachine\..*|\.smbdelete[0-9A-Za-z]+",
         "macOS",
     ),
     (
         r"thumbs\.db(:encryptable)?|ehthumbs(_vista)?\.db|desktop\.ini|\$RECYCLE\.BIN(/.*)?"
-        r"|System Volume Information(/.*)?|.*:Zone\.Identifier|Folder\.jpg|AlbumArtSmall\.jpg|found\.\d{3}(/.*)?",
+        r"|RECYCLER(/.*)?|WPSettings\.dat|System Volume Information(/.*)?|.*:Zone\.Identifier"
+        r"|Folder\.jpg|AlbumArtSmall\.jpg|found\.\d{3}(/.*)?",
         "Windows",
     ),
     (
         r"\.directory|\.Trash-\d+(/.*)?|\.nfs[0-9a-f]+|\.fuse_hidden[0-9a-f]+|lost\+found(/.*)?",
         "a Linux desktop or file server",
     ),
+    (r"\.nomedia|\.thumbnails(/.*)?|\.(trashed|pending)-\d+-.+|LOST\.DIR(/.*)?", "Android"),
+    (r".+_.+_\w{3}-\d{2}-\d{4,6}-\d{4}_Conflict(\..*)?", "Synology Drive"),
+    (r".*\(SFConflict .+\).*", "Seafile"),
+    (r"\.sync(/.*)?|.*\.!sync|.+\.Conflict(\..+)?", "Resilio Sync"),
+    (r"\.?picasa\.ini|\.picasaoriginals(/.*)?|descript\.ion", "a program that shows pictures"),
     (r"@eaDir(/.*)?|#recycle(/.*)?|\.@__thumb(/.*)?|@Recycle(/.*)?", "a network storage device"),
     (
         r"\.dropbox(\.attr|\.cache(/.*)?)?|.*\(.*conflicted copy.*\).*|.*\(.*in Konflikt stehende Kopie.*\).*"
+        r"|.*\((.* )?(Konfliktkopie|Copie en conflit|Copia en conflicto|Copia in conflitto|C[oó]pia em conflito)"
+        r"( .*)?\).*"
         r"|.*\(.*Case Conflict.*\).*",
         "Dropbox",
     ),
     (
-        r"\.sync-conflict-.*|.*\.sync-conflict-\d{8}-\d{6}.*|\.stfolder(/.*)?|\.stversions(/.*)?|\.stignore|\.syncthing\..*",
+        r"\.sync-conflict-.*|.*\.sync-conflict-\d{8}-\d{6}.*|\.stfolder(/.*)?|\.stversions(/.*)?|\.stignore"
+        r"|[.~]syncthing[.~].*",
         "Syncthing",
     ),
     (
@@ -42,6 +52,7 @@ _MAKERS: tuple[tuple[str, str], ...] = (
         "Nextcloud or ownCloud",
     ),
     (r"\.tmp\.drive(?:download|upload)(/.*)?", "Google Drive"),
+    (r"\.849C9593-D756-4E56-8D6E-42412F2A707B", "OneDrive"),
     (r"\..*\.icloud|.+ \d{1,2}\.[A-Za-z0-9]+", "iCloud Drive"),
     (
         r"\.~lock\..*#|~\$.*|~WR[LD]\d+\.tmp|.*~|#.*#|\.goutputstream-.*|\.#.*|\..*\.sw[opx]",
@@ -49,7 +60,8 @@ _MAKERS: tuple[tuple[str, str], ...] = (
     ),
     (r".+-[A-Za-z0-9]*(DESKTOP|LAPTOP)-[A-Za-z0-9]+(-\d+)?\..+", "OneDrive"),
     (
-        r".+ \(\d+\)\.[A-Za-z0-9]+|.+ - (Copy|Kopie|copie|copia)( \(\d+\))?(\.[A-Za-z0-9]+)?|(Copy|Kopie) (of|von) .+"
+        r".+\(\d+\)\.[A-Za-z0-9]+|.*\[conflicted\].*|.+ - (Copy|Kopie|copie|copia)( \(\d+\))?(\.[A-Za-z0-9]+)?"
+        r"|(Copy|Kopie) (of|von) .+"
         r"|.+ copy( \d+)?\.[A-Za-z0-9]+",
         "a program that copies or syncs, under a name of its own",
     ),

@@ -32,6 +32,7 @@ from forensics.errors import ForensicsError, ImageError
 from forensics.path_names import printable
 from forensics.pictures import intake
 from forensics.pictures.intake import Decoded
+from forensics.pictures.metadata.trust import TrustList
 
 _LENGTH = struct.Struct(">QQ")
 _CODE = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from forensics.pictures.worker import main; main()"
@@ -51,6 +52,8 @@ class Limits:
     """Bytes beyond what the process takes before it decodes anything; not enforced on every system."""
     url: str = ""
     """Of the picture that is taken from a capture of the web; empty for the largest."""
+    trust: tuple[TrustList, ...] = ()
+    """Lists of trusted issuers for Content Credentials."""
 
 
 _CURRENT: contextvars.ContextVar[Limits] = contextvars.ContextVar("limits", default=Limits())  # noqa: B039
@@ -64,6 +67,11 @@ def within(limits: Limits) -> Iterator[None]:
         yield
     finally:
         _CURRENT.reset(token)
+
+
+def limits() -> Limits:
+    """The limits in force."""
+    return _CURRENT.get()
 
 
 def use(limits: Limits) -> None:
@@ -80,7 +88,7 @@ def decode(data: bytes, name: str) -> Decoded:
     limits = _CURRENT.get()
     worker = _taken()
     if worker is None:
-        return intake.decode(data, name, url=limits.url)
+        return intake.decode(data, name, url=limits.url, trust=limits.trust)
     try:
         return worker.decode(data, name, limits)
     finally:

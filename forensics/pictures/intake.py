@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import struct
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module, util
 from pathlib import Path
@@ -25,6 +26,7 @@ from forensics.pictures.containers import Container
 from forensics.pictures.entries import Collected
 from forensics.pictures.metadata import GeneratorMetadata
 from forensics.pictures.metadata.base import whole
+from forensics.pictures.metadata.trust import TrustList
 
 MAX_PIXELS = 100_000_000
 """Pictures above this are refused: a 200-byte file can claim to be larger than memory."""
@@ -111,7 +113,7 @@ def read(path: Path) -> Decoded:
     return decode(read_bytes(path), path.name)
 
 
-def decode(data: bytes, name: str, *, url: str = "") -> Decoded:
+def decode(data: bytes, name: str, *, url: str = "", trust: Sequence[TrustList] = ()) -> Decoded:
     """Decode an image file completely and safely.
 
     Damage outside of the pixels is stated in `decoding`; where pixels are missing the file is refused.
@@ -120,6 +122,7 @@ def decode(data: bytes, name: str, *, url: str = "") -> Decoded:
         data: the bytes as received; they are not modified.
         name: what to call the file in messages.
         url: of the picture that is taken from a capture of the web; empty for the largest, no matter for other files.
+        trust: lists of trusted issuers for Content Credentials.
 
     Raises:
         ImageError: empty, unknown, truncated, too large or too small.
@@ -127,14 +130,14 @@ def decode(data: bytes, name: str, *, url: str = "") -> Decoded:
     if not data:
         raise ImageError(f"{name} is empty.", hint="Obtain the file again; nothing can be examined.")
     if wacz.is_capture(data):
-        return _captured(data, name, url)
+        return _captured(data, name, url, trust)
     formats = _formats(data, name)
     # Refused by Pillow's own switch as well: an importing library may have turned it on globally.
     keep_truncated, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # our own bounds are stricter, and what is damaged is stated by us
-            return _decode(data, name, formats)
+            return _decode(data, name, formats, trust)
     except UnidentifiedImageError as exc:
         if data.startswith(_TIFFS):
             raise ImageError(
@@ -157,10 +160,10 @@ def decode(data: bytes, name: str, *, url: str = "") -> Decoded:
         ImageFile.LOAD_TRUNCATED_IMAGES = keep_truncated
 
 
-def _captured(data: bytes, name: str, url: str) -> Decoded:
+def _captured(data: bytes, name: str, url: str, trust: Sequence[TrustList]) -> Decoded:
     """The picture of a web capture, with the account of the capture before its own."""
     capture = wacz.read(data, name, url=url)
-    decoded = decode(capture.picture.data, name)
+    decoded = decode(capture.picture.data, name, trust=trust)
     return replace(
         decoded,
         media_type=wacz.MEDIA_TYPE,
@@ -207,7 +210,7 @@ def _checked_size(size: tuple[int, int], name: str) -> None:
         )
 
 
-def _decode(data: bytes, name: str, formats: tuple[str, ...]) -> Decoded:
+def _decode(data: bytes, name: str, formats: tuple[str, ...], trust: Sequence[TrustList]) -> Decoded:
     container = containers.examine(data)
     with Image.open(io.BytesIO(container.decodable), formats=formats) as image:
         _checked_size(image.size, name)
@@ -222,7 +225,7 @@ def _decode(data: bytes, name: str, formats: tuple[str, ...]) -> Decoded:
         container.colours_in_exif = collected.colours
         media_type = Image.MIME.get(image.format or "", "application/octet-stream")
         facts, records = _facts(image, collected), metadata.generators(collected.entries, image, collected.encodings)
-        stated = metadata.provenance(data, media_type, collected.entries.get("xmp", ""))
+        stated = metadata.provenance(data, media_type, collected.entries.get("xmp", ""), trust)
         if bits > 8 and image.mode in ("RGB", "RGBA", "LA", "CMYK"):
             steps.append(f"Samples of {bits} bits were reduced to 8 bits by the decoder.")
         several = getattr(image, "n_frames", 1) > 1 and container.kind == "JPEG"

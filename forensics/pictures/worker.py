@@ -18,6 +18,7 @@ from typing import Any
 from forensics.errors import ImageError
 from forensics.pictures import intake
 from forensics.pictures.bounded import receive, send
+from forensics.pictures.metadata.trust import TrustList
 
 
 def main() -> None:
@@ -38,7 +39,8 @@ def _answer(asked: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
     intake.MAX_PIXELS = int(asked["pixels"])
     with _limited(int(asked["memory"])):
         try:
-            decoded = intake.decode(data, str(asked["name"]), url=str(asked["url"]))
+            trust = tuple(TrustList(**one) for one in asked["trust"])
+            decoded = intake.decode(data, str(asked["name"]), url=str(asked["url"]), trust=trust)
             pixels = decoded.picture.tobytes()
             account = dataclasses.replace(decoded, picture=None)  # type: ignore[arg-type]
             return {"decoded": account, "size": decoded.picture.size}, pixels

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from forensics import defaults, foreign
 from forensics.case import Matter, Setting
 from forensics.errors import CaseError, ForensicsError
 from forensics.folder import CUSTODY, read_custody, unfinished
+from forensics.path_names import is_text
 from forensics.pictures import intake
 from forensics.schema import decode, encode, of_kinds
 from forensics.settings import Resolved, Settings
@@ -26,10 +28,10 @@ def asked_for(image: Path, resolved: Resolved, minutes: float | None = None) -> 
     Args:
         minutes: time allowed, while the profile that fits into it is not chosen yet.
     """
-    settings = {name: encode(value) for name, value in dataclasses.asdict(resolved.settings).items()}
+    settings = {name: _kept(encode(value)) for name, value in dataclasses.asdict(resolved.settings).items()}
     return {
-        "image": str(image.absolute()),
-        "folder": str(Path.cwd()),
+        "image": _kept(str(image.absolute())),
+        "folder": _kept(str(Path.cwd())),
         "settings": settings,
         "matter": encode(resolved.matter),
         "rows": [encode(row) for row in resolved.rows],
@@ -47,14 +49,15 @@ def asked_again(folder: Path) -> tuple[Path, Resolved, float | None]:
     """
     asked = unfinished.asked(folder)
     try:
-        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in asked["settings"].items()}
+        given = {name: _as_given(value) for name, value in asked["settings"].items()}
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
         settings = Settings(**values)
         of_kinds(settings, "settings")
         matter = decode(Matter, asked["matter"], "matter")
         rows = tuple(decode(Setting, row, "rows") for row in asked["rows"])
         kept = asked.get("remembered")
         remembered = None if kept is None else defaults.entry_of(kept)
-        image, began_in = Path(asked["image"]), asked["folder"]
+        image, began_in = Path(_as_given(asked["image"])), _as_given(asked["folder"])
         minutes = None if asked["minutes"] is None else foreign.finite(asked["minutes"])
     except (KeyError, TypeError, ValueError, AttributeError, ForensicsError) as exc:
         raise CaseError(
@@ -73,3 +76,18 @@ def asked_again(folder: Path) -> tuple[Path, Resolved, float | None]:
             f"{image} is not the file that the stopped examination received.", hint="Start it anew with --force."
         )
     return image, Resolved(settings, matter, rows, remembered), minutes
+
+
+def _kept(value: Any) -> Any:
+    """A setting as JSON: names of files that are no text as the hexadecimal digits of their bytes, for no document
+    holds half of a surrogate pair."""
+    if isinstance(value, list):
+        return [_kept(one) for one in value]
+    return {"bytes": os.fsencode(value).hex()} if isinstance(value, str) and not is_text(value) else value
+
+
+def _as_given(value: Any) -> Any:
+    """The inverse of `_kept`. Raises ValueError, KeyError or TypeError for what is no such value."""
+    if isinstance(value, list):
+        return [_as_given(one) for one in value]
+    return os.fsdecode(bytes.fromhex(value["bytes"])) if isinstance(value, dict) else value

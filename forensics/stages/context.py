@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from forensics.case import Absent, Checkpoint, Item
+from forensics.case import Absent, CheckByOthers, Checkpoint, FileDigest, Item
 from forensics.controls.cache import Cache
 from forensics.device import Device
 from forensics.diffusion.autoencoder import Beside
@@ -44,6 +44,10 @@ class Received:
     disputed: Work
     originals: tuple[tuple[Item, Work], ...] = ()
     """The works put forward, in the order given."""
+    checks: tuple[CheckByOthers, ...] = ()
+    """What others state of these files."""
+    trust: tuple[FileDigest, ...] = ()
+    """Lists of trusted issuers that Content Credentials were held against."""
 
     @property
     def items(self) -> tuple[Item, ...]:

@@ -40,6 +40,7 @@ def parts(
     constants, device and precision, and the settings that are no file.
     """
     named = [command, *(f"{item.role}={item.sha256}" for item in received.items)]
+    named += [f"trust list={one.sha256}" for one in received.trust]
     if models is not None:
         control = models.control.digest if models.control is not None else ""
         named += [f"checkpoint={models.checkpoint.digest}", f"control checkpoint={control}"]

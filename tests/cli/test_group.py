@@ -50,6 +50,8 @@ def test_analyze_has_exactly_the_promised_form() -> None:
         "--index",
         "--controls",
         "--control-checkpoint",
+        "--check-by-others",
+        "--c2pa-trust",
         "--clip",
         "--lora",
         "--embedding",

@@ -2,50 +2,24 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 import io
 import json
+import time
 from pathlib import Path
 
 import c2pa
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.hazmat.primitives import serialization
 
-from forensics.pictures import intake
+from forensics.errors import SettingsError
+from forensics.pictures import bounded, intake
+from forensics.pictures.metadata import trust
 from tests.metadata import files
-
-SOURCE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
-
-
-def certificate(
-    name: str, issuer: tuple[x509.Name, ec.EllipticCurvePrivateKey] | None = None
-) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
-    """A root, or a signing certificate under the issuer, by the profile of the C2PA standard."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name(
-        [x509.NameAttribute(NameOID.COMMON_NAME, name), x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Test house")]
-    )
-    root = issuer is None
-    issuer_name, issuer_key = issuer or (subject, key)
-    usage = x509.KeyUsage(True, False, False, False, False, root, root, False, False)
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer_name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(dt.datetime(2020, 1, 1))
-        .not_valid_after(dt.datetime(2060, 1, 1))
-        .add_extension(x509.BasicConstraints(ca=root, path_length=None), True)
-        .add_extension(usage, True)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), False)
-    )
-    if not root:
-        builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), False)
-    return builder.sign(issuer_key, hashes.SHA256()), key
+from tests.metadata.house import SOURCE, certificate, pem
+from tests.metadata.house import signed as signed_by
 
 
 @pytest.fixture(scope="module")
@@ -130,3 +104,152 @@ def test_file_without_statement_has_none_and_loads_no_library() -> None:
         f"assert intake.read(Path({str(asset)!r})).provenance == (); assert 'c2pa' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def _changed(data: bytes) -> bytes:
+    end = data.rindex(b"IEND") - 4
+    chunk = files.png(Comment="added later")
+    start = chunk.index(b"tEXt") - 4
+    return data[:end] + chunk[start : start + 12 + int.from_bytes(chunk[start : start + 4], "big")] + data[end:]
+
+
+def _entities(*rows: tuple[x509.Certificate, str]) -> bytes:
+    """A list of trusted entities as ETSI TS 119 602 has it: certificates with their status."""
+    services = [
+        {
+            "ServiceInformation": {
+                "ServiceDigitalIdentity": {
+                    "X509Certificates": [{"val": base64.b64encode(c.public_bytes(serialization.Encoding.DER)).decode()}]
+                },
+                "ServiceStatus": f"http://c2pa.org/conformance/trust-list/{status}",
+            }
+        }
+        for c, status in rows
+    ]
+    about = {"ListIssueDateTime": "2026-08-05T00:11:39Z", "NextUpdate": "2027-08-05T00:11:39Z"}
+    return json.dumps(
+        {"LoTE": {"ListAndSchemeInformation": about, "TrustedEntitiesList": [{"TrustedEntityServices": services}]}}
+    ).encode()
+
+
+class House:
+    """Two issuers, a signer under the first, and files that it signed."""
+
+    def __init__(self) -> None:
+        self.root, root_key = certificate("Listed root")
+        self.other, _ = certificate("Another root")
+        self.leaf, self.key = certificate("Test signer", (self.root.subject, root_key))
+        self.intact = signed_by(self.leaf, self.key)
+        self.root_key = root_key
+
+
+@pytest.fixture(scope="module")
+def house() -> House:
+    return House()
+
+
+def judged(data: bytes, tmp_path: Path, *lists: bytes) -> dict[str, str]:
+    """Facts of a file held against lists of trusted issuers."""
+    paths = []
+    for number, content in enumerate(lists):
+        paths.append(tmp_path / f"list-{number}")
+        paths[-1].write_bytes(content)
+    given = trust.lists(map(str, paths))
+    return {fact.name: fact.value for fact in intake.decode(data, "test", trust=given).provenance}
+
+
+def test_an_issuer_on_the_list_is_said_with_the_list(house: House, tmp_path: Path) -> None:
+    found = judged(house.intact, tmp_path, b"Subject\tCN=\xfc\n" + pem(house.other) + b"\n" + pem(house.root))
+    assert found["C2PA validation"] == "Signature and hashes are intact."
+    assert found["C2PA trust"].startswith("The certificate leads to an issuer on the list with SHA-256 ")
+    assert "2 issuers, undated, its youngest certificate valid from 2020-01-01" in found["C2PA trust"]
+
+
+def test_a_list_of_entities_is_dated_by_itself_and_only_the_trusted_count(house: House, tmp_path: Path) -> None:
+    found = judged(house.intact, tmp_path, _entities((house.root, "trusted"), (house.other, "withdrawn")))
+    assert "leads to an issuer" in found["C2PA trust"]
+    assert "1 issuer, issued on 2026-08-05 as it states, to be replaced by 2027-08-05" in found["C2PA trust"]
+    withdrawn = judged(house.intact, tmp_path, _entities((house.root, "withdrawn"), (house.other, "trusted")))
+    assert "leads to no issuer" in withdrawn["C2PA trust"]
+
+
+def test_untrusted_broken_and_elsewhere_are_three_sentences(house: House, tmp_path: Path) -> None:
+    untrusted = judged(house.intact, tmp_path, pem(house.other))
+    assert untrusted["C2PA validation"] == "Signature and hashes are intact."
+    assert "leads to no issuer" in untrusted["C2PA trust"]
+    assert "not the same as a broken signature" in untrusted["C2PA trust"]
+    broken = judged(_changed(house.intact), tmp_path, pem(house.root))
+    assert broken["C2PA validation"].startswith("Broken: the file is not as it was signed. assertion.dataHash.mismatch")
+    assert "leads to an issuer" in broken["C2PA trust"]
+    elsewhere = judged(signed_by(house.leaf, house.key, "https://example.org/m.c2pa"), tmp_path, pem(house.root))
+    assert list(elsewhere) == ["Content Credentials (C2PA)"]
+    assert "kept elsewhere, which was not fetched" in elsewhere["Content Credentials (C2PA)"]
+
+
+def test_several_lists_count_together(house: House, tmp_path: Path) -> None:
+    found = judged(house.intact, tmp_path, pem(house.other), house.root.public_bytes(serialization.Encoding.DER))
+    assert "leads to an issuer" in found["C2PA trust"]
+    assert found["C2PA trust"].count("SHA-256") == 2
+
+
+def test_the_issuer_of_an_ingredient_is_not_that_of_the_file(house: House, tmp_path: Path) -> None:
+    other, other_key = certificate("Unlisted root")
+    leaf, key = certificate("Unlisted signer", (other.subject, other_key))
+    found = judged(signed_by(house.leaf, house.key, base=signed_by(leaf, key)), tmp_path, pem(house.root))
+    assert "leads to an issuer" in found["C2PA trust"]
+    assert found["C2PA validation"] == "Signature and hashes are intact."
+
+
+def test_a_root_of_the_same_name_is_no_issuer(house: House, tmp_path: Path) -> None:
+    impostor, _ = certificate("Listed root")
+    assert impostor.subject == house.root.subject
+    assert "leads to no issuer" in judged(house.intact, tmp_path, pem(impostor))["C2PA trust"]
+
+
+def test_a_certificate_that_ran_out_is_no_broken_file(house: House, tmp_path: Path) -> None:
+    now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
+    leaf, key = certificate("Short-lived", (house.root.subject, house.root_key), until=now + dt.timedelta(seconds=3))
+    data = signed_by(leaf, key)
+    while dt.datetime.now(dt.UTC).replace(tzinfo=None) < leaf.not_valid_after_utc.replace(tzinfo=None):
+        time.sleep(0.2)
+    time.sleep(1)
+    found = judged(data, tmp_path, pem(house.root))
+    assert "does not qualify" in found["C2PA certificate"]
+    assert "not as it was signed." not in found["C2PA validation"]
+
+
+def test_the_worker_process_judges_by_the_same_lists(house: House, tmp_path: Path) -> None:
+    path = tmp_path / "list.pem"
+    path.write_bytes(pem(house.root))
+    with bounded.within(bounded.Limits(trust=trust.lists([str(path)]))):
+        found = {fact.name: fact.value for fact in bounded.decode(house.intact, "test").provenance}
+    assert "leads to an issuer" in found["C2PA trust"]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "holds no certificate of an issuer"),
+        (b"no certificates here", "holds no certificate of an issuer"),
+        (b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----", "cannot be read"),
+        (b"-----BEGIN CERTIFICATE-----\n!!\n-----END CERTIFICATE-----", "no Base64"),
+        (b'{"a": 1}', "no list of trusted entities"),
+        (b"{", "is not valid JSON"),
+        (b'{"LoTE": {"ListAndSchemeInformation": {}, "TrustedEntitiesList": []}}', "holds no certificate of an issuer"),
+    ],
+)
+def test_what_is_no_list_is_refused_with_the_place_of_one(content: bytes, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "list.pem"
+    path.write_bytes(content)
+    with pytest.raises(SettingsError, match=said) as caught:
+        trust.read(path)
+    assert "conformance" in caught.value.hint
+
+
+def test_a_signer_s_certificate_is_no_issuer(house: House, tmp_path: Path) -> None:
+    path = tmp_path / "list.pem"
+    path.write_bytes(pem(house.leaf))
+    with pytest.raises(SettingsError, match="holds no certificate of an issuer"):
+        trust.read(path)
+    path.write_bytes(pem(house.leaf, house.root))
+    assert (trust.read(path).issuers, trust.read(path).left_out) == (1, 1)

@@ -84,6 +84,8 @@ def quotations(case: Case) -> tuple[str, ...]:
     for item in case.items:
         said += [item.file_name, *(f.value for f in (*item.metadata, *item.generator, *item.provenance))]
         said += [f.name for f in (*item.metadata, *item.generator, *item.provenance)]
+    for check in case.checks:
+        said += [check.tool, check.version, check.by, check.on, check.where, check.result, check.file_name]
     for n in case.neighbours:
         said += [n.training_id, n.caption, n.creator]
     if isinstance(case.style, Style):

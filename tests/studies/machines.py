@@ -19,7 +19,8 @@ import resource
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +41,8 @@ from tests.studies.interrupted import (
 )
 
 KIB = 1024
+_CAPABILITIES, _OVERRIDE = 0x20080522, 1
+"""Version of the sets of capabilities, and the number of the one that passes over permissions, of Linux."""
 _NEW_NETWORK = 0x40000000
 """CLONE_NEWNET of Linux."""
 
@@ -52,6 +55,8 @@ class Machine:
     prepare: Callable[[], None]
     codes: tuple[int, ...]
     """Exit codes that are right."""
+    sealed_at: str = ""
+    """Stage at which its case folder becomes read-only."""
 
 
 def largest_file(size: int) -> Callable[[], None]:
@@ -91,6 +96,40 @@ def unconnected() -> None:
     sys.addaudithook(refuse)
 
 
+@contextlib.contextmanager
+def without_override() -> Iterator[None]:
+    """Permissions of files hold for this thread, also where it is the administrator's (CAP_DAC_OVERRIDE of Linux)."""
+    if os.geteuid():
+        yield
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    header = (ctypes.c_uint32 * 2)(_CAPABILITIES, 0)
+    sets = (ctypes.c_uint32 * 6)()
+    if libc.capget(header, sets):
+        raise OSError(ctypes.get_errno(), "capget")
+    before = sets[0]
+    sets[0] = before & ~(1 << _OVERRIDE)
+    if libc.capset(header, sets):
+        raise OSError(ctypes.get_errno(), "capset")
+    try:
+        yield
+    finally:
+        sets[0] = before
+        libc.capset(header, sets)
+
+
+def sealed(folder: Path, *, open_again: bool = False) -> None:
+    """Make everything in a folder read-only, as on a medium that was locked, or writable again."""
+    for path in sorted([folder, *folder.rglob("*")], reverse=True):
+        mode = (0o755 if path.is_dir() else 0o644) if open_again else (0o555 if path.is_dir() else 0o444)
+        path.chmod(mode)
+
+
+def ordinary() -> None:
+    """As `without_override`, to the end of the process."""
+    without_override().__enter__()
+
+
 MACHINES = (
     Machine("no network", unconnected, (0,)),
     Machine("no home", homeless, (0,)),
@@ -98,6 +137,10 @@ MACHINES = (
     *(Machine(f"no space for more than {n} KiB", largest_file(n * KIB), (9,)) for n in (4, 16, 40, 100, 400)),
     Machine("24 MiB of memory", memory(24 << 20), (7, 9)),
     Machine("160 MiB of memory", memory(160 << 20), (7, 9)),
+    *(
+        Machine(f"a folder that is read-only from the stage {at} on", ordinary, (9,), at)
+        for at in ("intake", "origin", "codelength", "compare", "style")
+    ),
 )
 
 
@@ -107,7 +150,16 @@ def tried(machine: Machine, ground: Bed, expected: object) -> tuple[str, list[st
     folder, cache = ground.folder / name, ground.folder / f"cache-{name}"
     os.environ["ASKED"] = str(ground.folder / "asked")
     arguments = ("analyze", *ground.arguments, "--progress", "none", "-o", str(folder))
-    code, wrong = ended(started(arguments, cache, machine.prepare)), []
+    child = started(arguments, cache, machine.prepare)
+    if machine.sealed_at:
+        while stage(folder) != machine.sealed_at and not os.waitid(
+            os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT
+        ):
+            time.sleep(0.01)
+        sealed(folder)
+    code, wrong = ended(child), []
+    if machine.sealed_at:
+        sealed(folder, open_again=True)
     lines = [line for line in cache.with_suffix(".said").read_text().splitlines() if line]
     said = next((line for line in lines if line.startswith("Error")), lines[-1] if lines else "")
     if code not in machine.codes or any("Traceback" in line for line in lines):

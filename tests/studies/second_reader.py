@@ -1,6 +1,6 @@
 """A second reader of generators' records beside ours: `sd-parsers`, and where the two disagree.
 
-    python -m tests.studies.second_reader [FILE ...]
+    python -m tests.studies.second_reader [FILE ...]      # needs the extra: pip install 'forensics[second-reader]'
 
 Without files: the inputs of `wild_more` and those under `tests/assets/wild/in`. A line a file with the fields in which
 both state something and differ, what one of them alone states, and whether it reads a record at all.

@@ -67,6 +67,26 @@ ORDINARY = [
         {"Comment": 'Hashes: {"sha256": "00ff"}, Steps: 3, Model: WD40, Version: 1.0, Seed: 0'},
     ),
     _ordinary(
+        "map of noise: Schedule type, Steps, Seed, Size, Model",
+        "texture generators of games and films",
+        {"Description": "Noise map. Seed: 77, Steps: 8, Size: 1024x1024, Schedule type: linear, Model: perlin"},
+    ),
+    _ordinary(
+        "a poll's settings as JSON: sampler, steps, seed",
+        "survey software",
+        {"Description": json.dumps({"prompt": "How many?", "steps": 5, "seed": 1, "sampler": "quota", "cfg_scale": 1})},
+    ),
+    _ordinary(
+        "a stochastic simulation: Sampler NUTS",
+        "Stan and PyMC, run logs",
+        {"Comment": "Sampler: NUTS, Steps: 1000, Seed: 42, Model: hierarchical, Version: 2.1, Size: 100x200"},
+    ),
+    _ordinary(
+        "a watch's share text with a half marathon",
+        "share texts of running apps",
+        {"Description": "Ran 5k today! Steps: 6210, Distance: 5.01 km, Seed: 12 in the half marathon, Model: Ghost 15"},
+    ),
+    _ordinary(
         "a language model's call as JSON",
         "chat completion requests (OpenAI, llama.cpp)",
         {"Comment": json.dumps({"prompt": "Write a poem", "model": "llama", "seed": 3, "steps": 5})},
@@ -159,6 +179,29 @@ def _web(name: str, source: str, text: str, right: str, check: Check) -> Own:
 
 
 WEBUI = [
+    _web(
+        "everything on a line of its own, prompts with their names",
+        "side texts of scripts around the web UI",
+        "Prompt: a hare in the grass,\nink drawing\nNegative prompt: text\nSeed: 4242\nSteps: 25\nSampler: Euler a\n"
+        "CFG scale: 7\nSize: 512x768",
+        "prompt without its name, seed above the steps",
+        record(prompt="a hare in the grass,\nink drawing", negative_prompt="text", seed=4242, steps=25, height=768),
+    ),
+    _web(
+        "the same with underscores, width and height",
+        "side texts in YAML",
+        "prompt: a hare in the grass\nnegative_prompt: text\nsteps: 25\nsampler: euler_a\ncfg_scale: 7\nseed: 4242\n"
+        "width: 512\nheight: 768",
+        "prompts without their names, sides",
+        record(prompt="a hare in the grass", negative_prompt="text", seed=4242, width=512, height=768),
+    ),
+    _web(
+        "a prompt that begins with the word prompt",
+        "free text in the prompt",
+        f"prompt: a hare in the grass\nNegative prompt: text\n{_LINE}, Version: v1.9.4",
+        "the word belongs to the prompt",
+        record(prompt="prompt: a hare in the grass", negative_prompt="text", seed=4242),
+    ),
     _web(
         "ADetailer's prompt holds a negative prompt",
         "Bing-su/adetailer, infotext",
@@ -412,6 +455,87 @@ COMFY = [
         },
         "the text that ran",
         record("ComfyUI", **_HARE),
+    ),
+]
+
+COMFY += [
+    _comfy(
+        "stack of LoRA behind Efficient Loader, advanced mode",
+        "jags111/efficiency-nodes-comfyui, LoRA Stacker",
+        {
+            "1": _node(
+                "Efficient Loader",
+                ckpt_name="inkwash.safetensors",
+                vae_name="Baked VAE",
+                lora_name="ink.safetensors",
+                lora_model_strength=0.7,
+                positive="a hare in the grass",
+                negative="text",
+                empty_latent_width=512,
+                empty_latent_height=768,
+                lora_stack=["2", 0],
+            ),
+            "2": _node(
+                "LoRA Stacker",
+                input_mode="advanced",
+                lora_count=1,
+                lora_name_1="paper.safetensors",
+                lora_wt_1=1.0,
+                model_str_1=0.25,
+                lora_name_2="unused.safetensors",
+            ),
+            "5": _sampled(["1", 0], ["1", 1], ["1", 2]),
+        },
+        "both LoRA, not the one beyond the count",
+        record("ComfyUI", prompt="a hare in the grass", seed=4242, loras=("ink.safetensors", "paper.safetensors")),
+    ),
+    _comfy(
+        "model and prompts through a pipe",
+        "ltdrdata/ComfyUI-Impact-Pack, ToBasicPipe and FromBasicPipe",
+        _COMMON_NODES
+        | {
+            "10": _node(
+                "ToBasicPipe", model=["1", 0], clip=["1", 1], vae=["1", 2], positive=["2", 0], negative=["3", 0]
+            ),
+            "11": _node("EditBasicPipe", basic_pipe=["10", 0]),
+            "12": _node("FromBasicPipe_v2", basic_pipe=["11", 0]),
+            "13": _node("FromBasicPipe", basic_pipe=["12", 0]),
+            "5": _sampled(["13", 0], ["13", 3], ["13", 4]),
+        },
+        "model and prompts",
+        record("ComfyUI", **_HARE, model="inkwash.safetensors"),
+    ),
+    _comfy(
+        "a refiner beside the base, in one loader",
+        "jags111/efficiency-nodes-comfyui, Eff. Loader SDXL",
+        {
+            "1": _node(
+                "Eff. Loader SDXL",
+                base_ckpt_name="inkwash.safetensors",
+                refiner_ckpt_name="refiner.safetensors",
+                vae_name="Baked VAE",
+                positive="a hare in the grass",
+                negative="text",
+                empty_latent_width=1024,
+                empty_latent_height=1024,
+            ),
+            "5": _node(
+                "KSampler SDXL (Eff.)",
+                noise_seed=4242,
+                steps=25,
+                cfg=7,
+                sampler_name="euler",
+                scheduler="normal",
+                sdxl_tuple=["1", 0],
+                latent_image=["1", 1],
+            ),
+        },
+        "the refiner is not said to be merged",
+        fact(
+            "refiner model loaded",
+            "refiner.safetensors",
+            record("ComfyUI", prompt="a hare in the grass", model="inkwash.safetensors", width=1024, height=1024),
+        ),
     ),
 ]
 

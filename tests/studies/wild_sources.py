@@ -103,6 +103,46 @@ _LONG = "x" * 251 + ".png"
 
 CASES = [
     OwnSource(
+        "captions by name without suffix, and by a path of the trainer's machine",
+        "kohya-ss/sd-scripts, meta_cap.json",
+        folder(
+            {
+                "a.png": PICTURE,
+                "b.png": PICTURE,
+                "meta_cap.json": '{"a": {"caption": "one", "tags": "x"}, "C:\\\\train\\\\b": {"caption": "two"}}',
+            }
+        ),
+        "both captions",
+        entries([("one",), ("two",)], "caption"),
+    ),
+    OwnSource(
+        "pictures and sentences apart",
+        "COCO captions: images and annotations",
+        folder(
+            {
+                "a.png": PICTURE,
+                "captions.json": '{"images": [{"id": 7, "file_name": "a.png"}], "annotations": '
+                '[{"image_id": 7, "caption": "one"}, {"image_id": 7, "caption": "again"}]}',
+            }
+        ),
+        "the first sentence",
+        entries([("one",)], "caption"),
+    ),
+    OwnSource(
+        "a list of objects, and an object beside a picture of the table's name",
+        "captions.json of web scrapers; side files of downloaders",
+        folder(
+            {
+                "a.png": PICTURE,
+                "captions.json": '[{"image": "a.png", "caption": "one"}]',
+                "metadata.png": PICTURE,
+                "metadata.json": '{"caption": "two"}',
+            }
+        ),
+        "both captions",
+        entries([("one",), ("two",)], "caption"),
+    ),
+    OwnSource(
         "a separator of lines within a caption",
         "JSON (RFC 8259) allows U+2028 in strings; Hugging Face metadata.jsonl",
         folder({"a.png": PICTURE, "metadata.jsonl": '{"file_name": "a.png", "text": "one\u2028two"}\n'}),

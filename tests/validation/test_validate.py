@@ -28,6 +28,7 @@ from forensics.stages.measure import Measured
 from forensics.stages.rank import compared
 from forensics.stages.works import Work
 from forensics.statistics import record as records
+from forensics.statistics.blind import LIMIT
 from forensics.statistics.record import PropositionRecord
 from forensics.validation import bench, blind, document, edits, table, validate, works
 from forensics.validation.journal import Journal
@@ -235,7 +236,7 @@ def test_blind_baseline_sees_a_difference_and_no_difference() -> None:
     random = np.random.default_rng(2)
     member, half = [i % 2 == 0 for i in range(400)], ["calibration"] * 200 + ["test"] * 200
     noise = random.normal(size=(400, 6))
-    assert not blind.image(noise.tolist(), member, half).auc.low > blind.LIMIT
+    assert not blind.image(noise.tolist(), member, half).auc.low > LIMIT
     told = noise + np.array(member)[:, None]
     found = blind.image(told.tolist(), member, half)
     assert found.exceeded

@@ -150,6 +150,9 @@ def _is_call(record: Mapping[str, Any]) -> bool:
     """
     if not text(_value(record, "prompt")):
         return False
+    method = text(_value(record, "sampler"))
+    if method and not sampler_known(method) and not _scheme(record):
+        return False  # methods of sampling are named in polls and statistics as well
     marks = _marks(record)
     technical = [m for m in marks if not m.lower().startswith(("seed:", "steps:", "model:", "cfg:"))]
     return len(marks) >= 2 and (bool(technical) or _scheme(record))

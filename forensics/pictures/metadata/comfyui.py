@@ -146,6 +146,8 @@ def _record(
     further = [Fact("flux guidance", f"{walk.guidance:g}")] if walk.guidance is not None and guided is not None else []
     if len(found.names) > 1:
         further.append(Fact("models merged", ", ".join(found.names)))
+    if found.refiner:
+        further.append(Fact("refiner model loaded", found.refiner))
     return GeneratorMetadata(
         software="ComfyUI",
         source=f"{source}, node {key}" if len(graph) > 1 else source,
@@ -261,6 +263,8 @@ class Models:
 
     names: tuple[str, ...] = ()
     loras: tuple[Lora, ...] = ()
+    refiner: str = ""
+    """A second model for the last steps, which is not merged into the first."""
 
 
 @dataclass(slots=True)
@@ -332,7 +336,13 @@ class Walk:
             if isinstance(rule, Size):
                 width, height = self.number(place.inputs.get(rule.width)), self.number(place.inputs.get(rule.height))
                 return whole(width), whole(height)
-            if isinstance(rule, Held):
+            if isinstance(rule, Context) and (latent := self.held(place, "latent")) is not None:
+                link = latent
+            elif isinstance(rule, Context):
+                sides = (self.number(self.held(place, f"empty_latent_{side}")) for side in ("width", "height"))
+                width, height = sides
+                return whole(width), whole(height)
+            elif isinstance(rule, Held):
                 link = self.held(place, rule.name)
             elif isinstance(rule, Same):
                 link = _first(place.inputs, rule.inputs)
@@ -428,10 +438,11 @@ class Walk:
             case Checkpoint():
                 names = [text(self.number(place.inputs.get(name))) for name in rule.names]
                 lora = self._lora(place, *rule.lora) if rule.lora[0] else ()
-                return Models(tuple(filter(_named, names)), lora)
+                stacked = self.model(place.inputs.get(rule.stack)).loras if rule.stack else ()
+                return Models(tuple(filter(_named, names)), (*lora, *stacked))
             case WithLora():
                 below = self.model(place.inputs.get(rule.model)) if rule.model else Models()
-                return Models(below.names, (*below.loras, *self._loras(place, rule)))
+                return replace(below, loras=(*below.loras, *self._loras(place, rule)))
             case Both():
                 several = [self.model(value) for value in _all(place.inputs, rule)]
                 return Models(tuple(n for m in several for n in m.names), tuple(x for m in several for x in m.loras))
@@ -439,14 +450,20 @@ class Walk:
                 held = self.held(place, "model")
                 if held is not None:
                     return self.model(held)
-                kept = ("base_ckpt_name", "ckpt_name", "refiner_ckpt_name")
-                names = [text(self.number(self.held(place, name))) for name in kept]
-                beside = text(self.held(place, "lora_name"))
-                strength = real(self.held(place, "lora_model_strength"))
-                return Models(tuple(filter(_named, names)), (Lora(beside, strength),) if _named(beside) else ())
+                return self._loaded(place)
             case _:
                 self.stopped(place, "the model")
                 return Models()
+
+    def _loaded(self, place: Place) -> Models:
+        """What a loader put into a bundle by the names of files."""
+        held = {name: text(self.number(self.held(place, name))) for name in _LOADED}
+        loras = [Lora(held["lora_name"], real(self.held(place, "lora_model_strength")))]
+        for name in ("lora_stack", "optional_lora_stack"):
+            loras += self.model(self.held(place, name)).loras
+        names = (held["base_ckpt_name"], held["ckpt_name"])
+        refiner = held["refiner_ckpt_name"] if _named(held["refiner_ckpt_name"]) else ""
+        return Models(tuple(filter(_named, names)), tuple(lora for lora in loras if _named(lora.name)), refiner)
 
     def _lora(self, place: Place, name: str, strength: str) -> tuple[Lora, ...]:
         found = text(self.number(place.inputs.get(name)))
@@ -471,7 +488,10 @@ class Walk:
         if rule.stack:
             count = whole(self.number(place.inputs.get("lora_count")))
             for place_of in range(1, 51 if count is None else min(50, count) + 1):
-                strength = next((n for n in (f"lora_wt_{place_of}", f"model_str_{place_of}") if n in place.inputs), "")
+                names = (f"lora_wt_{place_of}", f"model_str_{place_of}")
+                if text(place.inputs.get("input_mode")) == "advanced":
+                    names = names[::-1]
+                strength = next((n for n in names if n in place.inputs), "")
                 if not rule.pairs:
                     yield from self._lora(place, f"lora_name_{place_of}", strength)
             yield from self.model(place.inputs.get(rule.stack)).loras
@@ -540,6 +560,10 @@ def _bases(inputs: Mapping[str, Any], rule: Context) -> list[object]:
         ordered = reversed(names) if rule.series.startswith("-") else names
         found += [inputs[name] for name in ordered]
     return found
+
+
+_LOADED = ("base_ckpt_name", "ckpt_name", "refiner_ckpt_name", "lora_name")
+"""Inputs by which loaders name files."""
 
 
 def _named(name: str) -> bool:

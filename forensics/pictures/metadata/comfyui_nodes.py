@@ -60,6 +60,8 @@ class Checkpoint:
     names: tuple[str, ...]
     lora: tuple[str, str] = ("", "")
     """Inputs with the name and the strength of a LoRA that the loader adds."""
+    stack: str = ""
+    """Input with a stack of LoRA from other nodes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +201,10 @@ def _context(names: tuple[str, ...], bases: tuple[str, ...] = ("base_ctx",), ser
     rule = Context(bases, series)
     return NodeType((("CONTEXT", rule), *((name, Held(name)) for name in names[1:])))
 
+
+_BASIC_PIPE: tuple[tuple[str, Rule | None], ...] = tuple(
+    (name, Held(name)) for name in ("model", "clip", "vae", "positive", "negative")
+)
 
 _EFFICIENT = (
     "ckpt_name",
@@ -417,7 +423,7 @@ NODES: dict[str, NodeType] = {
     # efficiency-nodes-comfyui
     "Efficient Loader": NodeType(
         (
-            ("MODEL", Checkpoint(("ckpt_name",), ("lora_name", "lora_model_strength"))),
+            ("MODEL", Checkpoint(("ckpt_name",), ("lora_name", "lora_model_strength"), "lora_stack")),
             ("CONDITIONING+", Encode(("positive",))),
             ("CONDITIONING-", Encode(("negative",))),
             ("LATENT", Size("empty_latent_width", "empty_latent_height")),
@@ -435,13 +441,22 @@ NODES: dict[str, NodeType] = {
             ("DEPENDENCIES", None),
         ),
     ),
+    "Apply ControlNet Stack": _pair(),
+    # ComfyUI-Impact-Pack: model and prompts in one pipe; the last output of the first row stands for the pipe within
+    "ToBasicPipe": _one("basic_pipe", Context(())),
+    "EditBasicPipe": _one("basic_pipe", Context(("basic_pipe",))),
+    "FromBasicPipe": NodeType((*_BASIC_PIPE, ("", Context(("basic_pipe",))))),
+    "FromBasicPipe_v2": NodeType((("basic_pipe", Context(("basic_pipe",))), *_BASIC_PIPE)),
+    # ComfyUI-Image-Saver: names chosen apart from the sampler
+    "Sampler Selector": _text("sampler_name"),
+    "Scheduler Selector": _text("scheduler"),
     # ComfyUI-Easy-Use and tinyterra keep all of a loader in one bundle, the pipe
     **dict.fromkeys(
         ("easy fullLoader", "easy a1111Loader", "easy comfyLoader", "easy fluxLoader", "easy sd3Loader"),
         NodeType(
             (
                 ("pipe", Context(())),
-                ("model", Checkpoint(("ckpt_name",), ("lora_name", "lora_model_strength"))),
+                ("model", Checkpoint(("ckpt_name",), ("lora_name", "lora_model_strength"), "optional_lora_stack")),
                 ("vae", Checkpoint(("vae_name",))),
                 ("clip", None),
                 ("positive", Encode(("positive",))),
@@ -671,6 +686,10 @@ SAMPLERS: dict[str, SamplerType] = {
     "KSampler Adv. (Efficient)": SamplerType(seed="noise_seed"),
     "KSampler SDXL (Eff.)": SamplerType(
         seed="noise_seed", model="sdxl_tuple", positive="sdxl_tuple", negative="sdxl_tuple"
+    ),
+    "ImpactKSamplerBasicPipe": SamplerType(model="basic_pipe", positive="basic_pipe", negative="basic_pipe"),
+    "ImpactKSamplerAdvancedBasicPipe": SamplerType(
+        seed="noise_seed", model="basic_pipe", positive="basic_pipe", negative="basic_pipe"
     ),
     "KSampler //Inspire": SamplerType(),
     "KSamplerAdvanced //Inspire": SamplerType(seed="noise_seed"),

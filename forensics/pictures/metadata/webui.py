@@ -39,6 +39,10 @@ _DIVIDERS = (
     re.compile(r"Negative prompt:", re.IGNORECASE),
 )
 _NAME = re.compile(r"\s*([^\W\d_][\w .\-/()+#*&'\[\]]{0,60}?)\s*:(?!//)[ \t]*")
+_LABELS = re.compile(
+    r"\s*(?:positive[ _])?prompt[ \t]*:(?P<positive>.*?)(?:\n[ \t]*negative[ _]prompt[ \t]*:(?P<negative>.*))?",
+    re.IGNORECASE | re.DOTALL,
+)
 _TEMPLATE = re.compile(r"^(Negative Template|Template):[ \t]?", re.MULTILINE | re.IGNORECASE)
 _EXTRA = re.compile(r"<(lora|lyco|hypernet):([^:<>]{1,200})((?::[^:<>]{0,80})*)>")
 _SEPARATORS = ",|;"
@@ -132,7 +136,7 @@ def parse(value: str, source: str) -> GeneratorMetadata:
             "unknown software", source, prompt=prompt, negative_prompt=negative, problems=(problem,)
         )
     stated = {_key(name): text for name, text in parsed.pairs.items()}
-    size = _SIZE.fullmatch(stated.get("size", ""))
+    size = _SIZE.fullmatch(stated.get("size", f"{stated.get('width', '')}x{stated.get('height', '')}"))
     problems = list(parsed.problems)
     if "seed" in stated and whole(stated["seed"]) is None:
         problems.append("The seed is not a whole number.")
@@ -216,9 +220,11 @@ def _split(value: str) -> Parsed | None:
         marks = marks_of(pairs)
         if marks is None:
             continue
-        # The web UI's own line is whole; above lines that lack the number of steps there may be more of them.
-        start, earlier = _lines_above(head) if "steps" not in map(_key, pairs) else (len(head), {})
-        prompt, negative = _prompts(head[:start])
+        # The web UI's own line is whole; above lines that lack the number of steps, or hold one pair each, there may
+        # be more of them.
+        own = "steps" in map(_key, pairs) and _separated(tail)
+        start, earlier = (len(head), {}) if own else _lines_above(head)
+        prompt, negative = _labelled(head[:start], tail) or _prompts(head[:start])
         return Parsed(
             prompt,
             negative,
@@ -350,6 +356,22 @@ def _prompts(head: str) -> tuple[str, str]:
     return head[: found.start()].strip(), head[found.end() :].strip()
 
 
+def _labelled(head: str, tail: str) -> tuple[str, str] | None:
+    """Prompt and negative prompt of a text that gives everything a line of its own, prompts too, each with its name.
+
+    None where it does not: in the web UI's own form the prompt has no name, and may begin with any word.
+    """
+    found = _LABELS.fullmatch(head)
+    if found is None or "\n" not in tail.strip() or _separated(tail):
+        return None
+    return found["positive"].strip(), (found["negative"] or "").strip()
+
+
+def _separated(tail: str) -> bool:
+    """Whether several pairs stand in the first line of the parameters."""
+    return len(_pairs(tail.split("\n", 1)[0])[0]) > 1
+
+
 def _templates(tail: str) -> dict[str, str]:
     """Texts with wildcards that extensions keep behind the parameters, each up to the next."""
     starts = list(_TEMPLATE.finditer(tail))
@@ -460,6 +482,7 @@ _SUPPORTING = frozenset(
         "first pass size",
         "hires steps",
         "ensd",
+        "schedule type",
     }
 )
 """Of these the ones that mark a record only beside another: each stands in some other trade's lists as well."""

@@ -9,6 +9,7 @@ from markupsafe import Markup
 from forensics.case import (
     Absent,
     Case,
+    CheckByOthers,
     Checkpoint,
     ControlFacts,
     Fact,
@@ -47,6 +48,8 @@ class ItemView:
     provenance: Lines
     origin: Lines
     """Of the disputed image alone: autoencoder, watermark bits, stated recipe, and what follows."""
+    checks: tuple[tuple[str, Lines], ...]
+    """Checks that others made, each with its tag."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +155,32 @@ def item(case: Case, received: Item) -> ItemView:
         lines(received.generator),
         lines(received.provenance),
         origin(case.origin) if received.id == case.disputed and isinstance(case.origin, Origin) else (),
+        tuple((k.id, check(k)) for k in case.checks if k.item == received.id),
+    )
+
+
+def check(stated: CheckByOthers) -> Lines:
+    """What somebody else states of a file, attributed."""
+    if isinstance(stated.capture, Absent):
+        shown = Line("Capture of the result", stated.capture.reason)
+    else:
+        kept = f"{words.file_size(stated.capture.size_bytes)}, kept as {stated.capture.path}"
+        shown = Line("Capture of the result", f"{stated.file_name}, {kept}", "verbatim")
+    digest = "" if isinstance(stated.capture, Absent) else stated.capture.sha256
+    which = (
+        f"The statement names the SHA-256 of {stated.item} as received."
+        if stated.same_bytes
+        else f"The statement names no digest; that the file was {stated.item} as received is its word alone."
+    )
+    return (
+        Line("Checked by", stated.by, "verbatim"),
+        Line("On", stated.on, "verbatim"),
+        Line("With", f"{stated.tool}, {stated.version}", "verbatim"),
+        Line("Where", stated.where, "verbatim"),
+        Line("Result, as stated", stated.result, "verbatim"),
+        Line("Which bytes", which),
+        shown,
+        *((Line("SHA-256 of the capture", words.groups(digest), "hash"),) if digest else ()),
     )
 
 

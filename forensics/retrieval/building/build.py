@@ -161,6 +161,7 @@ def build(
     how = (options or Options()).named(source)
     snapshot.check_tag(how.tag)
     files = Files(str(out))
+    files.address(TABLE)  # what would fail at the end fails now
     job = plan(embedder, how.descriptor, how.dtype, keep_bytes=how.keep_bytes)
     before = begin(files, how.tag, job, how.append)
     opened = open_source(source, how.where, digests=how.digests, unit_rows=how.unit_rows)

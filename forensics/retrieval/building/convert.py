@@ -117,6 +117,7 @@ def import_from(
     """
     snapshot.check_tag(tag)
     files = Files(out)
+    files.address(TABLE)  # what would fail at the end fails now
     if files.exists():
         raise IndexError_(f"{out} exists and is not overwritten.", hint="Choose another folder, or move it aside.")
     source = retrieval.open(folder, embedder=embedder, embedder_digest=embedder_digest, pictures=pictures)

@@ -45,7 +45,16 @@ class Files:
             self.path = Path(self._root)
 
     def address(self, name: str) -> str:
-        """What Lance opens: a path on this machine, else the URI."""
+        """What Lance opens: a path on this machine, else the URI.
+
+        Raises:
+            IndexError_: a path that Lance does not take.
+        """
+        if self.path and any(ord(c) < 32 or ord(c) == 127 for c in self._root):
+            raise IndexError_(
+                f"{self._root!r} holds a control character, which the table of an index cannot lie under.",
+                hint="Rename the folder, or name another.",
+            )
         return str(self.path / name) if self.path else f"{self.uri}/{name}"
 
     def exists(self, name: str = "") -> bool:

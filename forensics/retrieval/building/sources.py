@@ -11,7 +11,6 @@ import io
 import json
 import os
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -23,7 +22,7 @@ import pyarrow.parquet as pq
 
 from forensics import files
 from forensics.errors import IndexError_
-from forensics.path_names import entered, printable
+from forensics.path_names import entered, existing, printable
 from forensics.retrieval.building import parquet_pictures
 from forensics.retrieval.building.archives import (
     ARCHIVES,
@@ -192,7 +191,7 @@ def _table(source: Path, where: Mapping[str, frozenset[str]], unit_rows: int, *,
             hint=f"Name one of: {', '.join(ALIASES['path'])}.",
         )
     given = [pick(row, "path") for row in rows]
-    absolute = [str(_existing(_named(path, source.parent))) for path in given]
+    absolute = [str(existing(_named(path, source.parent))) for path in given]
     folders = [str(Path(full).parent) for full, path in zip(absolute, given, strict=True) if path]
     base = Path(os.path.commonpath(folders)) if folders else source.parent
 
@@ -216,31 +215,6 @@ def _table(source: Path, where: Mapping[str, frozenset[str]], unit_rows: int, *,
 def _named(path: str, folder: Path) -> Path:
     """The path that a row of a table in this folder means, absolute, links kept."""
     return Path(os.path.abspath(folder / entered(path, folder)))  # noqa: PTH100
-
-
-def _existing(path: Path) -> Path:
-    """The file a row names, written with backslashes or in another form of the same letters perhaps; else as named."""
-    forms = [path, path.parent / Path(*path.name.split("\\"))] if "\\" in path.name else [path]
-    found = (one for form in forms if (one := form if form.exists() else _spelt(form)) is not None)
-    return next(found, path)
-
-
-def _spelt(path: Path) -> Path | None:
-    """The file whose name has the same letters in another form of Unicode, step by step; none where there is none."""
-    found = Path(path.anchor)
-    for part in path.parts[1:]:
-        step = found / part
-        if not step.exists():
-            wanted = unicodedata.normalize("NFC", part)
-            try:
-                there = sorted(p for p in found.iterdir() if unicodedata.normalize("NFC", p.name) == wanted)
-            except OSError:
-                return None
-            if not there:
-                return None
-            step = there[0]
-        found = step
-    return found
 
 
 def _read_table(source: Path) -> list[dict[str, Any]]:
