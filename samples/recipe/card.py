@@ -15,6 +15,7 @@ from typing import Any
 
 from scipy.stats import betabinom
 
+from forensics.case.statistic import titled
 from forensics.statistics.ranks import clopper_pearson
 from samples.recipe.evaluate import THRESHOLDS
 from tests.studies import ladder_ledger
@@ -227,7 +228,9 @@ def ladder(found: dict[str, Figures]) -> str:
         for twin, row in of.items():
             levels = [row["levels"][level] for level in order]
             cells = [f"{level['auc']:.3f}, {share(level['share_p01'])}" for level in levels]
-            rows.append([name, twin[-1].upper(), str(levels[1]["controls"]), *cells, false_flags(levels[1:], twin)])
+            rows.append(
+                [titled(name), twin[-1].upper(), str(levels[1]["controls"]), *cells, false_flags(levels[1:], twin)]
+            )
     works = ", ".join(str(next(iter(measured.values()))["twin_a"]["levels"][x]["n"]) for x in order[1:])
     head = [
         "measurement",
