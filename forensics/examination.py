@@ -38,6 +38,7 @@ from forensics.stages.kept import Kept, means
 from forensics.stages.results import Results
 from forensics.stages.stated import stated
 from forensics.stages.works import Work
+from forensics.statistics import record as records
 
 _NO_INDEX = Absent("training index", "No training index was searched: this is a comparison of pictures.")
 
@@ -83,6 +84,8 @@ def examined(image: Path, ledger: Ledger, resolved: Resolved, emit: Emit) -> Cas
     device = choose(settings.device, settings.precision)
     if settings.controls:
         control_works.load(Path(settings.controls))
+    if settings.validation:
+        records.load(Path(settings.validation))
     models = opened.models(settings, emit)
     emit(Event("identify", 1, 2, "index and embedder"))
     sources = search.open_sources(settings, models.checkpoint, device)

@@ -16,7 +16,7 @@ from forensics import examination
 from forensics import folder as case_folder
 from forensics.case import Absent, Case, CommonElements, Grade, Measurement, Outcome, Pair, Statistic, Style
 from forensics.case.statistic import TITLES
-from forensics.errors import CaseError, ImageError, VerificationError
+from forensics.errors import CaseError, ImageError, SettingsError, VerificationError
 from forensics.events import Event
 from forensics.protocol import PROFILES
 from forensics.resources import samples
@@ -306,3 +306,13 @@ def test_case_json_is_valid_under_its_published_schema(folders: dict[str, Path])
 def test_a_dangling_citation_cannot_be_built(cases: dict[str, Case]) -> None:
     with pytest.raises(ValueError, match="no such id"):
         dataclasses.replace(cases["manner.png"], measurements=())
+
+
+def test_a_record_that_cannot_be_read_ends_the_run_before_anything_is_received(tmp_path: Path) -> None:
+    record, seen = tmp_path / "record.json", []
+    record.write_text("{", encoding="utf-8")
+    with pytest.raises(SettingsError, match="no readable validation record"):
+        resolved = resolve({"profile": "quick", "validation": str(record)})
+        examination.analyze(DISPUTED / "memorised.png", tmp_path / "case", resolved, emit=seen.append)
+    assert not seen
+    assert not list((tmp_path / "case").rglob("*.png"))
