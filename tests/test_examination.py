@@ -311,8 +311,8 @@ def test_a_dangling_citation_cannot_be_built(cases: dict[str, Case]) -> None:
 def test_a_record_that_cannot_be_read_ends_the_run_before_anything_is_received(tmp_path: Path) -> None:
     record, seen = tmp_path / "record.json", []
     record.write_text("{", encoding="utf-8")
+    resolved = resolve({"profile": "quick", "validation": str(record)})
     with pytest.raises(SettingsError, match="no readable validation record"):
-        resolved = resolve({"profile": "quick", "validation": str(record)})
         examination.analyze(DISPUTED / "memorised.png", tmp_path / "case", resolved, emit=seen.append)
     assert not seen
     assert not list((tmp_path / "case").rglob("*.png"))
