@@ -15,6 +15,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `tests` from any
 
 from forensics import foreign
 from forensics.cli import main
+from forensics.errors import SettingsError
+from forensics.folder import check_signature
 from forensics.pictures import intake
 from forensics.resources import samples
 from tests.studies import flips, fuzz
@@ -82,3 +84,28 @@ def test_hostile_settings_and_scores_end_with_a_code_of_their_own() -> None:
 @pytest.mark.slow
 def test_failing_machines_lose_nothing_and_no_connection_is_made() -> None:
     assert "4 machines, 0 with a fault" in study("machines", "--only", "no network,no home,16 KiB,100 KiB")
+
+
+def test_pipes_and_endless_files_end_in_words_at_the_options_of_signing(tmp_path: Path) -> None:
+    pipe, case = tmp_path / "pipe", tmp_path / "case"
+    os.mkfifo(pipe)
+    case.mkdir()
+    for arguments in (
+        ("sign", str(case), "--pkcs12", str(pipe)),
+        ("sign", str(case), "--pkcs12", str(samples() / "case.toml"), "--passfile", str(pipe)),
+        ("validate", "--checkpoint", "none", "--manifest", str(pipe), "-o", str(tmp_path / "out")),
+    ):
+        done = CliRunner().invoke(main, arguments)
+        assert done.exit_code == 2, done.stderr
+        assert str(pipe) in done.stderr
+    for path in (pipe, Path("/dev/zero")):
+        with pytest.raises(SettingsError, match="is not a regular file"):
+            check_signature.roots([path])
+
+
+def test_a_passphrase_that_nobody_can_type_is_asked_for_by_option(tmp_path: Path) -> None:
+    key = tmp_path / "key.p12"
+    key.write_bytes(b"no key")
+    done = CliRunner().invoke(main, ["sign", str(tmp_path), "--pkcs12", str(key)], input="")
+    assert done.exit_code == 2
+    assert "--passfile" in done.stderr

@@ -62,12 +62,15 @@ def plan(
     and with --pkcs12 a signature. A plan is never written over. The path of the plan is written to standard output.
     """
     from forensics.errors import SettingsError
+    from forensics.folder import sign as signing
 
     if timestamp_url and pkcs12 is None:
         raise SettingsError("--timestamp-url stamps a signature.", hint="Give --pkcs12 as well, or send the request.")
-    passphrase = secret(passfile, "Passphrase").encode() if pkcs12 is not None else b""
+    passphrase = b""
+    if pkcs12 is not None:
+        signing.Pkcs12(pkcs12).read()
+        passphrase = secret(passfile, "Passphrase").encode()
     with console.working():
-        from forensics.folder import sign as signing
         from forensics.outputs import plan as plans
 
         drawn = plans.draw(description)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
 
+from forensics import foreign
 from forensics.cli import options
 from forensics.cli.console import Console
 from forensics.errors import SettingsError
@@ -52,6 +54,7 @@ def sign(
     if (pkcs12 is None) == (pkcs11 is None):
         raise SettingsError("No key was named.", hint="Give either --pkcs12 FILE or --pkcs11 LIBRARY.")
     if pkcs12 is not None:
+        Pkcs12(pkcs12).read()  # a file that is none is said before a passphrase is asked for
         key = Pkcs12(pkcs12, secret(passfile, "Passphrase").encode())
     elif token_label is None or cert_label is None:
         raise SettingsError("The token is not named.", hint="Give --token-label and --cert-label as well.")
@@ -73,10 +76,15 @@ def sign(
 
 
 def secret(passfile: Path | None, what: str) -> str:
-    """The first line of a file, or what the person types. Raises SettingsError where the file holds none."""
+    """The first line of a file, or what the person types. Raises SettingsError where neither gives one."""
     if passfile is None:
-        return str(click.prompt(what, hide_input=True, default="", show_default=False, err=True))
+        try:
+            return str(click.prompt(what, hide_input=True, default="", show_default=False, err=True))
+        except click.Abort as exc:
+            if sys.stdin.isatty():
+                raise
+            raise SettingsError(f"No {what} could be asked for.", hint="Give --passfile FILE.") from exc
     try:
-        return passfile.read_text(encoding="utf-8").splitlines()[0]
-    except (OSError, UnicodeDecodeError, IndexError) as exc:
+        return foreign.read(passfile, foreign.MIB).decode("utf-8").splitlines()[0]
+    except (foreign.Unreadable, UnicodeDecodeError, IndexError) as exc:
         raise SettingsError(f"{passfile} holds no passphrase in its first line.", hint="Check --passfile.") from exc

@@ -24,6 +24,7 @@ from forensics.folder.layout import SEAL, SIGNED
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_LARGEST_CERTIFICATES = 64 * foreign.MIB
 LARGEST_SEAL = foreign.MIB
 """Bytes of a signature or reply with its certificates; usual ones have ten thousand."""
 _HINT = "Ask the signatory for the file as it was signed."
@@ -89,12 +90,21 @@ def embedded(pdf: bytes, expected: Mapping[str, bytes], name: str) -> int:
 
 def roots(paths: Iterable[Path]) -> tuple[Any, ...]:
     """Certificates of issuers that are trusted, from PEM or DER files. Raises SettingsError."""
-    from pyhanko.keys import load_certs_from_pemder
+    return tuple(certificate for path in paths for certificate in _certificates(path))
 
+
+def _certificates(path: Path) -> list[Any]:
+    from pyhanko.keys import load_certs_from_pemder_data
+
+    hint = "Give a PEM or DER file."
     try:
-        return tuple(load_certs_from_pemder([str(p) for p in paths]))
-    except (OSError, ValueError) as exc:
-        raise SettingsError(f"A trusted certificate cannot be read: {exc}.", hint="Give a PEM or DER file.") from exc
+        data = foreign.read(path, _LARGEST_CERTIFICATES)
+    except foreign.Unreadable as exc:
+        raise SettingsError(f"The trusted certificate {path} {exc}.", hint=hint) from exc
+    try:
+        return list(load_certs_from_pemder_data(data))
+    except ValueError as exc:
+        raise SettingsError(f"A trusted certificate cannot be read: {path.name}: {exc}.", hint=hint) from exc
 
 
 def signature(pdf: bytes, name: str = SIGNED, trusted: Sequence[Any] = ()) -> Signature:

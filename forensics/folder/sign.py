@@ -43,15 +43,19 @@ class Pkcs12:
     path: Path
     passphrase: bytes | None = None
 
+    def read(self) -> bytes:
+        """The file as it is, for which no passphrase is needed. Raises SettingsError where it cannot be read."""
+        try:
+            return foreign.read(self.path, _LARGEST_KEY)
+        except foreign.Unreadable as exc:
+            raise SettingsError(f"{self.path} {exc}.", hint=_KEY_HINT) from exc
+
     def open(self) -> AbstractContextManager[Any]:
         """The signer. Raises SettingsError where the file cannot be opened."""
         from cryptography.hazmat.primitives.serialization import pkcs12
         from pyhanko.sign import signers
 
-        try:
-            data = foreign.read(self.path, _LARGEST_KEY)
-        except foreign.Unreadable as exc:
-            raise SettingsError(f"{self.path} {exc}.", hint=_KEY_HINT) from exc
+        data = self.read()
         refusal: Exception | None = None
         for word in _spellings(self.passphrase):
             try:

@@ -17,6 +17,7 @@ from typing import Any
 
 from PIL import Image
 
+from forensics import foreign
 from forensics.case import FileDigest
 from forensics.errors import SettingsError
 from forensics.path_names import entered
@@ -24,6 +25,7 @@ from forensics.pictures import bounded
 
 MEMBERS = ("planted", "member")
 HALVES = ("calibration", "test")
+_LARGEST = 256 * foreign.MIB
 OFTEN = 16
 """Repetitions a pass from which a work stands for the first proposition of retention: fixed before any study."""
 
@@ -55,9 +57,9 @@ def read(manifest: Path) -> tuple[KnownWork, ...]:
     """
     works = []
     try:
-        lines = manifest.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as exc:
-        raise SettingsError(f"{manifest} cannot be read: {exc}.", hint="Name a manifest in JSONL form.") from exc
+        lines = foreign.text(foreign.read(manifest, _LARGEST)).splitlines()
+    except foreign.Unreadable as exc:
+        raise SettingsError(f"{manifest} {exc}.", hint="Name a manifest in JSONL form.") from exc
     for number, line in enumerate(lines, 1):
         try:
             row = json.loads(line)
