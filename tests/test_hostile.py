@@ -98,6 +98,8 @@ def test_pipes_and_endless_files_end_in_words_at_the_options_of_signing(tmp_path
         done = CliRunner().invoke(main, arguments)
         assert done.exit_code == 2, done.stderr
         assert str(pipe) in done.stderr
+    done = CliRunner().invoke(main, ["analyze", "--resume", str(pipe)])
+    assert done.exit_code == 9, done.stderr
     for path in (pipe, Path("/dev/zero")):
         with pytest.raises(SettingsError, match="is not a regular file"):
             check_signature.roots([path])

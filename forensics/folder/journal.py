@@ -168,7 +168,7 @@ def _lock(folder: Path) -> int | None:
     except ImportError:  # Windows
         return None
     try:
-        descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_DIRECTORY", 0))
     except OSError:
         return None
     try:
@@ -224,7 +224,7 @@ def _flushed(path: Path, data: bytes) -> None:
 def _flush_folder(folder: Path) -> None:
     """So that the moves survive a power cut; not every file system can."""
     with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
+        descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
         try:
             os.fsync(descriptor)
         finally:
