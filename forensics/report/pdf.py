@@ -12,6 +12,7 @@ import io
 import logging
 import os
 import struct
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -116,6 +117,11 @@ def write(
             data = document.write_pdf(pdf_variant="pdf/a-3a")
     except FatalURLFetchingError as exc:  # a BaseException: it would pass every `except Exception`
         raise RenderingError(f"The report could not be drawn: {exc}.") from exc
+    except OSError as exc:  # WeasyPrint puts the typefaces into files while it draws
+        raise RenderingError(
+            f"The report could not be drawn: {exc.strerror or exc}.",
+            hint=f"Free some space in {tempfile.gettempdir()}, or name another folder by TMPDIR, and run it again.",
+        ) from exc
     families = sorted({font.family.strip('"') for font in document.fonts.values()})
     known = ("Source ", typefaces.FAMILY)
     complaints += [f"typeface {f!r} is not one of the bundled ones" for f in families if not f.startswith(known)]

@@ -218,3 +218,20 @@ def test_nothing_is_lost_however_long_the_material(tmp_path: Path) -> None:
         assert exhibit.sha256 in flat
     for entry in case.custody:
         assert entry.sha256 in flat
+
+
+def test_a_full_temporary_folder_ends_in_words(tmp_path: Path) -> None:
+    """WeasyPrint puts typefaces into files; none of them may be larger than a kilobyte here."""
+    import resource
+
+    from forensics.report import pdf
+
+    page = '<html lang="en"><link rel="stylesheet" href="report.css"><p>A line.</html>'
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, hard))
+    try:
+        with pytest.raises(RenderingError, match="could not be drawn") as caught:
+            pdf.write(page, {}, created="2026-01-01T00:00:00")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "TMPDIR" in str(caught.value.hint)

@@ -134,7 +134,7 @@ MACHINES = (
     Machine("no network", unconnected, (0,)),
     Machine("no home", homeless, (0,)),
     Machine("no space at all", largest_file(0), (9,)),
-    *(Machine(f"no space for more than {n} KiB", largest_file(n * KIB), (9,)) for n in (4, 16, 40, 100, 400)),
+    *(Machine(f"no space for more than {n} KiB", largest_file(n * KIB), (9, 11)) for n in (4, 16, 40, 100, 400)),
     Machine("24 MiB of memory", memory(24 << 20), (7, 9)),
     Machine("160 MiB of memory", memory(160 << 20), (7, 9)),
     *(
