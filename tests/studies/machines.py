@@ -125,9 +125,14 @@ def sealed(folder: Path, *, open_again: bool = False) -> None:
         path.chmod(mode)
 
 
+_HELD: list[contextlib.AbstractContextManager[None]] = []
+
+
 def ordinary() -> None:
     """As `without_override`, to the end of the process."""
-    without_override().__enter__()
+    held = without_override()
+    held.__enter__()
+    _HELD.append(held)  # what is let go of is left, and gives the permissions back
 
 
 MACHINES = (
@@ -139,7 +144,7 @@ MACHINES = (
     Machine("160 MiB of memory", memory(160 << 20), (7, 9)),
     *(
         Machine(f"a folder that is read-only from the stage {at} on", ordinary, (9,), at)
-        for at in ("intake", "origin", "codelength", "compare", "style")
+        for at in ("intake", "origin", "compare")
     ),
 )
 
