@@ -111,3 +111,10 @@ def test_a_passphrase_that_nobody_can_type_is_asked_for_by_option(tmp_path: Path
     done = CliRunner().invoke(main, ["sign", str(tmp_path), "--pkcs12", str(key)], input="")
     assert done.exit_code == 2
     assert "--passfile" in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_words_that_find_no_space_do_not_change_how_a_run_ends(tmp_path: Path) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run([sys.executable, "-m", "forensics", "verify", str(tmp_path)], stderr=full, check=False)
+    assert done.returncode == 8

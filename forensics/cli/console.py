@@ -52,7 +52,7 @@ class Console:
     def write(self, text: str) -> None:
         """A line on standard error, below a bar if one stands there."""
         self._listening().pause()
-        click.echo(text, err=True)
+        _said(text)
 
     def note(self, text: str) -> None:
         """Something the user should know; -q silences it."""
@@ -67,9 +67,9 @@ class Console:
         if self.json:
             self._object("error", code=int(code), name=code.name.lower(), message=message, hint=hint)
             return
-        click.echo(click.style("Error: ", fg="red", bold=True) + message, err=True)
+        _said(click.style("Error: ", fg="red", bold=True) + message)
         if hint:
-            click.echo("\n".join(f"       {line}" for line in hint.split("\n")), err=True)
+            _said("\n".join(f"       {line}" for line in hint.split("\n")))
 
     def emit(self, event: Event) -> None:
         """Progress of a stage.
@@ -142,7 +142,7 @@ class Console:
         return self._listener
 
     def _object(self, kind: str, **fields: Any) -> None:
-        click.echo(json.dumps({"event": kind, **fields}, ensure_ascii=False), err=True)
+        _said(json.dumps({"event": kind, **fields}, ensure_ascii=False))
 
 
 def quieten(verbosity: int) -> None:
@@ -187,3 +187,13 @@ def _protected() -> Iterator[None]:
         finally:
             os.dup2(saved, 1)
             os.close(saved)
+
+
+def _said(text: str) -> None:
+    """A line on standard error. Where that is a file on a full disk, the run and its exit code are not lost with it."""
+    try:
+        click.echo(text, err=True)
+    except BrokenPipeError:
+        raise
+    except OSError:
+        pass
