@@ -69,7 +69,7 @@ class Settings:
     paper: str = "A4"
     max_pixels: int = 100_000_000
     """Pictures with more pixels are refused."""
-    max_seconds: int = 30
+    max_seconds: int = 25
     """A picture that takes longer to decode is refused."""
     c2pa_trust: tuple[str, ...] = ()
     """Lists of trusted issuers for Content Credentials; none means that trust is not judged."""

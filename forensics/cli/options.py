@@ -237,7 +237,7 @@ statements: Callable[[F], F] = together(
 
 limits: Callable[[F], F] = together(
     click.option("--max-pixels", type=int, metavar="N", help="Largest picture that is decoded.  [default: 100000000]"),
-    click.option("--max-seconds", type=int, metavar="N", help="Longest decoding of one picture.  [default: 30]"),
+    click.option("--max-seconds", type=int, metavar="N", help="Longest decoding of one picture.  [default: 25]"),
 )
 
 examination: Callable[[F], F] = together(

@@ -46,7 +46,7 @@ class Limits:
 
     pixels: int = intake.MAX_PIXELS
     """Width times height."""
-    seconds: int = 30
+    seconds: int = 25
     """Of decoding, by the clock."""
     memory: int = 1_792 << 20
     """Bytes beyond what the process takes before it decodes anything; not enforced on every system."""
