@@ -38,6 +38,7 @@ from forensics.stages.kept import Kept, means
 from forensics.stages.results import Results
 from forensics.stages.stated import stated
 from forensics.stages.works import Work
+from forensics.stages.workshop import Workshop
 from forensics.statistics import record as records
 
 _NO_INDEX = Absent("training index", "No training index was searched: this is a comparison of pictures.")
@@ -71,13 +72,26 @@ def analyze(
         ForensicsError: its subclasses say what failed, what to do and with which exit code.
     """
     ledger = ledger or Ledger(out, force=force, asked=asked_for(image, resolved), resume=resume)
+    return analyzed(image, ledger, resolved, emit)
+
+
+def analyzed(
+    image: Path, ledger: Ledger, resolved: Resolved, emit: Emit = ignore, workshop: Workshop | None = None
+) -> Path:
+    """As `analyze`, in a folder whose ledger was opened already.
+
+    Args:
+        workshop: what examinations one after the other share; by default this one shares nothing.
+    """
     with stops_on_record(ledger):
-        examined(image, ledger, resolved, ledger.watched(emit))
+        examined(image, ledger, resolved, ledger.watched(emit), workshop)
         return _rendered(ledger, resolved.settings, emit)
 
 
 @inputs.watched
-def examined(image: Path, ledger: Ledger, resolved: Resolved, emit: Emit) -> Case:
+def examined(
+    image: Path, ledger: Ledger, resolved: Resolved, emit: Emit, workshop: Workshop | None = None
+) -> Case:
     """The examination up to the frozen case, without documents. Raises as `analyze`."""
     settings, protocol = resolved.settings, _protocol(resolved.settings)
     # (1) What would fail later fails now, before anything is received: device, headers and digests, index, embedder.
@@ -86,9 +100,10 @@ def examined(image: Path, ledger: Ledger, resolved: Resolved, emit: Emit) -> Cas
         control_works.load(Path(settings.controls))
     if settings.validation:
         records.load(Path(settings.validation))
-    models = opened.models(settings, emit)
+    workshop = workshop or Workshop()
+    models = opened.models(settings, emit, workshop)
     emit(Event("identify", 1, 2, "index and embedder"))
-    sources = search.open_sources(settings, models.checkpoint, device)
+    sources = search.open_sources(settings, models.checkpoint, device, workshop)
     belonging.as_remembered(resolved, models, sources)
     resolved = belonging.with_fetched(resolved, sources.fetched)
     emit(Event("identify", 2, 2, models.checkpoint.name))
@@ -99,8 +114,8 @@ def examined(image: Path, ledger: Ledger, resolved: Resolved, emit: Emit) -> Cas
         # (3) Hash the bytes as received, then decode copies; choose the controls.
         received = _receive(ledger, image, settings, emit)
         models = stated(models, ledger)
-        copies = search.open_copies(device, demonstration=models.checkpoint.demonstration)
-        instruments = _instruments(sources.embedder, copies)
+        copies = search.open_copies(device, demonstration=models.checkpoint.demonstration, workshop=workshop)
+        instruments = _instruments(sources.embedder, copies, workshop)
         controls = works.control_group(
             settings,
             models.checkpoint,
@@ -117,7 +132,7 @@ def examined(image: Path, ledger: Ledger, resolved: Resolved, emit: Emit) -> Cas
         index_facts = sources.index if isinstance(sources.index, Absent) else sources.index.info().facts
         identity = (*parts("analyze", received, context, models, index_facts), *means(device))
         kept = Kept.of(ledger, cache, identity)
-        context = replace(context, kept=kept)
+        context = replace(context, kept=kept, workshop=workshop)
         # (4) Nearest training images, of the disputed image and of every control, in the same index.
         found = kept.stage("search", search.Found, lambda: search.search(received, sources, context))
         # (5) What the disputed image is an altered copy of, who made it, and of which picture retention is asked.
@@ -158,9 +173,7 @@ def examined(image: Path, ledger: Ledger, resolved: Resolved, emit: Emit) -> Cas
         manner = kept.stage(
             "style",
             Style | Absent,
-            lambda: style.resemble(
-                received.disputed, at_hand, found, sources.index, controls.works, instruments.at_hand, emit
-            ),
+            lambda: style.resemble(received.disputed, at_hand, found, sources.index, context),
         )
         # (8) Measurements become graded words and findings: pure, from fixed templates.
         results = Results(models, found, traced, rungs, measured, evaluated, laid, nearest, manner)
@@ -206,7 +219,7 @@ def compared(disputed: Path, originals: tuple[Path, ...], ledger: Ledger, resolv
         protocol_file = ledger.put_file(protocol.file.path, protocol.canonical)
         received = _receive(ledger, disputed, replace(settings, originals=tuple(map(str, originals))), emit)
         embedder = search.open_embedder(settings.clip or fetched or None, device)
-        instruments = _instruments(embedder, search.open_copies(device, demonstration=False))
+        instruments = _instruments(embedder, search.open_copies(device, demonstration=False), Workshop())
         context = Context(settings, protocol, device, ledger, instruments, emit)
         measured = measure.measure(received, search.Found(_NO_INDEX), ladder.Ladder(), None, context)
         unrelated = works.background(settings, list(received.pictures))
@@ -263,10 +276,13 @@ def _receive(ledger: Ledger, image: Path, settings: Settings, emit: Emit) -> Rec
     return Received(item, Work.of(item.exhibit, picture), tuple(received), checks, lists)
 
 
-def _instruments(embedder: Embedder | Absent, copies: CopyDescriptor | Absent) -> Instruments:
-    return Instruments.prepare(
-        None if isinstance(embedder, Absent) else embedder, None if isinstance(copies, Absent) else copies
-    )
+def _instruments(
+    embedder: Embedder | Absent, copies: CopyDescriptor | Absent, workshop: Workshop
+) -> Instruments:
+    meaning = None if isinstance(embedder, Absent) else embedder
+    edited = None if isinstance(copies, Absent) else copies
+    names = meaning.digest if meaning else "", edited.digest if edited else ""
+    return workshop.once(("instruments", *names), lambda: Instruments.prepare(meaning, edited))
 
 
 def _case(command: str, received: Received, context: Context, resolved: Resolved) -> Case:

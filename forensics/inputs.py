@@ -13,7 +13,7 @@ import contextlib
 import contextvars
 import functools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -49,7 +49,9 @@ class Stamp:
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class Seen:
+    """One input, as it was when it was remembered."""
+
     sha256: str
     """Empty for a file whose identity alone is compared."""
     stamp: Stamp | None
@@ -60,7 +62,8 @@ class _Seen:
 class Watch:
     """The inputs of one examination."""
 
-    _files: dict[Path, _Seen] = field(default_factory=dict)
+    _files: dict[Path, Seen] = field(default_factory=dict)
+    _gathering: list[set[Path]] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self._files)
@@ -76,14 +79,52 @@ class Watch:
         if before is not None and before.sha256 and before.sha256 != sha256:
             raise _changed(path, kind)
         if before is None or not before.sha256:
-            self._files[place] = _Seen(sha256, Stamp.of(path), kind)
+            self._files[place] = Seen(sha256, Stamp.of(path), kind)
+        self._told(place)
 
     def tree(self, folder: Path, kind: type[ForensicsError]) -> None:
         """Remember the identity of every file in a folder: for inputs too large to be read twice."""
         for number, path in enumerate(sorted(p for p in folder.rglob("*") if p.is_file())):
             if number == _TREE:
                 return
-            self._files.setdefault(path.absolute(), _Seen("", Stamp.of(path), kind))
+            self._files.setdefault(path.absolute(), Seen("", Stamp.of(path), kind))
+            self._told(path.absolute())
+
+    @contextlib.contextmanager
+    def gathered(self) -> Iterator[dict[Path, Seen]]:
+        """The inputs that are named while it lasts, known before or not; filled when it ends."""
+        found: dict[Path, Seen] = {}
+        named: set[Path] = set()
+        self._gathering.append(named)
+        try:
+            yield found
+        finally:
+            self._gathering.pop()  # what gathers within it has ended: the last is this one
+            found |= {place: self._files[place] for place in named}
+
+    def again(self, inputs: Mapping[Path, Seen]) -> bool:
+        """Remember inputs of an earlier examination without reading them again.
+
+        Returns:
+            Whether each of them is the very file that it was. Where one is not, none is remembered.
+
+        Raises:
+            ForensicsError: one was hashed in this examination already, with another result.
+        """
+        if any(Stamp.of(place) != seen.stamp for place, seen in inputs.items()):
+            return False
+        for place, seen in inputs.items():
+            before = self._files.get(place)
+            if before is not None and before.sha256 and seen.sha256 and before.sha256 != seen.sha256:
+                raise _changed(place, seen.kind)
+            if before is None or not before.sha256:
+                self._files[place] = seen
+            self._told(place)
+        return True
+
+    def _told(self, place: Path) -> None:
+        for named in self._gathering:
+            named.add(place)
 
     def unmoved(self, path: Path) -> None:
         """Compare one file that is about to be read, or was just read; one never seen is passed.
@@ -129,6 +170,24 @@ def watched(examination: Callable[_P, _R]) -> Callable[_P, _R]:
     return run
 
 
+@contextlib.contextmanager
+def gathered() -> Iterator[dict[Path, Seen]]:
+    """The inputs that are named while it lasts, for `again`; filled when it ends. Outside of an examination as well."""
+    watch = _CURRENT.get()
+    if watch is not None:
+        with watch.gathered() as found:
+            yield found
+        return
+    with watching() as own, own.gathered() as found:
+        yield found
+
+
+def again(inputs: Mapping[Path, Seen]) -> bool:
+    """As `Watch.again`; outside of an examination nothing is remembered."""
+    watch = _CURRENT.get()
+    return (watch if watch is not None else Watch()).again(inputs)
+
+
 def check() -> None:
     """Compare every input of the examination that goes on. Raises as `Watch.check`."""
     if (watch := _CURRENT.get()) is not None:
@@ -166,7 +225,7 @@ def unmoved(*paths: Path) -> None:
             watch.unmoved(path)
 
 
-def _compare(path: Path, seen: _Seen) -> None:
+def _compare(path: Path, seen: Seen) -> None:
     if not seen.sha256:
         if Stamp.of(path) != seen.stamp:
             raise _changed(path, seen.kind)
@@ -179,7 +238,7 @@ def _compare(path: Path, seen: _Seen) -> None:
         raise _changed(path, seen.kind)
 
 
-def _replaced(path: Path, seen: _Seen) -> bool:
+def _replaced(path: Path, seen: Seen) -> bool:
     """Whether the file was written or exchanged meanwhile, though its bytes are the first ones again."""
     now = Stamp.of(path)
     if now is None or seen.stamp is None:

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import torch
 
-from forensics import diffusion
 from forensics.case import Checkpoint, Given, Setting
 from forensics.controls.cache import Cache
 from forensics.device import Device, choose, memory_gib, peak_memory_gib, session
@@ -30,6 +29,7 @@ from forensics.settings import Resolved, Settings
 from forensics.stages import budget, works
 from forensics.stages import open as opened
 from forensics.stages.prompts import Prompt, in_order
+from forensics.stages.workshop import Workshop
 
 ASK_ABOVE_MINUTES = 60.0
 """A person is asked for `--yes` before an examination that is expected to take longer."""
@@ -148,7 +148,7 @@ class Outlook:
         return fitting[-1]
 
 
-def outlook(image: Path, settings: Settings, emit: Emit) -> Outlook:
+def outlook(image: Path, settings: Settings, emit: Emit, workshop: Workshop | None = None) -> Outlook:
     """Load the checkpoint, time it, and count what every profile asks of it; then the checkpoint is let go.
 
     Raises:
@@ -156,14 +156,15 @@ def outlook(image: Path, settings: Settings, emit: Emit) -> Outlook:
     """
     device = choose(settings.device, settings.precision)
     emit(Event("plan", 0, 1, "a batch is timed"))
-    checkpoint = opened.identify(settings)
-    control = opened.open_control_checkpoint(settings, checkpoint)
+    workshop = workshop or Workshop()
+    checkpoint = opened.identify(settings, workshop)
+    control = opened.open_control_checkpoint(settings, checkpoint, workshop)
     controls = works.available(settings, checkpoint)
     cache = opened.kept_scores(checkpoint, settings.seed)
     prompts = expected_prompts(image, settings, checkpoint)
     asked = Asked(settings.seed, prompts, controls, control is not None)
     with session(device):
-        model = diffusion.load(checkpoint, device, prompts=[("", 1.0)])
+        model = workshop.model(checkpoint, device, prompts=[("", 1.0)])
         pace = timed(model, device)
         found = {n: forecast(protocol, asked, cache, model, pace, device) for n, protocol in PROFILES.items()}
         del model

@@ -6,7 +6,7 @@ stands in `marks`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from forensics.case import Checkpoint
 from forensics.diffusion.checkpoint import identify
@@ -54,4 +54,17 @@ def load(checkpoint: Checkpoint, device: Device, prompts: Sequence[tuple[str, fl
     return made
 
 
-__all__ = ["Wishes", "architecture", "identify", "load"]
+def announce(model: DiffusionModel, prompts: Sequence[tuple[str, float]]) -> None:
+    """Say to a model that was loaded before which prompts with their guidance will be asked for now.
+
+    Where its text encoders were let go they are read for the prompts that it does not know, and let go again.
+
+    Raises:
+        CheckpointError: as `load`.
+    """
+    if family(model.checkpoint.family).lets_go:
+        latent = cast("LatentModel", model)
+        latent.announce(prompts)
+
+
+__all__ = ["Wishes", "announce", "architecture", "identify", "load"]

@@ -91,6 +91,21 @@ class LatentModel(SampledModel):
         self._later = later
         self.network = self._placed(later.network())
 
+    def announce(self, prompts: Sequence[tuple[str, float]]) -> None:
+        """Make the conditions of further prompts with their guidance; text encoders that were let go are let go again.
+
+        Raises:
+            CheckpointError: see `forensics.diffusion.load`.
+        """
+        later = self._later
+        if later is None or all((*prompt, self.device.dtype) in self._conditions for prompt in prompts):
+            return
+        for prompt, guidance in prompts:
+            self.condition(prompt, guidance)
+        for encoder in self.texts.values():
+            encoder.to("meta")
+        self._later = later
+
     def _ready(self) -> None:
         """Read the text encoders again where they were let go; whoever asks once more will ask again, so they stay."""
         if self._later is None:

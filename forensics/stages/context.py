@@ -19,6 +19,7 @@ from forensics.settings import Settings
 from forensics.stages.instruments import Instruments
 from forensics.stages.kept import Kept
 from forensics.stages.works import ControlGroup, Work
+from forensics.stages.workshop import Workshop
 
 _NONE = Absent("control works", "No control works were used: this is a comparison of pictures.")
 
@@ -85,3 +86,5 @@ class Context:
     """What controls scored in earlier cases; by default nothing is kept."""
     kept: Kept = field(default_factory=Kept)
     """What finished stages gave, for an examination that may be stopped; by default nothing is kept."""
+    workshop: Workshop = field(default_factory=Workshop)
+    """What is opened once for several examinations; by default for this one alone."""

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
-from forensics import diffusion
 from forensics.case import (
     Absent,
     Checkpoint,
@@ -25,7 +24,6 @@ from forensics.case import (
 from forensics.controls.cache import Values
 from forensics.diffusion.base import DiffusionModel
 from forensics.diffusion.families import family
-from forensics.embedders.copies import open_descriptor
 from forensics.events import Emit, Event
 from forensics.inversion import INVERSIONS
 from forensics.inversion.base import Attempt, Need, Plan
@@ -43,7 +41,7 @@ from forensics.stages.control_scores import SCORED, Scorer
 from forensics.stages.kept import Kept
 from forensics.stages.prompts import Prompt, choose_prompts, control_prompts
 from forensics.stages.region import with_maps
-from forensics.stages.search import Found
+from forensics.stages.search import Found, descriptor
 from forensics.stages.works import ControlGroup, Work, common_side
 
 _SCORES = tuple[Values, ...]
@@ -125,7 +123,7 @@ def climb(received: Received, asked: Work, models: Models, found: Found, context
     axes = _axes(context)
     scored = {name: measure for name, measure in context.instruments.at_hand.items() if name in SCORED}
     scorer = Scorer(context.controls, scored, context.cache, context.device, context.emit, axes)
-    model = diffusion.load(models.checkpoint, context.device, told.asked(protocol.guidance))
+    model = context.workshop.model(models.checkpoint, context.device, told.asked(protocol.guidance))
     steps = budget.drawn_in(protocol, models.checkpoint)
     tasks = _tasks(protocol, told, context, steps)
     # (1) The budget is stated before anything is spent, and a time for it after the first codelength.
@@ -162,7 +160,7 @@ def climb(received: Received, asked: Work, models: Models, found: Found, context
     # (5) The same prompt under a checkpoint that cannot have seen the work, once the first one is gone from memory.
     elsewhere: tuple[float, ...] = ()
     if models.control is not None and told.prompts:
-        other = diffusion.load(models.control, context.device, told.asked(protocol.guidance))
+        other = context.workshop.model(models.control, context.device, told.asked(protocol.guidance))
         rungs.append(climber.elsewhere(told.prompts[0], models.control, other))
         there = coder.own(other, told.prompts[0].text, models.control.name, CurveKind.CONTROL_CHECKPOINT)
         on_other = _bits("under the control checkpoint", scorer, told.texts, other, counted, context)
@@ -235,7 +233,7 @@ def _told(item: Item, found: Found, context: Context) -> _Told:
 def _axes(context: Context) -> rates.Axes | None:
     """What the rate-distortion curves are drawn along; None without LPIPS."""
     lpips = context.instruments.at_hand.get("lpips")
-    copies = open_descriptor(None, context.device)
+    copies = descriptor(None, context.device, context.workshop)
     return None if lpips is None else rates.Axes(lpips, None if isinstance(copies, Absent) else copies)
 
 

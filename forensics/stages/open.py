@@ -15,24 +15,35 @@ from forensics.events import Emit, Event
 from forensics.resources import samples
 from forensics.settings import Settings
 from forensics.stages.context import Models
+from forensics.stages.workshop import Workshop
 
 
-def models(settings: Settings, emit: Emit) -> Models:
+def models(settings: Settings, emit: Emit, workshop: Workshop | None = None) -> Models:
     """Every generator of the examination, from headers and digests alone.
+
+    Args:
+        workshop: knows those that were identified before; by default none were.
 
     Raises:
         CheckpointError: missing, unsafe, damaged or of a family not supported.
     """
     emit(Event("identify", 0, 2, "checkpoint headers and digests"))
-    checkpoint = identify(settings)
-    control = open_control_checkpoint(settings, checkpoint)
-    beside = autoencoder.beside(checkpoint, control, settings.autoencoders)
+    workshop = workshop or Workshop()
+    checkpoint = identify(settings, workshop)
+    control = open_control_checkpoint(settings, checkpoint, workshop)
+    beside = workshop.once(
+        ("autoencoders", checkpoint.digest, control.digest if control else "", settings.autoencoders),
+        lambda: autoencoder.beside(checkpoint, control, settings.autoencoders),
+    )
     why = comparable(checkpoint, control) if control is not None else None
     return Models(checkpoint, None if why else control, beside, why)
 
 
-def identify(settings: Settings) -> Checkpoint:
+def identify(settings: Settings, workshop: Workshop | None = None) -> Checkpoint:
     """The checkpoint under examination: the one named, else the embedded reference checkpoint.
+
+    Args:
+        workshop: see `models`.
 
     Raises:
         CheckpointError: missing, unsafe, damaged or of a family not supported.
@@ -41,7 +52,11 @@ def identify(settings: Settings) -> Checkpoint:
     location = settings.checkpoint or str(reference / "twin-a")
     # Naming an embedded checkpoint by its path, or putting a LoRA beside it, makes it no less a demonstration.
     demonstration = foreign.resolved(Path(location)) in [(reference / f"twin-{twin}").resolve() for twin in "ab"]
-    return diffusion.identify(location, demonstration=demonstration, wishes=wishes(settings))
+    stated = wishes(settings)
+    return (workshop or Workshop()).once(
+        ("checkpoint", location, demonstration, stated),
+        lambda: diffusion.identify(location, demonstration=demonstration, wishes=stated),
+    )
 
 
 def wishes(settings: Settings) -> diffusion.Wishes:
@@ -49,22 +64,33 @@ def wishes(settings: Settings) -> diffusion.Wishes:
     return diffusion.Wishes(settings.base, settings.prediction, settings.size, settings.lora, settings.embeddings)
 
 
-def open_control_checkpoint(settings: Settings, checkpoint: Checkpoint) -> Checkpoint | None:
+def open_control_checkpoint(
+    settings: Settings, checkpoint: Checkpoint, workshop: Workshop | None = None
+) -> Checkpoint | None:
     """The checkpoint named for the purpose; for the embedded ones their own: twin B for twin A, the base for a LoRA.
+
+    Args:
+        workshop: see `models`.
 
     Raises:
         CheckpointError: as for `identify`.
     """
-    if settings.control_checkpoint:
-        return diffusion.identify(settings.control_checkpoint)
+    workshop = workshop or Workshop()
+    if named := settings.control_checkpoint:
+        return workshop.once(("checkpoint", named, False, diffusion.Wishes()), lambda: diffusion.identify(named))
     twin_b = samples() / "reference" / "twin-b"
     if not checkpoint.demonstration:
         return None
     if settings.lora or settings.embeddings:
-        return identify(replace(settings, lora=(), embeddings=()))
+        return identify(replace(settings, lora=(), embeddings=()), workshop)
     # Twin B is twin A's training without the planted works: it cannot have seen them.
     is_b = settings.checkpoint is not None and foreign.resolved(Path(settings.checkpoint)) == twin_b.resolve()
-    return None if is_b or not twin_b.is_dir() else diffusion.identify(str(twin_b), demonstration=True)
+    if is_b or not twin_b.is_dir():
+        return None
+    return workshop.once(
+        ("checkpoint", str(twin_b), True, diffusion.Wishes()),
+        lambda: diffusion.identify(str(twin_b), demonstration=True),
+    )
 
 
 def kept_scores(checkpoint: Checkpoint, seed: int) -> Cache:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from forensics import diffusion
 from forensics.case import (
     Absent,
     Checkpoint,
@@ -70,7 +69,7 @@ def trace(
         CheckpointError: an autoencoder has changed since it was identified, or its weights do not fit.
     """
     disputed, emit, protocol = received.disputed, context.emit, context.protocol
-    model = diffusion.load(models.checkpoint, context.device, prompts=())
+    model = context.workshop.model(models.checkpoint, context.device, prompts=())
     lpips = context.instruments.at_hand.get("lpips")
     layer = _layer(lpips)
     latent = family(models.checkpoint.family).latent

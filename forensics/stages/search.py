@@ -26,6 +26,7 @@ from forensics.settings import Settings
 from forensics.stages import elsewhere, known_items
 from forensics.stages.context import Context, Received
 from forensics.stages.works import Work
+from forensics.stages.workshop import Workshop
 
 _NO_INDEX = Absent(
     "training index",
@@ -71,8 +72,13 @@ class Found:
     """Cosine of the copy descriptor to the nearest row: of the disputed image, and of every control."""
 
 
-def open_sources(settings: Settings, checkpoint: Checkpoint, device: Device) -> Sources:
+def open_sources(
+    settings: Settings, checkpoint: Checkpoint, device: Device, workshop: Workshop | None = None
+) -> Sources:
     """Open the index and the embedder, or say why there is none.
+
+    Args:
+        workshop: has those that were opened before; by default none were.
 
     Raises:
         IndexError_: an index was named and cannot be used.
@@ -83,19 +89,26 @@ def open_sources(settings: Settings, checkpoint: Checkpoint, device: Device) -> 
     is_twin_a = foreign.resolved(Path(checkpoint.location)) == (reference / "twin-a").resolve() and not checkpoint.lora
     own = reference / "index" if checkpoint.demonstration and is_twin_a else None
     location = Path(settings.index) if settings.index else own
-    index: TrainingIndex | Absent = retrieval.open(location) if location else _NO_INDEX
+    workshop = workshop or Workshop()
+    index: TrainingIndex | Absent = (
+        workshop.once(("index", str(location)), lambda: _opened(location)) if location else _NO_INDEX
+    )
     named = settings.clip or (str(reference / "openclip") if checkpoint.demonstration else "")
     fetched = "" if named else fetched_model("" if isinstance(index, Absent) else index.info().facts.embedder)
-    embedder = open_embedder(named or fetched or None, device)
-    if location:
-        inputs.tree(location, IndexError_)
+    embedder = open_embedder(named or fetched or None, device, workshop)
     if not isinstance(index, Absent) and isinstance(embedder, Absent):
         raise WeightsError(
             "The index cannot be searched without the open_clip model that made its vectors.",
             hint=f"Pass --clip with {index.info().facts.embedder}.",
         )
-    copies = () if isinstance(index, Absent) else copies_of(index, device)
+    copies = () if isinstance(index, Absent) else copies_of(index, device, workshop)
     return Sources(index, embedder, copies, f"{device.device.type} {device.precision}", fetched)
+
+
+def _opened(location: Path) -> TrainingIndex:
+    found = retrieval.open(location)
+    inputs.tree(location, IndexError_)
+    return found
 
 
 def fetched_model(made_with: str = "") -> str:
@@ -114,19 +127,28 @@ def _here(row: weights.Weights) -> bool:
     return weights.find(row.file) is not None
 
 
-def open_embedder(spec: str | None, device: Device) -> Embedder | Absent:
+def open_embedder(spec: str | None, device: Device, workshop: Workshop | None = None) -> Embedder | Absent:
     """The open_clip model named, or the statement that none was. Raises WeightsError if it is not to be had."""
-    return Embedder.open(spec, device) if spec else _NO_EMBEDDER
+    if not spec:
+        return _NO_EMBEDDER
+    return (workshop or Workshop()).once(("open_clip", spec, device), lambda: Embedder.open(spec, device))
 
 
-def open_copies(device: Device, *, demonstration: bool) -> CopyDescriptor | Absent:
+def open_copies(
+    device: Device, *, demonstration: bool, workshop: Workshop | None = None
+) -> CopyDescriptor | Absent:
     """SSCD where its weights were fetched, else the embedded descriptor; for the embedded checkpoint always that one,
     which was trained on works of the same kind and whose figures are measured with it."""
     if not demonstration:
-        fetched = open_descriptor(SSCD, device)
+        fetched = descriptor(SSCD, device, workshop)
         if not isinstance(fetched, Absent):
             return fetched
-    return open_descriptor(None, device)
+    return descriptor(None, device, workshop)
+
+
+def descriptor(location: str | None, device: Device, workshop: Workshop | None = None) -> CopyDescriptor | Absent:
+    """As `open_descriptor`, which is asked once. Raises WeightsError."""
+    return (workshop or Workshop()).once(("copies", location, device), lambda: open_descriptor(location, device))
 
 
 def search(received: Received, sources: Sources, context: Context) -> Found:
@@ -147,7 +169,8 @@ def search(received: Received, sources: Sources, context: Context) -> Found:
         retrieval.check_model(index.info(), model)
     facts = index.info().facts  # with what the collection has shown
     vectors = {model.column: model.pictures([disputed.pixels]) for model in models}
-    bench = Bench(FEATURES.load(DEFAULT)())
+    # Features are known by the digest of a picture, as its index states it: another index may state it of another.
+    bench = context.workshop.once(("features", facts.digest), lambda: Bench(FEATURES.load(DEFAULT)()))
     hits = retrieval.search(index, models, [disputed.pixels], wanted, bench=bench)[0]
     firsts = elsewhere.firsts(index, models, context.controls, context.cache, sources.arithmetic)
     neighbours, pictures = [], {}
@@ -230,10 +253,12 @@ def companions(pixels: Tensor, sources: Sources, found: Found) -> tuple[Companio
     return tuple(result)
 
 
-def copies_of(index: TrainingIndex, device: Device) -> tuple[encoders.Encoder, ...]:
+def copies_of(
+    index: TrainingIndex, device: Device, workshop: Workshop | None = None
+) -> tuple[encoders.Encoder, ...]:
     """The copy descriptor, where the index has its vectors and the very model is at hand."""
     column = next((c for c in index.info().columns if c.name == retrieval.COPY), None)
-    found = open_descriptor(None, device) if column else None
+    found = descriptor(None, device, workshop) if column else None
     if column is None or found is None or isinstance(found, Absent) or found.digest != column.digest:
         return ()
     return (encoders.copies(found),)

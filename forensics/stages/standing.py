@@ -38,7 +38,9 @@ def stand(disputed: Work, item: Item, group: ControlGroup, embedder: Embedder | 
     looks = [domain.properties(work.pixels) for work in (disputed, *group.works)]
     rows = [_row(name, [look[name] for look in looks]) for name in looks[0]]
     if embedder is not None and len(group.works) > 1:
-        rows.append(_row(KIND, _kinds(embedder.images([work.pixels for work in (disputed, *group.works)]))))
+        # One at a time: how many share a batch depends on the memory that is free, and moves the last digits.
+        vectors = [embedder.images(work.pixels) for work in (disputed, *group.works)]
+        rows.append(_row(KIND, _kinds(np.concatenate(vectors))))
     return replace(group, facts=replace(facts, standing=tuple(rows), dates=dates(item, group.dates)))
 
 

@@ -16,8 +16,8 @@ from forensics.retrieval import picture_of
 from forensics.retrieval.base import TrainingIndex
 from forensics.retrieval.creators import holdings
 from forensics.similarity import style
-from forensics.similarity.base import Similarity
 from forensics.similarity.lpips import Lpips
+from forensics.stages.context import Context
 from forensics.stages.search import Found
 from forensics.stages.works import Work
 
@@ -45,19 +45,17 @@ def resemble(
     compared: Sequence[Work],
     found: Found,
     index: TrainingIndex | Absent,
-    controls: Sequence[Work],
-    instruments: Mapping[str, Similarity],
-    emit: Emit,
+    context: Context,
 ) -> Style | Absent:
     """Rank the creators of an index by how near their works lie to the disputed image in manner and in palette.
 
     Args:
         compared: works put forward, and the neighbours whose pictures are at hand.
-        controls: they say how near any such picture lies to the creator nearest to it.
+        context: its controls say how near any such picture lies to the creator nearest to it.
     """
     if isinstance(index, Absent):
         return Absent(_WHAT, index.reason, index.remedy)
-    lpips = instruments.get("lpips")
+    lpips, controls, emit = context.instruments.at_hand.get("lpips"), context.controls.works, context.emit
     if not isinstance(lpips, Lpips):
         return Absent(_WHAT, "The network whose feature maps are compared (AlexNet of LPIPS) is not at hand.")
     held = holdings(index)
@@ -80,7 +78,8 @@ def resemble(
         ("manner", style.MANNER_PROTOCOL, lambda p: style.manner(lpips, p), style.by_manner),
         ("palette", style.PALETTE_PROTOCOL, style.palette, style.by_palette),
     ):
-        known, others = (np.stack([describe(p) for p in group]) for group in (works, asked))
+        described = context.workshop.describing(f"{style.VERSION}, {name}", describe)
+        known, others = (np.stack([described(p) for p in group]) for group in (works, asked))
         like = likeness(known)
         creators = style.Creators(chosen.owners, like(known, known))
         to_compared = like(others[:1], others[1 : 1 + len(compared)])[0]

@@ -10,8 +10,10 @@ from forensics import resources, retrieval
 from forensics.case import Absent, Neighbour
 from forensics.retrieval.creators import holdings
 from forensics.stages import style
+from forensics.stages.instruments import Instruments
 from forensics.stages.search import Found
 from forensics.stages.works import Work
+from tests.support import context
 
 INDEX = resources.samples() / "reference" / "index"
 NO_INDEX = Absent("training index", "No training index was given.", "Pass one.")
@@ -50,12 +52,12 @@ def test_of_many_works_the_draw_is_the_same_every_time() -> None:
     assert one.rows == two.rows
 
 
-def test_what_is_missing_is_said() -> None:
-    found = Found(NO_INDEX)
-    absent = style.resemble(DISPUTED, [], found, NO_INDEX, [], {}, lambda _: None)
+def test_what_is_missing_is_said(tmp_path: Path) -> None:
+    found, bare = Found(NO_INDEX), context(tmp_path / "case")
+    absent = style.resemble(DISPUTED, [], found, NO_INDEX, bare)
     assert isinstance(absent, Absent)
     assert absent.reason == NO_INDEX.reason
-    no_network = style.resemble(DISPUTED, [], found, retrieval.open(INDEX), [], {}, lambda _: None)
+    no_network = style.resemble(DISPUTED, [], found, retrieval.open(INDEX), bare)
     assert isinstance(no_network, Absent)
     assert "AlexNet" in no_network.reason
 
@@ -69,7 +71,7 @@ def test_an_index_of_another_layout_gives_no_creators(tmp_path: Path) -> None:
     assert "import" in said.remedy
 
 
-def test_too_few_creators_are_no_ranking() -> None:
+def test_too_few_creators_are_no_ranking(tmp_path: Path) -> None:
     from forensics.similarity.lpips import Lpips
 
     index = retrieval.open(INDEX)
@@ -77,6 +79,7 @@ def test_too_few_creators_are_no_ranking() -> None:
     assert not isinstance(held, Absent)
     everyone = tuple(neighbour(tid) for name in sorted(held)[8:] for tid, _ in held[name])
     found = Found(NO_INDEX, everyone)
-    said = style.resemble(DISPUTED, [], found, index, [], {"lpips": Lpips()}, lambda _: None)
+    instruments = Instruments({"lpips": Lpips()}, {})
+    said = style.resemble(DISPUTED, [], found, index, context(tmp_path / "case", instruments=instruments))
     assert isinstance(said, Absent)
     assert "creators of the index have" in said.reason
