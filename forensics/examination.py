@@ -89,9 +89,7 @@ def analyzed(
 
 
 @inputs.watched
-def examined(
-    image: Path, ledger: Ledger, resolved: Resolved, emit: Emit, workshop: Workshop | None = None
-) -> Case:
+def examined(image: Path, ledger: Ledger, resolved: Resolved, emit: Emit, workshop: Workshop | None = None) -> Case:
     """The examination up to the frozen case, without documents. Raises as `analyze`."""
     settings, protocol = resolved.settings, _protocol(resolved.settings)
     # (1) What would fail later fails now, before anything is received: device, headers and digests, index, embedder.
@@ -276,9 +274,7 @@ def _receive(ledger: Ledger, image: Path, settings: Settings, emit: Emit) -> Rec
     return Received(item, Work.of(item.exhibit, picture), tuple(received), checks, lists)
 
 
-def _instruments(
-    embedder: Embedder | Absent, copies: CopyDescriptor | Absent, workshop: Workshop
-) -> Instruments:
+def _instruments(embedder: Embedder | Absent, copies: CopyDescriptor | Absent, workshop: Workshop) -> Instruments:
     meaning = None if isinstance(embedder, Absent) else embedder
     edited = None if isinstance(copies, Absent) else copies
     names = meaning.digest if meaning else "", edited.digest if edited else ""

@@ -92,7 +92,8 @@ class Resolved:
 
 DEFAULT, CASE_FILE, COMMAND_LINE, CALL = "default", "case file", "command line", "Python call"
 FETCHED = "fetched weights"
-GIVEN = (DEFAULT, CASE_FILE, COMMAND_LINE, CALL, FETCHED, defaults.SOURCE)
+BATCH = "file of the batch"
+GIVEN = (DEFAULT, CASE_FILE, COMMAND_LINE, CALL, FETCHED, BATCH, defaults.SOURCE)
 """Where a setting can come from: other rows of the same table state what the protocol holds."""
 _LISTS = ("originals", "captions", "reworded", "generic", "autoencoders", "lora", "embeddings", "c2pa_trust")
 _NUMBERS = ("seed", "size", "max_pixels", "max_seconds")
@@ -134,7 +135,7 @@ def resolve(
     document = toml(case_file, "Check the path given to --case.") if case_file else {}
     _known(document, ("matter", "examiner", "analysis"), "table", case_file)
     matter = _matter(document.get("matter", {}), document.get("examiner", {}), case_file)
-    from_file = _analysis(document.get("analysis", {}), case_file)
+    from_file = analysis(document.get("analysis", {}), case_file)
     _known(flags, tuple(field.name for field in fields(Settings)), "setting", source)
     given = {k: v for k, v in flags.items() if v is not None and v != ()}
     checkpoint = given.get("checkpoint") or from_file.get("checkpoint")
@@ -219,7 +220,16 @@ def _matter(table: Any, person: Any, path: Path | None) -> Matter:
     return Matter(**values, person=Examiner(**said))
 
 
-def _analysis(table: Any, path: Path | None) -> dict[str, Any]:
+def analysis(table: Any, path: Path | None) -> dict[str, Any]:
+    """Settings of a table that a person wrote, by name; paths count from the folder of the file.
+
+    Args:
+        table: as TOML gives it.
+        path: the file that it stands in, for messages.
+
+    Raises:
+        SettingsError: a key that there is not, with the nearest one, or a value of the wrong kind.
+    """
     if not isinstance(table, dict):
         raise SettingsError(f"{path}: 'analysis' is not a table.", hint="Write it as [analysis].")
     _known(table, tuple(f.name for f in fields(Settings)), "key", path)

@@ -20,6 +20,7 @@ main = Commands(
         "sign": "forensics.cli.sign:sign",
         "verify": "forensics.cli.verify:verify",
         "validate": "forensics.cli.validate:validate",
+        "batch": "forensics.cli.batch:batch",
         "survey": "forensics.cli.survey:survey",
         "outputs": "forensics.cli.outputs:outputs",
         "doctor": "forensics.cli.doctor:doctor",

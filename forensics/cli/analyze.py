@@ -212,7 +212,7 @@ def decodes(settings: Settings, *images: Path) -> None:
 
 def case_folder(image: Path, out: Path | None) -> Path:
     """Where the case goes. Raises SettingsError if that would move or enclose the input."""
-    folder = out if out is not None else Path(f"{folder_stem(image)}-case")
+    folder = out if out is not None else default_folder(image, "case")
     if part := too_long(folder):
         raise SettingsError(
             f"The case folder would be called {part[:60]}…, which is longer than file systems take.",
@@ -223,3 +223,8 @@ def case_folder(image: Path, out: Path | None) -> Path:
             f"{image} lies inside the case folder {folder}.", hint="Choose a folder with -o that does not hold it."
         )
     return folder
+
+
+def default_folder(named: Path, kind: str) -> Path:
+    """The folder that is made where none is named, in the present one: called after the file, and what it is."""
+    return Path(f"{folder_stem(named)}-{kind}")

@@ -14,6 +14,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "sign": ("forensics sign first-look --pkcs12 examiner.p12",),
     "verify": ("forensics verify first-look", "forensics verify first-look --rerun"),
     "validate": ("forensics validate --checkpoint models/generator --manifest works.jsonl -o record",),
+    "batch": ("forensics batch cases.toml", "forensics batch cases.toml --ray local --workers 2 --resume"),
     "survey": ("forensics survey works --checkpoint models/generator --controls later-works -o survey",),
     "outputs examine": ("forensics outputs examine collected --originals works --controls later-works -o result",),
     "outputs plan": ("forensics outputs plan plan.toml -o plan.json",),

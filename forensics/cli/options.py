@@ -240,6 +240,18 @@ limits: Callable[[F], F] = together(
     click.option("--max-seconds", type=int, metavar="N", help="Longest decoding of one picture.  [default: 25]"),
 )
 
+cluster: Callable[[F], F] = together(
+    click.option(
+        "--ray",
+        metavar="ADDRESS",
+        help="Work on a Ray cluster: HOST:PORT, auto, or local for one on this machine. One worker a card.",
+    ),
+    click.option(
+        "--workers", type=click.IntRange(1, 4096), metavar="N", help="Workers of the cluster, where it has no cards."
+    ),
+)
+"""Of the commands that do one thing many times."""
+
 examination: Callable[[F], F] = together(
     clip, profile, case_file, output, device, seed, paper, statements, url, limits, reporting
 )

@@ -54,7 +54,7 @@ class Ledger:
             CaseError: the folder exists, is being written to by another run, or cannot be made.
             VerificationError: the custody log of the folder to go on in is not a chain.
         """
-        self._aside = None if resume else _set_aside(folder, force)
+        self._aside = None if resume else set_aside(folder, force=force)
         self._made = tuple(p for p in (folder, *folder.parents) if not p.exists())
         try:
             (folder / DATA / EXHIBITS).mkdir(parents=True, exist_ok=True)
@@ -377,8 +377,12 @@ def _holds_something(folder: Path) -> bool:
     return any(p.is_symlink() or not p.is_dir() for p in folder.rglob("*"))
 
 
-def _set_aside(folder: Path, force: bool) -> Path | None:
-    """Move a folder that is in the way; where it lies then, none where there was none."""
+def set_aside(folder: Path, *, force: bool) -> Path | None:
+    """Move a folder that is in the way; where it lies then, none where there was none.
+
+    Raises:
+        CaseError: `force` is not set, or it is no case folder.
+    """
     try:
         there = folder.exists() and (
             not folder.is_dir() or any(p.is_symlink() or not p.is_dir() for p in folder.rglob("*"))

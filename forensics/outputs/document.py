@@ -18,7 +18,7 @@ from forensics.report import html, pdf, words
 from forensics.report.attachments import Attached
 from forensics.report.sections.explanations import Explanation
 from forensics.report.sections.items import Line, Lines
-from forensics.report.tables import as_csv
+from forensics.report.tables import as_csv, plain
 from forensics.schema import decode
 from forensics.statistics.discrimination import Rate
 from forensics.statistics.record import digest_of
@@ -32,7 +32,6 @@ _CELLS = (100, 50, 20)
 """Rates that the pages show: as many as leave them few enough."""
 _NAME = 24
 """Letters of a name in a table."""
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -401,7 +400,7 @@ def rates_csv(found: Outputs) -> bytes:
         heading,
         (
             (
-                *(_plain(c.service), _plain(c.version), c.prompt_class.value, _plain(c.work), int(c.control)),
+                *(plain(c.service), plain(c.version), c.prompt_class.value, plain(c.work), int(c.control)),
                 *(c.prompts, c.rate.k, c.rate.n, c.rate.value, c.rate.low, c.rate.high, c.of_pictures.n),
                 *(c.throughout, c.refused, c.failed),
                 *(c.expected, c.expected_low, c.expected_high),
@@ -421,16 +420,11 @@ def tries_csv(found: Outputs) -> bytes:
         heading,
         (
             (
-                *(t.line, t.number, t.time, _plain(t.service), _plain(t.version)),
-                *(t.prompt_class.value if t.prompt_class else "", _plain(t.prompt_id), _plain(";".join(t.works))),
-                *(t.result.value, _plain(t.file), t.sha256, int(t.counts), t.why_not),
-                *(_plain(";".join(t.hits)), _plain(";".join(f"{j.work}={j.outcome.value}" for j in t.judged))),
+                *(t.line, t.number, t.time, plain(t.service), plain(t.version)),
+                *(t.prompt_class.value if t.prompt_class else "", plain(t.prompt_id), plain(";".join(t.works))),
+                *(t.result.value, plain(t.file), t.sha256, int(t.counts), t.why_not),
+                *(plain(";".join(t.hits)), plain(";".join(f"{j.work}={j.outcome.value}" for j in t.judged))),
             )
             for t in found.tries
         ),
     )
-
-
-def _plain(text: str) -> str:
-    """Text that a spreadsheet would take for a formula, behind an apostrophe: others wrote it."""
-    return f"'{text}" if text.startswith(_FORMULA) else text

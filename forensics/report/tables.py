@@ -96,3 +96,11 @@ def as_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
     writer.writerow(header)
     writer.writerows(["" if cell is None else cell for cell in row] for row in rows)
     return stream.getvalue().encode()
+
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def plain(text: str) -> str:
+    """Text that others wrote, as a cell: what a spreadsheet would take for a formula stands behind an apostrophe."""
+    return f"'{text}" if text.startswith(_FORMULA) else text

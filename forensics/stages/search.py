@@ -134,9 +134,7 @@ def open_embedder(spec: str | None, device: Device, workshop: Workshop | None = 
     return (workshop or Workshop()).once(("open_clip", spec, device), lambda: Embedder.open(spec, device))
 
 
-def open_copies(
-    device: Device, *, demonstration: bool, workshop: Workshop | None = None
-) -> CopyDescriptor | Absent:
+def open_copies(device: Device, *, demonstration: bool, workshop: Workshop | None = None) -> CopyDescriptor | Absent:
     """SSCD where its weights were fetched, else the embedded descriptor; for the embedded checkpoint always that one,
     which was trained on works of the same kind and whose figures are measured with it."""
     if not demonstration:
@@ -253,9 +251,7 @@ def companions(pixels: Tensor, sources: Sources, found: Found) -> tuple[Companio
     return tuple(result)
 
 
-def copies_of(
-    index: TrainingIndex, device: Device, workshop: Workshop | None = None
-) -> tuple[encoders.Encoder, ...]:
+def copies_of(index: TrainingIndex, device: Device, workshop: Workshop | None = None) -> tuple[encoders.Encoder, ...]:
     """The copy descriptor, where the index has its vectors and the very model is at hand."""
     column = next((c for c in index.info().columns if c.name == retrieval.COPY), None)
     found = descriptor(None, device, workshop) if column else None

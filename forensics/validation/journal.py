@@ -64,6 +64,10 @@ class Journal:
     def __getitem__(self, key: str) -> Any:
         return self._found[key]
 
+    def get(self, key: str) -> Any:
+        """One result; None where there is none."""
+        return self._found.get(key)
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._found)
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from forensics.errors import IndexError_
+from forensics.errors import ForensicsError, IndexError_
 
 LOCAL = "local"
 """Address of a cluster that is started on this machine and ends with the command."""
@@ -21,15 +21,16 @@ _QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": 
 
 
 @contextmanager
-def connected(address: str) -> Iterator[Any]:
+def connected(address: str, kind: type[ForensicsError] = IndexError_) -> Iterator[Any]:
     """The module `ray`, connected.
 
     Args:
         address: `HOST:PORT` or `ray://HOST:PORT` of a cluster; `auto` for the one that this machine belongs to; `local`
             to start one for as long.
+        kind: of the error where there is none.
 
     Raises:
-        IndexError_: Ray is not installed, or there is no cluster at this address.
+        ForensicsError: of this kind; Ray is not installed, or there is no cluster at this address.
     """
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
@@ -37,14 +38,14 @@ def connected(address: str) -> Iterator[Any]:
         import ray
         from ray.data import DataContext
     except ImportError as exc:
-        raise IndexError_("Ray is not installed.", hint="Install `forensics[distributed]`.") from exc
+        raise kind("Ray is not installed.", hint="Install `forensics[distributed]`.") from exc
     started = not ray.is_initialized()
     if started:
         more = {"include_dashboard": False} if address == LOCAL else {}
         try:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **more)
         except (ConnectionError, ValueError, RuntimeError, OSError) as exc:
-            raise IndexError_(
+            raise kind(
                 f"There is no Ray cluster at {address}: {exc}",
                 hint="Give HOST:PORT as `ray start --head` printed it, `auto`, or `local` for one on this machine.",
             ) from exc
