@@ -2,8 +2,8 @@
 
 What is shared by the tasks of a worker (networks, index) is opened when the worker begins, and kept by what it begins
 with; tasks know nothing of each other. So a task gives the same result wherever and after whatever it is done. A task
-that fails is an outcome like any other. A worker that is lost, with its machine or alone, is begun again, and its task
-is done again, by whichever worker is free.
+that fails is an outcome like any other. A worker that is lost, with its machine or alone, is replaced, and its task is
+done again, by whichever worker is free.
 """
 
 from __future__ import annotations
@@ -133,8 +133,9 @@ def run(begin: Begin[T, R], tasks: Sequence[T], where: Where, emit: Emit = ignor
     with cluster.connected(where.ray, DeviceError) as ray:
         threads = torch.get_num_threads()
         count = min(len(tasks), _size(ray, where, threads))
-        crew: _Crew[T, R] = _Crew(ray, _hired(ray, begin, where, count, threads), tasks)
-        yield from crew.work()
+        hire = _hiring(ray, where, count)
+        crew: _Crew[T, R] = _Crew(ray, lambda: hire(begin, threads), tasks)
+        yield from crew.work(count)
 
 
 def tried(do: Callable[[T], R], task: T) -> tuple[R | None, ForensicsError | None]:
@@ -179,15 +180,16 @@ def _size(ray: Any, where: Where, threads: int) -> int:
     return where.workers or _cards(ray, where) or max(1, sum(cluster.processors(ray)) // threads)
 
 
-def _hired(ray: Any, begin: Any, where: Where, count: int, threads: int) -> list[Any]:
+def _hiring(ray: Any, where: Where, count: int) -> Callable[..., Any]:
+    """What takes on one worker more."""
     cards = _cards(ray, where)
     # One card each, or a share of one where more workers than cards were asked for. Processors are not reserved: that
     # there are more workers than processors is the user's choice, and they are spread over the machines.
     share: float = 0 if not cards else 1 if count <= cards else cards / count
-    remote = ray.remote(max_restarts=-1, max_task_retries=0, num_cpus=0, num_gpus=share, scheduling_strategy="SPREAD")(
-        Worker
-    )
-    return [remote.remote(begin, threads) for _ in range(count)]
+    # Lost ones are replaced here, not by Ray: for as long as Ray begins one again, what it is asked fails.
+    options = {"max_restarts": 0, "max_task_retries": 0, "num_cpus": 0, "num_gpus": share}
+    hire: Callable[..., Any] = ray.remote(scheduling_strategy="SPREAD", **options)(Worker).remote
+    return hire
 
 
 @dataclass(slots=True)
@@ -195,7 +197,7 @@ class _Crew(Generic[T, R]):
     """Workers, and which of them does what."""
 
     ray: Any
-    workers: list[Any]
+    hire: Callable[[], Any]
     tasks: Sequence[T]
     _free: deque[Any] = field(default_factory=deque, init=False)
     _beginning: dict[Any, Any] = field(default_factory=dict, init=False)
@@ -204,10 +206,11 @@ class _Crew(Generic[T, R]):
     """What answers when a task is done -> worker and place."""
     _lost: dict[int, int] = field(default_factory=dict, init=False)
 
-    def work(self) -> Iterator[Outcome[R]]:
-        """All outcomes."""
+    def work(self, count: int) -> Iterator[Outcome[R]]:
+        """All outcomes, by so many workers."""
         waiting = deque(range(len(self.tasks)))
-        self._beginning = {worker.where.remote(): worker for worker in self.workers}
+        for _ in range(count):
+            self._take_on()
         since = time.monotonic()
         while waiting or self._running:
             while self._free and waiting:
@@ -227,6 +230,10 @@ class _Crew(Generic[T, R]):
                 elif (outcome := self._answered(answer, waiting)) is not None:
                     yield outcome
 
+    def _take_on(self) -> None:
+        worker = self.hire()
+        self._beginning[worker.where.remote()] = worker
+
     def _began(self, answer: Any) -> None:
         worker = self._beginning.pop(answer)
         try:
@@ -243,7 +250,7 @@ class _Crew(Generic[T, R]):
             value, error, seconds = self.ray.get(answer)
         except self.ray.exceptions.RayError as exc:
             self._lost[place] = lost + 1
-            self._beginning[worker.where.remote()] = worker  # it is begun again, on another machine perhaps
+            self._take_on()  # in its place, on another machine perhaps
             if lost + 1 < LOSSES:
                 waiting.appendleft(place)
                 return None

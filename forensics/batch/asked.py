@@ -164,7 +164,8 @@ def _case(row: _Row, out: Path, stems: Counter[str]) -> Asked:
         case_file = base / entered(own["case"], base) if own["case"] else None
         resolved = resolve(flags, case_file, source=BATCH, remembered=not own["no_defaults"])
     except SettingsError as exc:
-        raise SettingsError(exc.message.replace(f"{row.path}:", f"{where}:", 1), hint=exc.hint) from exc
+        message = exc.message.removeprefix(f"{row.path}: ")
+        raise SettingsError(f"{where}: {message}", hint=exc.hint) from exc
     image = base / entered(own["image"], base)
     folder = base / entered(own["out"], base) if own["out"] else _folder(image, out, stems)
     _usable(folder, image, where)

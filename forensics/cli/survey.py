@@ -36,6 +36,7 @@ from forensics.cli.console import Console
 @options.seed
 @options.device
 @options.paper
+@options.cluster
 @options.reporting
 @click.pass_obj
 def survey(
@@ -52,6 +53,8 @@ def survey(
     device: str | None,
     precision: str | None,
     paper: str | None,
+    ray: str | None,
+    workers: int | None,
 ) -> None:
     """Measure every work of WORKS beside control works, and say which are set apart at a stated false discovery rate.
 
@@ -59,6 +62,9 @@ def survey(
     decide what can be said: the best are works by the same hand, made after the checkpoint was published. The path of
     the PDF is written to standard output.
     """
+    from forensics.scheduler import Where
+
+    where = Where(ray or "", workers or 0)
     with console.working():
         from forensics.survey import document
         from forensics.survey.survey import Request, seal
@@ -77,6 +83,7 @@ def survey(
             seed or 0,
             device or "auto",
             precision or "auto",
+            where,
         )
         found = run(request, out, resume=resume, emit=console.emit)
         pdf = document.write(out, paper=paper or "A4")

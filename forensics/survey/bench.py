@@ -6,15 +6,18 @@ store of their scores (`forensics.controls.cache`), works do not: a store of wor
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import torch
+
 from forensics import diffusion
 from forensics.case import Absent, Checkpoint, PromptKind
-from forensics.controls.cache import Cache, Values
-from forensics.device import Device
+from forensics.controls.cache import Account, Cache, Values
+from forensics.device import Device, session
 from forensics.diffusion.base import DiffusionModel
-from forensics.events import ignore
+from forensics.events import Emit, ignore
 from forensics.inversion.base import Plan, run_many
 from forensics.inversion.codelength import MAX_SIGMA, Grid, last_level
 from forensics.inversion.fidelity import tiled_distance
@@ -25,6 +28,7 @@ from forensics.portfolio import PortfolioWork
 from forensics.protocol import Protocol
 from forensics.stages.budget import drawn_in
 from forensics.stages.control_scores import Scorer
+from forensics.stages.open import kept_scores
 from forensics.stages.works import ControlGroup, Work
 
 _NONE = Absent("control works", "One work is measured at a time.")
@@ -87,6 +91,44 @@ class Bench:
         guidance, steps = self.protocol.guidance, drawn_in(self.protocol, self.checkpoint)
         kind = PromptKind.CLAIMED
         return Plan(work.caption, "the work's own caption", guidance, steps, seeds, 0, prompt_kind=kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Measuring:
+    """One kind of measurement of one work."""
+
+    kind: str
+    work: PortfolioWork
+    control: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What it gave."""
+
+    values: Values
+    account: Account
+    """What was asked of the store of scores."""
+    pictures: tuple[bytes, ...] = ()
+    """Of a work of which pictures were generated: the nearest of them, and the work as examined, as PNG."""
+
+
+def begin(
+    checkpoint: Checkpoint, control: Checkpoint | None, device: Device, protocol: Protocol, seed: int, emit: Emit
+) -> Callable[[Measuring], Measured]:
+    """What measures works one after the other, with every checkpoint loaded once; see `scheduler.Begin`."""
+    bench = Bench(checkpoint, control, device, protocol, seed, kept_scores(checkpoint, seed))
+
+    def measure(asked: Measuring) -> Measured:
+        before = bench.store.mark()
+        with session(device), torch.no_grad():
+            if asked.kind == GENERATED and not asked.control:
+                values, *pictures = bench.drawn(asked.work)
+            else:
+                values, pictures = bench.take(asked.kind, asked.work, control=asked.control), []
+        return Measured(values, bench.store.since(before), tuple(pictures))
+
+    return measure
 
 
 def grid(protocol: Protocol, model: DiffusionModel) -> Grid:

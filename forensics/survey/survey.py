@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import shlex
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +29,7 @@ from forensics.portfolio import Portfolio, PortfolioWork, of_controls, read
 from forensics.protocol import PROFILES, Protocol
 from forensics.retrieval import duplicates
 from forensics.retrieval.readers.native import LanceIndex
+from forensics.scheduler import Clock, Where, run
 from forensics.schema import canonical
 from forensics.stages import domain
 from forensics.stages.distinct import Distinct
@@ -37,7 +38,7 @@ from forensics.statistics import blind
 from forensics.statistics.blind import Told
 from forensics.statistics.ranks import rank_p
 from forensics.survey import assess
-from forensics.survey.bench import GENERATED, Bench
+from forensics.survey.bench import GENERATED, Bench, Measuring, begin
 from forensics.survey.results import FILE, SCHEMA, ControlsUsed, NotAsked, Ranked, Survey, Surveyed
 from forensics.validation.journal import Journal
 
@@ -72,6 +73,8 @@ class Request:
     seed: int = 0
     device: str = "auto"
     precision: str = "auto"
+    where: Where = field(default_factory=Where)
+    """Where works and controls are measured; the numbers do not depend on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,6 @@ def survey(request: Request, out: Path, *, resume: bool = False, emit: Emit = ig
         IndexError_: the works or the index cannot be read.
         CheckpointError: a checkpoint cannot be used.
     """
-    began = time.monotonic()
     reference = resources.samples() / "reference"
     protocol = PROFILES[request.profile]
     checkpoint, other = _checkpoints(request, reference)
@@ -121,13 +123,11 @@ def survey(request: Request, out: Path, *, resume: bool = False, emit: Emit = ig
     if "created" not in journal:
         journal.add("created", files.utc_now())
     bench = Bench(checkpoint, other, device, protocol, request.seed, kept_scores(checkpoint, request.seed))
+    _measure(request, bench, sets, journal, out, emit)
     with session(device), torch.no_grad():
-        _measure(bench, sets, journal, out, emit)
         emit(Event("survey", 0, 0, "ranks"))
         looks = [_looks(group, copies, checkpoint.native_px) for group in (sets.works, sets.controls)]
-        found = _assessed(
-            _Run(request, out, protocol, bench, source.name, beside, portfolio, began), sets, journal, looks
-        )
+        found = _assessed(_Run(request, out, protocol, bench, source.name, beside, portfolio), sets, journal, looks)
     for work in found.flagged:
         one = next(w for w in sets.works if w.id == work.id)
         files.write(out / _stored(one), one.data)
@@ -203,30 +203,30 @@ def _key(kind: str, work: PortfolioWork) -> str:
     return f"{kind}|{work.sha256}|{hashlib.sha256(work.caption.encode()).hexdigest()[:16]}"
 
 
-def _measure(bench: Bench, sets: _Sets, journal: Journal, out: Path, emit: Emit) -> None:
+def _measure(request: Request, bench: Bench, sets: _Sets, journal: Journal, out: Path, emit: Emit) -> None:
     """Everything that the journal lacks; the cheap kinds of all works first, so that a stop leaves most."""
     tasks = [
-        (kind, work, control)
+        Measuring(kind, work, control)
         for kind in bench.kinds
         for control, group in ((False, sets.works), (True, sets.controls))
         for work in group
         if _key(kind, work) not in journal
     ]
-    weights = [4.0 if kind == GENERATED else 1.0 for kind, _, _ in tasks]
-    began, done, total = time.monotonic(), 0.0, sum(weights)
-    for number, ((kind, work, control), weight) in enumerate(zip(tasks, weights, strict=True)):
-        left = (time.monotonic() - began) / done * (total - done) if done else None
-        emit(Event("survey", number, len(tasks), f"{kind}: {work.id}", left))
-        if kind == GENERATED and not control:
-            values, best, own = bench.drawn(work)
-            for data in (best, own):
-                files.write(out / _exhibit(data), data)
-            journal.add(_key("pictures", work), [_exhibit(own), _exhibit(best)])
-        else:
-            values = bench.take(kind, work, control=control)
-        journal.add(_key(kind, work), {name: list(numbers) for name, numbers in values.items()})
-        done += weight
-    emit(Event("survey", len(tasks), len(tasks), "measured"))
+    clock = Clock([4.0 if task.kind == GENERATED else 1.0 for task in tasks])
+    opened = partial(begin, bench.checkpoint, bench.control, bench.device, bench.protocol, bench.seed)
+    where = replace(request.where, gpu=bench.device.is_cuda)
+    emit(Event("survey", 0, len(tasks), "works and controls are measured"))
+    for number, outcome in enumerate(run(opened, tasks, where), 1):
+        task, measured = tasks[outcome.place], outcome.given()
+        for data in measured.pictures:
+            files.write(out / _exhibit(data), data)
+        if measured.pictures:
+            best, own = measured.pictures
+            journal.add(_key("pictures", task.work), [_exhibit(own), _exhibit(best)])
+        journal.add(_key(task.kind, task.work), {name: list(numbers) for name, numbers in measured.values.items()})
+        bench.store.add(measured.account)
+        clock.done(outcome.place)
+        emit(Event("survey", number, len(tasks), f"{task.kind}: {task.work.id}", clock.left()))
 
 
 def _exhibit(data: bytes) -> str:
@@ -264,7 +264,6 @@ class _Run:
     controls: str
     beside: Portfolio
     portfolio: Portfolio
-    began: float
 
 
 def _assessed(run: _Run, sets: _Sets, journal: Journal, looks: Sequence[NDArray[np.float64]]) -> Survey:
