@@ -244,7 +244,7 @@ def test_every_path_of_the_command_line_has_a_row_in_the_study() -> None:
     assert not set(ENTRANCES) & set(ALIKE)
 
 
-@pytest.mark.parametrize("entrance", ["init path", "controls build folder", "controls check folder"])
+@pytest.mark.parametrize("entrance", ["init path", "controls build folder", "controls check folder", "batch cases"])
 def test_odd_names_at_entrances_without_networks(entrance: str, tmp_path: Path) -> None:
     from tests.studies.entrances import ENTRANCES, NAMES, judged
 
@@ -253,6 +253,7 @@ def test_odd_names_at_entrances_without_networks(entrance: str, tmp_path: Path) 
 
         folder = trial = tmp_path
         works = controls = tmp_path / "works"
+        batch_file = tmp_path / "cases.toml"
 
     if sys.platform == "darwin":
         pytest.skip("this file system takes text alone")
@@ -260,6 +261,7 @@ def test_odd_names_at_entrances_without_networks(entrance: str, tmp_path: Path) 
     shutil.copyfile(ASSETS / "plain.png", Works.works / "a.png")
     if entrance == "controls check folder":
         (Works.works / "controls.csv").write_text("file,ground,caption\na.png,drawn here,a box\n", encoding="utf-8")
+    Works.batch_file.write_text('[[case]]\nimage = "none.png"\n', encoding="utf-8")
     for kind in NAMES:
         said, right = judged(Works(), ENTRANCES[entrance], kind)  # type: ignore[arg-type]
         assert right, (kind, said)

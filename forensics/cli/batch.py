@@ -9,6 +9,8 @@ import click
 from forensics.cli import options
 from forensics.cli.analyze import default_folder
 from forensics.cli.console import Console, loading
+from forensics.errors import ExitCode
+from forensics.path_names import printable
 
 
 @click.command(short_help="Examine many cases in one go, and make a table of them.")
@@ -33,6 +35,7 @@ def batch(console: Console, cases: Path, out: Path | None, resume: bool, ray: st
 
     where = Where(ray or "", workers or 0)
     folder = out if out is not None else default_folder(cases, "batch")
+    console.kept = f"What is done stays done in {printable(str(folder))}: the same command with --resume goes on."
     with console.working():
         with loading():
             from forensics.batch import batch as batches
@@ -41,9 +44,12 @@ def batch(console: Console, cases: Path, out: Path | None, resume: bool, ray: st
         found = batches.batch(cases, folder, where, resume=resume, emit=console.emit)
     for line in document.answer(found):
         console.note(line)
-    for row in found.failed:
-        if row.failure is not None:
-            console.note(f"Case {row.number}, {row.name}: {row.failure.message} {row.failure.remedy}")
+    failures = [(row, row.failure) for row in found.failed if row.failure is not None]
+    for row, failure in failures[1:]:
+        console.note(f"Case {row.number}, {row.name}: {failure.message} {failure.remedy}")
+    if failures:
+        row, failure = failures[0]
+        console.failed(f"Case {row.number}, {row.name}: {failure.message}", failure.remedy, ExitCode(failure.exit_code))
     console.result(folder / TABLE)
-    if found.failed and (failure := found.failed[0].failure) is not None:
-        raise click.exceptions.Exit(failure.exit_code)
+    if failures:
+        raise click.exceptions.Exit(failures[0][1].exit_code)

@@ -37,6 +37,8 @@ class Console:
         """-1 quiet, 0 as usual, 1 verbose."""
         self.folder: Path | None = None
         """Case folder being written, for the message after an interruption."""
+        self.kept = ""
+        """Else what that message says of what was done so far."""
         self._listener: Listener | None = None
         self._interrupted = False
 

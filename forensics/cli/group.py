@@ -86,7 +86,7 @@ def _of_names(exc: OSError | UnicodeEncodeError) -> tuple[ExitCode, str, str]:
 
 def _kept(console: Console) -> str:
     if console.folder is None or not console.folder.exists():
-        return ""
+        return console.kept
     return (
         f"The folder {console.folder} keeps what was gathered: `forensics analyze --resume` goes on with it, --force "
         "keeps it aside and starts anew."

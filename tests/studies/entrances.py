@@ -206,6 +206,13 @@ class Ground:
         return path
 
     @cached_property
+    def batch_file(self) -> Path:
+        """A case whose picture is not there: the file is read, and no network runs."""
+        path = self.folder / "cases.toml"
+        path.write_text('[defaults]\nprofile = "quick"\n[[case]]\nimage = "none.png"\n', encoding="utf-8")
+        return path
+
+    @cached_property
     def scores(self) -> Path:
         out = self.folder / "scores"
         words = ("--checkpoint", self.checkpoint, "--controls", self.controls, "--profile", "quick")
@@ -329,6 +336,7 @@ ENTRANCES: dict[str, Entrance] = {
     "verify index": _entrance("", "index", "verify", "$case", "--rerun", "--index", "@", slow=True),
     "verify controls": _entrance("", "controls", "verify", "$case", "--rerun", "--controls", "@", slow=True),
     "verify clip": _entrance("", "clip", "verify", "$case", "--rerun", "--clip", "@", slow=True),
+    "batch cases": _entrance(".toml", "batch_file", "batch", "@", "-o", "$out", says="none.png"),
     "survey works": _entrance(
         "", "works", "survey", "@", "--checkpoint", "$checkpoint", "--controls", "$controls", "-o", "$out", slow=True
     ),
@@ -375,6 +383,7 @@ ALIKE: dict[str, str] = {
     "validate index": "analyze index",
     "validate clip": "analyze clip",
     "validate rows": "a folder that the ladder study wrote",
+    "batch out": "analyze out",
     "survey checkpoint": "analyze checkpoint",
     "survey control_checkpoint": "analyze control_checkpoint",
     "survey controls": "analyze controls",
