@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, cast
 
+from forensics import __version__
 from forensics.errors import DeviceError, ForensicsError, OutOfMemoryError, SettingsError
 from forensics.events import Emit, ignore
 from forensics.retrieval.ray import cluster
@@ -130,8 +131,10 @@ def run(begin: Begin[T, R], tasks: Sequence[T], where: Where, emit: Emit = ignor
         return
     import torch  # how many threads a sum is made with moves its last digit: workers have as many as this process
 
+    threads = torch.get_num_threads()
+    # Ray would give its workers one; those of a cluster that is begun here inherit what they find.
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     with cluster.connected(where.ray, DeviceError) as ray:
-        threads = torch.get_num_threads()
         count = min(len(tasks), _size(ray, where, threads))
         hire = _hiring(ray, where, count)
         crew: _Crew[T, R] = _Crew(ray, lambda: hire(begin, threads), tasks)
@@ -161,9 +164,9 @@ class Worker(Generic[T, R]):
         torch.set_num_threads(threads)
         self._do = begin(ignore)
 
-    def where(self) -> tuple[str, int]:
-        """Machine and number of the process."""
-        return platform.node(), os.getpid()
+    def where(self) -> tuple[str, str]:
+        """Name of the machine, and version of the program on it."""
+        return platform.node(), __version__
 
     def do(self, task: T) -> tuple[R | None, ForensicsError | None, float]:
         """See `tried`; and the seconds that it took."""
@@ -237,11 +240,17 @@ class _Crew(Generic[T, R]):
     def _began(self, answer: Any) -> None:
         worker = self._beginning.pop(answer)
         try:
-            self.ray.get(answer)
-            self._free.append(worker)
+            machine, version = self.ray.get(answer)
         except self.ray.exceptions.RayError as exc:
             if not self._beginning and not self._running and not self._free:
                 raise _nobody(_first_line(exc)) from exc
+            return
+        if version != __version__:
+            raise DeviceError(
+                f"The machine {machine} of the cluster holds forensics {version}, this one {__version__}.",
+                hint="Install one version on all.",
+            )
+        self._free.append(worker)
 
     def _answered(self, answer: Any, waiting: deque[int]) -> Outcome[R] | None:
         worker, place = self._running.pop(answer)

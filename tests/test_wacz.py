@@ -23,10 +23,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from forensics.cli.analyze import decodes
 from forensics.errors import ImageError, SettingsError
 from forensics.pictures import bounded, intake, wacz
 from forensics.settings import Settings
+from forensics.stages.asked import decodes
 from tests.metadata import files
 
 pytest.importorskip("warcio")

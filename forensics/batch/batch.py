@@ -105,6 +105,7 @@ class _Run:
         clock = Clock([_WEIGHTS.get(case.resolved.settings.profile, 1.0) for case in todo])
         inside = _Inside(self.emit, clock, todo, len(rows))
         self.emit(Event("batch", len(rows) - len(todo), len(rows), f"{len(rows) - len(todo)} cases are done already"))
+        where = replace(where, gpu=any(case.resolved.settings.device != "cpu" for case in todo))
         for outcome in run(begin, todo, where, inside):
             case, place = todo[outcome.place], places[outcome.place]
             rows[place] = row = _row(case, outcome, self.out)

@@ -19,7 +19,7 @@ from forensics.folder.bag import TAGS
 from forensics.protocol import PROFILES
 from forensics.report.sections.answers import cards
 from forensics.settings import Resolved
-from forensics.stages.asked import asked_for
+from forensics.stages.asked import asked_for, decodes
 from forensics.stages.workshop import Workshop
 
 
@@ -45,6 +45,7 @@ class Examiner:
             return found
         before = _before(asked)
         resolved = asked.resolved
+        decodes(resolved.settings, asked.image, *map(Path, resolved.settings.originals))
         if asked.max_minutes is not None:
             profile = before["settings"].get("profile") if before else None
             if profile not in PROFILES:

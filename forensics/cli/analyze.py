@@ -108,7 +108,7 @@ def analyze(
     used where it is named again, and the report says of each that it came from the configuration.
     """
     from forensics.folder import Ledger, settled, stops_on_record
-    from forensics.stages.asked import asked_again, asked_for
+    from forensics.stages.asked import asked_again, asked_for, decodes
 
     if max_minutes is not None and flags.get("profile"):
         raise SettingsError("--profile and --max-minutes exclude each other.", hint="Name one of the two.")
@@ -191,23 +191,6 @@ def _finished(folder: Path) -> Path:
     from forensics import documents
 
     return documents.finish(folder)
-
-
-def decodes(settings: Settings, *images: Path) -> None:
-    """Fail in a second, and without leaving a folder, for an image that would fail after the networks are loaded."""
-    from forensics import others
-    from forensics.pictures import bounded, intake, wacz
-    from forensics.pictures.metadata import trust
-
-    others.asked(settings)
-    trusted = trust.lists(settings.c2pa_trust)
-    bounded.use(bounded.Limits(settings.max_pixels, settings.max_seconds, url=settings.url or "", trust=trusted))
-    kinds = {bounded.decode(intake.read_bytes(image), image.name).media_type for image in images}
-    if settings.url and wacz.MEDIA_TYPE not in kinds:
-        raise SettingsError(
-            "--url names a picture within a web capture, and none of the files is one.",
-            hint="Give a capture (WACZ), or leave --url out.",
-        )
 
 
 def case_folder(image: Path, out: Path | None) -> Path:

@@ -10,7 +10,7 @@ import click
 
 from forensics.case import Outcome
 from forensics.cli import options
-from forensics.cli.analyze import case_folder, decodes
+from forensics.cli.analyze import case_folder
 from forensics.cli.console import Console, loading
 from forensics.settings import resolve
 
@@ -36,6 +36,8 @@ def compare(
 
     The path of the PDF is written to standard output, or with --json the outcome and the measurements.
     """
+    from forensics.stages.asked import decodes
+
     resolved = resolve({**flags, "originals": tuple(map(str, originals))}, case_file)
     folder = case_folder(disputed, out)
     decodes(resolved.settings, disputed, *originals)

@@ -12,14 +12,35 @@ import os
 from pathlib import Path
 from typing import Any
 
-from forensics import defaults, foreign
+from forensics import defaults, foreign, others
 from forensics.case import Matter, Setting
-from forensics.errors import CaseError, ForensicsError
+from forensics.errors import CaseError, ForensicsError, SettingsError
 from forensics.folder import CUSTODY, read_custody, unfinished
 from forensics.path_names import is_text
-from forensics.pictures import intake
+from forensics.pictures import bounded, intake, wacz
+from forensics.pictures.metadata import trust
 from forensics.schema import decode, encode, of_kinds
 from forensics.settings import Resolved, Settings
+
+
+def decodes(settings: Settings, *images: Path) -> None:
+    """Fail in a second, and without leaving a folder, for an image that would fail after the networks are loaded.
+
+    From here on pictures are read within the limits that the settings state.
+
+    Raises:
+        ImageError: one cannot be decoded within them.
+        SettingsError: a file that the settings name cannot be used, or an address is given and no capture of the web.
+    """
+    others.asked(settings)
+    trusted = trust.lists(settings.c2pa_trust)
+    bounded.use(bounded.Limits(settings.max_pixels, settings.max_seconds, url=settings.url or "", trust=trusted))
+    kinds = {bounded.decode(intake.read_bytes(image), image.name).media_type for image in images}
+    if settings.url and wacz.MEDIA_TYPE not in kinds:
+        raise SettingsError(
+            "--url names a picture within a web capture, and none of the files is one.",
+            hint="Give a capture (WACZ), or leave --url out.",
+        )
 
 
 def asked_for(image: Path, resolved: Resolved, minutes: float | None = None) -> dict[str, Any]:
