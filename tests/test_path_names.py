@@ -255,6 +255,10 @@ def test_odd_names_at_entrances_without_networks(entrance: str, tmp_path: Path) 
         works = controls = tmp_path / "works"
         batch_file = tmp_path / "cases.toml"
 
+        @property
+        def out(self) -> Path:
+            return self.trial / "out"
+
     if sys.platform == "darwin":
         pytest.skip("this file system takes text alone")
     Works.works.mkdir()

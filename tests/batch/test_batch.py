@@ -26,7 +26,7 @@ from forensics.folder import CASE, CUSTODY, Ledger, verify
 from forensics.scheduler import Where
 from forensics.settings import resolve
 from forensics.stages.asked import asked_for
-from tests.studies.batch_study import kill_worker
+from tests.studies.batch_study import SCORES, kill_worker
 from tests.studies.interrupted import bed, picture
 from tests.studies.same_case import differences, values
 
@@ -119,7 +119,7 @@ def read(folder: Path) -> dict[str, Any]:
 def unlike(one: dict[str, Any], other: dict[str, Any]) -> list[tuple[str, Any, Any]]:
     """What was measured and differs; whether a score was computed or stored is no such thing."""
     assert values(one) > COUNTED
-    found = [d for d in differences(one, other) if not d[0].startswith("/controls/scores")]
+    found = [d for d in differences(one, other) if not d[0].startswith(SCORES)]
     return found + [("id", one["id"], other["id"])] * (one["id"] != other["id"])
 
 

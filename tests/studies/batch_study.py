@@ -33,8 +33,8 @@ from tests.studies.same_case import differences, values
 
 WAYS = ("single", "batch", "ray")
 WORKERS = 3
-SCORES = "/controls/scores"
-"""Account of who computed the scores of controls, and when: no measurement."""
+SCORES = ("/controls/scores", "/controls/computed", "/controls/stored")
+"""Account of which scores of controls were computed now, and by whom those that were stored: no measurement."""
 
 
 @dataclass(frozen=True)
