@@ -96,6 +96,8 @@ def _finished(folder: Path) -> Done | None:
         return None
     if not (folder / TAGS).is_file() or journal.leftovers(folder):
         documents.finish(folder)
+    elif not (folder / REPORT).is_file():
+        documents.render(folder)
     return said(folder)
 
 
