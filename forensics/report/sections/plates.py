@@ -14,9 +14,9 @@ from forensics.report import drawn, words
 from forensics.report.sections import answers
 from forensics.report.sections.exhibits import Picture, picture
 
-LARGE_MM, BESIDE_MM = 68.0, 66.0
+LARGE_MM, BESIDE_MM = 64.0, 60.0
 DETAIL_MM = 35.0
-PART_MM = 28.0
+PART_MM = 25.0
 PARTS = 3
 """Parts shown of each kind."""
 WIDE = 0.34
