@@ -128,7 +128,7 @@ def _made(make: _Maker, case: Case, runs: Sequence[Inversion], *, together: bool
     if together:
         tags = [t for v in runs for t in v.outputs]
         text = words.sentence("; ".join(f"{', '.join(v.outputs)}: {v.title}" for v in runs))
-        return (make.even("fig-reconstructions", tags, text),)
+        return (make.board("fig-reconstructions", _chunks(tags, EIGHT), text, side_mm=STRIP_MM),)
     made = []
     for v in runs:
         prompt = f" Prompt: “{v.prompt}”." if v.prompt else ""
@@ -139,11 +139,11 @@ def _made(make: _Maker, case: Case, runs: Sequence[Inversion], *, together: bool
         made.append(make.board(f"fig-{v.id}", _chunks(list(v.outputs), EIGHT), text, side_mm=STRIP_MM, notes=_notes(v)))
         if v.maps:
             where = (
-                f"{v.title}: what fewer than half of the seeds reproduce is faded, the border of the rest black; then "
+                f"{v.title}: what came back in fewer than half of the seeds is faded, the border of the rest black; then "
                 "how far the prompt moves the network at each place of the noised image, white where most, which does "
                 "not look at the pictures generated."
             )
-            made.append(make.board(f"fig-{v.id}-where", [tuple(v.maps)], where))
+            made.append(make.board(f"fig-{v.id}-where", [tuple(v.maps)], where, side_mm=STRIP_MM))
     return tuple(made)
 
 
