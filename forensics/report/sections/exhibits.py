@@ -139,9 +139,9 @@ def _made(make: _Maker, case: Case, runs: Sequence[Inversion], *, together: bool
         made.append(make.board(f"fig-{v.id}", _chunks(list(v.outputs), EIGHT), text, side_mm=STRIP_MM, notes=_notes(v)))
         if v.maps:
             where = (
-                f"{v.title}: what came back in fewer than half of the seeds is faded, the border of the rest black; then "
-                "how far the prompt moves the network at each place of the noised image, white where most, which does "
-                "not look at the pictures generated."
+                f"{v.title}: what came back in fewer than half of the seeds is faded, the border of the rest black; "
+                "then how far the prompt moves the network at each place of the noised image, white where most, which "
+                "does not look at the pictures generated."
             )
             made.append(make.board(f"fig-{v.id}-where", [tuple(v.maps)], where, side_mm=STRIP_MM))
     return tuple(made)

@@ -106,7 +106,8 @@ def _files(case: Case, shown: Sequence[Shown]) -> str:
     """A picture is known by its file: a reader who holds one can tell whether it is the one examined."""
     there = {s.id for s in shown}
     named = [
-        f"{i.exhibit} is the file “{i.file_name}”, {words.count(i.size_bytes)} bytes, whose SHA-256 begins {i.sha256[:8]}"
+        f"{i.exhibit} is the file “{i.file_name}” of {words.count(i.size_bytes)} bytes, whose SHA-256 begins "
+        f"{i.sha256[:8]}"
         for i in case.items
         if i.exhibit in there
     ]
