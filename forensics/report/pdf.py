@@ -32,6 +32,8 @@ HOST = "https://report.invalid/"
 """Reserved by RFC 2606: it can never resolve, and it is the same for every folder."""
 
 _TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".css": "text/css", ".ttf": "font/ttf", ".otf": "font/otf"}
+_PACKED = (".png", ".jpg", ".webp", ".avif", ".gif")
+"""Suffixes of files that deflating makes no smaller."""
 _RDF_END = b"</rdf:RDF>"
 _ACCESSIBLE = b"".join(
     line.strip()
@@ -108,7 +110,13 @@ def write(
     ]
     complaints: list[str] = []
     try:
-        with _strict(complaints), _png_as_stored(), _rare_collection(), _no_typefaces_of_the_machine():
+        with (
+            _strict(complaints),
+            _png_as_stored(),
+            _attached_as_stored(),
+            _rare_collection(),
+            _no_typefaces_of_the_machine(),
+        ):
             document = weasyprint.HTML(string=html, base_url=HOST, url_fetcher=_Handed(files)).render(
                 stylesheets=[weasyprint.CSS(string=f"@page {{ size: {paper} }}")]
             )
@@ -221,6 +229,28 @@ def _png_as_stored() -> Iterator[None]:
         yield
     finally:
         RasterImage._get_png_data = staticmethod(original)
+
+
+@contextmanager
+def _attached_as_stored() -> Iterator[None]:
+    """Embed files that are compressed already as they are: a second compression takes a second for two photographs.
+
+    It replaces a function that is not public, so it does nothing where a later WeasyPrint has none.
+    """
+    original = getattr(weasyprint.pdf, "write_pdf_attachment", None)
+    if original is None:
+        yield
+        return
+
+    def write(document: Any, attachment: Any, compress: bool) -> Any:
+        packed = str(attachment.name).lower().endswith(_PACKED)
+        return original(document, attachment, compress and not packed)
+
+    weasyprint.pdf.write_pdf_attachment = write
+    try:
+        yield
+    finally:
+        weasyprint.pdf.write_pdf_attachment = original
 
 
 def _pixels_of_png(picture: Any) -> bytes | None:

@@ -98,7 +98,7 @@ def check(
         _blind(distinct, [work.caption for work in controls.works], like, copies, found)
     if lacking := sum(not work.caption for work in controls.works):
         found.warnings.append(
-            f"{lacking} of {len(controls.works)} works carry no caption: retention from a prompt can only be ranked "
+            f"{lacking} of {len(controls.works)} works without a caption: retention from a prompt can only be ranked "
             "where every control has one. Add the column caption."
         )
     return Checked(tuple(found.facts), tuple(found.warnings))
@@ -111,8 +111,8 @@ def _sizes(pictures: Sequence[Image.Image], checkpoint: Checkpoint, found: _Foun
     found.facts.append(Fact("size of the checkpoint", f"{side} pixels; {small} of {len(pictures)} works are smaller"))
     if small:
         found.warnings.append(
-            f"{small} of {len(pictures)} works have fewer pixels than the {side}² that {checkpoint.name} works with, "
-            "and are enlarged for it. Bring larger files of them, or leave them out where the work in question is "
+            f"{small} of {len(pictures)} works: fewer pixels than the {side}² that {checkpoint.name} works with, so "
+            "that they are enlarged for it. Bring larger files, or leave those works out where the work in question is "
             "larger."
         )
 
@@ -173,7 +173,8 @@ def _distinct(controls: Controls, pictures: Sequence[Image.Image], found: _Found
     found.facts.append(Fact("works", f"{len(pictures)}, {len(kept)} of them distinct pictures"))
     if repeats:
         named = ", ".join(repeats[:3]) + (" and others" if len(repeats) > 3 else "")
-        found.warnings.append(f"{len(repeats)} works repeat another one and count once: {named}. Replace them.")
+        what = "work repeats another one and counts" if len(repeats) == 1 else "works repeat another one and count"
+        found.warnings.append(f"{len(repeats)} {what} once: {named}. Bring other works instead.")
     return kept
 
 
@@ -219,8 +220,9 @@ def _dates(controls: Controls, published: dt.date | None, found: _Found) -> None
     early = [name for name, date in dated.items() if date is not None and date <= published]
     if early:
         found.warnings.append(
-            f"{len(early)} works are dated {published} or before, when the checkpoint was published, and may have been "
-            f"trained on: {', '.join(early[:3])}. Leave them out, or state another ground."
+            f"{len(early)} {'work is' if len(early) == 1 else 'works are'} dated {published} or before, when the "
+            f"checkpoint was published, and may have been trained on: {', '.join(early[:3])}. Leave such works out, or "
+            "state another ground."
         )
 
 

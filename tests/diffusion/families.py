@@ -288,7 +288,35 @@ def ddpm(root: Path, *, flat: bool = False, learned: bool = False) -> Path:
     return root
 
 
+def channelled(root: Path, channels: int, index: dict[str, Any]) -> Path:
+    """Stable Diffusion whose network takes further channels beside the latent's four."""
+    tiny.write_checkpoint(root)
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        config = dict(tiny.unet().config) | {"in_channels": channels}
+        diffusers.UNet2DConditionModel.from_config(config).save_pretrained(root / "unet")
+    path = root / "model_index.json"
+    path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | index), "utf-8")
+    return root
+
+
+def inpainting(root: Path) -> Path:
+    """The inpainting variant: a mask and a masked picture."""
+    return channelled(root, 9, {"_class_name": "StableDiffusionInpaintPipeline"})
+
+
+def depth(root: Path) -> Path:
+    """The variant that is given a map of depth."""
+    estimator = ["transformers", "DPTForDepthEstimation"]
+    return channelled(root, 5, {"_class_name": "StableDiffusionDepth2ImgPipeline", "depth_estimator": estimator})
+
+
 WRITERS: dict[str, Callable[[Path], Path]] = {
+    "sd": tiny.write_checkpoint,
+    "sd-v": lambda root: tiny.write_checkpoint(root, "v_prediction"),
+    "sd-v-zero": lambda root: tiny.write_checkpoint(root, "v_prediction", zero_snr=True),
+    "sd-inpainting": inpainting,
+    "sd-depth": depth,
     "sdxl": sdxl,
     "sdxl-v": lambda root: sdxl(root, "v_prediction"),
     "sdxl-edm": lambda root: sdxl(root, "edm"),

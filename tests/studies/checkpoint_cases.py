@@ -22,13 +22,12 @@ from safetensors.torch import save_file
 from forensics import examination, folder
 from forensics.case import Absent, Pair
 from forensics.settings import resolve
-from tests.diffusion import tiny
 from tests.diffusion.families import TEXT, WRITERS
 from tests.studies.checkpoint_inputs import FLAT
 
 CONTROLS = 19
 SIDE = 64
-KINDS = ("sd", "sd-word", "sdxl", "sd3", "flux-dev", "pixart", "ddpm")
+KINDS = ("sd-word", *WRITERS)
 
 
 def picture(seed: int) -> Image.Image:
@@ -78,7 +77,7 @@ def run(kind: str, root: Path) -> str:
     """One examination; what came of it as a line."""
     root.mkdir(parents=True, exist_ok=True)
     base = kind.removesuffix("-word")
-    write = WRITERS.get(base, tiny.write_checkpoint)
+    write = WRITERS[base]
     picture(1).save(root / "disputed.png")
     flags: dict[str, object] = {
         "checkpoint": str(write(root / "checkpoint")),

@@ -54,9 +54,6 @@ class Bench:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._writers: dict[str, Callable[[Path], Path]] = {
-            "sd": tiny.write_checkpoint,
-            "sd-v": lambda folder: tiny.write_checkpoint(folder, "v_prediction"),
-            "sd-v-zero": lambda folder: tiny.write_checkpoint(folder, "v_prediction", zero_snr=True),
             "sd-one": lambda folder: tiny.write_checkpoint(folder, to_one=True),
             **families.WRITERS,
         }

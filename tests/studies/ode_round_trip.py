@@ -29,7 +29,6 @@ from forensics.diffusion.base import DiffusionModel
 from forensics.diffusion.schedule import SIGMA_STATES, Schedule, column
 from forensics.inversion.solvers import backward_euler, euler, last
 from forensics.protocol import PROFILES
-from tests.diffusion import tiny
 from tests.diffusion.families import WRITERS
 
 BUDGETS = (*((p.steps, p.refinements) for p in PROFILES.values()), (40, 8))
@@ -79,7 +78,7 @@ def beside(model: DiffusionModel, network: Field, part: float = PART) -> Field:
 
 def rows(kind: str, folder: Path) -> list[str]:
     """The lines of one family: random weights, beside the closed form, the closed form."""
-    model = diffusion.load(diffusion.identify(str(WRITERS.get(kind, tiny.write_checkpoint)(folder))), choose("cpu"))
+    model = diffusion.load(diffusion.identify(str(WRITERS[kind](folder))), choose("cpu"))
     picture = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(5))
     condition, start, lines = model.condition("", 1.0), model.encode(picture), []
 
@@ -96,7 +95,7 @@ def rows(kind: str, folder: Path) -> list[str]:
 def main() -> None:
     """The table to standard output."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("kinds", nargs="*", default=["sd", *WRITERS], metavar="KIND")
+    parser.add_argument("kinds", nargs="*", default=list(WRITERS), metavar="KIND")
     given = parser.parse_args()
     torch.set_num_threads(1)
     print(f"{'kind':14} {'field':12} {'factor':6} {' '.join(f'{n}/{c}'.rjust(8) for n, c in BUDGETS)}")
