@@ -1,4 +1,4 @@
-"""Court-grade evidence about whether a generative image model reproduces a work.
+"""Court-grade evidence about whether a generative image model gives back a work.
 
 `forensics` on the command line; `analyze`, `compare` and `open_case` from Python (`forensics.api`).
 """

@@ -31,7 +31,7 @@ main = Commands(
         "defaults": "forensics.cli.defaults:defaults",
     },
     help=(
-        "Evidence about whether a generative image model reproduces a work.\n\n"
+        "Evidence about whether a generative image model gives back a work.\n\n"
         "Start with `forensics analyze IMAGE`: the path of the report is written to standard output, everything else "
         "to standard error."
     ),

@@ -14,7 +14,7 @@ from forensics.report.sections import appendices as records
 from forensics.report.sections.answers import Card, cards
 from forensics.report.sections.bits import Bits, bits
 from forensics.report.sections.controls import Comparing, comparing
-from forensics.report.sections.correspondence import Apart, Entry, apart, control, correspondences
+from forensics.report.sections.correspondence import Apart, Entry, Laid, apart, control, correspondences, side_by_side
 from forensics.report.sections.exhibits import Boards, boards
 from forensics.report.sections.explanations import Explained, explanations
 from forensics.report.sections.items import (
@@ -144,7 +144,9 @@ class Report:
     correspondences: tuple[Entry, ...]
     """The first, and every other with a region."""
     apart: Apart | None
-    """Those after the first without any region, which share a table."""
+    """Those after the first without any region, which share a paragraph."""
+    laid: tuple[Laid, ...]
+    """What was measured on the overlays, work beside work; empty where one work alone was laid."""
     moved: str
     """Where retention is asked of another picture than the disputed image: what stands in its place, and where."""
     laid_by: str
@@ -238,6 +240,7 @@ def _view(case: Case, signatory: str) -> Report:
         tables=measures.tables(),
         correspondences=tuple(c for c in laid if c not in alone),
         apart=apart(alone),
+        laid=side_by_side(laid),
         moved=_moved(case),
         laid_by=words.listed(sorted({c.protocol for c in case.correspondences})),
         comparing_laid={c.protocol for c in case.correspondences} == {DESCRIBED},
@@ -308,7 +311,7 @@ def _moved(case: Case) -> str:
         return ""
     return (
         f"Retention is asked of {case.asked} in place of {disputed}: the origin of {disputed} gives the reason. "
-        f"What this section says of the disputed image in questions of retention was measured on {case.asked}."
+        f"What the sections below say of the disputed image in questions of retention was measured on {case.asked}."
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pypdfium2
@@ -14,7 +15,9 @@ from forensics.outputs.check import Deviation, Kind
 from forensics.outputs.log import Result
 from forensics.outputs.plan import PromptClass
 from forensics.outputs.results import FILE, SCHEMA, Judged, NotUsed, Outputs, PlanFacts, Shown, Try
+from forensics.report import html
 from forensics.schema import canonical
+from tests.tools import axe
 
 LONG = "Ä ridiculously-long_name/" * 12
 PICTURE = "exhibits/one.png"
@@ -103,3 +106,13 @@ def test_a_large_collection_with_long_names_is_drawn_on_few_pages(tmp_path: Path
     assert len(found.cells) == 9 * 5 * 14
     for kind in Kind:
         assert kind.value[1:30].split("(")[0].strip() in " ".join(text.split())
+
+
+def test_axe_core_finds_nothing_in_the_table(tmp_path: Path) -> None:
+    axe.require()
+    found = collection()
+    few = dataclasses.replace(found, tries=found.tries[:40], cells=found.cells[:40])
+    path = tmp_path / "outputs.html"
+    path.write_text(html.render(document.view(few, canonical(few)), "outputs-table.html.j2"), encoding="utf-8")
+    with axe.browser() as chromium:
+        assert axe.violations(chromium, path) == []

@@ -19,6 +19,7 @@ from tests.report import golden
 from tests.report.cases import CASES
 from tests.report.pages import words
 from tests.report.wording import quotations, violations
+from tests.tools import axe
 
 
 @pytest.fixture(scope="module")
@@ -186,3 +187,15 @@ def test_laid_over_as_measured_the_edited_sample_differs_less(chromium: Any, tmp
     made.close()
     laid, frames = found
     assert laid < 0.8 * frames
+
+
+def test_axe_core_finds_nothing_in_any_view(chromium: Any, case: tuple[Case, Path]) -> None:
+    axe.require()
+    assert axe.violations(chromium, case[1]) == []
+
+
+def test_axe_core_finds_what_is_wrong(chromium: Any, case: tuple[Case, Path], tmp_path: Path) -> None:
+    axe.require()
+    spoilt = tmp_path / "spoilt.html"
+    spoilt.write_text(re.sub(r"<html lang=.en.", "<html", case[1].read_text(encoding="utf-8")), encoding="utf-8")
+    assert any("html-has-lang" in found for found in axe.violations(chromium, spoilt, ("light",)))

@@ -18,6 +18,7 @@ from forensics.events import Event, ignore
 from forensics.survey import document
 from forensics.survey import survey as surveys
 from tests.report.wording import violations
+from tests.tools import axe
 
 REFERENCE = resources.samples() / "reference"
 ROWS = [json.loads(line) for line in (REFERENCE / "manifest.jsonl").read_text().splitlines()]
@@ -100,6 +101,9 @@ def test_a_survey_that_was_stopped_goes_on_and_says_no_more_than_was_found(
     said = " ".join([*document.answer(found), *found.limits])
     assert not violations(said)
     assert document.load(out)[0] == found
+    if not axe.reason():
+        with axe.browser() as chromium:
+            assert axe.violations(chromium, out / document.TABLE) == []
     for line in (out / surveys.DIGESTS).read_text().splitlines():
         digest, name = line.split("  ")
         assert hashlib.sha256((out / name).read_bytes()).hexdigest() == digest

@@ -34,7 +34,7 @@ def rate_distortion(curves: Sequence[RateCurve]) -> Markup:
     low = math.floor(math.log10(min(p.bits for p in points)))
     high = math.ceil(math.log10(max(p.bits for p in points)) + 1e-9)
     tallest = max(p.distance_high for p in points) * 1.06 or 1.0
-    left, right, top, foot = 30.0, WIDTH - 132, 10.0, 190.0
+    left, right, top, foot = 30.0, WIDTH - 132, 10.0, 160.0
 
     def x(bits: float) -> float:
         return left + (right - left) * (math.log10(max(bits, 10.0**low)) - low) / (high - low)

@@ -15,41 +15,42 @@ from forensics.report.charts import svg
 
 WIDTH = 425.0
 """Points: the width of the text, 150 mm."""
+THIRD = 153.0
+"""Points: a third of the width of the record, 54 mm."""
 
 
-def strip(comparison: Comparison) -> Markup:
+def strip(comparison: Comparison, width: float = WIDTH) -> Markup:
     """One dot a control, a diamond for the disputed image, on the axis of the statistic."""
-    axis_of = _Axis(comparison, 6.0, WIDTH - 6, margin=0.06)
-    pitch = 5.4
+    axis_of = _Axis(comparison, 6.0, width - 6, margin=0.06)
+    dense = width < WIDTH  # several abreast: smaller dots and fewer figures on the axis
+    pitch, radius, wanted = (3.2, 1.5, 3) if dense else (5.4, 2.4, 5)
     places, tallest = axis_of.places(pitch)
     rise = min(pitch, 44 / tallest)  # many controls in one place: lower the steps, not the count
     axis = 34 + rise * tallest
     parts = [svg.line(axis_of.left, axis, axis_of.right, axis)]
-    parts += [svg.dot(cx, axis - 4 - rise * level, 2.4, fill=fill) for cx, level, fill in places]
-    for tick in svg.ticks(axis_of.low, axis_of.high):
+    parts += [svg.dot(cx, axis - radius - 1.6 - rise * level, radius, fill=fill) for cx, level, fill in places]
+    for tick in svg.ticks(axis_of.low, axis_of.high, wanted):
         parts += [
             svg.line(axis_of.x(tick), axis, axis_of.x(tick), axis + 3),
             svg.text(axis_of.x(tick), axis + 11, words.plain(round(tick, 6)), anchor="middle"),
         ]
     at = axis_of.x(comparison.value)
-    anchor, nudge = ("end", -5.0) if at > WIDTH * 0.62 else ("start", 5.0)
+    anchor, nudge = ("end", -5.0) if at > width * 0.62 else ("start", 5.0)
+    label = f"disputed image {words.number(comparison.value)}"
     parts += [
         svg.line(at, 14, at, axis, stroke=svg.BLUE, width=1),
         svg.diamond(at, 14, 3.6),
-        svg.text(
-            at + nudge,
-            12,
-            f"disputed image {words.number(comparison.value)}",
-            anchor=anchor,
-            size=8,
-            fill=svg.BLUE_TEXT,
-            weight=600,
-        ),
-        svg.text(at + nudge, 21.5, _tally(comparison), anchor=anchor, fill=svg.INK),
-        svg.text(axis_of.right, axis + 22, f"{comparison.toward} →", anchor="end"),
-        svg.text(axis_of.left, axis + 22, f"each dot is one of {comparison.n} controls"),
+        svg.text(at + nudge, 12, label, anchor=anchor, size=8, fill=svg.BLUE_TEXT, weight=600),
     ]
-    return svg.drawing(WIDTH, axis + 27, _said(comparison), parts)
+    if dense:
+        parts.append(svg.text(axis_of.right, axis + 22, f"{comparison.toward} →", anchor="end"))
+    else:
+        parts += [
+            svg.text(at + nudge, 21.5, _tally(comparison), anchor=anchor, fill=svg.INK),
+            svg.text(axis_of.right, axis + 22, f"{comparison.toward} →", anchor="end"),
+            svg.text(axis_of.left, axis + 22, f"each dot is one of {comparison.n} controls"),
+        ]
+    return svg.drawing(width, axis + 27, _said(comparison), parts)
 
 
 def small_strip(comparison: Comparison, width: float = 112.0) -> Markup:

@@ -18,7 +18,9 @@ FOLDED = 3
 ABREAST = 2
 """Exhibits of one origin from which on they share a heading."""
 SHORT = 22
-"""Characters of a setting's name or value that fit in half the width of the page."""
+"""Characters of a setting's name or value that fit in a third of the width of the page."""
+THIRDS = 3
+"""Short settings in one row."""
 STORED = "exhibit stored"
 
 
@@ -55,7 +57,7 @@ class SettingsGroup:
 
     source: str
     abreast: tuple[tuple[tuple[str, str], ...], ...]
-    """Short ones, two a row, read down the left half first."""
+    """Short ones, three a row, read down the left third first."""
     wide: tuple[tuple[str, str], ...]
     """Those whose value needs the width of the page."""
 
@@ -153,9 +155,9 @@ def settings(rows: tuple[Setting, ...]) -> tuple[SettingsGroup, ...]:
             kept, unset = found, []
         every = (*kept, *([("not given", ", ".join(unset))] if unset else []))
         short = [row for row in every if len(row[1]) <= SHORT and len(row[0]) <= SHORT]
-        half = -(-len(short) // 2)
-        pairs = tuple(tuple(row) for row in (short[n::half] if half else [] for n in range(half)))
-        made.append(SettingsGroup(source, pairs, tuple(row for row in every if row not in short)))
+        deep = -(-len(short) // THIRDS)
+        thirds = tuple(tuple(short[n::deep]) for n in range(deep))
+        made.append(SettingsGroup(source, thirds, tuple(row for row in every if row not in short)))
     return tuple(made)
 
 

@@ -117,7 +117,7 @@ def _comparison(c: Comparison) -> ComparisonView:
     if c.primary_for is None:
         role = "Secondary measurement"
     else:
-        role = f"Primary measurement for {words.PAIRS[c.primary_for][0].lower()}, declared before the run"
+        role = f"Primary measurement for {words.PAIRS[c.primary_for][0].lower()}"
     low, high = c.k_interval
     scores = sorted(s.value for s in c.controls)
     first, last = (words.number(scores[0]), words.number(scores[-1])) if scores else ("", "")
@@ -136,6 +136,6 @@ def _comparison(c: Comparison) -> ComparisonView:
         words.significant(c.p),
         f"{words.number(low, 2)} and {words.number(high, 2)}",
         words.significant(c.p_holm) if c.p_holm is not None else "",
-        charts.strip(c) if c.primary_for is not None else charts.small_strip(c),
+        charts.strip(c, charts.THIRD) if c.primary_for is not None else charts.small_strip(c),
         spread,
     )

@@ -26,12 +26,14 @@ from forensics.report.sections.items import Line, Lines
 from forensics.report.sections.measurements import Measures
 from forensics.report.tables import ELEMENTS
 
-_SIDE_MM = {"L": 98.0, "O": 36.0, "B": 36.0, "M": 48.0, "E": 36.0}
+_SIDE_MM = {"L": 92.0, "O": 30.0, "B": 30.0, "M": 46.0, "E": 30.0}
 """Printed long side of a figure by the last letter of its id: pair beside map, the others three abreast."""
-_CONTROL_MM = 72.0
+_CONTROL_MM = 30.0
 """Of the nearest control and its work, two in a row."""
-_BOARD_MM, _SMALL_MM = 98.0, 35.0
+_BOARD_MM, _SMALL_MM = 92.0, 30.0
 """Of the board of the nearest control, and of the pictures above it."""
+SIDE_BY_SIDE, SHORT = 6, 32
+"""Works beside each other in one table, and characters of a value that fit into its column."""
 _CAPTION = (
     "Numbers are those of the elements. In the map, clear parts agree, hatched ones are undecided, crossed "
     "ones differ and faded ones are too plain to say or were left out."
@@ -54,6 +56,7 @@ class Entry:
     """One work laid under the disputed image."""
 
     id: str
+    work: str
     title: str
     basis: str
     facts: Lines
@@ -137,6 +140,7 @@ def _entry(case: Case, found: Correspondence, metrics: dict[str, Metric], measur
     )
     return Entry(
         found.id,
+        found.work,
         f"{laid} and {found.work}: {found.outcome.said}",
         _basis(case, found),
         tuple(rows),
@@ -158,32 +162,77 @@ def _basis(case: Case, found: Correspondence) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Apart:
-    """Works of which no part could be laid over the disputed image: what they share is said once."""
+    """Works of which no part could be laid over the disputed image."""
 
-    said: str
-    rows: tuple[tuple[str, str, str], ...]
-    """Id, title, and what was measured."""
+    said: tuple[str, ...]
+    """Why, said once for all works of which the same holds."""
+    ids: tuple[str, ...]
 
 
 def apart(found: Sequence[Entry]) -> Apart | None:
-    """One table for all of them; none without any."""
+    """What the outcome of all of them rests on; none without any."""
     if not found:
         return None
-    skip = ("Outcome",)
-    shared = {(r.name, r.value) for r in found[0].facts if all((r.name, r.value) in _pairs(e) for e in found)}
-    shared = {p for p in shared if p[0] not in skip and len(found) > 1}
-    basis = found[0].basis if len({e.basis for e in found}) == 1 else ""
-    said = " ".join(["Outcome for the other works.", *([basis] if basis else [])])
-    common = "; ".join(f"{r.name}: {r.value}" for r in found[0].facts if (r.name, r.value) in shared)
-    rows = []
+    by_basis: dict[str, list[str]] = {}
     for e in found:
-        own = [f"{r.name}: {r.value}" for r in e.facts if r.name not in skip and (r.name, r.value) not in shared]
-        rows.append((e.id, e.title, words.sentence("; ".join([*([] if basis else [e.basis.rstrip(".")]), *own]))))
-    return Apart(f"{said} {words.sentence(f'The same for all: {common}')}" if common else said, tuple(rows))
+        by_basis.setdefault(e.basis, []).append(e.title)
+    said = tuple(f"{words.sentence('; '.join(titles))} {basis}" for basis, titles in by_basis.items())
+    return Apart(said, tuple(e.id for e in found))
 
 
-def _pairs(e: Entry) -> set[tuple[str, str]]:
-    return {(r.name, r.value) for r in e.facts}
+@dataclass(frozen=True, slots=True)
+class LaidRow:
+    """One property of several overlays: a cell a work, or one text where the values are long."""
+
+    name: str
+    cells: tuple[str, ...]
+    wide: str
+
+
+@dataclass(frozen=True, slots=True)
+class Laid:
+    """What was measured on the overlays, side by side."""
+
+    id: str
+    works: tuple[str, ...]
+    rows: tuple[LaidRow, ...]
+
+
+def side_by_side(found: Sequence[Entry]) -> tuple[Laid, ...]:
+    """The facts of all works, `SIDE_BY_SIDE` of them in a table; none of fewer than two, which are told in a list."""
+    if len(found) < 2:
+        return ()
+    tables = -(-len(found) // SIDE_BY_SIDE)
+    wide = -(-len(found) // tables)
+    parts = [found[n : n + wide] for n in range(0, len(found), wide)]
+    return tuple(_laid(f"tab-laid-{n}", part) for n, part in enumerate(parts, 1))
+
+
+def _laid(key: str, found: Sequence[Entry]) -> Laid:
+    works = tuple(e.work for e in found)
+    known: list[dict[str, str]] = []
+    for e in found:
+        own: dict[str, str] = {}
+        for line in e.facts:
+            own[line.name] = f"{own[line.name]}; {line.value}" if line.name in own else line.value
+        known.append(own)
+    rows = []
+    for name in dict.fromkeys(name for own in known for name in own):
+        values = [own.get(name, "") for own in known]
+        long = max(map(len, values)) > SHORT
+        rows.append(LaidRow(name, tuple(v or "–" for v in values), _together(works, values) if long else ""))
+    return Laid(key, works, tuple(rows))
+
+
+def _together(works: Sequence[str], values: Sequence[str]) -> str:
+    """Long values, each said once with the works of which it holds."""
+    by_value: dict[str, list[str]] = {}
+    for work, value in zip(works, values, strict=True):
+        if value:
+            by_value.setdefault(value, []).append(work)
+    if len(by_value) == 1 and all(values):
+        return values[0]
+    return " ".join(words.sentence(f"{words.listed(of)}: {value}") for value, of in by_value.items())
 
 
 def _capital(name: str) -> str:

@@ -15,8 +15,8 @@ from forensics.report.sections.kinds import MADE, kind_of
 
 LABELS_MM, UNBROKEN_MM = 10.0, 90.0
 """Height of the labels of a row; a figure up to this height is kept on one page."""
-SIX_MM, STRIP_MM = 26.0, 18.0
-"""Printed long side of a panel by the number of panels in a row, of 170 mm at most: six, eight."""
+SIX_MM, STRIP_MM, SIX, EIGHT = 26.0, 18.0, 6, 8
+"""Printed long side of a panel by the number of panels in a row, of 170 mm at most; and these numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ def boards(case: Case) -> Boards:
         if runs:
             groups.append(Generated(key, title, _SAID[key], _made(make, case, runs, together=key == "picture")))
     return Boards(
-        (make.board("fig-received", _chunks([disputed, *originals, *pictured], 6), text),),
+        (make.even("fig-received", [disputed, *originals, *pictured], text),),
         ", ".join(f"rank {n.rank}" for n in case.neighbours if not n.exhibit),
         tuple(groups),
     )
@@ -128,7 +128,7 @@ def _made(make: _Maker, case: Case, runs: Sequence[Inversion], *, together: bool
     if together:
         tags = [t for v in runs for t in v.outputs]
         text = words.sentence("; ".join(f"{', '.join(v.outputs)}: {v.title}" for v in runs))
-        return (make.board("fig-reconstructions", _chunks(tags, 6), text),)
+        return (make.board("fig-reconstructions", _chunks(tags, EIGHT), text, side_mm=STRIP_MM),)
     made = []
     for v in runs:
         prompt = f" Prompt: “{v.prompt}”." if v.prompt else ""
@@ -136,14 +136,14 @@ def _made(make: _Maker, case: Case, runs: Sequence[Inversion], *, together: bool
         hits = f" Near-copies of {make.named(case.asked)}: {v.hits.hits} of {v.hits.draws}." if v.hits else ""
         every = words.counted(len(v.outputs), "output", "outputs")
         text = f"{v.title}: all {every} in the order of the seeds.{prompt}{size}{hits}"
-        made.append(make.board(f"fig-{v.id}", _chunks(list(v.outputs), 8), text, side_mm=STRIP_MM, notes=_notes(v)))
+        made.append(make.board(f"fig-{v.id}", _chunks(list(v.outputs), EIGHT), text, side_mm=STRIP_MM, notes=_notes(v)))
         if v.maps:
             where = (
-                f"{v.title}: what fewer than half of the seeds reproduce is faded, the border of the rest black; then "
-                "how far the prompt moves the network at each place of the noised image, white where most, which does "
-                "not look at the pictures generated."
+                f"{v.title}: what came back in fewer than half of the seeds is faded, the border of the rest black; "
+                "then how far the prompt moves the network at each place of the noised image, white where most, which "
+                "does not look at the pictures generated."
             )
-            made.append(make.board(f"fig-{v.id}-where", [tuple(v.maps)], where))
+            made.append(make.board(f"fig-{v.id}-where", [tuple(v.maps)], where, side_mm=STRIP_MM))
     return tuple(made)
 
 
@@ -195,6 +195,12 @@ class _Maker:
         rows = tuple(tuple(self._panel(t, side_mm, (notes or {}).get(t, "")) for t in row) for row in strip)
         tall = _height_mm(self._exhibits, strip, side_mm) > UNBROKEN_MM
         return Board(tag, (), rows, tall, "", "five" if side_mm == SIX_MM else "strip", caption)
+
+    def even(self, tag: str, tags: list[str], caption: str) -> Board:
+        """A figure of large panels, or of smaller ones where that spares a row which one or two would begin."""
+        small = 0 < len(tags) % SIX <= EIGHT - SIX and len(tags) > SIX
+        side, abreast = (STRIP_MM, EIGHT) if small else (SIX_MM, SIX)
+        return self.board(tag, _chunks(tags, abreast), caption, side_mm=side)
 
     def _panel(self, tag: str, side_mm: float, note: str) -> Panel:
         e = self._exhibits[tag]

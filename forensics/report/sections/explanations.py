@@ -5,7 +5,7 @@ Each row says what would decide it, because none of these measurements does.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from forensics.case import (
     Absent,
@@ -46,12 +46,15 @@ class Explained:
     work: str
     title: str
     rows: tuple[Explanation, ...]
+    """Of works after the first, only those that its table does not hold word for word."""
 
 
 def explanations(case: Case) -> tuple[Explained, ...]:
     """A table for every work that corresponds throughout or in part; the first two, which the answers rest on."""
     close = [a for a in case.assessments if a.grade in words.CORRESPONDING]
-    return tuple(_explained(case, a) for a in close)
+    made = [_explained(case, a) for a in close]
+    rest = [replace(e, rows=tuple(r for r in e.rows if r not in made[0].rows)) for e in made[1:]]
+    return (*made[:1], *rest)
 
 
 def _explained(case: Case, a: Assessment) -> Explained:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
@@ -111,10 +111,15 @@ class Method:
 
 
 def methods(found: tuple[Rung, ...]) -> tuple[Method, ...]:
-    """The rungs by method, in the order of first appearance."""
+    """The rungs by method, in the order of first appearance; of those after the first, what differs from it."""
     names = dict.fromkeys(r.method for r in found)
-    grouped = {name: tuple(r for r in found if r.method == name) for name in names}
+    grouped = {name: _differing([r for r in found if r.method == name]) for name in names}
     return tuple(Method(name, same[0].title, same) for name, same in grouped.items())
+
+
+def _differing(same: list[Rung]) -> tuple[Rung, ...]:
+    first, *rest = same
+    return (first, *(replace(r, facts=tuple(f for f in r.facts if f not in first.facts)) for r in rest))
 
 
 def lines(facts: tuple[Fact, ...]) -> Lines:

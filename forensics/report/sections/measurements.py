@@ -40,6 +40,8 @@ class PairRow:
     cells: tuple[Cell, ...]
     ids: str = ""
     """Of the measurements of the row, in the order of the columns: what findings and assessments cite."""
+    group: str = ""
+    """What the pairs from here on compare; empty where the row goes on with those above it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +81,20 @@ class Measures:
         return " · ".join(shown)
 
     def tables(self) -> tuple[Table, ...]:
-        """All pairs but the outputs of a run, which `outputs` sums up, grouped by what they compare; each once."""
-        made: list[Table] = []
+        """All pairs but the outputs of a run, which `outputs` sums up, grouped by what they compare; each once.
+
+        The groups share one table, so that the measures are named once; more than fit side by side go into a second.
+        """
+        groups: list[tuple[str, list[tuple[str, str]]]] = []
         many = {(self._case.asked, t) for v in self._case.inversions if len(v.outputs) > 1 for t in v.outputs}
         left = dict.fromkeys(p for p in self._by_pair if p not in many and (p[1], p[0]) not in many)
-        for key, title, wanted in self._groups():
+        for title, wanted in self._groups():
             pairs = [p for p in left if p[0] in wanted[0] and p[1] in wanted[1]]
             pairs += [p for p in left if p not in pairs and p[1] in wanted[0] and p[0] in wanted[1]]
             for p in pairs:
                 del left[p]
-            made += self._tables(key, title, pairs)
-        return (*made, *self._tables("other", "Other pairs", list(left)))
+            groups.append((title, pairs))
+        return self._tables([g for g in (*groups, ("Other pairs", list(left))) if g[1]])
 
     def outputs(self) -> Table | None:
         """One row a run of several outputs: median and range of each measure over them; none where there is no run."""
@@ -120,30 +125,34 @@ class Measures:
         title = f"{one} and the outputs of each run: median over the outputs, in brackets lowest and highest"
         return Table("tab-outputs", title, _heads(metrics), rows, tuple((mark, said) for said, mark in marks.items()))
 
-    def _groups(self) -> Iterator[tuple[str, str, tuple[set[str], set[str]]]]:
+    def _groups(self) -> Iterator[tuple[str, tuple[set[str], set[str]]]]:
         case = self._case
         disputed = {case.item(case.disputed).exhibit}
         originals = {i.exhibit for i in case.items} - disputed
         neighbours = {n.exhibit for n in case.neighbours if n.exhibit}
-        yield "originals", "Disputed image and works put forward", (disputed, originals)
-        yield "neighbours", "Disputed image and closest items of the index", (disputed, neighbours)
+        yield "Disputed image and works put forward", (disputed, originals)
+        yield "Disputed image and closest items of the index", (disputed, neighbours)
         single = {t for v in case.inversions if len(v.outputs) == 1 for t in v.outputs}
         one = "Disputed image" if case.asked in disputed else case.asked
-        yield "reconstructions", f"{one} and its reconstructions", ({case.asked}, single)
-        yield "among", "Works put forward and other exhibits", (originals, {e.id for e in case.exhibits})
+        yield f"{one} and its reconstructions", ({case.asked}, single)
+        yield "Works put forward and other exhibits", (originals, {e.id for e in case.exhibits})
 
-    def _tables(self, key: str, title: str, pairs: Sequence[tuple[str, str]]) -> list[Table]:
+    def _tables(self, groups: Sequence[tuple[str, Sequence[tuple[str, str]]]]) -> tuple[Table, ...]:
+        pairs = [p for _, some in groups for p in some]
         metrics = [m for m in self._case.metrics if any(m.name in self._by_pair[p] for p in pairs)]
         tables = -(-len(metrics) // WIDEST)
         wide = -(-len(metrics) // max(1, tables))  # tables of about equal width
         blocks = [metrics[i : i + wide] for i in range(0, len(metrics), max(1, wide))]
+        title = "Every pair of exhibits that was measured"
         named = [title if tables == 1 else f"{title}: {words.listed([m.name.upper() for m in b])}" for b in blocks]
-        return [
-            self._table(f"tab-{key}-{n}", said, block, pairs)
+        return tuple(
+            self._table(f"tab-pairs-{n}", said, block, groups)
             for n, (said, block) in enumerate(zip(named, blocks, strict=True), start=1)
-        ]
+        )
 
-    def _table(self, key: str, title: str, metrics: Sequence[Metric], pairs: Sequence[tuple[str, str]]) -> Table:
+    def _table(
+        self, key: str, title: str, metrics: Sequence[Metric], groups: Sequence[tuple[str, Sequence[tuple[str, str]]]]
+    ) -> Table:
         marks: dict[str, str] = {}
         titles = {e.id: e.title for e in self._case.exhibits}
 
@@ -164,8 +173,10 @@ class Measures:
                 words.cut(titles[p[1]], 70),
                 tuple(cell(m, p) for m in metrics),
                 ", ".join(self._by_pair[p][m.name].id for m in metrics if m.name in self._by_pair[p]),
+                group if n == 0 else "",
             )
-            for p in pairs
+            for group, pairs in groups
+            for n, p in enumerate(pairs)
         )
         return Table(key, title, _heads(metrics), rows, tuple((mark, said) for said, mark in marks.items()))
 

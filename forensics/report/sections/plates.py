@@ -14,9 +14,9 @@ from forensics.report import drawn, words
 from forensics.report.sections import answers
 from forensics.report.sections.exhibits import Picture, picture
 
-LARGE_MM, BESIDE_MM = 68.0, 66.0
+LARGE_MM, BESIDE_MM = 60.0, 60.0
 DETAIL_MM = 35.0
-PART_MM = 28.0
+PART_MM = 25.0
 PARTS = 3
 """Parts shown of each kind."""
 WIDE = 0.34
@@ -66,6 +66,8 @@ class Plates:
     """The figures of the opinion."""
 
     shown: tuple[Shown, ...]
+    files: str
+    """Which file each picture received is, with the first figures of its digest, as a sentence."""
     detail: str
     """Which detail is enlarged, as a sentence."""
     difference: Picture | None
@@ -88,6 +90,7 @@ def plates(case: Case) -> Plates:
     first = next(iter(drawn.drawings(case)), None)
     return Plates(
         shown,
+        _files(case, shown),
         _said(place, laid),
         _difference(case, first) if first else None,
         f"{case.item(case.disputed).exhibit} and {first.work}" if first else "",
@@ -97,6 +100,18 @@ def plates(case: Case) -> Plates:
         _parts(case, laid, laid.differences, "differs") if laid else (),
         "" if laid else _nothing(case, found),
     )
+
+
+def _files(case: Case, shown: Sequence[Shown]) -> str:
+    """A picture is known by its file: a reader who holds one can tell whether it is the one examined."""
+    there = {s.id for s in shown}
+    named = [
+        f"{i.exhibit} is the file “{i.file_name}” of {words.count(i.size_bytes)} bytes, whose SHA-256 begins "
+        f"{i.sha256[:8]}"
+        for i in case.items
+        if i.exhibit in there
+    ]
+    return words.sentence("; ".join(named))
 
 
 def _nothing(case: Case, found: Correspondence | None) -> str:

@@ -48,6 +48,8 @@ class Sure:
     """The section."""
 
     rows: tuple[SureRow, ...]
+    checkpoint: str
+    """Which checkpoint was examined, and how it is told from another version, as a sentence; empty without any."""
     store: str
     """How many scores of controls were computed in this run, as a sentence; empty without controls."""
 
@@ -57,7 +59,18 @@ def sure(case: Case) -> Sure:
     asked = (Pair.DERIVATION,) if case.command == "compare" else tuple(Pair)
     found = {f.pair: f for f in case.findings}
     rows = tuple(_row(case, pair, found.get(pair)) for pair in asked)
-    return Sure(rows, _store(case))
+    return Sure(rows, _checkpoint(case), _store(case))
+
+
+def _checkpoint(case: Case) -> str:
+    c = case.checkpoint
+    if isinstance(c, Absent):
+        return ""
+    files = words.counted(len(c.files), "file", "files")
+    return (
+        f"The checkpoint examined is {c.name}, of the family {c.family}: {files} whose digest begins {c.digest[:8]}. "
+        "The answers hold for these files and no others."
+    )
 
 
 def against(case: Case) -> tuple[Against, ...]:

@@ -63,14 +63,20 @@ class Tries:
 
     rows: tuple[TryRow, ...]
     classes: tuple[ClassRow, ...]
-    """The same tries, added up by checkpoint, class of prompt and work."""
+    """The same tries, added up by checkpoint, class of prompt and work; empty where every class was one run, whose row
+    is the sum."""
+    asked: str
+    """Work that every try asked for."""
     leaked: tuple[Leak, ...]
     """What the validation record says of such prompts."""
 
 
 def tries(case: Case) -> Tries:
     """Every rung in the order it was run."""
-    return Tries(tuple(_row(case, v) for v in case.inversions), by_class(case), _leaked(case))
+    counted = sum(v.hits is not None for v in case.inversions)
+    classes = by_class(case)
+    summed = classes if len(classes) < counted else ()
+    return Tries(tuple(_row(case, v) for v in case.inversions), summed, case.asked, _leaked(case))
 
 
 def by_class(case: Case) -> tuple[ClassRow, ...]:

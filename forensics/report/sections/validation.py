@@ -69,6 +69,8 @@ class Validation:
     refused: tuple[Absent, ...]
     ratios: tuple[RatioView, ...]
     robustness: tuple[Robustness, ...] = ()
+    changed: tuple[tuple[str, ...], ...] = ()
+    """Change, then for every pair that was studied so: misleading for the first, for the second, area."""
     domain: tuple[tuple[str, ...], ...] = ()
     """Property, disputed image, works validated, proposition pairs."""
     limits: tuple[str, ...] = ()
@@ -108,7 +110,14 @@ def validation(case: Case) -> Validation:
     )
     robustness = tuple(_robustness(p, case) for p in v.pairs if p.changes or p.groups)
     refused = tuple(replace(a, reason=words.tidy(a.reason)) for a in v.refused)
-    return Validation(None, facts, rates, pairs, refused, ratios, robustness, domain, v.limits)
+    return Validation(None, facts, rates, pairs, refused, ratios, robustness, _changed(robustness), domain, v.limits)
+
+
+def _changed(studied: tuple[Robustness, ...]) -> tuple[tuple[str, ...], ...]:
+    """The changes of all pairs, one row a change: most were made for each of them."""
+    tables = [{name: cells for name, *cells in b.changes} for b in studied if b.changes]
+    names = dict.fromkeys(name for table in tables for name in table)
+    return tuple((name, *(cell for table in tables for cell in table.get(name, ["–"] * 3))) for name in names)
 
 
 def _span(low: float, high: float) -> str:
