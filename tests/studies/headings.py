@@ -48,6 +48,8 @@ SIDES = (128, 256)
 WITHOUT_SEARCH = "standard without search rungs"
 SEARCHED = ("hard_prompt", "soft_prompt", "noise", "latent")
 OUT = samples() / "reference" / "headings-study.json"
+UNDECIDED = "Undecided."
+"""Heading of origin where the rank turns when the picture is saved again or resized: it announces nothing."""
 NEVER_TRAINED = ("control.png", "manner.png")
 """Of the samples, as their table of truth says."""
 
@@ -83,7 +85,7 @@ def row(case: Case) -> dict[str, Any]:
             "heading": heading,
             "k": primary.k if primary else None,
             "n": primary.n if primary else None,
-            "announced": primary is not None and protocol.announces(primary.p, primary.n),
+            "announced": primary is not None and protocol.announces(primary.p, primary.n) and heading != UNDECIDED,
         }
     return found
 
@@ -158,6 +160,13 @@ def tables(study: Mapping[str, Any]) -> str:
     for pair in Pair:
         hits, n, low, high = share(study, pair)
         lines.append(f"| {pair.value} | {hits} | {n} | {low:.3f} to {high:.3f} |")
+    own = [r for r in of(study, WITHOUT_SEARCH) if not r.get("moved", {}).get("asked_of_another")]
+    hits, n, low, high = share(
+        {"examinations": {f"control|{i}|{WITHOUT_SEARCH}": r for i, r in enumerate(own)}}, Pair.RETENTION
+    )
+    lines += ["", f"Retention of the disputed image itself: announced {hits} of {n}, {low:.3f} to {high:.3f}."]
+    some = sum(any(r[pair.value]["announced"] for pair in Pair) for r in of(study, WITHOUT_SEARCH))
+    lines.append(f"At least one of the three announced: {some} of {len(of(study, WITHOUT_SEARCH))}.")
     lines += ["", "| question, quick | first of 19 | ranked | share (95 %) |", "| --- | --- | --- | --- |"]
     for pair in Pair:
         hits, n, low, high = first(study, pair)
