@@ -146,7 +146,7 @@ def test_equal_to_single_runs_and_a_failing_case_stops_nobody(
     assert not (out / found.rows[1].folder).exists()
     assert found.rows[2].name == "the second"
     assert batches.load(out) == found
-    assert (out / "batch.csv").read_text().count("\r\n") == 4
+    assert (out / "batch.csv").read_bytes().count(b"\r\n") == 4
     # The time left is that of all cases, and the last events know that nothing is left.
     within = [e for e in told if e.stage == "invert" and e.note.startswith("1/3 ")]
     assert within
