@@ -9,10 +9,10 @@ from cryptography.hazmat.primitives import serialization
 
 from forensics import examination, folder, others, rerun
 from forensics.case import Absent, Case
-from forensics.cli.analyze import decodes
 from forensics.errors import SettingsError
 from forensics.report import render_html
 from forensics.settings import Settings, resolve
+from forensics.stages.asked import decodes
 from tests.cli.support import run
 from tests.metadata import files
 from tests.metadata.house import certificate
