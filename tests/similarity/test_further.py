@@ -30,8 +30,7 @@ def places(a: Prepared, b: Prepared) -> np.ndarray:
     x, y = np.meshgrid(np.arange(20, 230, 10.0), np.arange(20, 170, 10.0))
     soft = np.stack([x.ravel(), y.ravel()], 1)
     first, second = (
-        (at + 0.5) * work.plate.scale - 0.5
-        for at, work in zip((soft, project(TURN, soft)), faint(), strict=True)
+        (at + 0.5) * work.plate.scale - 0.5 for at, work in zip((soft, project(TURN, soft)), faint(), strict=True)
     )
     return np.concatenate([first, second] if a is faint()[0] else [second, first], 1)
 
