@@ -11,7 +11,7 @@ warps manufacture agreement. That nothing fits is a result.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -107,6 +107,12 @@ class Matches:
     """(k, 4): x, y in plate a and x, y in plate b."""
     tolerance: float
     """In pixels of plate a."""
+    counted: bool = True
+    """Whether its places speak for the alignment they agree with; else they propose one and say no more."""
+
+
+Further = Callable[[Prepared, Prepared], Sequence[Matches]]
+"""A further source: two pictures -> what it matches, the first of them as plate a. The same judge weighs it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +136,14 @@ def mirror(plate: Plate) -> Matrix:
     return np.array([[-1.0, 0, plate.size[1] - 1], [0, 1, 0], [0, 0, 1]])
 
 
-def align(a: Prepared, b: Prepared) -> list[Alignment]:
-    """The best alignment first, then further parts of a collage, if keypoints find any. Empty where nothing fits."""
+def align(a: Prepared, b: Prepared, further: Further | None = None) -> list[Alignment]:
+    """The best alignment first, then further parts of a collage, if keypoints find any. Empty where nothing fits.
+
+    Args:
+        further: a source beside those of `proposed`; what it proposes is weighed as theirs is.
+    """
     cv2.setRNGSeed(0)
-    matches = proposed(a, b)
+    matches = [*proposed(a, b), *(further(a, b) if further is not None else ())]
     fitted = [f for m in matches for f in _fitted(a.plate, b.plate, m)]
     proposals = [*fitted, *_frames(a.plate, b.plate), *_contents(a.plate, b.plate), *_search(a.plate, b.plate)]
     judged = _ranked(a, b, proposals)
@@ -145,7 +155,7 @@ def align(a: Prepared, b: Prepared) -> list[Alignment]:
         return []
     chosen = judged[:_POLISHED] if judged[0].score < _PERFECT else judged[:1]
     # Features that agree in many places are examined whatever the quick judgement says.
-    for source in ("keypoints", "learned"):
+    for source in dict.fromkeys(m.source for m in matches):
         if not any(p.proposed == source for p in chosen):
             chosen += sorted((p for p in judged if p.proposed == source), key=lambda p: -p.inliers)[:1]
     polished = [recounted(a, b, polish(a, b, p), matches) for p in chosen]
@@ -179,7 +189,7 @@ def _fitted(a: Plate, b: Plate, found: Matches) -> list[Alignment]:
 
 def fit(a: Plate, b: Plate, found: Matches) -> Alignment | None:
     """The simplest model that explains matched places, or none that is sane."""
-    least = MIN_LEARNED if found.source == "learned" else MIN_INLIERS
+    least = MIN_INLIERS if found.source == "keypoints" else MIN_LEARNED
     if len(found.points) < least:
         return None
     flip = mirror(b) if found.mirrored else np.eye(3)
@@ -237,7 +247,7 @@ def recounted(a: Prepared, b: Prepared, found: Alignment, matches: Sequence[Matc
     """The alignment with every keypoint that agrees with it, whoever proposed it, and the spread of learned ones."""
     points, spread = [found.points[:0]], 0
     for some in matches:
-        if some.mirrored != found.mirrored or not len(some.points):
+        if not some.counted or some.mirrored != found.mirrored or not len(some.points):
             continue
         target, source = some.points[:, :2], some.points[:, 2:]
         near = _inliers(found.matrix, source, target, some.tolerance)

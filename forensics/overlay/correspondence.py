@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forensics.overlay import judge, layout, pdq, photometric, thumbnail_level
-from forensics.overlay.align import Alignment, Weighed, align, proposed, recounted, weigh, within
+from forensics.overlay.align import Alignment, Further, Weighed, align, proposed, recounted, weigh, within
 from forensics.overlay.judge import Judged, Moved
 from forensics.overlay.overlay import CANVAS, Overlay, extent, inner, lay, overlap, project, tones, whole
 from forensics.overlay.plates import Array, Matrix, Plate
@@ -119,22 +119,23 @@ class Pairing:
     """Whether the two were found to correspond throughout before parts of them were left out."""
 
 
-def pair(first: Prepared, second: Prepared, guide: Prepared | None = None) -> Pairing:
+def pair(first: Prepared, second: Prepared, guide: Prepared | None = None, further: Further | None = None) -> Pairing:
     """Compare two pictures.
 
     Args:
         guide: the second picture with nothing left out, where parts of it are: it says how the two lie over each
             other, and what was left out still counts for nothing.
+        further: as in `align`.
     """
     swap = _order(first.plate) < _order(second.plate)
     a, b = (second, first) if swap else (first, second)
     if guide is None:
-        found = align(a, b)
+        found = align(a, b, further)
     else:
         x, y = (guide, first) if swap else (first, guide)
         # What was left out proposes how the two lie, but none of its keypoints count.
         matches = proposed(a, b)
-        found = [recounted(a, b, f, matches) for f in align(x, y)]
+        found = [recounted(a, b, f, matches) for f in align(x, y, further)]
     parts = [p for p in (_part(a, b, alignment, swap) for alignment in found) if p is not None]
     toned = _tones(parts[0]) if parts else None
     return Pairing(

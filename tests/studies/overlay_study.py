@@ -239,10 +239,10 @@ class Study:
         if job.group in (made.RELIT, made.PAINTED):
             return (made.relit if job.group == made.RELIT else made.painted)(work, draw), None, None
         if job.group.startswith("passed"):
-            return self._passed(work, float(job.group.split()[-1]), job.key), None, None
+            return self.passed(work, float(job.group.split()[-1]), job.key), None, None
         return other, None, None
 
-    def _passed(self, work: Pixels, strength: float, key: str) -> Pixels:
+    def passed(self, work: Pixels, strength: float, key: str) -> Pixels:
         """The work as a start for twin A, which goes on from noise of that strength without a prompt."""
         if self._model is None:
             from diffusers import StableDiffusionImg2ImgPipeline
