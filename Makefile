@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 LOCK   ?= requirements.lock
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test check docs fuzz hostile lint format lock wheels dist samples-digests bench gpu gpu-wheels clean
+.PHONY: demo test check docs notes dist fuzz hostile lint format lock wheels dist samples-digests bench gpu gpu-wheels clean
 
 demo: $(STAMP)  ## a report on a picture that the embedded checkpoint drew; the last line is the path of the PDF
 	@$(BIN)/forensics analyze samples/disputed/generated.png --case samples/case.toml -o out/demo --force
@@ -62,12 +62,21 @@ lock:
 wheels: $(STAMP)  ## every file that the lock names, for machines without a network: wheels/
 	@$(BIN)/python -m pip download --quiet --disable-pip-version-check --require-hashes --dest wheels -r requirements.lock
 
+# The version stands in the source, because every report states it and a case is verified against it without git. A tag
+# that says another is found here.
 dist: $(STAMP)  ## the wheel, samples and templates inside: dist/
+	@tag="$$(git describe --exact-match --tags 2>/dev/null)"; version="$$($(BIN)/python -c 'import forensics; print(forensics.__version__)')"; \
+		test -z "$$tag" || test "$$tag" = "v$$version" \
+		|| { echo "The tag is $$tag and the source says $$version: set the version in pyproject.toml and forensics/__init__.py." >&2; exit 1; }
 	@$(BIN)/python -m hatchling build --target wheel --directory dist
 
 samples-digests:  ## SHA-256 of every file under samples/
 	cd samples && find . -type f ! -path './recipe/*' ! -name digests.txt ! -name '*.pyc' -printf '%P\n' | LC_ALL=C sort \
 		| xargs -d '\n' sha256sum > digests.txt
+
+CHANGELOG ?= CHANGELOG.md
+notes:  ## what changed, for a release: the newest section of CHANGELOG.md, or that of V=0.1.0
+	@awk -v wanted="$(V)" '/^## \[/ { n++; found = wanted == "" ? n == 1 : index($$0, "## [" wanted "]") == 1; next } found' $(CHANGELOG)
 
 bench: $(STAMP)  ## every stage beside what a user would run instead: tests/benchmarks/bench.json
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.bench

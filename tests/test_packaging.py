@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -184,3 +185,13 @@ def test_version_of_the_package_and_of_the_project_agree() -> None:
     from forensics import __version__
 
     assert PROJECT["project"]["version"] == __version__
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+@pytest.mark.parametrize(("version", "said"), [("", ["new"]), ("0.2.0", ["second", "### Fixed", "more"]), ("0.2", [])])
+def test_notes_of_a_release_are_its_section_of_the_changelog(tmp_path: Path, version: str, said: list[str]) -> None:
+    text = "# Changelog\n\n## [Unreleased]\nnew\n## [0.2.0] - 2027-01-01\nsecond\n### Fixed\nmore\n## [0.1.0]\nfirst\n"
+    (tmp_path / "changes.md").write_text(text, encoding="utf-8")
+    command = ["make", "-s", "notes", f"V={version}", f"CHANGELOG={tmp_path / 'changes.md'}"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == said
