@@ -198,4 +198,8 @@ def _said(text: str) -> None:
     except BrokenPipeError:
         raise
     except OSError:
-        pass
+        # What is left in the buffer would be tried again at the end, and Python would exit with a code of its own.
+        with contextlib.suppress(OSError, ValueError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stderr.fileno())
+            os.close(nowhere)
