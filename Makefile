@@ -3,8 +3,8 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-# Which lock is installed: `auto` lets the machine decide, see `lock` in forensics/doctor.py.
-LOCK   ?= requirements.lock
+# Which lock is installed: `auto` lets the machine decide, see `lock` in forensics/doctor.py; or name one of the two.
+LOCK   ?= auto
 STAMP  := $(VENV)/.installed
 
 .PHONY: demo test check docs notes dist fuzz hostile lint format lock wheels dist samples-digests bench gpu gpu-wheels clean
