@@ -381,7 +381,7 @@ def main() -> None:
         "weights": {name: digest for name, (_, digest) in MEMBERS.items()},
         **tables(journal.rows(trial.rows)),
     }
-    args.out.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    args.out.write_text(json.dumps(document, separators=(",", ":"), ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

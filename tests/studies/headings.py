@@ -198,7 +198,7 @@ def main() -> None:
             if key in study["examinations"] or time.monotonic() - began > 60 * given.minutes:
                 continue
             study["examinations"][key] = row(examined(picture, chosen))
-            given.out.write_text(json.dumps(study, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+            given.out.write_text(json.dumps(study, separators=(",", ":"), sort_keys=True) + "\n", encoding="utf-8")
             print(f"{key}: {(time.monotonic() - began) / 60:.1f} min", flush=True)
     print(tables(study))
 

@@ -415,7 +415,7 @@ def main() -> None:
     if args.regeneration:
         seeds = {"seeds": ladder_regeneration.PROTOCOL.seeds}
         result["regeneration"] = seeds | {f"twin_{name}": regenerated(works, rows) for name, rows in drawn.items()}
-    args.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    args.out.write_text(json.dumps(result, separators=(",", ":")) + "\n", encoding="utf-8")
     print(table(result))
 
 

@@ -605,7 +605,7 @@ def main() -> None:
         "opencv": cv2.__version__,
         **tables(journal.rows(args.work / "rows.jsonl")),
     }
-    args.out.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    args.out.write_text(json.dumps(document, separators=(",", ":"), ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

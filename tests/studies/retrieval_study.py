@@ -268,7 +268,7 @@ def _row(name: str, how: str, asked: str, known: Sequence[Known], ranks: Sequenc
 
 def write(path: Path, made: Mapping[str, Any]) -> None:
     """As JSON."""
-    path.write_text(json.dumps(made, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(made, separators=(",", ":"), ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def main() -> None:
