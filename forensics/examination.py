@@ -13,7 +13,7 @@ from pathlib import Path
 from forensics import __version__, documents, inputs, others
 from forensics.case import SCHEMA, Absent, Case, Correspondence, Fact, Style
 from forensics.controls import works as control_works
-from forensics.device import choose, facts, session
+from forensics.device import Device, choose, facts, session
 from forensics.embedders.copies import CopyDescriptor
 from forensics.embedders.open_clip import Embedder
 from forensics.errors import SettingsError
@@ -113,7 +113,7 @@ def examined(image: Path, ledger: Ledger, resolved: Resolved, emit: Emit, worksh
         received = _receive(ledger, image, settings, emit)
         models = stated(models, ledger)
         copies = search.open_copies(device, demonstration=models.checkpoint.demonstration, workshop=workshop)
-        instruments = _instruments(sources.embedder, copies, workshop)
+        instruments = _instruments(sources.embedder, copies, device, workshop)
         controls = works.control_group(
             settings,
             models.checkpoint,
@@ -217,7 +217,7 @@ def compared(disputed: Path, originals: tuple[Path, ...], ledger: Ledger, resolv
         protocol_file = ledger.put_file(protocol.file.path, protocol.canonical)
         received = _receive(ledger, disputed, replace(settings, originals=tuple(map(str, originals))), emit)
         embedder = search.open_embedder(settings.clip or fetched or None, device)
-        instruments = _instruments(embedder, search.open_copies(device, demonstration=False), Workshop())
+        instruments = _instruments(embedder, search.open_copies(device, demonstration=False), device, Workshop())
         context = Context(settings, protocol, device, ledger, instruments, emit)
         measured = measure.measure(received, search.Found(_NO_INDEX), ladder.Ladder(), None, context)
         unrelated = works.background(settings, list(received.pictures))
@@ -274,11 +274,13 @@ def _receive(ledger: Ledger, image: Path, settings: Settings, emit: Emit) -> Rec
     return Received(item, Work.of(item.exhibit, picture), tuple(received), checks, lists)
 
 
-def _instruments(embedder: Embedder | Absent, copies: CopyDescriptor | Absent, workshop: Workshop) -> Instruments:
+def _instruments(
+    embedder: Embedder | Absent, copies: CopyDescriptor | Absent, device: Device, workshop: Workshop
+) -> Instruments:
     meaning = None if isinstance(embedder, Absent) else embedder
     edited = None if isinstance(copies, Absent) else copies
     names = meaning.digest if meaning else "", edited.digest if edited else ""
-    return workshop.once(("instruments", *names), lambda: Instruments.prepare(meaning, edited))
+    return workshop.once(("instruments", *names, device), lambda: Instruments.prepare(meaning, edited))
 
 
 def _case(command: str, received: Received, context: Context, resolved: Resolved) -> Case:

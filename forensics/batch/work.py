@@ -63,8 +63,9 @@ class Examiner:
             return ignore
         settings = resolved.settings
         asked_of = settings.checkpoint, settings.base, settings.lora, settings.control_checkpoint, settings.controls
+        where = settings.device, settings.precision
         ahead = self._workshop.once(
-            ("outlook", *asked_of), lambda: planning.outlook(asked.image, settings, ignore, self._workshop)
+            ("outlook", *asked_of, *where), lambda: planning.outlook(asked.image, settings, ignore, self._workshop)
         )
         return planning.Clock(ahead.forecasts[settings.profile], self._emit)
 

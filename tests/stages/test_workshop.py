@@ -86,6 +86,23 @@ def test_a_model_is_loaded_once_and_gives_the_numbers_of_a_fresh_one(tmp_path: P
         )
 
 
+@pytest.mark.parametrize(
+    "stated", [diffusion.Wishes(prediction="v_prediction"), diffusion.Wishes(size=64)], ids=["prediction", "size"]
+)
+def test_a_checkpoint_of_which_something_else_is_stated_is_another_model(
+    tmp_path: Path, stated: diffusion.Wishes
+) -> None:
+    """The bytes are the same, and so is their digest; what the network is taken for is not."""
+    location, cpu = str(tiny.write_checkpoint(tmp_path)), choose("cpu")
+    shop = Workshop(keeps=True)
+    plain = shop.model(diffusion.identify(location), cpu)
+    other = diffusion.identify(location, wishes=stated)
+    model = shop.model(other, cpu)
+    assert model is not plain
+    assert (model.checkpoint.prediction, model.native_px) == (other.prediction, other.native_px)
+    assert shop.model(diffusion.identify(location), cpu) is plain
+
+
 def test_text_encoders_that_were_let_go_are_let_go_again(tmp_path: Path) -> None:
     cpu = choose("cpu")
     checkpoint = diffusion.identify(str(families.sd3(tmp_path)))
