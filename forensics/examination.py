@@ -137,14 +137,19 @@ def examined(image: Path, ledger: Ledger, resolved: Resolved, emit: Emit, worksh
         at_hand = [*received.put_forward, *(Work(i, pixels, "") for i, pixels in found.pictures.items())]
         table = correspond.light_table(instruments.at_hand)
         overlaid = functools.cache(lambda: correspond.lay_over(received.disputed, at_hand, emit, table))
+        copies_found = functools.cache(lambda: overlaid().copies(received.disputed, at_hand))
         traced = kept.stage(
             "origin",
             origin.Traced,
-            lambda: origin.trace(received, models, found, overlaid().copies(received.disputed, at_hand), context),
+            lambda: origin.trace(received, models, found, copies_found(), context),
         )
         # (6) The inversion ladder, with the same budget for every control.
         rungs = kept.stage(
-            "ladder", ladder.Ladder, lambda: ladder.climb(received, traced.target, models, found, context)
+            "ladder",
+            ladder.Ladder,
+            lambda: ladder.climb(
+                received, traced.target, models, replace(found, copy_of=tuple(copies_found())), context
+            ),
         )
         # (7) Every measure on every pair, and the same statistics on the controls.
         primary = protocol.retention(controlled=models.control is not None)

@@ -28,7 +28,7 @@ from forensics.protocol import PROFILES, Protocol
 from forensics.settings import Resolved, Settings
 from forensics.stages import budget, works
 from forensics.stages import open as opened
-from forensics.stages.prompts import Prompt, in_order
+from forensics.stages.prompts import Prompt, in_order, of_neighbour
 from forensics.stages.workshop import Workshop
 
 ASK_ABOVE_MINUTES = 60.0
@@ -177,7 +177,7 @@ def expected_prompts(image: Path, settings: Settings, checkpoint: Checkpoint) ->
     if not family(checkpoint.family).reads_words:
         return ()
     # The caption of the nearest training picture is not known yet, only that there will be one.
-    near = "caption of neighbour N1" if settings.index or checkpoint.demonstration else ""
+    near = of_neighbour("not known yet") if settings.index or checkpoint.demonstration else None
     return in_order(settings, intake.prompt_stated(bounded.read(image).generator), near)
 
 

@@ -124,7 +124,9 @@ class Protocol:
     near_pixels_lpips: float
     """LPIPS at or below which, together with the SSIM bound, two pictures are said to correspond throughout."""
     rank_level: float
-    """p at or below which a comparison with controls is said to set the result apart from them."""
+    """p at or below which a comparison with controls is said to set the result apart from them: after Holm's correction
+    over the primary measurements of all questions asked, so that it bounds how often an unseen work is set apart by any
+    of them."""
     announce_least: float
     """How many times the smallest p that the controls allow `rank_level` has to be before anything is announced: with
     nineteen controls one unseen work in twenty is the first of all."""

@@ -146,6 +146,7 @@ class Comparison:
     k_interval: tuple[float, float]
     """Exact 95 % Clopper-Pearson interval for the share of such controls that would score as extreme."""
     p_holm: float | None = None
-    """p after Holm's correction over the secondary comparisons; none for a primary one."""
+    """p after Holm's correction: of a primary comparison over the primary ones of every question asked, of a secondary
+    one over those of its family; none where nothing was corrected."""
     toward: str = "more alike"
     """What the extreme end of the statistic means, in two or three words."""

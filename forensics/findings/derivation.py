@@ -62,7 +62,6 @@ def _against(first: Assessment, others: Sequence[Assessment], evidence: Evidence
 
     Whatever says the same as the grade is no point against it, in either direction.
     """
-    announces = evidence.protocol.announces
     beside = evidence.secondary(Pair.DERIVATION)
     if first.grade in POSITIVE:
         rows = (
@@ -74,4 +73,4 @@ def _against(first: Assessment, others: Sequence[Assessment], evidence: Evidence
     if first.grade is Grade.INSUFFICIENT:
         return []
     rows = [f"{a.work}: {a.grade.value}. {a.basis}" for a in others if a.grade in POSITIVE]
-    return rows + [counted(c) for c in beside if announces(c.p_holm if c.p_holm is not None else c.p, c.n)]
+    return rows + [counted(c) for c in beside if evidence.announces(c)]

@@ -29,6 +29,7 @@ from forensics.case import (
     titled,
 )
 from forensics.protocol import Protocol
+from forensics.statistics.ranks import holm
 from forensics.verbal import placed_among_controls
 
 NO_DIFFERENCE = "No difference above the resolution of the measures was found."
@@ -130,6 +131,16 @@ class Evidence:
         kinds = [(c, c.statistic.kind) for c in self.comparisons if c.primary_for is None]
         return tuple(c for c, kind in kinds if kind.pair is pair and kind.role is role)
 
+    def announces(self, c: Comparison) -> bool:
+        """Whether a comparison may be announced as setting the result apart, by its corrected p where it has one."""
+        return self.protocol.announces(_corrected(c), c.n)
+
+    def announces_in_place(self, c: Comparison, primary: Comparison) -> bool:
+        """Whether it would be announced were it the primary one of its question: corrected in the place of that."""
+        primaries = [c if other is primary else other for other in self.comparisons if other.primary_for is not None]
+        corrected = dict(zip((other.id for other in primaries), holm([other.p for other in primaries]), strict=True))
+        return self.protocol.announces(corrected.get(c.id, c.p), c.n)
+
     def same_pixels(self, work: str) -> bool:
         """Whether the decoded pixels of the disputed image and of the work are equal."""
         by_id = {e.id: e.pixel_sha256 for e in self.exhibits}
@@ -153,7 +164,7 @@ def sensitivity(evidence: Evidence, pair: Pair, rank: Comparison | None) -> list
     ratio = evidence.ratio(pair)
     if isinstance(ratio, Absent) or rank is None:
         return []
-    outside = evidence.protocol.announces(rank.p, rank.n)
+    outside = evidence.announces(rank)
     if outside == (ratio.log10 > 0):
         return []
     names = ", ".join(f"“{titled(feature.name)}”" for feature in ratio.features)
@@ -180,14 +191,35 @@ def ranked(
 ) -> str:
     low, high = rank.k_interval
     counted = (
-        f"{rank.k} of {rank.n} control works put through the same search {reach} (p = {p_words(rank.p)}; "
-        f"95 % interval for the share of such works {low:.2f} to {high:.2f})."
+        f"{rank.k} of {rank.n} control works put through the same search {reach} (p = {p_words(rank.p)}"
+        f"{after_holm(rank)}; 95 % interval for the share of such works {low:.2f} to {high:.2f})."
     )
-    if protocol.announces(rank.p, rank.n):
+    if protocol.announces(_corrected(rank), rank.n):
         return f"{counted} The result {placed_among_controls(rank.k)}."
     if rank.k == 0:
         return f"{counted} {too_few(rank, protocol)}"
-    return f"{counted} The measurement does not distinguish {one} from the controls."
+    return f"{counted} The measurement does not distinguish {one} from the controls{by_correction(rank, protocol)}."
+
+
+def _corrected(c: Comparison) -> float:
+    return c.p if c.p_holm is None else c.p_holm
+
+
+def after_holm(c: Comparison) -> str:
+    """The corrected p of a primary comparison, to follow its plain one within brackets; empty where nothing changed."""
+    if c.p_holm is None or c.p_holm == c.p:
+        return ""
+    return f", {p_words(c.p_holm)} after Holm’s correction over the questions asked"
+
+
+def by_correction(c: Comparison, protocol: Protocol) -> str:
+    """That one question alone would have announced what all of them together do not; empty where that is not so."""
+    if not protocol.announces(c.p, c.n) or protocol.announces(_corrected(c), c.n):
+        return ""
+    return (
+        f": one question alone would set it apart at the level of {protocol.rank_level:g}, but chance has as many "
+        "tries as there are questions"
+    )
 
 
 def too_few(rank: Comparison, protocol: Protocol) -> str:

@@ -10,8 +10,16 @@ from forensics.case import (
     Role,
     StatedRecipe,
 )
-from forensics.findings.evidence import NO_ORIGIN, ORIGIN_LIMITS, Evidence, lower, p_words, too_few
-from forensics.protocol import Protocol
+from forensics.findings.evidence import (
+    NO_ORIGIN,
+    ORIGIN_LIMITS,
+    Evidence,
+    after_holm,
+    by_correction,
+    lower,
+    p_words,
+    too_few,
+)
 from forensics.verbal import NOTHING_CONTRARY, placed_among_controls
 
 
@@ -27,9 +35,9 @@ def origin(evidence: Evidence) -> Finding:
         return Finding("F3", Pair.ORIGIN, question, answer, why, (), contrary, ())
     low, high = rank.k_interval
     answer = (
-        f"{_place(rank, evidence.protocol)} {rank.title}: {rank.value:.3f} under the checkpoint's autoencoder. "
-        f"{rank.k} of {rank.n} control works score as low (p = {p_words(rank.p)}; 95 % interval for that share "
-        f"{low:.2f} to {high:.2f})."
+        f"{_place(rank, evidence)} {rank.title}: {rank.value:.3f} under the checkpoint's autoencoder. "
+        f"{rank.k} of {rank.n} control works score as low (p = {p_words(rank.p)}{after_holm(rank)}; 95 % interval for "
+        f"that share {low:.2f} to {high:.2f})."
     )
     if turned := _turned(rank, evidence):
         answer = f"Undecided. {answer} {turned}"
@@ -41,8 +49,8 @@ def origin(evidence: Evidence) -> Finding:
         )
     answer += f" {evidence.origin.gate.sentence}"
     for other in evidence.secondary(Pair.ORIGIN):
-        announces = evidence.protocol.announces
-        if announces(other.p, other.n) != announces(rank.p, rank.n):
+        against = other.p > evidence.protocol.rank_level if evidence.announces(rank) else evidence.announces(other)
+        if against:
             contrary += (f"{other.title}: {other.k} of {other.n} controls score as low (p = {p_words(other.p)}).",)
     contrary += _lost_less(rank, evidence)
     return Finding(
@@ -60,7 +68,7 @@ def origin(evidence: Evidence) -> Finding:
 def _lost_less(rank: Comparison, evidence: Evidence) -> tuple[str, ...]:
     """Other autoencoders that give the disputed image back better than the one that it is held to come from."""
     found = evidence.origin
-    if found is None or isinstance(found.reconstructions, Absent) or not evidence.protocol.announces(rank.p, rank.n):
+    if found is None or isinstance(found.reconstructions, Absent) or not evidence.announces(rank):
         return ()
     own = found.reconstructions[0]
     ratio = min(found.reconstructions, key=lambda r: r.ratio)
@@ -81,21 +89,24 @@ def _lost_less(rank: Comparison, evidence: Evidence) -> tuple[str, ...]:
 
 def _turned(rank: Comparison, evidence: Evidence) -> str:
     """Where the answer hangs on how the file was handled: the alterations under which it turns."""
-    announces = evidence.protocol.announces
-    held = announces(rank.p, rank.n)
-    turning = [c for c in evidence.secondary(Pair.ORIGIN, Role.STABILITY) if announces(c.p, c.n) != held]
+    held = evidence.announces(rank)
+    altered = evidence.secondary(Pair.ORIGIN, Role.STABILITY)
+    turning = [c for c in altered if evidence.announces_in_place(c, rank) != held]
     if not turning:
         return ""
     ranks = "; ".join(f"{c.of}: {c.k} of {c.n} controls score as low (p = {p_words(c.p)})" for c in turning)
     return f"The rank turns when every picture is altered alike ({ranks}); no answer rests on it."
 
 
-def _place(rank: Comparison, protocol: Protocol) -> str:
-    if protocol.announces(rank.p, rank.n):
+def _place(rank: Comparison, evidence: Evidence) -> str:
+    if evidence.announces(rank):
         return (
             f"The result {placed_among_controls(rank.k)}, as it does for pictures made by the decoder of this "
             "autoencoder."
         )
     if rank.k == 0:
-        return too_few(rank, protocol)
-    return "The measurement does not distinguish the disputed image from works that the checkpoint did not make."
+        return too_few(rank, evidence.protocol)
+    return (
+        "The measurement does not distinguish the disputed image from works that the checkpoint did not make"
+        f"{by_correction(rank, evidence.protocol)}."
+    )

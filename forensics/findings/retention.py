@@ -58,7 +58,7 @@ def retention(evidence: Evidence) -> Finding:
             f"is {back.value:.3f}; {back.k} of {back.n} controls are at least as close to theirs "
             f"(p = {p_words(back.p)}).{_supplied(run)}"
         )
-    apart = evidence.protocol.announces(rank.p, rank.n)
+    apart = evidence.announces(rank)
     answer += "".join(f" {_asked_with(other, evidence)}" for other in _tried(evidence, run))
     if evidence.ledger:
         answer += f" {claim(evidence.ledger)}"
@@ -70,8 +70,7 @@ def retention(evidence: Evidence) -> Finding:
     for other in evidence.secondary(Pair.RETENTION):
         # A secondary measurement speaks for something by its corrected p, and against it by the plain one.
         against = other.p > evidence.protocol.rank_level
-        corrected = other.p if other.p_holm is None else other.p_holm
-        if against if apart else evidence.protocol.announces(corrected, other.n):
+        if against if apart else evidence.announces(other):
             contrary.append(counted(other))
     contrary += [
         _asked_with(other, evidence)
@@ -145,7 +144,7 @@ def _plainly(rank: Comparison, evidence: Evidence) -> str:
         start, than = "Beside the control checkpoint, the one examined saves", ""
     else:
         start, than = "The prompt saves the checkpoint", ", each with a prompt of its own"
-    apart = evidence.protocol.announces(rank.p, rank.n)
+    apart = evidence.announces(rank)
     if apart and rank.k == 0:
         return f"{start} more on {target} than on any of {rank.n} works it has not seen{than}."
     if rank.k == 0:

@@ -65,6 +65,11 @@ def firsts(
     return tuple(answers)
 
 
+def first(index: TrainingIndex, models: Sequence[Encoder], pixels: Tensor) -> dict[str, First]:
+    """For one picture (1, 3, H, W) what `firsts` gives for every control; nothing of it is kept."""
+    return _search(index, models, [pixels])[0]
+
+
 def _keys(index: TrainingIndex, models: Sequence[Encoder], controls: ControlGroup, arithmetic: str) -> list[Key]:
     """None where a control or the index has no digest: its answer can then not be recognised again."""
     info = index.info()

@@ -1,15 +1,17 @@
 """Which prompts are tried, each of a declared class, in the order fixed by the protocol; which ones the controls get.
 
-One prompt alone is ranked among the control works: a caption that a party states for the work, and where none is
-stated the caption of the nearest training picture. Of these two classes every control has a counterpart, its own
-caption or its own neighbour's. Prompts that are declared as reworded or as generic, and what the disputed file says of
-itself, have none: they are tried with the same seeds, counted by their class, and ranked among nothing. A statement in
-a file is as easily written as any other text, and where it is true, it is the recipe of the disputed picture and no
-caption of the work; it is offered, and never stands in for a caption that nobody stated.
+One prompt alone is ranked among the control works: a caption that a party states for the work, and where none is stated
+the caption of the training picture that the disputed one was found to be a copy of, else of the nearest one. Of these
+two classes every control has a counterpart, its own caption or its own neighbour's. Prompts that are declared as
+reworded or as generic, and what the disputed file says of itself, have none: they are tried with the same seeds,
+counted by their class, and ranked among nothing. A statement in a file is as easily written as any other text, and
+where it is true, it is the recipe of the disputed picture and no caption of the work; it is offered, and never stands
+in for a caption that nobody stated.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from forensics.case import Absent, Item, PromptKind
@@ -21,7 +23,7 @@ from forensics.verbal import PROMPTS
 
 _SOURCES = {
     PromptKind.CLAIMED: "claimed caption",
-    PromptKind.NEIGHBOUR: "caption of neighbour N1",
+    PromptKind.NEIGHBOUR: "caption of the nearest training picture",
     PromptKind.REWORDED: "declared as reworded",
     PromptKind.GENERIC: "declared as generic",
     PromptKind.FILE: "as stated in the file",
@@ -43,31 +45,40 @@ def choose_prompts(settings: Settings, disputed: Item, found: Found) -> tuple[Pr
 
     The first is ranked among controls, where its class has a counterpart among them (`PromptKind.ranked`).
     """
-    near = found.neighbours[0].caption if found.neighbours else ""
+    named = found.namesake
+    near = Prompt(named.caption, named.source, PromptKind.NEIGHBOUR) if named is not None else None
     return in_order(settings, prompt_stated(disputed.generator), near)
 
 
-def in_order(settings: Settings, stated: str, near: str) -> tuple[Prompt, ...]:
+def of_neighbour(caption: str) -> Prompt:
+    """The caption of a training picture as a prompt, where how the picture was chosen is not known."""
+    return Prompt(caption, _SOURCES[PromptKind.NEIGHBOUR], PromptKind.NEIGHBOUR)
+
+
+def in_order(settings: Settings, stated: str, near: Prompt | None) -> tuple[Prompt, ...]:
     """The prompts, claimed captions first, and in their absence the neighbour's; then what is only tried.
 
     Args:
         stated: what the disputed file says it was made with; empty where it says nothing.
-        near: caption of the nearest training picture; empty where there is none. It is not used where a caption is
-            claimed.
+        near: of a training picture; None where there is none. It is not used where a caption is claimed.
     """
+    stands_in = () if settings.captions or near is None else (near,)
     offered = (
-        (PromptKind.CLAIMED, settings.captions),
-        (PromptKind.NEIGHBOUR, () if settings.captions else (near,)),
-        (PromptKind.REWORDED, settings.reworded),
-        (PromptKind.GENERIC, settings.generic),
-        (PromptKind.FILE, (stated,)),
+        *_of(PromptKind.CLAIMED, settings.captions),
+        *stands_in,
+        *_of(PromptKind.REWORDED, settings.reworded),
+        *_of(PromptKind.GENERIC, settings.generic),
+        *_of(PromptKind.FILE, (stated,)),
     )
     found: dict[str, Prompt] = {}
-    for kind, texts in offered:
-        for text in texts:
-            if text:  # the same words again belong to the class that comes first
-                found.setdefault(text, Prompt(text, _SOURCES[kind], kind))
+    for prompt in offered:
+        if prompt.text:  # the same words again belong to the class that comes first
+            found.setdefault(prompt.text, prompt)
     return tuple(found.values())
+
+
+def _of(kind: PromptKind, texts: Sequence[str]) -> list[Prompt]:
+    return [Prompt(text, _SOURCES[kind], kind) for text in texts]
 
 
 def control_prompts(prompt: Prompt, controls: ControlGroup, found: Found) -> list[str] | Absent:

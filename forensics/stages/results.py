@@ -15,6 +15,7 @@ from forensics.stages.evaluate import Evaluated
 from forensics.stages.ladder import Ladder
 from forensics.stages.measure import Measured
 from forensics.stages.origin import Traced
+from forensics.stages.rank import across_questions
 from forensics.stages.search import Found
 
 
@@ -41,7 +42,7 @@ class Results:
             (*(work.id for work in received.put_forward), *self.found.pictures),
             measured.measurements,
             context.protocol,
-            (*measured.comparisons, *traced.comparisons),
+            across_questions((*measured.comparisons, *traced.comparisons)),
             self.found.neighbours,
             measured.inversions,
             self.models.checkpoint,

@@ -25,7 +25,7 @@ from forensics.retrieval.readers.native import LanceIndex
 from forensics.settings import Settings
 from forensics.stages import elsewhere, known_items
 from forensics.stages.context import Context, Received
-from forensics.stages.works import Work
+from forensics.stages.works import Work, common_side
 from forensics.stages.workshop import Workshop
 
 _NO_INDEX = Absent(
@@ -54,6 +54,18 @@ class Sources:
     """Kind of device and precision of the models."""
     fetched: str = ""
     """The open_clip model that was taken because its weights were fetched, though nobody named one; else empty."""
+    native_px: int = 0
+    """Side of the pictures that the checkpoint makes: what is ranked is asked at no larger a size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Namesake:
+    """The training picture whose caption stands in where nobody states one."""
+
+    training_id: str
+    caption: str
+    source: str
+    """How it was chosen, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +82,33 @@ class Found:
     """How it was searched."""
     copies: tuple[float, tuple[float, ...]] | None = None
     """Cosine of the copy descriptor to the nearest row: of the disputed image, and of every control."""
+    own_top: Hit | None = None
+    """The best hit of the disputed image by meaning, found as those of the controls are: at the size of the
+    examination and by the embedding alone. What is ranked among the controls is taken of this one."""
+    copy_of: tuple[str, ...] = ()
+    """Exhibits that the disputed image was found to be a copy of; empty before it was laid over them."""
+
+    @property
+    def namesake(self) -> Namesake | None:
+        """Whose caption stands in for one that nobody states.
+
+        A picture that the disputed image was found to be a copy of names the work itself. Where there is none, the
+        item is chosen just as it is for every control: another choice, or another size of the same picture, would have
+        the checkpoint asked in words that are found in another way than those of the controls.
+        """
+        for near in self.neighbours:
+            if near.exhibit in self.copy_of and near.caption:
+                source = f"caption of neighbour N{near.rank}, of which the picture is a copy"
+                return Namesake(near.training_id, near.caption, source)
+        if self.own_top is None:
+            return None
+        row = self.own_top.row
+        place = next((f", neighbour N{n.rank}" for n in self.neighbours if n.training_id == row.training_id), "")
+        return Namesake(
+            row.training_id,
+            row.caption,
+            f"caption of the training picture nearest by its embedding, {row.training_id}{place}",
+        )
 
 
 def open_sources(
@@ -102,7 +141,8 @@ def open_sources(
             hint=f"Pass --clip with {index.info().facts.embedder}.",
         )
     copies = () if isinstance(index, Absent) else copies_of(index, device, workshop)
-    return Sources(index, embedder, copies, f"{device.device.type} {device.precision}", fetched)
+    arithmetic = f"{device.device.type} {device.precision}"
+    return Sources(index, embedder, copies, arithmetic, fetched, checkpoint.native_px)
 
 
 def _opened(location: Path) -> TrainingIndex:
@@ -171,6 +211,7 @@ def search(received: Received, sources: Sources, context: Context) -> Found:
     bench = context.workshop.once(("features", facts.digest), lambda: Bench(FEATURES.load(DEFAULT)()))
     hits = retrieval.search(index, models, [disputed.pixels], wanted, bench=bench)[0]
     firsts = elsewhere.firsts(index, models, context.controls, context.cache, sources.arithmetic)
+    own = elsewhere.first(index, models, disputed.at(common_side(disputed, sources.native_px)).pixels)
     neighbours, pictures = [], {}
     for rank, hit in enumerate(hits, 1):
         exhibit = None
@@ -205,12 +246,12 @@ def search(received: Received, sources: Sources, context: Context) -> Found:
         *_repeats(index, shown, list(zip(named, (h.row_id for h in hits), strict=True))),
     )
     emit(Event("search", 1, 1, f"{facts.count} training images"))
-    rows = index.fetch([f[retrieval.CLIP].row for f in firsts])
-    top = tuple(Hit(row, f[retrieval.CLIP].cosine) for row, f in zip(rows, firsts, strict=True))
-    copies = [s for hit in hits if (s := hit.score(retrieval.COPY)) is not None]
-    controls_copies = tuple(f[retrieval.COPY].cosine for f in firsts if retrieval.COPY in f)
-    nearest = (max(copies), controls_copies) if copies and controls_copies else None
-    return Found(facts, tuple(neighbours), pictures, top, said, nearest)
+    everyone = (own, *firsts)
+    rows = index.fetch([f[retrieval.CLIP].row for f in everyone])
+    own_top, *top = (Hit(row, f[retrieval.CLIP].cosine) for row, f in zip(rows, everyone, strict=True))
+    copies = tuple(f[retrieval.COPY].cosine for f in everyone if retrieval.COPY in f)
+    nearest = (copies[0], copies[1:]) if copies[1:] else None
+    return Found(facts, tuple(neighbours), pictures, tuple(top), said, nearest, own_top)
 
 
 def _repeats(

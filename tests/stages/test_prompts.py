@@ -12,7 +12,7 @@ from forensics.case import Absent, Case, Checkpoint, Pair, PromptKind
 from forensics.diffusion import identify
 from forensics.report.sections.tries import by_class
 from forensics.settings import Settings, resolve
-from forensics.stages.prompts import Prompt, control_prompts, in_order
+from forensics.stages.prompts import Prompt, control_prompts, in_order, of_neighbour
 from forensics.stages.search import Found
 from forensics.stages.works import ControlGroup
 from tests.diffusion import tiny
@@ -25,16 +25,16 @@ NO_CONTROLS = ControlGroup(Absent("controls", "There are none."), (), (), ())
 
 def test_a_stated_prompt_comes_after_every_other_whatever_else_is_at_hand() -> None:
     everything = Settings(captions=("own",), reworded=("other words",), generic=("an animal",))
-    kinds = [p.kind for p in in_order(everything, STATED, "near")]
+    kinds = [p.kind for p in in_order(everything, STATED, of_neighbour("near"))]
     assert kinds == [PromptKind.CLAIMED, PromptKind.REWORDED, PromptKind.GENERIC, PromptKind.FILE]
-    kinds = [p.kind for p in in_order(Settings(), STATED, "near")]
+    kinds = [p.kind for p in in_order(Settings(), STATED, of_neighbour("near"))]
     assert kinds == [PromptKind.NEIGHBOUR, PromptKind.FILE]
-    assert [p.kind for p in in_order(Settings(), STATED, "")] == [PromptKind.FILE]
-    assert in_order(Settings(), "", "") == ()
+    assert [p.kind for p in in_order(Settings(), STATED, None)] == [PromptKind.FILE]
+    assert in_order(Settings(), "", None) == ()
 
 
 def test_words_that_were_stated_twice_are_tried_once_in_the_class_that_comes_first() -> None:
-    found = in_order(Settings(captions=("a hare", "a hare"), generic=("a hare",)), "a hare", "a hare")
+    found = in_order(Settings(captions=("a hare", "a hare"), generic=("a hare",)), "a hare", of_neighbour("a hare"))
     assert [(p.text, p.kind) for p in found] == [("a hare", PromptKind.CLAIMED)]
 
 

@@ -32,12 +32,12 @@ from typing import Any
 from PIL import Image
 
 from forensics import examination
-from forensics.case import Case, Outcome, Pair
+from forensics.case import Case, Comparison, Outcome, Pair
 from forensics.controls import works as control_works
 from forensics.events import ignore
 from forensics.folder import Ledger, stops_on_record
 from forensics.pictures import intake
-from forensics.protocol import PROFILES, VERSION
+from forensics.protocol import PROFILES, VERSION, Protocol
 from forensics.report import words
 from forensics.resources import samples
 from forensics.settings import resolve
@@ -85,9 +85,14 @@ def row(case: Case) -> dict[str, Any]:
             "heading": heading,
             "k": primary.k if primary else None,
             "n": primary.n if primary else None,
-            "announced": primary is not None and protocol.announces(primary.p, primary.n) and heading != UNDECIDED,
+            "announced": primary is not None and _announced(primary, protocol) and heading != UNDECIDED,
         }
     return found
+
+
+def _announced(primary: Comparison, protocol: Protocol) -> bool:
+    """By the p that is corrected for the number of questions, as the findings go by it."""
+    return protocol.announces(primary.p if primary.p_holm is None else primary.p_holm, primary.n)
 
 
 def _setting(case: Case, name: str) -> str:

@@ -294,9 +294,13 @@ def ranked(c: Comparison) -> str:
     else:
         share = f"{words.percent(low)} to {words.percent(high)}"
     return (
-        f"Of {c.n} control works put through the same steps, {reach} as far (p = {words.significant(c.p)}; of all such "
-        f"works {share} would)."
+        f"Of {c.n} control works put through the same steps, {reach} as far (p = {words.significant(c.p)}"
+        f"{_corrected(c)}; of all such works {share} would)."
     )
+
+
+def _corrected(c: Comparison) -> str:
+    return "" if c.p_holm is None else f", {words.significant(c.p_holm)} allowing for every question asked"
 
 
 def _sure(case: Case, pair: Pair, finding: Finding | None, primary: Comparison | None) -> tuple[str, ...]:

@@ -89,12 +89,18 @@ def _row(case: Case, pair: Pair, finding: Finding | None) -> SureRow:
         return SureRow(name, "not made", "no rank", _ratio(case, finding), "–", "–")
     low, high = primary.k_interval
     rank = (
-        f"{primary.k} of {primary.n} controls as extreme; p = {words.significant(primary.p)}; share "
-        f"{words.number(low, 2)} to {words.number(high, 2)}"
+        f"{primary.k} of {primary.n} controls as extreme; p = {words.significant(primary.p)}{_corrected(primary)}; "
+        f"share {words.number(low, 2)} to {words.number(high, 2)}"
     )
     measured = f"{primary.id}: {primary.title}, {words.number(primary.value)}"
     holds = _holds(case, validated) if validated else "no record of known status"
     return SureRow(name, measured, rank, _ratio(case, finding), holds, _errors(validated) if validated else "not known")
+
+
+def _corrected(c: Comparison) -> str:
+    if c.p_holm is None:
+        return ""
+    return f", {words.significant(c.p_holm)} after Holm’s correction over the questions asked"
 
 
 def _ratio(case: Case, finding: Finding | None) -> str:
@@ -152,7 +158,7 @@ def opposes(c: Comparison, primary: Comparison) -> bool:
     """Whether a secondary comparison of the same question points the other way from the primary one."""
     if c is primary or c.statistic.kind.pair is not primary.primary_for or c.statistic.kind.role is not Role.EVIDENCE:
         return False
-    if primary.p <= LEVEL:
+    if (primary.p if primary.p_holm is None else primary.p_holm) <= LEVEL:
         return c.p > LEVEL
     return (c.p if c.p_holm is None else c.p_holm) <= LEVEL
 
