@@ -33,7 +33,7 @@ from forensics.findings.conclude import conclude
 from forensics.findings.evidence import Evidence
 from forensics.findings.retention import claim
 from forensics.protocol import PROFILES
-from forensics.stages.rank import compared
+from forensics.stages.rank import across_questions, compared
 
 PROTOCOL = PROFILES["standard"]
 FROM_PROMPT = Statistic.PROMPT_MEDIAN_LPIPS.label
@@ -215,6 +215,49 @@ def test_nothing_is_announced_where_one_unseen_work_in_twenty_comes_first_as_wel
     assert "so few works announce nothing" in answer
     assert "for one unseen work in 20 as well: 19 controls are too few" in answer
     assert "outside the range" not in answer
+
+
+def _asked_three(retention: float, origin: float = 0.9) -> Evidence:
+    """Retention by rank among a hundred controls less one, beside two questions of which nothing is to be said."""
+    among = [i / 99 for i in range(99)]
+    ranks = (
+        _rank(Statistic.ALIGNED_TO_NEAREST, 0.5, among, "K1", Pair.DERIVATION),
+        _rank(PROTOCOL.retention(controlled=True), retention, among, "K3", Pair.RETENTION),
+        _rank(PROTOCOL.primary_origin, origin, among, "O1", Pair.ORIGIN),
+    )
+    evidence = _run(0.9)
+    others = tuple(c for c in evidence.comparisons if c.primary_for is None)
+    return dataclasses.replace(evidence, comparisons=across_questions((*ranks, *others)))
+
+
+def test_three_questions_share_one_level() -> None:
+    apart, chance = _asked_three(0.999), _asked_three(0.975)
+    first, third = (next(c for c in e.comparisons if c.id == "K3") for e in (apart, chance))
+    assert (first.p, first.p_holm) == (pytest.approx(0.01), pytest.approx(0.03))
+    assert (third.p, third.p_holm) == (pytest.approx(0.03), pytest.approx(0.09))
+    said = conclude(apart).findings[1].answer
+    assert "(p = 0.010, 0.030 after Holm’s correction over the questions asked;" in said
+    assert "outside the range of the controls" in said
+    unsaid = conclude(chance).findings[1].answer
+    assert "2 of 99" in unsaid
+    assert "range of the controls" not in unsaid
+    assert "one question alone would set it apart at the level of 0.05" in unsaid
+    assert "as much on the disputed image as on some works" in unsaid
+
+
+def test_secondary_measurements_keep_their_own_correction() -> None:
+    before = {c.id: c.p_holm for c in _run(0.9).comparisons if c.primary_for is None}
+    after = {c.id: c.p_holm for c in _asked_three(0.999).comparisons if c.primary_for is None}
+    assert before == after
+    assert any(before.values())
+
+
+def test_an_altered_picture_is_corrected_in_the_place_of_the_picture_itself() -> None:
+    evidence = _asked_three(0.5)
+    origin = next(c for c in evidence.comparisons if c.id == "O1")
+    alike = dataclasses.replace(origin, id="O3", primary_for=None, p=0.03, k=2, p_holm=None)
+    assert not evidence.announces_in_place(alike, origin)
+    assert evidence.announces_in_place(dataclasses.replace(alike, p=0.01, k=0), origin)
 
 
 def test_what_the_codelength_is_compared_with_is_said() -> None:

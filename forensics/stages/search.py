@@ -55,7 +55,8 @@ class Sources:
     fetched: str = ""
     """The open_clip model that was taken because its weights were fetched, though nobody named one; else empty."""
     native_px: int = 0
-    """Side of the pictures that the checkpoint makes: what is ranked is asked at no larger a size."""
+    """Side of the pictures that the checkpoint makes: what is ranked is asked at no larger a size. 0 where none is
+    examined: then as received."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,8 @@ class Found:
     own_top: Hit | None = None
     """The best hit of the disputed image by meaning, found as those of the controls are: at the size of the
     examination and by the embedding alone. What is ranked among the controls is taken of this one."""
+    at_size: Row | None = None
+    """The first item of the whole search for the disputed image at the size of the examination."""
     copy_of: tuple[str, ...] = ()
     """Exhibits that the disputed image was found to be a copy of; empty before it was laid over them."""
 
@@ -93,22 +96,17 @@ class Found:
         """Whose caption stands in for one that nobody states.
 
         A picture that the disputed image was found to be a copy of names the work itself. Where there is none, the
-        item is chosen just as it is for every control: another choice, or another size of the same picture, would have
-        the checkpoint asked in words that are found in another way than those of the controls.
+        item is looked for at the size of the examination, which is that of the controls: the same picture sharper, or
+        larger, would have the checkpoint asked in other words.
         """
         for near in self.neighbours:
             if near.exhibit in self.copy_of and near.caption:
                 source = f"caption of neighbour N{near.rank}, of which the picture is a copy"
                 return Namesake(near.training_id, near.caption, source)
-        if self.own_top is None:
+        if (row := self.at_size) is None:
             return None
-        row = self.own_top.row
-        place = next((f", neighbour N{n.rank}" for n in self.neighbours if n.training_id == row.training_id), "")
-        return Namesake(
-            row.training_id,
-            row.caption,
-            f"caption of the training picture nearest by its embedding, {row.training_id}{place}",
-        )
+        place = next((f"N{n.rank}" for n in self.neighbours if n.training_id == row.training_id), row.training_id)
+        return Namesake(row.training_id, row.caption, f"caption of neighbour {place}")
 
 
 def open_sources(
@@ -211,7 +209,9 @@ def search(received: Received, sources: Sources, context: Context) -> Found:
     bench = context.workshop.once(("features", facts.digest), lambda: Bench(FEATURES.load(DEFAULT)()))
     hits = retrieval.search(index, models, [disputed.pixels], wanted, bench=bench)[0]
     firsts = elsewhere.firsts(index, models, context.controls, context.cache, sources.arithmetic)
-    own = elsewhere.first(index, models, disputed.at(common_side(disputed, sources.native_px)).pixels)
+    small = disputed.at(common_side(disputed, sources.native_px)) if sources.native_px else disputed
+    own = elsewhere.first(index, models, small.pixels)
+    at_size = retrieval.search(index, models, [small.pixels], 1, bench=bench)[0] if small is not disputed else hits
     neighbours, pictures = [], {}
     for rank, hit in enumerate(hits, 1):
         exhibit = None
@@ -251,7 +251,9 @@ def search(received: Received, sources: Sources, context: Context) -> Found:
     own_top, *top = (Hit(row, f[retrieval.CLIP].cosine) for row, f in zip(rows, everyone, strict=True))
     copies = tuple(f[retrieval.COPY].cosine for f in everyone if retrieval.COPY in f)
     nearest = (copies[0], copies[1:]) if copies[1:] else None
-    return Found(facts, tuple(neighbours), pictures, tuple(top), said, nearest, own_top)
+    return Found(
+        facts, tuple(neighbours), pictures, tuple(top), said, nearest, own_top, at_size[0].row if at_size else None
+    )
 
 
 def _repeats(

@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 from forensics import device, resources, retrieval
 from forensics.case import Absent, IndexFacts
 from forensics.controls.cache import Cache
-from forensics.pictures.tensors import to_tensor
+from forensics.pictures.tensors import to_picture, to_tensor
 from forensics.protocol import PROFILES
 from forensics.retrieval import citation, encoders, parts
 from forensics.retrieval.local import DEFAULT, FEATURES, Bench
@@ -29,7 +29,7 @@ def sources() -> search.Sources:
     cpu = device.choose("cpu")
     index = retrieval.open(SAMPLES / "reference" / "index")
     embedder = search.open_embedder(str(SAMPLES / "reference" / "openclip"), cpu)
-    return search.Sources(index, embedder, search.copies_of(index, cpu), "cpu fp32")
+    return search.Sources(index, embedder, search.copies_of(index, cpu), "cpu fp32", native_px=128)
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +66,41 @@ def test_neighbours_come_with_pictures_and_a_citation(
     assert by_name["Q1"].stated == by_name["N1"].stated == 256
     assert found.copies is not None
     assert found.copies[0] > 0.85 > max(found.copies[1])
+
+
+@pytest.mark.parametrize("name", ["control.png", "manner.png"])
+def test_the_words_and_the_ranked_cosine_do_not_depend_on_the_size_of_the_picture(
+    name: str, tmp_path: Path, sources: search.Sources, controls: ControlGroup
+) -> None:
+    received, found = Work.of("Q1", read(SAMPLES / "disputed" / name)), []
+    saved_small = Work.of("Q1", to_picture(received.at(sources.native_px).pixels))
+    assert saved_small.pixels.shape[-1] < received.pixels.shape[-1]
+    for disputed in (received, saved_small):
+        among = support.context(tmp_path / str(len(found)), protocol=PROFILES["quick"], controls=controls)
+        found.append(search.search(support.received(disputed), sources, among))
+    large, small = found
+    assert large.namesake is not None
+    assert small.namesake is not None
+    assert large.namesake.training_id == small.namesake.training_id
+    assert large.own_top is not None
+    assert small.own_top is not None
+    assert large.own_top.row == small.own_top.row
+    assert large.own_top.similarity == pytest.approx(small.own_top.similarity, abs=1e-3)
+
+
+def test_a_picture_that_was_copied_names_the_work_and_no_other_does(
+    tmp_path: Path, sources: search.Sources, controls: ControlGroup
+) -> None:
+    disputed = Work.of("Q1", read(SAMPLES / "disputed" / "manner.png"))
+    among = support.context(tmp_path, protocol=PROFILES["quick"], controls=controls)
+    found = search.search(support.received(disputed), sources, among)
+    third = found.neighbours[2]
+    named = dataclasses.replace(found, copy_of=(third.exhibit or "",)).namesake
+    assert named is not None
+    assert (named.training_id, named.caption) == (third.training_id, third.caption)
+    assert named.source == "caption of neighbour N3, of which the picture is a copy"
+    assert found.namesake is not None
+    assert found.namesake.training_id != third.training_id
 
 
 def test_answers_for_controls_are_kept_under_the_digest_of_the_snapshot(
