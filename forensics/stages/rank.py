@@ -40,6 +40,9 @@ from forensics.statistics.ranks import clopper_pearson, extreme, holm, rank_p
 
 _OF_OUTPUTS = ((PERCEPTUAL, Statistic.PROMPT_MEDIAN_LPIPS), ("ssim", Statistic.PROMPT_MEDIAN_SSIM))
 """Measure taken of every picture generated from the prompt -> the statistic of their median."""
+QUESTIONS = "holm"
+"""The correction over the primary measurements of all questions asked (Holm 1979). A name, so that it enters the
+protocol: the level of the protocol is that of all questions together."""
 _NO_DERIVATION = "primary measurement of derivation"
 _NO_RETENTION = "primary measurement of retention"
 
@@ -407,7 +410,7 @@ def corrected(comparisons: Sequence[Comparison]) -> tuple[Comparison, ...]:
 
 
 def across_questions(comparisons: Sequence[Comparison]) -> tuple[Comparison, ...]:
-    """The same with Holm's correction over the primary ones, one a question asked.
+    """The same with Holm's correction over the primary ones, one a question asked: see `QUESTIONS`.
 
     Three questions at a level of one in twenty each would set apart one unseen work in seven by one of them.
     """

@@ -10,7 +10,9 @@ from the test half, each is the disputed image of an examination of its own, und
 rungs that search with the picture in hand; a picture under examination is never among its own controls. Nobody states
 a caption, so that the prompt is the caption of the nearest training picture. What is counted was fixed before the first
 run: examinations in which the primary measurement of retention is announced, among those in which retention was asked,
-with the exact interval; and the same for derivation and origin. The profile quick announces nothing, with 19 controls;
+with the exact interval; and the same for derivation and origin. Announced is what the level allows after Holm's
+correction over the questions asked, by the ranks as stored: beside it stands what each question alone would announce.
+The profile quick announces nothing, with 19 controls;
 of it the first ranks are counted, p = .05 where nothing ranks above the work, and the examinations that ask retention
 of another picture than the disputed one, with what the overlay said of that picture. Each examination is added to the
 file when it ends, and a later call goes on from there; rows of another version of the protocol are made anew.
@@ -32,16 +34,16 @@ from typing import Any
 from PIL import Image
 
 from forensics import examination
-from forensics.case import Case, Comparison, Outcome, Pair
+from forensics.case import Case, Outcome, Pair
 from forensics.controls import works as control_works
 from forensics.events import ignore
 from forensics.folder import Ledger, stops_on_record
 from forensics.pictures import intake
-from forensics.protocol import PROFILES, VERSION, Protocol
+from forensics.protocol import PROFILES, VERSION
 from forensics.report import words
 from forensics.resources import samples
 from forensics.settings import resolve
-from forensics.statistics.ranks import clopper_pearson
+from forensics.statistics.ranks import clopper_pearson, holm, rank_p
 
 SEED = 20261129
 SIDES = (128, 256)
@@ -74,7 +76,6 @@ def examined(picture: Image.Image, chosen: str) -> Case:
 
 def row(case: Case) -> dict[str, Any]:
     """For each pair the heading, the rank and whether it is announced; and of which picture retention was asked."""
-    protocol = PROFILES[_setting(case, "profile")]
     own = case.item(case.disputed).exhibit
     laid = next((c.outcome.value for c in case.correspondences if c.work == case.asked), None)
     found: dict[str, Any] = {"moved": {"asked_of_another": case.asked != own, "overlay": laid}}
@@ -85,18 +86,26 @@ def row(case: Case) -> dict[str, Any]:
             "heading": heading,
             "k": primary.k if primary else None,
             "n": primary.n if primary else None,
-            "announced": primary is not None and _announced(primary, protocol) and heading != UNDECIDED,
         }
     return found
 
 
-def _announced(primary: Comparison, protocol: Protocol) -> bool:
-    """By the p that is corrected for the number of questions, as the findings go by it."""
-    return protocol.announces(primary.p if primary.p_holm is None else primary.p_holm, primary.n)
+def announced(found: Mapping[str, Any], chosen: str, *, alone: bool = False) -> frozenset[Pair]:
+    """The pairs that one examination announces, by its ranks.
 
-
-def _setting(case: Case, name: str) -> str:
-    return next(setting.value for setting in case.settings if setting.name == name)
+    Args:
+        found: a row of the study.
+        chosen: the profile of the examination.
+        alone: as if each question had been the only one asked.
+    """
+    asked = [pair for pair in Pair if found[pair.value]["n"] is not None]
+    plain = [rank_p(found[pair.value]["k"], found[pair.value]["n"]) for pair in asked]
+    level = PROFILES.get(chosen, PROFILES["standard"])
+    return frozenset(
+        pair
+        for pair, p in zip(asked, plain if alone else holm(plain), strict=True)
+        if level.announces(p, found[pair.value]["n"]) and found[pair.value]["heading"] != UNDECIDED
+    )
 
 
 def wanted(controls: int, with_samples: bool, quick: int = 0) -> Iterator[tuple[str, Image.Image, str]]:
@@ -137,10 +146,16 @@ def of(study: Mapping[str, Any], chosen: str) -> list[dict[str, Any]]:
     return [row for key, row in rows if key.startswith("control|") and key.endswith(f"|{chosen}")]
 
 
-def share(study: Mapping[str, Any], pair: Pair) -> tuple[int, int, float, float]:
+def share(study: Mapping[str, Any], pair: Pair, *, alone: bool = False) -> tuple[int, int, float, float]:
     """Announced, ranked, and the exact 95 % interval of the share, among control works; (0, 0, 0, 1) without one."""
-    ranked = [r[pair.value] for r in of(study, WITHOUT_SEARCH) if r[pair.value]["n"] is not None]
-    return _exact(sum(r["announced"] for r in ranked), len(ranked))
+    ranked = [r for r in of(study, WITHOUT_SEARCH) if r[pair.value]["n"] is not None]
+    return _exact(sum(pair in announced(r, WITHOUT_SEARCH, alone=alone) for r in ranked), len(ranked))
+
+
+def any_of_three(study: Mapping[str, Any], *, alone: bool = False) -> tuple[int, int, float, float]:
+    """Control works of which at least one question is announced, how many, and the exact 95 % interval."""
+    rows = of(study, WITHOUT_SEARCH)
+    return _exact(sum(bool(announced(r, WITHOUT_SEARCH, alone=alone)) for r in rows), len(rows))
 
 
 def first(study: Mapping[str, Any], pair: Pair) -> tuple[int, int, float, float]:
@@ -159,19 +174,22 @@ def tables(study: Mapping[str, Any]) -> str:
     for key, found in study["examinations"].items():
         kind, *rest = key.split("|")
         if kind == "sample":
-            lines.append(f"| {' | '.join(rest)} | {' | '.join(_cell(found[pair.value]) for pair in Pair)} |")
+            said = announced(found, rest[-1])
+            cells = [_cell(found[pair.value], said=pair in said) for pair in Pair]
+            lines.append(f"| {' | '.join(rest)} | {' | '.join(cells)} |")
     level = PROFILES["standard"].rank_level
-    lines += ["", f"| question | announced at {level:g} | ranked | share (95 %) |", "| --- | --- | --- | --- |"]
+    lines += ["", f"| question | announced at {level:g} | ranked | share (95 %) | alone |", "| --- " * 5 + "|"]
     for pair in Pair:
         hits, n, low, high = share(study, pair)
-        lines.append(f"| {pair.value} | {hits} | {n} | {low:.3f} to {high:.3f} |")
+        lines.append(f"| {pair.value} | {hits} | {n} | {low:.3f} to {high:.3f} | {share(study, pair, alone=True)[0]} |")
+    hits, n, low, high = any_of_three(study)
+    alone = any_of_three(study, alone=True)[0]
+    lines.append(f"| any of the three | {hits} | {n} | {low:.3f} to {high:.3f} | {alone} |")
     own = [r for r in of(study, WITHOUT_SEARCH) if not r.get("moved", {}).get("asked_of_another")]
     hits, n, low, high = share(
         {"examinations": {f"control|{i}|{WITHOUT_SEARCH}": r for i, r in enumerate(own)}}, Pair.RETENTION
     )
     lines += ["", f"Retention of the disputed image itself: announced {hits} of {n}, {low:.3f} to {high:.3f}."]
-    some = sum(any(r[pair.value]["announced"] for pair in Pair) for r in of(study, WITHOUT_SEARCH))
-    lines.append(f"At least one of the three announced: {some} of {len(of(study, WITHOUT_SEARCH))}.")
     lines += ["", "| question, quick | first of 19 | ranked | share (95 %) |", "| --- | --- | --- | --- |"]
     for pair in Pair:
         hits, n, low, high = first(study, pair)
@@ -182,9 +200,9 @@ def tables(study: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _cell(found: Mapping[str, Any]) -> str:
+def _cell(found: Mapping[str, Any], *, said: bool) -> str:
     rank = f" ({found['k']} of {found['n']})" if found["n"] is not None else ""
-    return f"{'**announced**: ' if found['announced'] else ''}{found['heading']}{rank}".replace("|", "/")
+    return f"{'**announced**: ' if said else ''}{found['heading']}{rank}".replace("|", "/")
 
 
 def main() -> None:
