@@ -19,6 +19,7 @@ from torch import Generator, Tensor
 
 from forensics.case import Fact
 from forensics.errors import DeviceError, OutOfMemoryError
+from forensics.memory import available_bytes
 
 _UNCOMPILED = ("nms", "qnms")
 """Operators that torchvision describes while it is imported, and that its compiled library otherwise brings."""
@@ -142,8 +143,8 @@ def memory_gib(device: Device) -> float:
     if device.is_cuda:
         free, _ = torch.cuda.mem_get_info(device.device)
         return float(free) / 2**30
-    pages = os.sysconf("SC_AVPHYS_PAGES") if hasattr(os, "sysconf") else 0
-    return float(pages * os.sysconf("SC_PAGE_SIZE")) / 2**30 if pages else 2.0
+    said = available_bytes()
+    return 2.0 if said is None else said / 2**30
 
 
 def peak_memory_gib(device: Device) -> float:

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from forensics import files
 from forensics.errors import ExitCode, ForensicsError
+from forensics.memory import available_bytes
 from forensics.resources import samples, templates
 
 INSTALL = "apt-get install --no-install-recommends"
@@ -127,20 +128,14 @@ def pytorch() -> Check:
 
 def memory() -> Check:
     """Memory that the system calls available."""
-    try:
-        gib = _available_bytes() / 2**30
-    except (OSError, ValueError, StopIteration):
+    if (said := available_bytes()) is None:
         return Check("memory", True, "not stated by this system")
+    gib = said / 2**30
     found = f"{gib:.1f} GiB available"
     if gib >= MEMORY_GIB:
         return Check("memory", True, found)
     remedy = f"Close other programs: {MEMORY_GIB:.0f} GiB are recommended. Otherwise use --profile quick."
     return Check("memory", False, found, remedy)
-
-
-def _available_bytes() -> int:
-    with Path("/proc/meminfo").open(encoding="ascii") as rows:
-        return int(next(row for row in rows if row.startswith("MemAvailable:")).split()[1]) * 1024
 
 
 def disk(folder: Path) -> Check:

@@ -32,13 +32,20 @@ def architecture(name: str) -> Callable[[Checkpoint, Device, Parts], Any]:
     return loaded(family(name).model)
 
 
-def load(checkpoint: Checkpoint, device: Device, prompts: Sequence[tuple[str, float]] | None = None) -> DiffusionModel:
+def load(
+    checkpoint: Checkpoint,
+    device: Device,
+    prompts: Sequence[tuple[str, float]] | None = None,
+    *,
+    stay: bool | None = None,
+) -> DiffusionModel:
     """The identified checkpoint, on the device, ready to run.
 
     Args:
         prompts: every prompt with its guidance that will be asked for, where that is known; none where it is not. The
             text encoders of large families then run before the network is read, and are let go: their memory and the
             network's are not needed at once. A prompt that was not announced reads them again, and they stay.
+        stay: whether the network's weights stay in their files; by default where memory is short.
 
     Raises:
         CheckpointError: the files are gone, have changed size since they were hashed, or do not fit together.
@@ -46,12 +53,26 @@ def load(checkpoint: Checkpoint, device: Device, prompts: Sequence[tuple[str, fl
     model = architecture(checkpoint.family)
     from forensics.diffusion import read_parts  # takes torch, which identification does without
 
+    stay = short_of_memory(checkpoint, device) if stay is None else stay
     if prompts is None or not family(checkpoint.family).lets_go:
-        whole: DiffusionModel = model(checkpoint, device, read_parts.load_parts(checkpoint, device.dtype))
+        whole: DiffusionModel = model(checkpoint, device, read_parts.load_parts(checkpoint, device.dtype, stay=stay))
         return whole
     made: LatentModel = model(checkpoint, device, read_parts.without_network(checkpoint, device.dtype))
-    made.take(prompts, read_parts.Later(checkpoint, device.dtype))
+    made.take(prompts, read_parts.Later(checkpoint, device.dtype, stay))
     return made
+
+
+def short_of_memory(checkpoint: Checkpoint, device: Device) -> bool:
+    """Whether the network, widened to float32, would take more than half of the host memory that can be had.
+
+    Its weights then stay in their files (`in_files`): slower by the time it takes to widen them at each pass, and equal
+    to the last bit. On another device, or in another precision, they are read whole.
+    """
+    from forensics.device import memory_gib
+
+    if device.is_cuda or device.precision != "fp32":
+        return False
+    return 4 * checkpoint.parameters / 2**30 > memory_gib(device) / 2
 
 
 def announce(model: DiffusionModel, prompts: Sequence[tuple[str, float]]) -> None:

@@ -56,6 +56,8 @@ class Wanted:
     vae: bool = True
     words: bool = True
     """Whether words of embeddings are opened in tokenizers and text encoders."""
+    stored: torch.dtype | None = None
+    """In which format the network's weights stay in their files, see `in_files`; None where they are read whole."""
 
     def reads(self, component: str, row: Family) -> bool:
         """Whether a component is made at all."""

@@ -43,7 +43,7 @@ def load(checkpoint: Checkpoint, path: Path, dtype: torch.dtype, wanted: Wanted)
     with tempfile.TemporaryDirectory() as folder:
         reader = _Reader(found, checkpoint, base, Path(folder), dtype)
         row = found.family
-        network = reader.network() if wanted.network else None
+        network = reader.network(wanted.stored or dtype) if wanted.network else None
         if network is None and wanted.reads(row.network, row):
             network = components.skeleton(class_of(row.parts[row.network]), reader.config(row.network))
         texts = {name: reader.text(name) for name in found.wanted if wanted.texts and reader.has(name)}
@@ -73,20 +73,20 @@ class _Reader:
         """Whether the file or the base holds it; families have encoders that some checkpoints do without."""
         return component in self.found.texts or bool(self.base and (self.base / component).is_dir())
 
-    def network(self) -> Any:
+    def network(self, dtype: torch.dtype) -> Any:
         """The denoising network."""
         name, cls = self.row.network, class_of(self.row.parts[self.row.network])
         if not self.row.latent and not self.found.prefix and not gguf_files.is_gguf(self.found.path):
             # Attention of older files has other names, which diffusers knows.
             whole = Weights(None, (self.found.path,), (self.found.header,))
-            return components.network(cls, self.config(name), whole, name, self.dtype)
+            return components.network(cls, self.config(name), whole, name, dtype)
         tensors = self._tensors(self.found.prefix, without_others=not self.found.prefix)
         if self.found.mark.names == "diffusers":
-            return from_tensors(cls, self.config(name), tensors, name, self.dtype)
+            return from_tensors(cls, self.config(name), tensors, name, dtype)
         if self.row.name == "flux":
-            return from_tensors(cls, self.config(name), flux_tensors(tensors), name, self.dtype)
+            return from_tensors(cls, self.config(name), flux_tensors(tensors), name, dtype)
         prefixed = {f"{UNET}{key}": value for key, value in tensors.items()}
-        return self._converted(lambda **how: cls.from_single_file(prefixed, **how), name, self.dtype)
+        return self._converted(lambda **how: cls.from_single_file(prefixed, **how), name, dtype)
 
     def vae(self) -> Any:
         """The autoencoder, always in float32; none where the network works on pixels."""
