@@ -8,7 +8,7 @@ kept.
 
 `sd3` is SD 3 medium; `--t5-layers N` shortens its third text encoder for machines of little memory. `--announced` says
 beforehand what will be asked, as an examination does: then the text encoders are run and let go before the network is
-read.
+read. `--in-files` has the network's weights stay in their files, as where memory is short.
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ class _Memory(threading.Thread):
 _PROMPT = ("a b", 1.0)
 
 
-def measure(root: Path, precision: str, px: int, *, announced: bool) -> dict[str, float]:
+def measure(root: Path, precision: str, px: int, *, announced: bool, in_files: bool) -> dict[str, float]:
     """Gibibytes and seconds of each step, in this process."""
     memory = _Memory()
     memory.start()
@@ -180,7 +180,7 @@ def measure(root: Path, precision: str, px: int, *, announced: bool) -> dict[str
     found = diffusion.identify(str(root))
     said |= {"network, million parameters": found.parameters / 1e6, "identified, s": time.perf_counter() - began}
     began = time.perf_counter()
-    model = diffusion.load(found, choose("cpu", precision), [_PROMPT] if announced else None)
+    model = diffusion.load(found, choose("cpu", precision), [_PROMPT] if announced else None, stay=in_files)
     said |= {"loaded, s": time.perf_counter() - began} | memory.most("loaded")
     with torch.no_grad():
         condition = model.condition(*_PROMPT)
@@ -199,18 +199,21 @@ def main(given: Sequence[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--t5-layers", type=int, default=24, metavar="N")
     parser.add_argument("--announced", action="store_true", help="say beforehand which prompt will be asked")
+    parser.add_argument("--in-files", action="store_true", help="the network's weights stay in their files")
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args(given)
     px = asked.px or (512 if asked.kind == "sd" else 1024)
     if asked.folder:
         torch.set_num_threads(asked.threads)
-        print(json.dumps(_rounded(measure(asked.folder, asked.precision, px, announced=asked.announced))))
+        how = {"announced": asked.announced, "in_files": asked.in_files}
+        print(json.dumps(_rounded(measure(asked.folder, asked.precision, px, **how))))
         return
     with tempfile.TemporaryDirectory() as temporary:
         root = write(asked.kind, Path(temporary) / "checkpoint", asked.t5_layers)
         stored = sum(f.stat().st_size for f in root.rglob("*.safetensors")) / 2**30
         own = [asked.kind, "--precision", asked.precision, "--px", str(px), "--threads", str(asked.threads)]
         own += ["--announced"] if asked.announced else []
+        own += ["--in-files"] if asked.in_files else []
         done = subprocess.run(
             [sys.executable, "-m", "tests.studies.checkpoint_sizes", *own, "--folder", str(root)],
             capture_output=True,
