@@ -300,7 +300,7 @@ def ranked(c: Comparison) -> str:
 
 
 def _corrected(c: Comparison) -> str:
-    return "" if c.p_holm is None else f", {words.significant(c.p_holm)} allowing for every question asked"
+    return "" if c.p_holm is None else f", corrected {words.significant(c.p_holm)}"
 
 
 def _sure(case: Case, pair: Pair, finding: Finding | None, primary: Comparison | None) -> tuple[str, ...]:
