@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -13,6 +14,7 @@ from forensics.cli import main
 from forensics.errors import ExitCode
 from forensics.protocol import PROFILES
 from forensics.settings import resolve
+from tests.benchmarks import bench
 from tests.cli.support import run
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -75,6 +77,12 @@ def test_case_file_shown_is_accepted(tmp_path: Path) -> None:
 def test_what_the_pages_say_of_the_number_of_controls_is_the_rule() -> None:
     least = min(n for n in range(1, 400) if PROFILES["standard"].announces(1 / (1 + n), n))
     assert f"from {least} controls on" in PAGES["controls.md"]
+
+
+def test_the_table_of_benchmarks_is_the_one_that_was_measured() -> None:
+    document = json.loads((ROOT / "tests" / "benchmarks" / "bench.json").read_text(encoding="utf-8"))
+    assert set(document["parts"]) >= set(bench.PARTS) == set(bench.NAMES)
+    assert bench.table(document) in README
 
 
 def test_links_lead_somewhere() -> None:
