@@ -332,7 +332,7 @@ NAMES = {
 
 
 def table(document: Mapping[str, Any]) -> str:
-    """Every part beside what one would run instead, as Markdown: how many times as fast, by seconds of the processor."""
+    """Every part beside what one would run instead, as Markdown: how many times as fast, by time of the processor."""
     rows = ["| what | beside | times as fast: median (least to greatest) | peak memory |", "| --- " * 4 + "|"]
     for name, title in NAMES.items():
         found = document["parts"][name]
