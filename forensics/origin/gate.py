@@ -16,7 +16,8 @@ from forensics.verbal import placed_among_controls
 
 RULE = (
     "The disputed image is treated as an output of the checkpoint if the primary measurement of origin sets it apart "
-    "from the control works at the level {level:g}, as received and after each of the alterations tried, or if the "
+    "from the control works at the level {level:g}, this question taken by itself, as received and after each of the "
+    "alterations tried, or if the "
     "recipe stated in the file gives it back within {levels} levels of 255 at every pixel. Retention is then asked of "
     "the first work put forward, else of the nearest training work that the disputed image is found to be a copy of; "
     "where there is neither it is not asked. Otherwise, if the disputed image is an altered copy of one of these and "
