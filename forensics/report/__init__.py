@@ -6,6 +6,7 @@ torch, a clock or a network; the same case gives the same bytes.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
 
@@ -30,11 +31,14 @@ def render(case: Case, folder: Path, *, paper: Literal["A4", "Letter"] = "A4", s
     """
     from forensics.report import pdf  # WeasyPrint and Pango: not needed for the HTML
 
-    stored = exhibits.read(case, folder)
-    pictures = stored | drawn.pictures(case, stored)
-    files = attachments.attached(case, folder)
-    faces = typefaces.stored(case, folder)
-    page = html.render(view(case, signatory), letters=typefaces.letters(faces))
+    stored = exhibits.verified(case, folder)
+    with ThreadPoolExecutor(1) as beside:  # what is drawn here takes as long as all that stands before the pages
+        own = beside.submit(drawn.pictures, case, stored)
+        exhibits.check_drawable(case, stored)
+        files = attachments.attached(case, folder)
+        faces = typefaces.stored(case, folder)
+        page = html.render(view(case, signatory), letters=typefaces.letters(faces))
+        pictures = stored | own.result()
     return pdf.write(page, pictures, attached=files, created=case.created, paper=paper, faces=faces)
 
 

@@ -7,11 +7,9 @@ the rendering, and any warning is an error.
 
 from __future__ import annotations
 
-import gc
 import io
 import logging
 import os
-import struct
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,20 +18,18 @@ from typing import Any, Literal
 
 import pikepdf
 import weasyprint
-from weasyprint.images import RasterImage
 from weasyprint.urls import FatalURLFetchingError, URLFetcher, URLFetcherResponse
 
 from forensics import resources
 from forensics.errors import RenderingError
 from forensics.report import typefaces
 from forensics.report.attachments import Attached
+from forensics.report.quicker import quicker
 
 HOST = "https://report.invalid/"
 """Reserved by RFC 2606: it can never resolve, and it is the same for every folder."""
 
 _TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".css": "text/css", ".ttf": "font/ttf", ".otf": "font/otf"}
-_PACKED = (".png", ".jpg", ".webp", ".avif", ".gif")
-"""Suffixes of files that deflating makes no smaller."""
 _RDF_END = b"</rdf:RDF>"
 _ACCESSIBLE = b"".join(
     line.strip()
@@ -112,9 +108,7 @@ def write(
     try:
         with (
             _strict(complaints),
-            _png_as_stored(),
-            _attached_as_stored(),
-            _rare_collection(),
+            quicker(),
             _no_typefaces_of_the_machine(),
         ):
             document = weasyprint.HTML(string=html, base_url=HOST, url_fetcher=_Handed(files)).render(
@@ -192,80 +186,3 @@ def _no_typefaces_of_the_machine() -> Iterator[None]:
             del os.environ[name]
         else:
             os.environ[name] = before
-
-
-@contextmanager
-def _rare_collection() -> Iterator[None]:
-    """Let the cycle collector run a hundred times less often: layout makes millions of objects that all stay alive.
-
-    A fifth of the time of a report goes into looking through them again and again.
-    """
-    before = gc.get_threshold()
-    gc.set_threshold(100 * before[0], before[1], before[2])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-
-
-@contextmanager
-def _png_as_stored() -> Iterator[None]:
-    """Pass the compressed pixels of plain 8-bit PNG files through instead of compressing them again.
-
-    Ten times faster, and the bytes no longer depend on the zlib of the machine. It replaces a private method, so it
-    does nothing where a later WeasyPrint has none.
-    """
-    original = getattr(RasterImage, "_get_png_data", None)
-    if original is None:
-        yield
-        return
-
-    def compressed(picture: Any) -> Any:
-        stored = _pixels_of_png(picture) if picture.format == "PNG" and picture.mode in ("RGB", "L") else None
-        return original(picture) if stored is None else stored
-
-    RasterImage._get_png_data = staticmethod(compressed)
-    try:
-        yield
-    finally:
-        RasterImage._get_png_data = staticmethod(original)
-
-
-@contextmanager
-def _attached_as_stored() -> Iterator[None]:
-    """Embed files that are compressed already as they are: a second compression takes a second for two photographs.
-
-    It replaces a function that is not public, so it does nothing where a later WeasyPrint has none.
-    """
-    original = getattr(weasyprint.pdf, "write_pdf_attachment", None)
-    if original is None:
-        yield
-        return
-
-    def write(document: Any, attachment: Any, compress: bool) -> Any:
-        packed = str(attachment.name).lower().endswith(_PACKED)
-        return original(document, attachment, compress and not packed)
-
-    weasyprint.pdf.write_pdf_attachment = write
-    try:
-        yield
-    finally:
-        weasyprint.pdf.write_pdf_attachment = original
-
-
-def _pixels_of_png(picture: Any) -> bytes | None:
-    before = picture.fp.tell()
-    picture.fp.seek(8)
-    parts = []
-    while len(head := picture.fp.read(8)) == 8:
-        length, kind = struct.unpack("!I4s", head)
-        body = picture.fp.read(length)
-        picture.fp.seek(4, 1)
-        if kind == b"IHDR":
-            _, _, depth, colour, _, _, interlaced = struct.unpack("!IIBBBBB", body)
-            if depth != 8 or colour not in (0, 2) or interlaced:
-                picture.fp.seek(before)
-                return None
-        if kind == b"IDAT":
-            parts.append(body)
-    return b"".join(parts)

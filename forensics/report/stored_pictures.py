@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from PIL import Image, ImageFile
@@ -20,9 +21,14 @@ def read(case: Case, folder: Path) -> dict[str, bytes]:
     cannot be drawn as it is.
     """
     stored = verified(case, folder)
+    check_drawable(case, stored)
+    return stored
+
+
+def check_drawable(case: Case, stored: Mapping[str, bytes]) -> None:
+    """Decode every exhibit, as `verified` gives them. Raises RenderingError for one that cannot be drawn as it is."""
     for exhibit in case.exhibits:
         _check_drawable(exhibit, stored[exhibit.path])
-    return stored
 
 
 def verified(case: Case, folder: Path) -> dict[str, bytes]:

@@ -1,0 +1,180 @@
+"""The same bytes from WeasyPrint in less time: what it does more than once for one document is done once.
+
+Each of these replaces something of WeasyPrint or pydyf that is not public, for as long as one document is drawn, and
+does nothing where a later release has none of that name. None may change a byte: `tests/report/test_quicker.py` draws
+documents with and without them.
+"""
+
+from __future__ import annotations
+
+import copy
+import gc
+import struct
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cached_property
+from typing import Any
+
+import pydyf
+import weasyprint
+from weasyprint.images import RasterImage
+from weasyprint.layout import inline
+
+_PACKED = (".png", ".jpg", ".webp", ".avif", ".gif")
+"""Suffixes of files that deflating makes no smaller."""
+
+
+@contextmanager
+def quicker() -> Iterator[None]:
+    """Everything of this module while it lasts."""
+    with ExitStack() as stack:
+        for part in (_rare_collection, _lines_once, _heights_once, _objects_once, _png_as_stored, _attached_as_stored):
+            stack.enter_context(part())
+        yield
+
+
+@contextmanager
+def _replaced(owner: Any, name: str, made: Any) -> Iterator[None]:
+    """`owner.name` is what `made` makes of it while it lasts; nothing where there is none of that name."""
+    before = vars(owner).get(name)
+    if before is None:
+        yield
+        return
+    setattr(owner, name, made(before))
+    try:
+        yield
+    finally:
+        setattr(owner, name, before)
+
+
+@contextmanager
+def _rare_collection() -> Iterator[None]:
+    """Let the cycle collector run a hundred times less often: layout makes millions of objects that all stay alive.
+
+    A fifth of the time of a report goes into looking through them again and again.
+    """
+    before = gc.get_threshold()
+    gc.set_threshold(100 * before[0], before[1], before[2])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+def _lines_once() -> Any:
+    """Break the same text at the same width once: columns are balanced by laying out all they hold again and again.
+
+    Of the lines that a report asks for, three in five were asked for before; each costs a shaping of its text.
+    """
+    known: dict[Any, Any] = {}
+
+    def remembering(original: Any) -> Any:
+        def split(text: str, style: Any, context: Any, width: Any, spacing: Any, *rest: Any, **named: Any) -> Any:
+            key = (text, id(style), id(context), width, spacing, rest, *sorted(named.items()))
+            if key not in known:
+                # The style and the context are kept as well: else another one could take the place of theirs in memory.
+                known[key] = original(text, style, context, width, spacing, *rest, **named), style, context
+            line, *others = known[key][0]
+            return copy.copy(line), *others  # a line is activated again where it is drawn, each box its own
+
+        return split
+
+    return _replaced(inline, "split_first_line", remembering)
+
+
+def _heights_once() -> Any:
+    """Ask for the height of a line of one style once: else its typeface is written out as text for every box."""
+    known: dict[int, Any] = {}
+
+    def remembering(original: Any) -> Any:
+        def strut(style: Any) -> Any:
+            if id(style) not in known:
+                known[id(style)] = original(style), style
+            return known[id(style)][0]
+
+        return strut
+
+    return _replaced(inline, "strut", remembering)
+
+
+class _Once:
+    """An object of a document that is written: its bytes, for which the writer asks twice, are made once."""
+
+    def __init__(self, whole: Any) -> None:
+        self._whole = whole
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._whole, name)
+
+    @cached_property
+    def data(self) -> bytes:
+        """Of the object, compressed where it is to be."""
+        return bytes(self._whole.data)
+
+    @property
+    def indirect(self) -> bytes:
+        """As pydyf writes an object."""
+        return b"%d %d obj\n%b\nendobj" % (self._whole.number, self._whole.generation, self.data)
+
+
+def _objects_once() -> Any:
+    """Compress every stream once: the identifier of the document is a digest over all that was written before."""
+
+    def remembering(original: Any) -> Any:
+        def write(document: Any, *arguments: Any, **named: Any) -> None:
+            objects, document.objects = document.objects, [_Once(one) for one in document.objects]
+            try:
+                original(document, *arguments, **named)
+            finally:
+                document.objects = objects
+
+        return write
+
+    return _replaced(pydyf.PDF, "write", remembering)
+
+
+def _png_as_stored() -> Any:
+    """Pass the compressed pixels of plain 8-bit PNG files through instead of compressing them again.
+
+    Ten times faster, and the bytes no longer depend on the zlib of the machine.
+    """
+
+    def passing(original: Any) -> Any:
+        def compressed(picture: Any) -> Any:
+            stored = _pixels_of_png(picture) if picture.format == "PNG" and picture.mode in ("RGB", "L") else None
+            return original.__func__(picture) if stored is None else stored
+
+        return staticmethod(compressed)
+
+    return _replaced(RasterImage, "_get_png_data", passing)
+
+
+def _attached_as_stored() -> Any:
+    """Embed files that are compressed already as they are: a second compression takes a second for two photographs."""
+
+    def passing(original: Any) -> Any:
+        def write(document: Any, attachment: Any, compress: bool) -> Any:
+            packed = str(attachment.name).lower().endswith(_PACKED)
+            return original(document, attachment, compress and not packed)
+
+        return write
+
+    return _replaced(weasyprint.pdf, "write_pdf_attachment", passing)
+
+
+def _pixels_of_png(picture: Any) -> bytes | None:
+    before = picture.fp.tell()
+    picture.fp.seek(8)
+    parts = []
+    while len(head := picture.fp.read(8)) == 8:
+        length, kind = struct.unpack("!I4s", head)
+        body = picture.fp.read(length)
+        picture.fp.seek(4, 1)
+        if kind == b"IHDR":
+            _, _, depth, colour, _, _, interlaced = struct.unpack("!IIBBBBB", body)
+            if depth != 8 or colour not in (0, 2) or interlaced:
+                picture.fp.seek(before)
+                return None
+        if kind == b"IDAT":
+            parts.append(body)
+    return b"".join(parts)
