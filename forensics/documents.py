@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 
 FORMATS = ("pdf", "html", "json", "csv", "docx")
+Elsewhere = Callable[[Path, str], bytes | None]
+"""Draws the report of a closed case folder on paper of a size; none where it has to be drawn here."""
 SUMMARY = "summary.pdf"
 VIEWER = "viewer.html"
 TABLES = "tables"
@@ -57,9 +59,9 @@ def letters(case: Case) -> typefaces.Found:
     return typefaces.find(case)
 
 
-def render(folder: Path, *, paper: str = "A4") -> Path:
+def render(folder: Path, *, paper: str = "A4", elsewhere: Elsewhere | None = None) -> Path:
     """Render the report of a case folder again, with its viewer, and renew the bag; the path of the PDF. As `write`."""
-    return write(folder, ("pdf", "html"), paper=paper)[0]
+    return write(folder, ("pdf", "html"), paper=paper, elsewhere=elsewhere)[0]
 
 
 def write(
@@ -70,6 +72,7 @@ def write(
     summary: bool = False,
     unsign: bool = False,
     ignore_added: bool = False,
+    elsewhere: Elsewhere | None = None,
 ) -> tuple[Path, ...]:
     """Make documents from a case folder and renew the bag; their paths, in the order asked for.
 
@@ -81,6 +84,7 @@ def write(
         summary: the two pages for a letter as well.
         unsign: where a document of a signed folder changes, take the signature off.
         ignore_added: pass over files that systems add.
+        elsewhere: who draws the report, where that is not done here.
 
     Raises:
         CaseError: the folder holds no case that this release reads, or is signed and would change.
@@ -99,7 +103,8 @@ def write(
     sound(folder, (REPORT, VIEWER, SUMMARY, *tables), ignore_added=ignore_added)
     for kind in formats:
         if kind == "pdf":
-            made[REPORT] = _draw(case, folder, paper)
+            drawn = elsewhere(folder, paper) if elsewhere is not None else None
+            made[REPORT] = drawn or _draw(case, folder, paper)
             paths.append(folder / REPORT)
         elif kind == "html":
             made[VIEWER] = report.viewer(case, folder)

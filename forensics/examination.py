@@ -10,7 +10,7 @@ import functools
 from dataclasses import replace
 from pathlib import Path
 
-from forensics import __version__, documents, inputs, others
+from forensics import __version__, documents, draughtsman, inputs, others
 from forensics.case import SCHEMA, Absent, Case, Correspondence, Fact, Style
 from forensics.controls import works as control_works
 from forensics.device import Device, choose, facts, session
@@ -332,6 +332,6 @@ def _frozen(ledger: Ledger, case: Case) -> Case:
 
 def _rendered(ledger: Ledger, settings: Settings, emit: Emit) -> Path:
     emit(Event("report", 0, 1, "rendering the report"))
-    pdf = documents.render(ledger.folder, paper=settings.paper)
+    pdf = documents.render(ledger.folder, paper=settings.paper, elsewhere=draughtsman.draw)
     emit(Event("report", 1, 1, pdf.name))
     return pdf

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from forensics import second
 from forensics.case import Outcome
 from forensics.cli import options
 from forensics.cli.analyze import case_folder
@@ -36,11 +37,13 @@ def compare(
 
     The path of the PDF is written to standard output, or with --json the outcome and the measurements.
     """
+    second.begin(second.DECODER)  # it gets ready while this process loads what it needs itself
     from forensics.stages.asked import decodes
 
     resolved = resolve({**flags, "originals": tuple(map(str, originals))}, case_file)
     folder = case_folder(disputed, out)
     decodes(resolved.settings, disputed, *originals)
+    second.begin(second.DRAUGHTSMAN)  # the same for the report, and the networks are loaded beside it
     console.folder = folder
     with console.working():
         with loading():

@@ -24,7 +24,7 @@ from forensics.folder.bag import DATA, TAGS
 from forensics.folder.custody import FROZEN, actor, check_chain, custody_lines, following, line, read_custody
 from forensics.folder.layout import CASE, CUSTODY, EXHIBITS, STORED, SUFFIX, sha256, stored
 from forensics.foreign import sha256 as file_sha256
-from forensics.pictures import bounded, intake
+from forensics.pictures import ahead, intake
 from forensics.pictures.png import pixel_sha256, png_bytes
 from forensics.schema import canonical
 
@@ -150,10 +150,11 @@ class Ledger:
         name = os.fsencode(path.name).decode("utf-8", "backslashreplace")  # a name need not be text
         digest = sha256(data)  # before decoding: what is examined is what was received
         self.log(f"received as {role}", name, digest)
-        decoded = bounded.decode(data, name)
+        decoded, png = ahead.taken(data, digest, name)
         kept = f"{EXHIBITS}/{digest}{SUFFIX.get(decoded.media_type, '.bin')}"
         self._write(kept, data)
-        exhibit = self.put(decoded.picture, item_id, f"{role.capitalize()} image, working copy", "received")
+        title = f"{role.capitalize()} image, working copy"
+        exhibit = self._put(decoded.picture, png, item_id, title, "received", None)
         item = Item(
             id=item_id,
             role=role,
@@ -195,9 +196,13 @@ class Ledger:
         self, picture: Image.Image, exhibit_id: str, title: str, made_by: str, *, seed: int | None = None
     ) -> Exhibit:
         """Store a picture as PNG under its digest and enter it as an exhibit."""
+        return self._put(picture, png_bytes(picture), exhibit_id, title, made_by, seed)
+
+    def _put(
+        self, picture: Image.Image, data: bytes, exhibit_id: str, title: str, made_by: str, seed: int | None
+    ) -> Exhibit:
         if exhibit_id in self._exhibits:
             raise ValueError(f"exhibit {exhibit_id} was entered already")
-        data = png_bytes(picture)
         digest = sha256(data)
         path = f"{EXHIBITS}/{digest}.png"
         self._write(path, data)

@@ -13,29 +13,24 @@ import contextvars
 import dataclasses
 import io
 import json
-import os
 import pickle
-import struct
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from importlib import import_module
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from PIL import Image
 
+from forensics import second
 from forensics.errors import ForensicsError, ImageError
 from forensics.path_names import printable
 from forensics.pictures import intake
 from forensics.pictures.intake import Decoded
 from forensics.pictures.metadata.trust import TrustList
 
-_LENGTH = struct.Struct(">QQ")
-_CODE = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from forensics.pictures.worker import main; main()"
 _STARTING = 60.0
 """Seconds in which the process must be ready; they are none of the decoder's."""
 
@@ -104,39 +99,24 @@ class _Worker:
     """The second process, ready for one picture after another."""
 
     def __init__(self) -> None:
-        self.owner = os.getpid()
-        """Who may speak to it: a process that was forked from that one shares its pipes and would mix up answers."""
-        environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", _CODE, json.dumps(sys.path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=environment,
-        )
-        self._answer(_STARTING)
+        self._process = second.taken(second.DECODER)
+        self._process.ready(_STARTING)
 
     @property
     def alive(self) -> bool:
-        return self._process.poll() is None
+        return self._process.alive
 
     def decode(self, data: bytes, name: str, limits: Limits) -> Decoded:
         """See the function of this name."""
         asked = json.dumps({"name": name, **dataclasses.asdict(limits)}).encode()
         try:
-            assert self._process.stdin is not None
-            self._process.stdin.write(_LENGTH.pack(len(asked), len(data)) + asked)
-            self._process.stdin.write(data)
-            self._process.stdin.flush()
-            head, pixels = self._answer(limits.seconds)
+            head, pixels = self._process.ask(asked, data, limits.seconds)
         except TimeoutError as exc:
-            self.stop()
             raise ImageError(
                 f"{name} did not decode within {limits.seconds} seconds and was left.",
                 hint="Its decoder is kept busy by the way the file is written. --max-seconds allows more time.",
             ) from exc
-        except (OSError, EOFError, struct.error) as exc:
-            self.stop()
+        except (OSError, EOFError) as exc:
             raise ImageError(
                 f"{name} made its decoder fail altogether.",
                 hint="The file is damaged or was made to harm a decoder; it is not examined.",
@@ -145,28 +125,7 @@ class _Worker:
 
     def stop(self) -> None:
         """End the process, whatever it does."""
-        for pipe in (self._process.stdin, self._process.stdout):
-            with contextlib.suppress(OSError):
-                if pipe is not None:
-                    pipe.close()
-        with contextlib.suppress(OSError):
-            self._process.kill()
-        self._process.wait()
-
-    def _answer(self, seconds: float) -> tuple[bytes, bytes]:
-        """What the process sends, within so many seconds. Raises TimeoutError, EOFError, OSError."""
-        assert self._process.stdout is not None
-        found: list[tuple[bytes, bytes]] = []
-        reader = threading.Thread(target=_receive, args=(self._process.stdout, found), daemon=True)
-        reader.start()
-        reader.join(seconds)
-        if reader.is_alive():
-            self._process.kill()
-            reader.join()
-            raise TimeoutError
-        if not found:
-            raise EOFError
-        return found[0]
+        self._process.stop()
 
 
 _LOCK = threading.Lock()
@@ -180,11 +139,11 @@ def _taken() -> _Worker | None:
         idle = _STATE.setdefault("idle", [])
         while idle:
             worker = idle.pop()
-            if worker.owner == os.getpid() and worker.alive:
+            if worker.alive:
                 return worker
     try:
         return _Worker()
-    except (OSError, EOFError, TimeoutError, struct.error):
+    except (OSError, EOFError):
         return None
 
 
@@ -197,34 +156,8 @@ def _given_back(worker: _Worker) -> None:
 @atexit.register
 def _end() -> None:
     for worker in _STATE.pop("idle", []):
-        if worker.owner == os.getpid():
+        if worker.alive:
             worker.stop()
-
-
-def _receive(stream: IO[bytes], found: list[tuple[bytes, bytes]]) -> None:
-    with contextlib.suppress(OSError, EOFError, struct.error, ValueError):
-        found.append(receive(stream))
-
-
-def receive(stream: IO[bytes]) -> tuple[bytes, bytes]:
-    """One message: two blocks of bytes. Raises EOFError where the stream ends before it does."""
-    sizes = _LENGTH.unpack(_exactly(stream, _LENGTH.size))
-    return _exactly(stream, sizes[0]), _exactly(stream, sizes[1])
-
-
-def send(stream: IO[bytes], head: bytes, body: bytes) -> None:
-    """One message."""
-    stream.write(_LENGTH.pack(len(head), len(body)))
-    stream.write(head)
-    stream.write(body)
-    stream.flush()
-
-
-def _exactly(stream: IO[bytes], count: int) -> bytes:
-    data = stream.read(count)
-    if len(data) != count:
-        raise EOFError
-    return data
 
 
 class _Plain(pickle.Unpickler):

@@ -17,8 +17,8 @@ from typing import Any
 
 from forensics.errors import ImageError
 from forensics.pictures import intake
-from forensics.pictures.bounded import receive, send
 from forensics.pictures.metadata.trust import TrustList
+from forensics.second import receive, send
 
 
 def main() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
+from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -23,6 +25,20 @@ def render(
     A template that asks for what the view does not hold raises UndefinedError.
     """
     folder = resources.templates()
+    text = _environment(folder).get_template(template).render(r=report, detail=detail)
+    return glyphs.page(text, folder / "fonts", letters)
+
+
+def warm() -> None:
+    """Read every template of the report, so that the next page is put together at once."""
+    environment = _environment(resources.templates())
+    for name in environment.list_templates(extensions=["j2"]):
+        if name.startswith(("report", "macros", "sections/", "methods/")):
+            environment.get_template(name)
+
+
+@lru_cache(maxsize=2)
+def _environment(folder: Path) -> Environment:
     environment = Environment(
         loader=FileSystemLoader(folder),
         autoescape=True,
@@ -33,8 +49,7 @@ def render(
         auto_reload=False,
     )
     environment.filters["commands"] = commands
-    text = environment.get_template(template).render(r=report, detail=detail)
-    return glyphs.page(text, folder / "fonts", letters)
+    return environment
 
 
 def commands(text: str) -> Markup:

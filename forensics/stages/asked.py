@@ -17,7 +17,7 @@ from forensics.case import Matter, Setting
 from forensics.errors import CaseError, ForensicsError, SettingsError
 from forensics.folder import CUSTODY, read_custody, unfinished
 from forensics.path_names import is_text
-from forensics.pictures import bounded, intake, wacz
+from forensics.pictures import ahead, bounded, intake, wacz
 from forensics.pictures.metadata import trust
 from forensics.schema import decode, encode, of_kinds
 from forensics.settings import Resolved, Settings
@@ -35,7 +35,7 @@ def decodes(settings: Settings, *images: Path) -> None:
     others.asked(settings)
     trusted = trust.lists(settings.c2pa_trust)
     bounded.use(bounded.Limits(settings.max_pixels, settings.max_seconds, url=settings.url or "", trust=trusted))
-    kinds = {bounded.decode(intake.read_bytes(image), image.name).media_type for image in images}
+    kinds = {ahead.decode(intake.read_bytes(image), image.name).media_type for image in images}
     if settings.url and wacz.MEDIA_TYPE not in kinds:
         raise SettingsError(
             "--url names a picture within a web capture, and none of the files is one.",
