@@ -224,8 +224,11 @@ def compared(disputed: Path, originals: tuple[Path, ...], ledger: Ledger, resolv
         embedder = search.open_embedder(settings.clip or fetched or None, device)
         instruments = _instruments(embedder, search.open_copies(device, demonstration=False), device, Workshop())
         context = Context(settings, protocol, device, ledger, instruments, emit)
-        measured = measure.measure(received, search.Found(_NO_INDEX), ladder.Ladder(), None, context)
-        unrelated = works.background(settings, list(received.pictures))
+        # One core lays the first work over the disputed image while another takes what needs no alignment.
+        table, first = correspond.light_table(instruments.at_hand), received.put_forward[0]
+        with table.laid_ahead(received.disputed.pixels, first.pixels):
+            unrelated = works.background(settings, list(received.pictures))
+            measured = measure.measure(received, search.Found(_NO_INDEX), ladder.Ladder(), None, context)
         ground = "control works named" if settings.controls else "works of the package (clip art)"
         beside = correspond.Beside(unrelated=unrelated, ground=ground)
         laid = correspond.correspond(received.disputed, received.put_forward, context, beside=beside)

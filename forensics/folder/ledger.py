@@ -154,7 +154,7 @@ class Ledger:
         kept = f"{EXHIBITS}/{digest}{SUFFIX.get(decoded.media_type, '.bin')}"
         self._write(kept, data)
         title = f"{role.capitalize()} image, working copy"
-        exhibit = self._put(decoded.picture, png, item_id, title, "received", None)
+        exhibit = self.put(decoded.picture, item_id, title, "received", png=png)
         item = Item(
             id=item_id,
             role=role,
@@ -193,16 +193,23 @@ class Ledger:
         return data
 
     def put(
-        self, picture: Image.Image, exhibit_id: str, title: str, made_by: str, *, seed: int | None = None
+        self,
+        picture: Image.Image,
+        exhibit_id: str,
+        title: str,
+        made_by: str,
+        *,
+        seed: int | None = None,
+        png: bytes | None = None,
     ) -> Exhibit:
-        """Store a picture as PNG under its digest and enter it as an exhibit."""
-        return self._put(picture, png_bytes(picture), exhibit_id, title, made_by, seed)
+        """Store a picture as PNG under its digest and enter it as an exhibit.
 
-    def _put(
-        self, picture: Image.Image, data: bytes, exhibit_id: str, title: str, made_by: str, seed: int | None
-    ) -> Exhibit:
+        Args:
+            png: the same picture as `png_bytes` gives it, where that was done before.
+        """
         if exhibit_id in self._exhibits:
             raise ValueError(f"exhibit {exhibit_id} was entered already")
+        data = png_bytes(picture) if png is None else png
         digest = sha256(data)
         path = f"{EXHIBITS}/{digest}.png"
         self._write(path, data)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextvars
+import threading
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 import cv2
@@ -32,9 +35,37 @@ class LightTable:
         cv2.setNumThreads(1)
         self._pictures: OrderedDict[str, Prepared] = OrderedDict()
         self._pairs: OrderedDict[tuple[str, str], Pairing] = OrderedDict()
+        self._lock = threading.RLock()
+
+    @contextmanager
+    def laid_ahead(self, first: Tensor, second: Tensor) -> Iterator[None]:
+        """Lay two pictures (1, 3, H, W) over each other on a thread of its own, beside what is done meanwhile.
+
+        Who asks for them before they are laid waits. What goes wrong there is raised where the pair is asked for.
+        """
+        begun = threading.Event()
+
+        def lay() -> None:
+            with self._lock:
+                begun.set()
+                with suppress(Exception):  # it comes again, and is raised, where it is asked for
+                    self.pair(*self.prepared(first, second))
+
+        # Inputs that are hashed there, such as weights, are inputs of the examination that goes on here.
+        thread = threading.Thread(target=contextvars.copy_context().run, args=(lay,))
+        thread.start()
+        begun.wait()
+        try:
+            yield
+        finally:
+            thread.join()
 
     def prepared(self, *pictures: Tensor) -> list[Prepared]:
         """Everything that a comparison needs of each picture (1, 3, H, W); new ones are prepared side by side."""
+        with self._lock:
+            return self._prepared(pictures)
+
+    def _prepared(self, pictures: Sequence[Tensor]) -> list[Prepared]:
         pixels = [np.asarray(to_picture(picture), np.uint8) for picture in pictures]
         keys = [digest(p) for p in pixels]
         new = {key: p for key, p in zip(keys, pixels, strict=True) if key not in self._pictures}
@@ -51,8 +82,9 @@ class LightTable:
     def pair(self, first: Prepared, second: Prepared) -> Pairing:
         """Two pictures, as `prepared` gave them, laid over each other."""
         key = first.plate.digest, second.plate.digest
-        found = self._pairs[key] if key in self._pairs else pair(first, second)
-        _keep(self._pairs, key, found, PAIRS)
+        with self._lock:
+            found = self._pairs[key] if key in self._pairs else pair(first, second)
+            _keep(self._pairs, key, found, PAIRS)
         return found
 
 

@@ -7,6 +7,9 @@ LPIPS and most image libraries take 8-bit values without complaint and answer wi
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
@@ -21,9 +24,42 @@ SIZE_SENTENCE = (
 )
 
 
+@dataclass(slots=True)
+class _Held:
+    """A large picture that several measures ask for, and what they found of it."""
+
+    picture: Tensor
+    """What lives keeps its identity, by which it is known."""
+    sound: bool = False
+    sizes: dict[int, Tensor] = field(default_factory=dict)
+    """Side -> the picture at that size."""
+
+
+_HELD: dict[int, _Held] = {}
+
+
+@contextmanager
+def held(pictures: Iterable[Tensor]) -> Iterator[None]:
+    """Check these pictures once, and bring them to a size once, while it lasts, however many measures ask.
+
+    Nothing may change them meanwhile.
+    """
+    added = {id(picture): _Held(picture) for picture in pictures}
+    _HELD.update(added)
+    try:
+        yield
+    finally:
+        for name, one in added.items():
+            if _HELD.get(name) is one:
+                del _HELD[name]
+
+
 def check(a: Tensor, b: Tensor) -> None:
     """Raises ValueError unless both are (B, 3, H, W) floating tensors of one B, finite and within [0, 1]."""
     for name, t in (("first", a), ("second", b)):
+        known = _HELD.get(id(t))
+        if known is not None and known.sound:
+            continue
         if t.ndim != 4 or t.shape[1] != 3:
             raise ValueError(f"the {name} batch has shape {tuple(t.shape)}; expected (B, 3, H, W)")
         if not t.is_floating_point():
@@ -37,6 +73,8 @@ def check(a: Tensor, b: Tensor) -> None:
             raise ValueError(f"the {name} batch has values that are not finite")
         if low < 0 or high > 1:
             raise ValueError(f"the {name} batch reaches from {low:g} to {high:g}; expected values in [0, 1]")
+        if known is not None:
+            known.sound = True
     if a.shape[0] != b.shape[0]:
         raise ValueError(f"batches of {a.shape[0]} and {b.shape[0]} pictures cannot be paired")
 
@@ -51,4 +89,13 @@ def same_size(a: Tensor, b: Tensor) -> None:
 def common(a: Tensor, b: Tensor, side: int = SIDE) -> tuple[Tensor, Tensor]:
     """Both batches checked, on the CPU and at side x side pixels. Raises ValueError as `check` does."""
     check(a, b)
-    return resize(a.cpu().float(), side, side), resize(b.cpu().float(), side, side)
+    return _at(a, side), _at(b, side)
+
+
+def _at(picture: Tensor, side: int) -> Tensor:
+    known = _HELD.get(id(picture))
+    if known is None:
+        return resize(picture.cpu().float(), side, side)
+    if side not in known.sizes:
+        known.sizes[side] = resize(picture.cpu().float(), side, side)
+    return known.sizes[side]

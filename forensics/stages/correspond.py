@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -36,6 +37,7 @@ from forensics.overlay.overlay import lay, project, tones
 from forensics.overlay.pair_cache import LightTable
 from forensics.overlay.plates import plate
 from forensics.overlay.regions import AGREE, DIFFER, UNDECIDED
+from forensics.pictures.png import png_bytes
 from forensics.pictures.tensors import resize, to_picture, to_tensor
 from forensics.retrieval import picture_of
 from forensics.similarity.aligned import Aligned
@@ -223,20 +225,26 @@ def _row(laid: Laid, instruments: Mapping[str, Similarity], ledger: Ledger | Non
     agree: list[Element] = []
     differ: list[Element] = []
     ceilings: tuple[Fact | Absent, ...] = ()
-    basis, rates = overlay_words.basis(word, found, parts, sizes[0]), word_rates.rates()
+    rates = word_rates.rates()
+    said = overlay_words.basis(word, found, parts, sizes[0])
     if parts:
-        values += [*overlay_words.judged_facts(parts[0]), *_values(parts[0], instruments)]
         agree, differ = _elements(parts, sizes)
-        ceilings = _ceilings(parts[0], work, beside.round_trips.get(work.id))
-        if ledger is not None:
-            figures = _figures(row_id, disputed, work, parts, agree, ledger)
+        with ThreadPoolExecutor(1) as pool:  # figures are drawn on another core while the overlap is measured
+            drawing = pool.submit(_drawn, disputed, work, parts[0], agree) if ledger is not None else None
+            values += [*overlay_words.judged_facts(parts[0]), *_values(parts[0], instruments)]
+            ceilings = _ceilings(parts[0], work, beside.round_trips.get(work.id))
+            contradiction = overlay_words.contradiction(word, found, instruments)
+        if ledger is not None and drawing is not None:
+            figures = _figures(row_id, disputed, work, drawing.result(), ledger)
+    else:
+        contradiction = overlay_words.contradiction(word, found, instruments)
     if ledger is not None and isinstance(shared, common.Shared) and shared.mask is not None:
         figures += (_excluded(row_id, work, shared.mask, ledger),)
     return Correspondence(
         id=row_id,
         work=work.id,
         outcome=word,
-        basis=" ".join(filter(None, (basis, overlay_words.contradiction(word, found, instruments)))),
+        basis=" ".join(filter(None, (said, contradiction))),
         regions=tuple(_region(i, p, sizes) for i, p in enumerate(parts, 1)),
         containment=overlay_words.containment(parts),
         tones=found.tones.words if found.tones and parts else (),
@@ -382,14 +390,14 @@ def _values(part: Part, instruments: Mapping[str, Similarity]) -> list[Fact]:
     return rows
 
 
-def _figures(
-    row_id: str, disputed: Work, work: Work, parts: Sequence[Part], elements: Sequence[Element], ledger: Ledger
-) -> tuple[str, ...]:
+def _drawn(
+    disputed: Work, work: Work, part: Part, elements: Sequence[Element]
+) -> tuple[tuple[str, str, Image.Image, bytes], ...]:
+    """Letter, title, picture and PNG of every figure."""
     pictures: tuple[NDArray[np.uint8], NDArray[np.uint8]] = (
         np.asarray(to_picture(disputed.pixels)),
         np.asarray(to_picture(work.pixels)),
     )
-    part = parts[0]
     a, b = (part.over.b, part.over.a) if part.swapped else (part.over.a, part.over.b)
     rows = (
         ("L", "numbered elements joined by lines", board(*pictures, elements)),
@@ -397,12 +405,20 @@ def _figures(
         ("B", "checkerboard of the two", checkerboard(a, b)),
         ("M", "map: agrees, undecided (hatched), differs (crossed)", words_map(a, part.cells, part.over.mask)),
     )
+    made = ((letter, title, Image.fromarray(picture)) for letter, title, picture in rows)
+    return tuple((letter, title, picture, png_bytes(picture)) for letter, title, picture in made)
+
+
+def _figures(
+    row_id: str, disputed: Work, work: Work, drawn: Sequence[tuple[str, str, Image.Image, bytes]], ledger: Ledger
+) -> tuple[str, ...]:
     return tuple(
         ledger.put(
-            Image.fromarray(picture),
+            picture,
             f"{row_id}{letter}",
             f"{disputed.id} and {work.id}: {title}",
             f"comparison.figures@{VERSION}",
+            png=png,
         ).id
-        for letter, title, picture in rows
+        for letter, title, picture, png in drawn
     )

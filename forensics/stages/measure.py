@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+
+from torch import Tensor
 
 from forensics import similarity
 from forensics.case import (
@@ -17,6 +19,7 @@ from forensics.case import (
     Statistic,
 )
 from forensics.events import Event
+from forensics.similarity.inputs import held
 from forensics.stages.context import Context, Received
 from forensics.stages.instruments import ALIGNED, PERCEPTUAL
 from forensics.stages.ladder import Ladder
@@ -61,20 +64,9 @@ def measure(
     others = list(compared)
     for rung in ladder.rungs:
         others += [(asked, *made) for made in zip(rung.inversion.outputs, rung.outputs, strict=True)]
-    rows: list[Measurement | NotMeasured] = []
     pairs = {name: compared if name == ALIGNED else others for name in similarity.METRICS}
-    total = sum(map(len, pairs.values()))
-    for name, with_ in pairs.items():
-        for one, other, pixels in with_:
-            context.emit(Event("compare", len(rows), total, f"{name}: {one.id} and {other}"))
-            row_id = f"M{len(rows) + 1}"
-            if name in instruments.at_hand:
-                value = instruments.value(name, one.pixels, pixels)
-                rows.append(Measurement(row_id, name, one.id, other, value))
-            else:
-                reason = instruments.absent[name]
-                rows.append(NotMeasured(row_id, name, one.id, other, reason.reason, reason.remedy))
-    context.emit(Event("compare", total, total, f"{total} measurements"))
+    with held(one for pair in compared for one in (pair[0].pixels, pair[2])):
+        rows = _rows(pairs, context)
     inversions = tuple(_ordered(rung.inversion, rows) for rung in ladder.rungs)
     comparisons, absences = compare(received, found, ladder, rows, primary, context)
     absences = [*instruments.absent.values(), *absences]
@@ -82,6 +74,32 @@ def measure(
     metrics = tuple(m.facts for n, m in instruments.at_hand.items() if n in measured_names)
     metrics += tuple(_not_loaded(n, why) for n, why in instruments.absent.items() if n in measured_names)
     return Measured(metrics, tuple(rows), comparisons, inversions, tuple(absences), asked)
+
+
+def _rows(
+    pairs: Mapping[str, Sequence[tuple[Work, str, Tensor]]], context: Context
+) -> list[Measurement | NotMeasured]:
+    """One row a measure and pair, in the order of the measures; the one that lays pictures over each other is taken
+    last, for that may be going on meanwhile."""
+    instruments, total, done = context.instruments, sum(map(len, pairs.values())), 0
+    values: dict[tuple[str, int], float] = {}
+    for name in sorted(pairs, key=lambda name: name == ALIGNED):
+        for number, (one, other, pixels) in enumerate(pairs[name]):
+            context.emit(Event("compare", done, total, f"{name}: {one.id} and {other}"))
+            if name in instruments.at_hand:
+                values[name, number] = instruments.value(name, one.pixels, pixels)
+            done += 1
+    context.emit(Event("compare", total, total, f"{total} measurements"))
+    rows: list[Measurement | NotMeasured] = []
+    for name, with_ in pairs.items():
+        for number, (one, other, _) in enumerate(with_):
+            row_id = f"M{len(rows) + 1}"
+            if name in instruments.at_hand:
+                rows.append(Measurement(row_id, name, one.id, other, values[name, number]))
+            else:
+                reason = instruments.absent[name]
+                rows.append(NotMeasured(row_id, name, one.id, other, reason.reason, reason.remedy))
+    return rows
 
 
 def _not_loaded(name: str, reason: Absent) -> Metric:
