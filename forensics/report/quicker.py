@@ -17,6 +17,7 @@ from typing import Any
 
 import pydyf
 import weasyprint
+from weasyprint.formatting_structure import boxes
 from weasyprint.images import RasterImage
 from weasyprint.layout import inline
 
@@ -28,7 +29,7 @@ _PACKED = (".png", ".jpg", ".webp", ".avif", ".gif")
 def quicker() -> Iterator[None]:
     """Everything of this module while it lasts."""
     with ExitStack() as stack:
-        for part in (_rare_collection, _lines_once, _heights_once, _objects_once, _png_as_stored, _attached_as_stored):
+        for part in (_rare_collection, _lines_once, _columns_once, _heights_once, _objects_once, _png_as_stored, _attached_as_stored):
             stack.enter_context(part())
         yield
 
@@ -80,6 +81,61 @@ def _lines_once() -> Any:
         return split
 
     return _replaced(inline, "split_first_line", remembering)
+
+
+def _columns_once() -> Any:
+    """Lay out each line of a column once, and move it to where it is asked for again.
+
+    Columns are balanced by laying out all that they hold at one height after another, five times over on average. What
+    a line holds depends on its width alone, where nothing floats beside it and it holds nothing but text.
+    """
+    known: dict[Any, Any] = {}
+    plain: dict[int, tuple[bool, Any]] = {}
+
+    def remembering(original: Any) -> Any:
+        def next_line(
+            context: Any, whole: Any, position_y: float, bottom: Any, skip: Any, block: Any, *rest: Any, **named: Any
+        ) -> Any:
+            asked = context, whole, position_y, bottom, skip, block, *rest
+            *_, first_letter, first_line = rest
+            if named or first_letter or first_line or context.excluded_shapes or not context.in_column:
+                return original(*asked, **named)
+            if id(whole) not in plain:
+                plain[id(whole)] = _only_text(whole), whole  # what lives keeps its identity
+            if not plain[id(whole)][0] or block.style["direction"] != "ltr":
+                return original(*asked)
+            key = id(whole), repr(skip), block.width, whole.text_indent
+            position_x = block.content_box_x()
+            if key not in known:
+                line, resume = original(*asked)
+                known[key] = line and _moved(line, 0.0, 0.0), resume, position_x, position_y
+                return line, resume
+            line, resume, x, y = known[key]
+            return line and _moved(line, position_x - x, position_y - y), resume
+
+        return next_line
+
+    return _replaced(inline, "get_next_linebox", remembering)
+
+
+def _only_text(box: Any) -> bool:
+    """Whether a box and all it holds are text that flows, without notes, leaders or places of their own."""
+    if box.style["position"] != "static" or box.is_leader or box.footnote is not None or not box.is_in_normal_flow():
+        return False
+    if isinstance(box, boxes.LineBox | boxes.InlineBox):
+        return all(_only_text(child) for child in box.children)
+    return isinstance(box, boxes.TextBox)
+
+
+def _moved(box: Any, right: float, down: float) -> Any:
+    """A copy of a box and of all it holds, at another place."""
+    made = box.copy()
+    made.position_x += right
+    made.position_y += down
+    made.remove_decoration_sides = set(box.remove_decoration_sides)
+    if box.children:
+        made.children = [_moved(child, right, down) for child in box.children]
+    return made
 
 
 def _heights_once() -> Any:
