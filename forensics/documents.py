@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
@@ -101,22 +102,25 @@ def write(
     tables = {f"{TABLES}/{name}": data for name, data in report.tables(case).items()} if "csv" in formats else {}
     # Drawing takes longest: what would be refused after it is refused before.
     sound(folder, (REPORT, VIEWER, SUMMARY, *tables), ignore_added=ignore_added)
-    for kind in formats:
-        if kind == "pdf":
-            drawn = elsewhere(folder, paper) if elsewhere is not None else None
-            made[REPORT] = drawn or _draw(case, folder, paper)
-            paths.append(folder / REPORT)
-        elif kind == "html":
-            made[VIEWER] = report.viewer(case, folder)
-            paths.append(folder / VIEWER)
-        elif kind == "csv":
-            made |= tables
-            paths.append(folder / TABLES)
-        elif kind == "docx":
-            drafts = {_free(folder): report.draft(case, folder)}
-            paths += drafts
-        else:
-            paths.append(folder / CASE)
+    with ThreadPoolExecutor(1) as beside:
+        drawing = beside.submit(elsewhere, folder, paper) if elsewhere is not None and "pdf" in formats else None
+        for kind in formats:
+            if kind == "pdf":
+                made[REPORT] = _draw(case, folder, paper) if drawing is None else b""
+                paths.append(folder / REPORT)
+            elif kind == "html":
+                made[VIEWER] = report.viewer(case, folder)
+                paths.append(folder / VIEWER)
+            elif kind == "csv":
+                made |= tables
+                paths.append(folder / TABLES)
+            elif kind == "docx":
+                drafts = {_free(folder): report.draft(case, folder)}
+                paths += drafts
+            else:
+                paths.append(folder / CASE)
+        if drawing is not None:
+            made[REPORT] = drawing.result() or _draw(case, folder, paper)
     if summary:
         made[SUMMARY] = report.summary(case, folder, paper=cast("Literal['A4', 'Letter']", paper))
         paths.append(folder / SUMMARY)

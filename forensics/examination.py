@@ -27,6 +27,7 @@ from forensics.pictures import bounded
 from forensics.pictures.metadata import trust
 from forensics.protocol import PROFILES, Protocol
 from forensics.settings import Resolved, Settings
+from forensics.similarity.inputs import held
 from forensics.stages import belonging, correspond, evaluate, ladder, measure, origin, search, standing, style, works
 from forensics.stages import open as opened
 from forensics.stages.asked import asked_for
@@ -225,13 +226,14 @@ def compared(disputed: Path, originals: tuple[Path, ...], ledger: Ledger, resolv
         instruments = _instruments(embedder, search.open_copies(device, demonstration=False), device, Workshop())
         context = Context(settings, protocol, device, ledger, instruments, emit)
         # One core lays the first work over the disputed image while another takes what needs no alignment.
-        table, first = correspond.light_table(instruments.at_hand), received.put_forward[0]
-        with table.laid_ahead(received.disputed.pixels, first.pixels):
-            unrelated = works.background(settings, list(received.pictures))
-            measured = measure.measure(received, search.Found(_NO_INDEX), ladder.Ladder(), None, context)
-        ground = "control works named" if settings.controls else "works of the package (clip art)"
-        beside = correspond.Beside(unrelated=unrelated, ground=ground)
-        laid = correspond.correspond(received.disputed, received.put_forward, context, beside=beside)
+        table, pictures = correspond.light_table(instruments.at_hand), received.pictures
+        with held(work.pixels for work in pictures):
+            with table.laid_ahead(received.disputed.pixels, received.put_forward[0].pixels):
+                unrelated = works.background(settings, list(pictures))
+                measured = measure.measure(received, search.Found(_NO_INDEX), ladder.Ladder(), None, context)
+            ground = "control works named" if settings.controls else "works of the package (clip art)"
+            beside = correspond.Beside(unrelated=unrelated, ground=ground)
+            laid = correspond.correspond(received.disputed, received.put_forward, context, beside=beside)
         works_compared = tuple(work.id for work in received.put_forward)
         concluded = conclude(
             Evidence(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,10 @@ def compare(
 
     The path of the PDF is written to standard output, or with --json the outcome and the measurements.
     """
-    second.begin(second.DECODER)  # it gets ready while this process loads what it needs itself
-    from forensics.stages.asked import decodes
+    second.begin(second.DECODER)
+    with loading():  # while it gets ready: what is needed whatever the pictures are, without the networks
+        import_module("forensics.overlay.judge")
+        from forensics.stages.asked import decodes
 
     resolved = resolve({**flags, "originals": tuple(map(str, originals))}, case_file)
     folder = case_folder(disputed, out)

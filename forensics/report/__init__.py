@@ -32,12 +32,13 @@ def render(case: Case, folder: Path, *, paper: Literal["A4", "Letter"] = "A4", s
     from forensics.report import pdf  # WeasyPrint and Pango: not needed for the HTML
 
     stored = exhibits.verified(case, folder)
-    with ThreadPoolExecutor(1) as beside:  # what is drawn here takes as long as all that stands before the pages
+    with ThreadPoolExecutor(2) as beside:  # pictures take as long as all that stands before the pages
+        sound = beside.submit(exhibits.check_drawable, case, stored)
         own = beside.submit(drawn.pictures, case, stored)
-        exhibits.check_drawable(case, stored)
         files = attachments.attached(case, folder)
         faces = typefaces.stored(case, folder)
         page = html.render(view(case, signatory), letters=typefaces.letters(faces))
+        sound.result()
         pictures = stored | own.result()
     return pdf.write(page, pictures, attached=files, created=case.created, paper=paper, faces=faces)
 

@@ -28,7 +28,7 @@ from forensics.overlay.judge import VERSION as JUDGE
 from forensics.overlay.outcome import Bounds, detailed, seen
 from forensics.overlay.pair_cache import LightTable
 from forensics.overlay.plates import Array
-from forensics.similarity.inputs import SIZE_SENTENCE, check
+from forensics.similarity.inputs import SIZE_SENTENCE, check, singly
 from forensics.similarity.lpips import MIN_FULL_SIDE, Lpips
 
 DETAIL = Bounds(
@@ -97,7 +97,7 @@ class Aligned:
         check(a, b)
         values = [
             self.of(self.table.pair(*self.table.prepared(x, y)), float(self._lpips(x, y)[0]))
-            for x, y in ((a[i : i + 1], b[i : i + 1]) for i in range(len(a)))
+            for x, y in zip(singly(a), singly(b), strict=True)
         ]
         return torch.tensor(values, dtype=torch.float64)
 

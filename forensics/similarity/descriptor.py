@@ -16,7 +16,7 @@ from torch import Tensor
 
 from forensics.case import Better, Metric
 from forensics.embedders.copies import NEIGHBOURS, CopyDescriptor, background_similarity
-from forensics.similarity.inputs import check
+from forensics.similarity.inputs import check, found, singly
 
 
 class Descriptor:
@@ -60,12 +60,12 @@ class Descriptor:
         """(B,) float64 in [-1, 1]. Raises ValueError on wrong shape or range."""
         check(a, b)
         # One picture at a time: a value must not depend on which others share its batch.
-        rows = [cosine(self.vector(a[i : i + 1]), self.vector(b[i : i + 1])) for i in range(len(a))]
+        rows = [cosine(self.vector(x), self.vector(y)) for x, y in zip(singly(a), singly(b), strict=True)]
         return torch.stack(rows) if rows else torch.zeros(0, dtype=torch.float64)
 
     def vector(self, pixels: Tensor) -> Tensor:
         """(D,) float64 of norm 1 for a picture (1, 3, H, W)."""
-        return self._descriptor.embed(pixels)[0].double()
+        return found(pixels, f"vector {self._descriptor.digest}", lambda: self._descriptor.embed(pixels)[0].double())
 
 
 def cosine(a: Tensor, b: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ LPIPS and most image libraries take 8-bit values without complaint and answer wi
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -31,8 +31,8 @@ class _Held:
     picture: Tensor
     """What lives keeps its identity, by which it is known."""
     sound: bool = False
-    sizes: dict[int, Tensor] = field(default_factory=dict)
-    """Side -> the picture at that size."""
+    made: dict[str, Tensor] = field(default_factory=dict)
+    """What was made of it, by name."""
 
 
 _HELD: dict[int, _Held] = {}
@@ -40,11 +40,11 @@ _HELD: dict[int, _Held] = {}
 
 @contextmanager
 def held(pictures: Iterable[Tensor]) -> Iterator[None]:
-    """Check these pictures once, and bring them to a size once, while it lasts, however many measures ask.
+    """Check these pictures once, and make what several measures need of them once, while it lasts.
 
     Nothing may change them meanwhile.
     """
-    added = {id(picture): _Held(picture) for picture in pictures}
+    added = {id(picture): _Held(picture) for picture in pictures if id(picture) not in _HELD}
     _HELD.update(added)
     try:
         yield
@@ -93,9 +93,19 @@ def common(a: Tensor, b: Tensor, side: int = SIDE) -> tuple[Tensor, Tensor]:
 
 
 def _at(picture: Tensor, side: int) -> Tensor:
+    return found(picture, f"at {side}", lambda: resize(picture.cpu().float(), side, side))
+
+
+def found(picture: Tensor, name: str, make: Callable[[], Tensor]) -> Tensor:
+    """What is made of a picture, made once while the picture is `held`."""
     known = _HELD.get(id(picture))
     if known is None:
-        return resize(picture.cpu().float(), side, side)
-    if side not in known.sizes:
-        known.sizes[side] = resize(picture.cpu().float(), side, side)
-    return known.sizes[side]
+        return make()
+    if name not in known.made:
+        known.made[name] = make()
+    return known.made[name]
+
+
+def singly(batch: Tensor) -> Sequence[Tensor]:
+    """The pictures of a batch, (1, 3, H, W) each; a batch of one is its picture, and stays known where it is `held`."""
+    return [batch] if len(batch) == 1 else batch.split(1)
