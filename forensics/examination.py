@@ -22,6 +22,7 @@ from forensics.findings.conclude import conclude
 from forensics.findings.evidence import NO_CHECKPOINT, Evidence
 from forensics.folder import Ledger, stops_on_record
 from forensics.folder.layout import EXHIBITS
+from forensics.overlay import learned
 from forensics.path_names import printable
 from forensics.pictures import bounded
 from forensics.pictures.metadata import trust
@@ -229,6 +230,7 @@ def compared(disputed: Path, originals: tuple[Path, ...], ledger: Ledger, resolv
         table, pictures = correspond.light_table(instruments.at_hand), received.pictures
         with held(work.pixels for work in pictures):
             with table.laid_ahead(received.disputed.pixels, received.put_forward[0].pixels):
+                learned.load()  # it is wanted there next
                 unrelated = works.background(settings, list(pictures))
                 measured = measure.measure(received, search.Found(_NO_INDEX), ladder.Ladder(), None, context)
             ground = "control works named" if settings.controls else "works of the package (clip art)"

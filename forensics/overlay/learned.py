@@ -89,6 +89,11 @@ def match(a: Features, b: Features) -> Matrix:
     return np.concatenate([a.points[kept], b.points[best[kept]]], 1)
 
 
+def load() -> None:
+    """Load the network, which is otherwise loaded when it is first asked for. Raises WeightsError."""
+    _network()
+
+
 @cache
 def _network() -> Any:
     """The detector, frozen, float32 on the CPU. Raises WeightsError."""

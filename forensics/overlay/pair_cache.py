@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import threading
+import weakref
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,7 @@ import numpy as np
 from torch import Tensor
 
 from forensics.overlay.correspondence import Pairing, Prepared, pair, prepare
-from forensics.overlay.plates import digest
+from forensics.overlay.plates import Bytes, digest
 from forensics.pictures.tensors import to_picture
 
 PICTURES = 256
@@ -35,6 +36,8 @@ class LightTable:
         cv2.setNumThreads(1)
         self._pictures: OrderedDict[str, Prepared] = OrderedDict()
         self._pairs: OrderedDict[tuple[str, str], Pairing] = OrderedDict()
+        self._known: dict[int, tuple[weakref.ref[Tensor], int, str]] = {}
+        """By the identity of a picture: itself, how often it was changed, and the digest of its pixels."""
         self._lock = threading.RLock()
 
     @contextmanager
@@ -66,9 +69,8 @@ class LightTable:
             return self._prepared(pictures)
 
     def _prepared(self, pictures: Sequence[Tensor]) -> list[Prepared]:
-        pixels = [np.asarray(to_picture(picture), np.uint8) for picture in pictures]
-        keys = [digest(p) for p in pixels]
-        new = {key: p for key, p in zip(keys, pixels, strict=True) if key not in self._pictures}
+        new: dict[str, Bytes] = {}
+        keys = [self._key(picture, new) for picture in pictures]
         if new:
             with ThreadPoolExecutor(len(new)) as pool:
                 made = dict(zip(new, pool.map(prepare, new.values()), strict=True))
@@ -78,6 +80,22 @@ class LightTable:
         for key, ready in zip(keys, found, strict=True):
             _keep(self._pictures, key, ready, PICTURES)
         return found
+
+    def _key(self, picture: Tensor, new: dict[str, Bytes]) -> str:
+        """Digest of its pixels, which are put among the new ones where they are; taken again where it was changed."""
+        known = self._known.get(id(picture))
+        version = None if picture.is_inference() else picture._version
+        if known is not None and known[0]() is picture and known[1] == version and known[2] in self._pictures:
+            return known[2]
+        pixels = np.asarray(to_picture(picture), np.uint8)
+        key = digest(pixels)
+        if key not in self._pictures:
+            new[key] = pixels
+        if version is not None:
+            if len(self._known) >= PICTURES:
+                self._known.clear()
+            self._known[id(picture)] = weakref.ref(picture), version, key
+        return key
 
     def pair(self, first: Prepared, second: Prepared) -> Pairing:
         """Two pictures, as `prepared` gave them, laid over each other."""

@@ -1,8 +1,8 @@
 """The same bytes from WeasyPrint in less time: what it does more than once for one document is done once.
 
 Each of these replaces something of WeasyPrint or pydyf that is not public, for as long as one document is drawn, and
-does nothing where a later release has none of that name. None may change a byte: `tests/report/test_quicker.py` draws
-documents with and without them.
+does nothing where a later release has none of that name. None may change what is shown, and those of `SAME_BYTES` no
+byte: `tests/report/test_quicker.py` draws a document with and without them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,15 @@ _PACKED = (".png", ".jpg", ".webp", ".avif", ".gif")
 def quicker() -> Iterator[None]:
     """Everything of this module while it lasts."""
     with ExitStack() as stack:
-        for part in (_rare_collection, _lines_once, _columns_once, _heights_once, _objects_once, _png_as_stored, _attached_as_stored):
+        for part in (
+            _rare_collection,
+            _lines_once,
+            _columns_once,
+            _heights_once,
+            _objects_once,
+            _png_as_stored,
+            _attached_as_stored,
+        ):
             stack.enter_context(part())
         yield
 
@@ -234,3 +242,7 @@ def _pixels_of_png(picture: Any) -> bytes | None:
         if kind == b"IDAT":
             parts.append(body)
     return b"".join(parts)
+
+
+SAME_BYTES = (_rare_collection, _lines_once, _columns_once, _heights_once, _objects_once)
+PARTS = (*SAME_BYTES, _png_as_stored, _attached_as_stored)

@@ -76,9 +76,7 @@ def measure(
     return Measured(metrics, tuple(rows), comparisons, inversions, tuple(absences), asked)
 
 
-def _rows(
-    pairs: Mapping[str, Sequence[tuple[Work, str, Tensor]]], context: Context
-) -> list[Measurement | NotMeasured]:
+def _rows(pairs: Mapping[str, Sequence[tuple[Work, str, Tensor]]], context: Context) -> list[Measurement | NotMeasured]:
     """One row a measure and pair, in the order of the measures; the one that lays pictures over each other is taken
     last, for that may be going on meanwhile."""
     instruments, total, done = context.instruments, sum(map(len, pairs.values())), 0
