@@ -17,11 +17,12 @@ from torch import Tensor
 from forensics.errors import ImageError
 from forensics.folder import Ledger
 from forensics.overlay import pair_cache
-from forensics.overlay.correspondence import pair, prepare
+from forensics.overlay.correspondence import Pairing, Prepared, pair, prepare
 from forensics.overlay.pair_cache import LightTable
 from forensics.pictures import ahead, bounded
+from forensics.pictures.intake import Decoded
 from forensics.pictures.png import png_bytes
-from forensics.pictures.tensors import to_picture, to_tensor
+from forensics.pictures.tensors import resize, to_picture, to_tensor
 from forensics.similarity import inputs
 from forensics.similarity.ssim import Ssim
 
@@ -43,7 +44,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     original = bounded.decode
 
-    def decode(data: bytes, name: str) -> bounded.Decoded:
+    def decode(data: bytes, name: str) -> Decoded:
         names.append(name)
         return original(data, name)
 
@@ -52,7 +53,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
-def _taken(data: bytes, name: str) -> tuple[bounded.Decoded, bytes]:
+def _taken(data: bytes, name: str) -> tuple[Decoded, bytes]:
     return ahead.taken(data, hashlib.sha256(data).hexdigest(), name)
 
 
@@ -115,7 +116,8 @@ def test_a_pair_laid_meanwhile_is_the_pair_laid_in_its_turn() -> None:
     table = LightTable()
     with table.laid_ahead(first, second):
         beside = table.pair(*table.prepared(first, second))
-    here = pair(*(prepare(np.asarray(to_picture(t), np.uint8)) for t in (first, second)))
+    one_by_one = [prepare(np.asarray(to_picture(t), np.uint8)) for t in (first, second)]
+    here = pair(one_by_one[0], one_by_one[1])
     assert len(beside.parts) == len(here.parts)
     for one, other in zip(beside.parts, here.parts, strict=True):
         assert np.array_equal(one.matrix, other.matrix)
@@ -130,9 +132,9 @@ def test_a_pair_laid_meanwhile_is_the_pair_laid_in_its_turn() -> None:
 def test_it_is_laid_once_and_on_another_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     threads: list[str] = []
 
-    def counted(*arguments: pair_cache.Prepared) -> pair_cache.Pairing:
+    def counted(a: Prepared, b: Prepared) -> Pairing:
         threads.append(threading.current_thread().name)
-        return pair(*arguments)
+        return pair(a, b)
 
     monkeypatch.setattr(pair_cache, "pair", counted)
     first, second = _works()
@@ -170,7 +172,7 @@ def test_held_pictures_give_the_same_values_and_are_resized_once(monkeypatch: py
     first, second = to_tensor(_picture(7, 300)), to_tensor(_picture(8, 310))
     apart = [float(measure(first, second)[0]) for measure in (Ssim(), Ssim())]
     resized: list[tuple[int, ...]] = []
-    original = inputs.resize
+    original = resize
 
     def counted(batch: Tensor, height: int, width: int) -> Tensor:
         resized.append(tuple(batch.shape))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from weasyprint.layout import inline
 
 from forensics import documents, draughtsman, report, second
 from forensics.errors import VerificationError
@@ -23,7 +24,8 @@ from tests.test_casefile import small_case
 PAGE = """<html lang="en"><head><title>t</title><link rel="stylesheet" href="report.css"></head><body>
 <div class="record-part"><div class="columns">{}</div><div class="three-columns">{}</div></div>{}</body></html>"""
 PARAGRAPHS = "".join(
-    f'<p>{number}. A paragraph with <b>words in bold {number}</b>, a <a href="https://example.org/">link</a> and <code>--flags</code> '
+    f"<p>{number}. A paragraph with <b>words in bold {number}</b>, "
+    'a <a href="https://example.org/">link</a> and <code>--flags</code> '
     f"that goes on {'and on ' * (number % 23)}until it ends.</p>"
     for number in range(24)
 )
@@ -69,7 +71,7 @@ def test_what_is_remembered_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
 
         return call
 
-    monkeypatch.setattr(quicker.inline, "split_first_line", counted("lines", quicker.inline.split_first_line))
+    monkeypatch.setattr(inline, "split_first_line", counted("lines", inline.split_first_line))
     monkeypatch.setattr(quicker, "_moved", counted("moved", quicker._moved))
     html = PAGE.format(PARAGRAPHS, PARAGRAPHS, "")
     _drawn(html)
