@@ -11,8 +11,8 @@ import copy
 import gc
 import struct
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from functools import cached_property
 from typing import Any
 
 import pydyf
@@ -165,20 +165,23 @@ class _Once:
     """An object of a document that is written: its bytes, for which the writer asks twice, are made once."""
 
     def __init__(self, whole: Any) -> None:
-        self._whole = whole
+        self.whole = whole
+        self._made: bytes | None = None  # a cached property of Python 3.11 lets one thread at a time make any of them
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._whole, name)
+        return getattr(self.whole, name)
 
-    @cached_property
+    @property
     def data(self) -> bytes:
         """Of the object, compressed where it is to be."""
-        return bytes(self._whole.data)
+        if self._made is None:
+            self._made = bytes(self.whole.data)
+        return self._made
 
     @property
     def indirect(self) -> bytes:
         """As pydyf writes an object."""
-        return b"%d %d obj\n%b\nendobj" % (self._whole.number, self._whole.generation, self.data)
+        return b"%d %d obj\n%b\nendobj" % (self.whole.number, self.whole.generation, self.data)
 
 
 def _objects_once() -> Any:
@@ -187,6 +190,10 @@ def _objects_once() -> Any:
     def remembering(original: Any) -> Any:
         def write(document: Any, *arguments: Any, **named: Any) -> None:
             objects, document.objects = document.objects, [_Once(one) for one in document.objects]
+            with ThreadPoolExecutor(2) as pool:  # deflating needs no interpreter, so that two cores share it
+                for one in document.objects:
+                    if isinstance(one.whole, pydyf.Stream) and one.whole.compress:
+                        pool.submit(getattr, one, "data")
             try:
                 original(document, *arguments, **named)
             finally:
