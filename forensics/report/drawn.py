@@ -22,7 +22,7 @@ OUTSIDE = 226
 """Grey of what the work does not cover."""
 LARGEST = 1200
 """Long side in pixels up to which a drawing has every pixel of the disputed image: at the width at which it is printed
-that is 500 dots to the inch."""
+that is 250 to 500 dots to the inch."""
 DETAILED = (Outcome.REPRODUCES, Outcome.PARTLY)
 
 
