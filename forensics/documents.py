@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
 from forensics import files, foreign, report
-from forensics.case import Case, CustodyEntry
+from forensics.case import Case, CustodyEntry, Fact
 from forensics.errors import CaseError, SettingsError, VerificationError
 from forensics.folder import check_signature as check
 from forensics.folder.bag import TAGS
 from forensics.folder.custody import read_custody
 from forensics.folder.journal import locked, recover
-from forensics.folder.layout import CASE, OWN, REPLY, REPORT, SEAL, SIGNED
+from forensics.folder.layout import CASE, OWN, REPLY, REPORT, SEAL, SIGNED, sha256
 from forensics.folder.save import Sealing, save, sound
 from forensics.folder.strangers import said as said_added
 from forensics.folder.verify import Checked, added_error, load
 from forensics.folder.verify import verify as verify_folder
-from forensics.report import derived, typefaces
+from forensics.report import derived, libraries, typefaces
 from forensics.report.attachments import attached
 
 if TYPE_CHECKING:
@@ -38,8 +38,11 @@ _LARGEST = 2048 * foreign.MIB
 _SEALED = "the folder signed"
 _MAKE_AGAIN = (
     "Make it again with `forensics report` on a copy of the folder and compare the two, or ask for the folder as it "
-    "was handed over. Another release of Pango can break the pages of the same report elsewhere (Debian 12 has 1.50, "
-    "Debian 13 has 1.56): check it on a system like the one that drew it before concluding anything from that alone."
+    "was handed over."
+)
+_SAME_RELEASES = (
+    "Debian 12 has Pango 1.50, Debian 13 has 1.56; the Containerfile of the repository makes a system with those of "
+    "Debian 12 and the packages of requirements.lock"
 )
 
 
@@ -58,6 +61,11 @@ class Expected:
 def letters(case: Case) -> typefaces.Found:
     """The typefaces with which the letters of a case can be printed that the bundled ones lack."""
     return typefaces.find(case)
+
+
+def drawing() -> tuple[Fact, ...]:
+    """The libraries of the system that draw the pages here, for the environment of a case."""
+    return libraries.facts()
 
 
 def render(folder: Path, *, paper: str = "A4", elsewhere: Elsewhere | None = None) -> Path:
@@ -310,10 +318,41 @@ def _alike(case: Case, folder: Path, name: str, found: bytes, seal: check.Signat
             "compared in its text and at 144 dots to the inch. It was drawn with other releases of the libraries, or "
             "saved again by another program."
         )
+    differs, same = _in_content(case, name, found, made, differs)
+    if differs is None:
+        return same
     said = f"{name} {differs.said} ({CASE}, drawn by this release)."
     if seal is not None and seal.trusted:
         return f"{said} The trusted signature below covers it as it is: the signatory can say why."
     raise VerificationError(said, hint=_MAKE_AGAIN)
+
+
+def _in_content(
+    case: Case, name: str, found: bytes, made: bytes, differs: derived.Difference, *, signed: bool = False
+) -> tuple[derived.Difference | None, str]:
+    """A document whose pages are others than here, judged by what it says where other releases drew it.
+
+    Returns:
+        How it differs, or nothing and what is to be said.
+    """
+    there, now = libraries.differing(libraries.stated(found, case))
+    if not there:
+        return differs, ""
+    if (content := derived.content(found, made, signed=signed)) is not None:
+        return content, ""
+    return None, (
+        f"{name} DIFFERS FROM THE DOCUMENT DRAWN HERE IN TYPESETTING ALONE: {_listed(there)} drew it, and here are "
+        f"{_listed(now)}, which break lines or pages elsewhere. Compared were all words in their order, every letter "
+        "and picture as it looks, and every drawing; they are the same. Not compared were where on a page they stand, "
+        f"and rules and plain backgrounds. The file itself has the digest that the manifest and the custody log state: "
+        f"SHA-256 {sha256(found)}. To compare page by page, run this command where the releases are those that drew it "
+        f"({_SAME_RELEASES})."
+    )
+
+
+def _listed(versions: dict[str, str]) -> str:
+    *some, last = libraries.said(versions).split(", ")
+    return f"{', '.join(some)} and {last}" if some else last
 
 
 def _signed_document(
@@ -335,6 +374,10 @@ def _signed_document(
     made = _draw(case, folder, derived.paper_of(data, SIGNED), found.signatory)
     # The bytes before the signature are not enough: what was added with it can lie over the pages.
     if differs := derived.difference(data, made, signed=True):
+        differs, same = _in_content(case, SIGNED, data, made, differs, signed=True)
+        if differs is None:
+            yield same
+            return
         if seal.trusted:
             yield f"{SIGNED} {differs.said}. The trusted signature covers it as it is: the signatory can say why."
             return

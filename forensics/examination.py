@@ -332,7 +332,9 @@ def _frozen(ledger: Ledger, case: Case) -> Case:
     letters = documents.letters(case)
     for typeface in letters.typefaces:
         ledger.put_file(typeface.path, typeface.data)
-    frozen = replace(case, environment=(*case.environment, *letters.facts), custody=ledger.custody)
+    frozen = replace(
+        case, environment=(*case.environment, *documents.drawing(), *letters.facts), custody=ledger.custody
+    )
     ledger.close(frozen)
     return frozen
 

@@ -3,12 +3,14 @@
 A document is a function of `case.json` and the exhibits. So a page, a table or the viewer that somebody rewrote is
 found without any signature: the case does not give it. Byte for byte is the rule. A PDF that was drawn with another
 release of the drawing libraries can look the same and have other bytes; then pages, text and what a page can do are
-compared as PDFium shows them, and that is said.
+compared as PDFium shows them, and that is said. Where such a release also breaks lines and pages elsewhere, what is
+said and shown is compared apart from where it stands (`typesetting`).
 """
 
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +20,7 @@ import pikepdf
 import pypdfium2
 
 from forensics.errors import VerificationError
+from forensics.report import typesetting
 
 _SCALE = 2.0
 """Pixels of a point: 144 to the inch; a full stop of the smallest type has three pixels."""
@@ -34,6 +37,8 @@ _SIGNATURE = frozenset(
     }
 )
 """What an invisible signature adds to a document."""
+_PAGE = re.compile(r"on page \d+")
+_UNREADABLE = (pikepdf.PdfError, ValueError, TypeError, AttributeError, RuntimeError, OSError, LookupError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,21 @@ def difference(found: bytes, made: bytes, *, signed: bool = False) -> Difference
     """
     try:
         return next(_differences(found, made, _SIGNATURE if signed else frozenset()), None)
-    except (pikepdf.PdfError, ValueError, TypeError, AttributeError, RuntimeError, OSError) as exc:
+    except _UNREADABLE as exc:
+        return Difference(f"cannot be read as a PDF: {exc}")
+
+
+def content(found: bytes, made: bytes, *, signed: bool = False) -> Difference | None:
+    """The first difference in what two PDFs say, show and can do, wherever lines and pages break; none where there is
+    none. Arguments as for `difference`."""
+    try:
+        able, expected = ({_PAGE.sub("on some page", row) for row in _abilities(data)} for data in (found, made))
+        able -= {_PAGE.sub("on some page", row) for row in _SIGNATURE} if signed else set()
+        if odd := sorted(able ^ expected):
+            return Difference(_odd(odd[0], extra=odd[0] in able))
+        said = typesetting.difference(found, made)
+        return Difference(said) if said else None
+    except _UNREADABLE as exc:
         return Difference(f"cannot be read as a PDF: {exc}")
 
 
@@ -104,8 +123,12 @@ def _active(found: bytes, made: bytes, allowed: frozenset[str]) -> str:
     """What a document can do beyond being looked at, where the other cannot."""
     able, expected = _abilities(found) - allowed, _abilities(made)
     if extra := sorted(able - expected):
-        return f"holds what the case does not give: {extra[0]}"
-    return "" if able == expected else f"lacks what the case gives: {sorted(expected - able)[0]}"
+        return _odd(extra[0], extra=True)
+    return "" if able == expected else _odd(sorted(expected - able)[0], extra=False)
+
+
+def _odd(what: str, *, extra: bool) -> str:
+    return f"holds what the case does not give: {what}" if extra else f"lacks what the case gives: {what}"
 
 
 def _abilities(data: bytes) -> set[str]:
@@ -126,4 +149,5 @@ def _note(note: Any) -> str:
         return "the field of a signature"
     action = note.get("/A", {})
     kind, target = (action.get("/S", ""), action.get("/URI", "")) if hasattr(action, "get") else ("", "")
-    return f"{note.get('/Subtype', '')} {kind} {target}"
+    appearance = " with an appearance of its own" if "/AP" in note else ""
+    return f"{note.get('/Subtype', '')} {kind} {target}{appearance}"

@@ -22,7 +22,7 @@ from weasyprint.urls import FatalURLFetchingError, URLFetcher, URLFetcherRespons
 
 from forensics import resources
 from forensics.errors import RenderingError
-from forensics.report import typefaces
+from forensics.report import libraries, typefaces
 from forensics.report.attachments import Attached
 from forensics.report.quicker import quicker
 
@@ -115,6 +115,7 @@ def write(
                 stylesheets=[weasyprint.CSS(string=f"@page {{ size: {paper} }}")]
             )
             document.metadata.attachments = attachments
+            document.metadata.generator = libraries.marked(document.metadata.generator or "forensics")
             _claim_accessibility(document.metadata)
             data = document.write_pdf(pdf_variant="pdf/a-3a")
     except FatalURLFetchingError as exc:  # a BaseException: it would pass every `except Exception`
