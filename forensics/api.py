@@ -14,7 +14,7 @@ In a notebook a case shows its answers.
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -31,7 +31,7 @@ from forensics.path_names import folder_stem
 from forensics.pictures import bounded
 from forensics.pictures.png import png_bytes
 from forensics.report.sections.answers import Card, Thumb, cards
-from forensics.settings import CALL, Resolved, resolve
+from forensics.settings import CALL, COMPARED, Resolved, resolve
 
 Pathish: TypeAlias = "str | PathLike[str]"
 _THUMBNAIL_PX = 160
@@ -106,6 +106,7 @@ def compare(
     out: Pathish | None = None,
     case_file: Pathish | None = None,
     force: bool = False,
+    defaults: bool = True,
     emit: Emit = ignore,
     **settings: Any,
 ) -> OpenedCase:
@@ -117,6 +118,8 @@ def compare(
         out: the case folder to create; by default named after the image, in the current folder.
         case_file: a TOML file with matter, examiner and settings.
         force: keep an existing folder aside and start anew.
+        defaults: whether controls and CLIP that `forensics defaults` holds for the checkpoint of the case file stand in
+            for what is not given.
         emit: told of progress.
         settings: fields of `forensics.settings.Settings`, such as `clip`, `controls`, `paper`.
 
@@ -126,7 +129,7 @@ def compare(
     """
     from forensics import examination  # loads torch, which opening a case does not need
 
-    resolved = _resolved(settings, case_file)
+    resolved = _resolved(settings, case_file, remembered=COMPARED if defaults else ())
     originals = tuple(map(Path, works)) or tuple(map(Path, resolved.settings.originals))
     folder = _folder(disputed, out)
     examination.compare(Path(disputed), originals, folder, resolved, force=force, emit=emit)
@@ -169,7 +172,7 @@ def analyze(
     return open_case(folder)
 
 
-def _resolved(settings: dict[str, Any], case_file: Pathish | None, *, remembered: bool = False) -> Resolved:
+def _resolved(settings: dict[str, Any], case_file: Pathish | None, *, remembered: bool | Collection[str]) -> Resolved:
     given = {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
     return resolve(given, Path(case_file) if case_file is not None else None, source=CALL, remembered=remembered)
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from forensics import files, foreign
+from forensics.case import Fact
 from forensics.errors import SettingsError
 from forensics.path_names import entered, is_text
 
@@ -100,6 +101,69 @@ def of(checkpoint: str) -> Remembered | None:
     """The entry of a checkpoint, named as a person would name it. Raises SettingsError as `read`."""
     location = canonical(checkpoint)
     return next((entry for entry in read() if entry.checkpoint == location), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """Places for a command that takes some of what is remembered: as given, else from the configuration."""
+
+    places: Mapping[str, str]
+    """Name of a setting -> what was given or is remembered; empty where there is neither."""
+    taken: tuple[str, ...] = ()
+    """The names that come from the configuration."""
+    entry: Remembered | None = None
+
+    def compare(self, now: Mapping[str, str]) -> None:
+        """Hold what was taken against what is there now.
+
+        Args:
+            now: `checkpoint` and settings -> digest; those that were not taken are passed over.
+
+        Raises:
+            SettingsError: one is another than when it was remembered.
+        """
+        if self.entry is None or not self.taken:
+            return
+        for name in (CHECKPOINT, *self.taken):
+            if name in now and self.entry.digests.get(name, now[name]) != now[name]:
+                raise changed(self.entry, name, now[name])
+
+    @property
+    def facts(self) -> tuple[Fact, ...]:
+        """For a report: which settings nobody gave, and what was taken for them; a path by its last part alone."""
+        named = [f"{name.replace('_', ' ')} {_last(self.places[name])}" for name in self.taken]
+        return (Fact(SOURCE, ", ".join(named)),) if named else ()
+
+
+def _last(place: str) -> str:
+    return Path(place).name if Path(place).is_absolute() else place
+
+
+def fill(checkpoint: str, given: Mapping[str, str], *, use: bool = True) -> Filled:
+    """What is given, and for what is empty what is remembered for the checkpoint.
+
+    Args:
+        checkpoint: as a person would name it.
+        given: setting, of `NAMES`, -> place; empty where none was given.
+        use: whether the configuration is asked at all.
+
+    Raises:
+        SettingsError: as `read`, or a place that would be taken is gone.
+    """
+    entry = of(checkpoint) if use else None
+    if entry is None:
+        return Filled(dict(given))
+    taken = tuple(name for name, place in given.items() if not place and name in entry.places)
+    for name in taken:
+        if gone(entry, name):
+            raise vanished(entry, name)
+    return Filled({**given, **{name: entry.places[name] for name in taken}}, taken, entry)
+
+
+def of_index(place: str) -> Remembered | None:
+    """The first entry whose training index this is. Raises SettingsError as `read`."""
+    location = canonical(place)
+    return next((entry for entry in read() if entry.places.get("index") == location), None)
 
 
 def put(entry: Remembered) -> None:

@@ -224,6 +224,7 @@ def compared(disputed: Path, originals: tuple[Path, ...], ledger: Ledger, resolv
         protocol_file = ledger.put_file(protocol.file.path, protocol.canonical)
         received = _receive(ledger, disputed, replace(settings, originals=tuple(map(str, originals))), emit)
         embedder = search.open_embedder(settings.clip or fetched or None, device)
+        belonging.compared_as_remembered(resolved, embedder)
         instruments = _instruments(embedder, search.open_copies(device, demonstration=False), device, Workshop())
         context = Context(settings, protocol, device, ledger, instruments, emit)
         # One core lays the first work over the disputed image while another takes what needs no alignment.

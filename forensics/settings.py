@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -95,6 +95,8 @@ FETCHED = "fetched weights"
 BATCH = "file of the batch"
 GIVEN = (DEFAULT, CASE_FILE, COMMAND_LINE, CALL, FETCHED, BATCH, defaults.SOURCE)
 """Where a setting can come from: other rows of the same table state what the protocol holds."""
+COMPARED = ("controls", "clip")
+"""Settings that a comparison takes from what is remembered for the checkpoint of a case file."""
 _LISTS = ("originals", "captions", "reworded", "generic", "autoencoders", "lora", "embeddings", "c2pa_trust")
 _NUMBERS = ("seed", "size", "max_pixels", "max_seconds")
 _PATHS = (
@@ -117,7 +119,11 @@ _READ = ("originals", "check_by_others", "c2pa_trust")
 
 
 def resolve(
-    flags: Mapping[str, Any], case_file: Path | None = None, *, source: str = COMMAND_LINE, remembered: bool = False
+    flags: Mapping[str, Any],
+    case_file: Path | None = None,
+    *,
+    source: str = COMMAND_LINE,
+    remembered: bool | Collection[str] = False,
 ) -> Resolved:
     """Combine the sources.
 
@@ -125,7 +131,8 @@ def resolve(
         flags: values given on the command line; None and empty tuples count as not given.
         case_file: a TOML file with the tables `[matter]`, `[examiner]` and `[analysis]`.
         source: what the report says of a setting given by `flags`.
-        remembered: whether what the user's configuration holds for the checkpoint stands in for what is not given.
+        remembered: whether what the user's configuration holds for the checkpoint stands in for what is not given;
+            or the settings for which it does.
 
     Raises:
         SettingsError: unreadable file, unknown table or key, a value of the wrong kind, or a remembered place that is
@@ -140,7 +147,8 @@ def resolve(
     given = {k: v for k, v in flags.items() if v is not None and v != ()}
     checkpoint = given.get("checkpoint") or from_file.get("checkpoint")
     entry = defaults.of(str(checkpoint)) if remembered and checkpoint else None
-    configured = _configured(entry, {*given, *from_file}) if entry else {}
+    asked = defaults.NAMES if isinstance(remembered, bool) else remembered
+    configured = _configured(entry, {*given, *from_file}, asked) if entry else {}
     values: dict[str, Any] = {}
     rows: list[Setting] = []
     for field in fields(Settings):
@@ -157,9 +165,9 @@ def resolve(
     return Resolved(_checked(Settings(**values)), matter, tuple(rows), entry)
 
 
-def _configured(entry: defaults.Remembered, given: set[str]) -> dict[str, Any]:
+def _configured(entry: defaults.Remembered, given: set[str], asked: Collection[str]) -> dict[str, Any]:
     """What the entry adds to what is given. Raises SettingsError where a place that would be used is gone."""
-    used = {name: place for name, place in entry.places.items() if name not in given}
+    used = {name: place for name, place in entry.places.items() if name not in given and name in asked}
     for name in used:
         if defaults.gone(entry, name):
             raise defaults.vanished(entry, name)

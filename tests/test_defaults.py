@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from forensics import defaults, doctor, open_case, weights
-from forensics.case import ControlFacts
+from forensics.case import Absent, ControlFacts
 from forensics.device import choose
 from forensics.errors import SettingsError
 from forensics.events import ignore
 from forensics.folder import Ledger
 from forensics.report.sections import appendices
-from forensics.settings import COMMAND_LINE, resolve
+from forensics.resources import samples
+from forensics.settings import COMMAND_LINE, COMPARED, resolve
 from forensics.stages import belonging, search
 from forensics.stages import open as opened
 from forensics.stages.asked import asked_again, asked_for
@@ -195,6 +196,100 @@ def test_any_printable_name_is_kept_and_others_are_refused(name: str) -> None:
     with pytest.raises(SettingsError):
         defaults.put(defaults.Remembered(f"{name}\n[[checkpoint]]", {}, {}))
     assert defaults.read() == (entry,)
+
+
+def other_control(folder: Path) -> None:
+    """Other bytes under the name of the one control work."""
+    shutil.copy(ASSETS / "alpha.png", folder / "controls" / "later.png")
+
+
+@pytest.mark.parametrize("command", ["survey", "check"])
+def test_other_commands_take_what_is_remembered_say_so_and_hold_it_to_its_digest(
+    generators: Path, tmp_path: Path, command: str
+) -> None:
+    copy = Path(shutil.copytree(generators, tmp_path / "copy"))
+    set_(copy, "--controls", copy / "controls")
+    asked = {
+        "survey": ("survey", copy / "controls", "--checkpoint", copy / "one", "-o", "surveyed"),
+        "check": ("controls", "check", "--checkpoint", copy / "one"),
+    }[command]
+    done = run(*asked)
+    assert "From the configuration, remembered for this checkpoint: controls." in done.stderr
+    assert "No control works" not in done.stderr
+    without = run(*asked, "--no-defaults")
+    assert without.exit_code == 10
+    assert "none were named" in without.stderr or "No folder of control works was named" in without.stderr
+    other_control(copy)
+    changed = run(*asked)
+    assert changed.exit_code == 2
+    assert "controls of it, had the digest" in changed.stderr
+    assert not Path("surveyed").exists()
+
+
+def test_a_check_of_controls_names_those_of_the_configuration(generators: Path) -> None:
+    set_(generators, "--controls", generators / "controls")
+    done = run("controls", "check", "--checkpoint", generators / "one")
+    assert done.exit_code == 0, done.stderr
+    assert "from the configuration: controls controls" in done.stdout
+    given = run("controls", "check", generators / "controls", "--checkpoint", generators / "one")
+    assert "configuration" not in given.stdout + given.stderr
+
+
+def test_a_validation_takes_what_is_remembered_and_holds_it_to_its_digest(generators: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(generators, tmp_path / "copy"))
+    set_(copy, "--control-checkpoint", copy / "other")
+    rows = [
+        {"id": f"{role}-{half}", "path": str(ASSETS / "plain.png"), "role": role, "half": half, "caption": "a cat"}
+        for role in ("control", "member")
+        for half in ("calibration", "test")
+    ]
+    Path("manifest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    shutil.rmtree(copy / "other")
+    write_checkpoint(copy / "other", prediction="epsilon")
+    done = run("validate", "--checkpoint", copy / "one", "--manifest", "manifest.jsonl", "-o", "validated")
+    assert "From the configuration, remembered for this checkpoint: control_checkpoint." in done.stderr
+    assert done.exit_code == 2
+    assert "control checkpoint of it, had the digest" in done.stderr
+
+
+def test_an_index_is_searched_with_the_clip_of_its_checkpoint(generators: Path) -> None:
+    reference = samples() / "reference"
+    set_(generators, "--index", reference / "index", "--clip", reference / "openclip")
+    done = run("index", "search", reference / "index", ASSETS / "plain.png", "-k", "1")
+    assert done.exit_code == 0, done.stderr
+    assert "From the configuration, remembered for this checkpoint: clip." in done.stderr
+    assert "Demonstration CLIP" not in done.stderr
+    without = run("index", "search", reference / "index", ASSETS / "plain.png", "-k", "1", "--no-defaults")
+    assert "Demonstration CLIP" in without.stderr
+
+
+def test_a_comparison_takes_controls_and_clip_of_the_checkpoint_of_its_case_file(
+    generators: Path, tmp_path: Path
+) -> None:
+    copy = Path(shutil.copytree(generators, tmp_path / "copy"))
+    set_(copy, "--controls", copy / "controls", "--control-checkpoint", copy / "other")
+    Path("case.toml").write_text(f"[analysis]\ncheckpoint = {json.dumps(str(copy / 'one'))}\n", encoding="utf-8")
+    resolved = resolve({}, Path("case.toml"), remembered=COMPARED)
+    assert resolved.settings.controls == str(copy / "controls")
+    assert resolved.settings.control_checkpoint is None  # a comparison has no use for it, and does not say so
+    assert {row.name for row in resolved.rows if row.source == defaults.SOURCE} == {"controls"}
+    belonging.compared_as_remembered(resolved, Absent("clip", "none"))
+    other_control(copy)
+    with pytest.raises(SettingsError, match="had the digest"):
+        belonging.compared_as_remembered(resolved, Absent("clip", "none"))
+    done = run("compare", ASSETS / "plain.png", ASSETS / "plain.png", "--case", "case.toml", "-o", "compared")
+    assert "From the configuration, remembered for this checkpoint: controls." in done.stderr
+    assert done.exit_code == 2
+
+
+def test_reports_name_what_came_from_the_configuration_without_telling_where_it_lies(generators: Path) -> None:
+    set_(generators, "--controls", generators / "controls", "--control-checkpoint", generators / "other")
+    given = {"controls": "", "control_checkpoint": "", "index": ""}
+    kept = defaults.fill(str(generators / "one"), given)
+    (fact,) = kept.facts
+    assert (fact.name, fact.value) == ("from the configuration", "controls controls, control checkpoint other")
+    mine = defaults.fill(str(generators / "one"), {**given, "controls": "mine", "control_checkpoint": "my/own"})
+    assert mine.facts == ()
 
 
 @pytest.mark.slow

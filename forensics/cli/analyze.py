@@ -77,7 +77,7 @@ from forensics.settings import PREDICTIONS, Settings, resolve
     metavar="N",
     help="Take the most searched profile that is expected to fit, instead of naming one.",
 )
-@click.option("--no-defaults", is_flag=True, help="Take nothing from the user's configuration.")
+@options.no_defaults
 @click.option("--remember", is_flag=True, help="Keep what belongs to the checkpoint for later cases.")
 @click.option("--yes", is_flag=True, help="Begin without asking, however long it is expected to take.")
 @options.examination
@@ -128,9 +128,7 @@ def analyze(
     else:
         resolved = resolve(flags, case_file, remembered=not no_defaults)
         folder = case_folder(image, out)
-    taken = [row.name for row in resolved.rows if row.source == SOURCE]
-    if taken:
-        console.note(f"From the configuration, remembered for this checkpoint: {', '.join(taken)}.")
+    options.say_remembered(console, [row.name for row in resolved.rows if row.source == SOURCE])
     if resolved.settings.checkpoint is None:
         console.note(
             "Demonstration checkpoint: no checkpoint was named, so the small one that ships with forensics is "

@@ -14,13 +14,15 @@ from forensics.case import Outcome
 from forensics.cli import options
 from forensics.cli.analyze import case_folder
 from forensics.cli.console import Console, loading
-from forensics.settings import resolve
+from forensics.defaults import SOURCE
+from forensics.settings import COMPARED, resolve
 
 
 @click.command(short_help="Compare an image with originals; no checkpoint is examined.")
 @click.argument("disputed", type=options.PATH)
 @click.argument("originals", nargs=-1, required=True, metavar="ORIGINAL...", type=options.PATH)
 @click.option("--json", "as_json", is_flag=True, help="Print outcome and measurements as JSON instead of the path.")
+@options.no_defaults
 @options.examination
 @click.pass_obj
 def compare(
@@ -32,6 +34,7 @@ def compare(
     out: Path | None,
     force: bool,
     as_json: bool,
+    no_defaults: bool,
     **flags: Any,
 ) -> None:
     """Compare DISPUTED with each ORIGINAL and write a case folder with its report.
@@ -43,7 +46,10 @@ def compare(
         import_module("forensics.overlay.judge")
         from forensics.stages.asked import decodes
 
-    resolved = resolve({**flags, "originals": tuple(map(str, originals))}, case_file)
+    # A checkpoint is not examined; a case file that names one names whose controls and CLIP are used.
+    remembered = () if no_defaults else COMPARED
+    resolved = resolve({**flags, "originals": tuple(map(str, originals))}, case_file, remembered=remembered)
+    options.say_remembered(console, [row.name for row in resolved.rows if row.source == SOURCE])
     folder = case_folder(disputed, out)
     decodes(resolved.settings, disputed, *originals)
     second.begin(second.DRAUGHTSMAN)  # the same for the report, and the networks are loaded beside it

@@ -11,6 +11,7 @@ import click
 
 from forensics import files
 from forensics.cli import options
+from forensics.cli.console import Console
 from forensics.errors import ControlsError
 from forensics.path_names import is_text, printable
 
@@ -81,7 +82,7 @@ _PUBLISHED = click.option(
 
 
 @controls.command(short_help="Say whether a folder of controls will serve.")
-@click.argument("folder", type=options.PATH)
+@click.argument("folder", type=options.PATH, required=False)
 @click.option("--image", type=options.PATH, metavar="FILE", help="The picture under examination.")
 @click.option(
     "--checkpoint",
@@ -93,14 +94,23 @@ _PUBLISHED = click.option(
     "--works", "like", type=options.URI, metavar="SOURCE", help="Works of the kind in question, with captions."
 )
 @_PUBLISHED
+@options.no_defaults
+@click.pass_obj
 def check(
-    folder: Path, image: Path | None, checkpoint: str | None, like: str | None, published: dt.datetime | None
+    console: Console,
+    folder: Path | None,
+    image: Path | None,
+    checkpoint: str | None,
+    like: str | None,
+    published: dt.datetime | None,
+    no_defaults: bool,
 ) -> None:
     """Before hours are spent: how small a p the controls in FOLDER allow, repeats among them, sizes, complexity, dates,
     and whether the picture under examination is like them.
 
     With --works, a classifier that never sees a checkpoint tries to tell these works, a folder or table as `forensics
-    survey` takes them, from the controls: where it can, ranks may be about that difference.
+    survey` takes them, from the controls: where it can, ranks may be about that difference. Without FOLDER the controls
+    are taken that `forensics defaults` holds for the checkpoint.
     """
     from forensics import diffusion, portfolio
     from forensics.case import Absent
@@ -109,10 +119,23 @@ def check(
     from forensics.embedders.copies import open_descriptor
     from forensics.stages import control_check
 
+    kept = options.remembered(
+        console, checkpoint or "", {"controls": str(folder or "")}, use=bool(checkpoint) and not no_defaults
+    )
+    if not kept.places["controls"]:
+        raise ControlsError(
+            "No folder of control works was named.",
+            hint="Name it: forensics controls check controls. Or name a --checkpoint for which `forensics defaults` "
+            "holds controls.",
+        )
+    found_works = works.load(Path(kept.places["controls"]))
+    kept.compare({"controls": found_works.digest})
+    for fact in kept.facts:
+        click.echo(f"{fact.name}: {fact.value}")
     set_of_works = portfolio.read(like).works if like else None
     descriptor = open_descriptor(None, choose("cpu", "fp32")) if set_of_works else None
     found = control_check.check(
-        works.load(folder),
+        found_works,
         image,
         published.date() if published else None,
         checkpoint=diffusion.identify(checkpoint) if checkpoint else None,

@@ -47,6 +47,7 @@ _RAY = click.option(
 @click.option("--copies/--no-copies", default=True, help="Also store vectors of the copy descriptor.  [default: yes]")
 @_RAY
 @options.clip
+@options.no_defaults
 @options.device
 @options.reporting
 @click.pass_obj
@@ -62,6 +63,7 @@ def build(
     copies: bool,
     address: str | None,
     clip: str | None,
+    no_defaults: bool,
     device: str | None,
     precision: str | None,
 ) -> None:
@@ -83,7 +85,7 @@ def build(
         else:
             from forensics.retrieval.building.build import build as build_index
 
-        embedder = _embedder(console, clip, device, precision)
+        embedder = _embedder(console, clip, device, precision, "" if no_defaults else out)
         descriptor = _descriptor(console, device, precision) if copies else None
         made = build_index(
             source,
@@ -143,6 +145,7 @@ def info(uri: str, at: str | None, as_json: bool) -> None:
 @click.option("--stated", is_flag=True, help="Take it on your word that the model at hand made the vectors.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @options.clip
+@options.no_defaults
 @options.device
 @options.reporting
 @click.pass_obj
@@ -158,6 +161,7 @@ def search(
     stated: bool,
     as_json: bool,
     clip: str | None,
+    no_defaults: bool,
     device: str | None,
     precision: str | None,
 ) -> None:
@@ -179,7 +183,7 @@ def search(
         from forensics.retrieval.local import DEFAULT, FEATURES, Bench
 
         picture = bounded.read(image).picture
-        embedder = _embedder(console, clip, device, precision)
+        embedder = _embedder(console, clip, device, precision, "" if no_defaults else uri)
         if address:
             from forensics.retrieval.ray import distributed_search
 
@@ -371,15 +375,24 @@ def _parts(hit: Hit) -> str:
     return f"{', '.join(said)}  " if said else ""
 
 
-def _embedder(console: Console, clip: str | None, device: str | None, precision: str | None) -> Embedder:
+def _embedder(
+    console: Console, clip: str | None, device: str | None, precision: str | None, place: str = ""
+) -> Embedder:
+    """The model named, else the one remembered for the checkpoint whose index is at `place`, else the embedded one."""
+    from forensics import defaults
     from forensics.device import choose
     from forensics.embedders.open_clip import Embedder
     from forensics.resources import samples
 
-    if clip is None:
+    entry = defaults.of_index(place) if place and clip is None else None
+    kept = defaults.fill(entry.checkpoint, {"clip": ""}) if entry else defaults.Filled({"clip": clip or ""})
+    options.say_remembered(console, kept.taken)
+    if not kept.places["clip"]:
         console.note("Demonstration CLIP: no model was named with --clip, so the small embedded one is used.")
-    spec = clip or str(samples() / "reference" / "openclip")
-    return Embedder.open(spec, choose(device or "auto", precision or "auto"))
+    spec = kept.places["clip"] or str(samples() / "reference" / "openclip")
+    found = Embedder.open(spec, choose(device or "auto", precision or "auto"))
+    kept.compare({"clip": found.digest})
+    return found
 
 
 def _descriptor(console: Console, device: str | None, precision: str | None) -> CopyDescriptor | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
 
+from forensics import defaults
 from forensics.cli.console import PROGRESS, Console
 from forensics.errors import SettingsError
 from forensics.path_names import entered, entered_before_colon, is_text, too_long
@@ -239,6 +240,24 @@ limits: Callable[[F], F] = together(
     click.option("--max-pixels", type=int, metavar="N", help="Largest picture that is decoded.  [default: 100000000]"),
     click.option("--max-seconds", type=int, metavar="N", help="Longest decoding of one picture.  [default: 25]"),
 )
+
+no_defaults: Callable[[F], F] = click.option(
+    "--no-defaults", is_flag=True, help="Take nothing from the user's configuration."
+)
+
+
+def remembered(console: Console, checkpoint: str, given: dict[str, str], *, use: bool) -> defaults.Filled:
+    """What is given, filled up from the user's configuration, which is said. Raises as `defaults.fill`."""
+    found = defaults.fill(checkpoint, given, use=use)
+    say_remembered(console, found.taken)
+    return found
+
+
+def say_remembered(console: Console, names: Sequence[str]) -> None:
+    """Which settings come from the user's configuration; nothing where none do."""
+    if names:
+        console.note(f"From the configuration, remembered for this checkpoint: {', '.join(names)}.")
+
 
 cluster: Callable[[F], F] = together(
     click.option(

@@ -31,6 +31,7 @@ from forensics.cli.console import Console
     help="Training index in which repeats of the works are counted.",
 )
 @click.option("-o", "--out", required=True, type=options.OUT, metavar="DIR", help="Folder of the survey.")
+@options.no_defaults
 @click.option("--resume", is_flag=True, help="Go on where a run into the same folder stopped.")
 @options.profile
 @options.seed
@@ -47,6 +48,7 @@ def survey(
     controls: Path | None,
     index: str,
     out: Path,
+    no_defaults: bool,
     resume: bool,
     profile: str | None,
     seed: int | None,
@@ -65,6 +67,8 @@ def survey(
     from forensics.scheduler import Where
 
     where = Where(ray or "", workers or 0)
+    given = {"control_checkpoint": control_checkpoint, "controls": str(controls or ""), "index": index}
+    kept = options.remembered(console, checkpoint, given, use=not no_defaults)
     with console.working():
         from forensics.survey import document
         from forensics.survey.survey import Request, seal
@@ -76,13 +80,14 @@ def survey(
             works,
             checkpoint,
             command,
-            control_checkpoint,
-            controls,
-            index,
+            kept.places["control_checkpoint"],
+            Path(kept.places["controls"]) if kept.places["controls"] else None,
+            kept.places["index"],
             profile or "quick",
             seed or 0,
             device or "auto",
             precision or "auto",
+            kept,
             where,
         )
         found = run(request, out, resume=resume, emit=console.emit)

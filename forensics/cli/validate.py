@@ -39,6 +39,7 @@ from forensics.cli.console import Console
 @click.option("-o", "--out", required=True, type=options.OUT, metavar="DIR", help="Folder of the record.")
 @click.option("--index", type=options.OUT, metavar="DIR", help="Training index that ships its pictures.")
 @options.clip
+@options.no_defaults
 @options.profile
 @click.option("--name", default="", help="What the record is called.  [default: of the checkpoint]")
 @click.option(
@@ -70,6 +71,7 @@ def validate(
     out: Path,
     index: Path | None,
     clip: str | None,
+    no_defaults: bool,
     profile: str | None,
     name: str,
     rows: Path | None,
@@ -89,6 +91,10 @@ def validate(
     from forensics.protocol import PROFILES
 
     protocol = PROFILES[profile or "standard"]
+    given = {"control_checkpoint": control_checkpoint, "index": str(index or ""), "clip": clip or ""}
+    kept = options.remembered(console, checkpoint, given, use=not no_defaults)
+    control_checkpoint, clip = kept.places["control_checkpoint"], kept.places["clip"]
+    index = Path(kept.places["index"]) if kept.places["index"] else None
     stated = [f"--checkpoint {Path(checkpoint).name}", f"--manifest {manifest.name}"]
     stated += [f"--lora {Path(one).name}" for one in lora]
     stated += [f"--embedding {Path(one).name}" for one in embeddings]
@@ -111,7 +117,9 @@ def validate(
         plan = Plan(*where, str(chosen.device), chosen.precision, lora, embeddings)
         chosen_pairs = frozenset(map(Pair, questions)) or frozenset(Pair)
         command = "forensics validate " + " ".join(stated)
-        request = Request(plan, protocol, name or Path(checkpoint).name, command, rows, questions=chosen_pairs)
+        request = Request(
+            plan, protocol, name or Path(checkpoint).name, command, rows, remembered=kept, questions=chosen_pairs
+        )
         path = run(request, out, resume=resume, jobs=jobs, emit=console.emit)
         record, data = load(path)
         pdf = document.write(record, data, out / "validation.pdf", paper=paper or "A4")

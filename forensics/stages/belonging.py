@@ -14,6 +14,7 @@ from forensics import defaults, foreign, inputs
 from forensics.case import Absent, Checkpoint, Setting
 from forensics.controls import works as control_works
 from forensics.device import choose
+from forensics.embedders.open_clip import Embedder
 from forensics.errors import SettingsError
 from forensics.events import Emit, ignore
 from forensics.settings import FETCHED, Resolved, Settings
@@ -77,9 +78,18 @@ def as_remembered(resolved: Resolved, models: Models, sources: search.Sources) -
     same = all(getattr(plain, name) == getattr(resolved.settings, name) for name in apart)
     checkpoint = models.checkpoint if same else opened.identify(plain)
     now = _digests(resolved.settings, checkpoint, models, sources)
-    for name in (defaults.CHECKPOINT, *(name for name in entry.places if name in used)):
-        if name in now and entry.digests.get(name, now[name]) != now[name]:
-            raise defaults.changed(entry, name, now[name])
+    defaults.Filled({}, tuple(name for name in entry.places if name in used), entry).compare(now)
+
+
+def compared_as_remembered(resolved: Resolved, embedder: Embedder | Absent) -> None:
+    """As `as_remembered`, for a comparison, which opens controls and CLIP alone."""
+    if resolved.remembered is None:
+        return
+    taken = tuple(row.name for row in resolved.rows if row.source == defaults.SOURCE)
+    now = {} if isinstance(embedder, Absent) else {"clip": embedder.digest}
+    if "controls" in taken:
+        now["controls"] = control_works.load(Path(str(resolved.settings.controls))).digest
+    defaults.Filled({}, taken, resolved.remembered).compare(now)
 
 
 def with_fetched(resolved: Resolved, model: str) -> Resolved:

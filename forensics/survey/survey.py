@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from forensics import __version__, diffusion, files, resources, retrieval
+from forensics import __version__, defaults, diffusion, files, resources, retrieval
 from forensics.case import Absent, Checkpoint, Fact, Statistic
 from forensics.controls import works as control_works
 from forensics.controls.cache import Values
@@ -73,6 +73,8 @@ class Request:
     seed: int = 0
     device: str = "auto"
     precision: str = "auto"
+    remembered: defaults.Filled | None = None
+    """What of this comes from the user's configuration."""
     where: Where = field(default_factory=Where)
     """Where works and controls are measured; the numbers do not depend on it."""
 
@@ -104,6 +106,7 @@ def survey(request: Request, out: Path, *, resume: bool = False, emit: Emit = ig
     source = control_works.load(request.controls) if request.controls else _embedded(checkpoint, reference)
     if out.exists() and not resume and any(out.iterdir()):
         raise CaseError(f"{out} exists already.", hint="Pass --resume to go on, or choose another folder.")
+    _as_remembered(request, checkpoint, other, source)
     emit(Event("survey", 0, 0, "works and controls"))
     portfolio, beside = read(request.works), of_controls(source)
     device = choose(request.device, request.precision)
@@ -138,6 +141,20 @@ def survey(request: Request, out: Path, *, resume: bool = False, emit: Emit = ig
 def seal(out: Path) -> None:
     """Write the digests of every file of the folder, as `sha256sum -c` reads them."""
     files.seal(out, DIGESTS)
+
+
+def _as_remembered(
+    request: Request, checkpoint: Checkpoint, other: Checkpoint | None, source: control_works.Controls
+) -> None:
+    """Raises SettingsError where something taken from the configuration is another by now."""
+    if (kept := request.remembered) is None or not kept.taken:
+        return
+    now = {"checkpoint": checkpoint.digest, "controls": source.digest}
+    if other is not None:
+        now["control_checkpoint"] = other.digest
+    if request.index:
+        now["index"] = retrieval.open(request.index).info().facts.digest
+    kept.compare(now)
 
 
 def _checkpoints(request: Request, reference: Path) -> tuple[Checkpoint, Checkpoint | None]:
@@ -315,7 +332,7 @@ def _assessed(run: _Run, sets: _Sets, journal: Journal, looks: Sequence[NDArray[
         control_checkpoint_digest=other.digest if other else "",
         protocol=Fact(protocol.version, protocol.profile),
         protocol_digest=protocol.digest,
-        parameters=_parameters(protocol, request.seed),
+        parameters=(*_parameters(protocol, request.seed), *(request.remembered.facts if request.remembered else ())),
         source=run.portfolio.name,
         source_kind=run.portfolio.kind,
         source_digest=run.portfolio.digest,

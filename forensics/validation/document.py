@@ -10,6 +10,7 @@ import numpy as np
 from markupsafe import Markup
 
 from forensics.case import Absent, titled
+from forensics.defaults import SOURCE
 from forensics.report import error_rates, html, pdf, words
 from forensics.report.attachments import Attached
 from forensics.report.charts import curves as figures
@@ -63,6 +64,11 @@ class View:
     limits: tuple[str, ...]
 
 
+def _cost(name: str) -> str:
+    """The label of a row: what was taken from the configuration stands among the costs and is none."""
+    return SOURCE.capitalize() if name == SOURCE else f"Cost: {name}"
+
+
 def write(record: ValidationRecord, data: bytes, path: Path, *, paper: str = "A4") -> Path:
     """Render the record; its bytes are attached.
 
@@ -109,7 +115,7 @@ def view(record: ValidationRecord, digest: str) -> View:
                 )
                 for r in record.repeatability
             ),
-            *(Line(f"Cost: {f.name}", f.value) for f in record.cost),
+            *(Line(_cost(f.name), f.value) for f in record.cost),
         ),
         limits=record.limits,
     )

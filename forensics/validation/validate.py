@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from forensics import __version__, diffusion
+from forensics import __version__, diffusion, retrieval
 from forensics.case import Absent, Checkpoint, Fact, Pair
+from forensics.defaults import Filled
 from forensics.diffusion.families import need_words
 from forensics.errors import SettingsError
 from forensics.events import Emit, Event, ignore
@@ -52,6 +53,8 @@ class Request:
     rows: Path | None = None
     """Folder of the ladder study with codelength rows measured before, by digest of the checkpoint."""
     resamples: int = RESAMPLES
+    remembered: Filled | None = None
+    """What of the plan comes from the user's configuration."""
     questions: frozenset[Pair] = frozenset(Pair)
     """The proposition pairs that are validated; of the others the record says that they were not."""
 
@@ -70,6 +73,7 @@ def validate(request: Request, out: Path, *, resume: bool = False, jobs: int = 1
     if request.questions & {Pair.RETENTION, Pair.ORIGIN}:
         need_words(checkpoint, "a validation of retention or origin")
     other = diffusion.identify(plan.control_checkpoint) if plan.control_checkpoint else None
+    _as_remembered(request, checkpoint, other)
     protocol = request.protocol
     plan = replace(plan, steps=drawn_in(protocol, checkpoint), guidance=protocol.guidance)
     data = works.digests(plan.manifest, known)
@@ -93,6 +97,22 @@ def validate(request: Request, out: Path, *, resume: bool = False, jobs: int = 1
     save(record, path)
     emit(Event("assess", 1, 1, path.name))
     return path
+
+
+def _as_remembered(request: Request, checkpoint: Checkpoint, other: Checkpoint | None) -> None:
+    """Raises SettingsError where something taken from the configuration is another by now."""
+    if (kept := request.remembered) is None or not kept.taken:
+        return
+    now = {"checkpoint": checkpoint.digest}
+    if other is not None:
+        now["control_checkpoint"] = other.digest
+    if "index" in kept.taken:
+        now["index"] = retrieval.open(str(request.plan.index)).info().facts.digest
+    if "clip" in kept.taken:
+        now["clip"] = _embedder(request.plan)
+    if request.plan.lora or request.plan.embeddings:
+        del now["checkpoint"]  # its digest holds theirs, and what is remembered is of the checkpoint alone
+    kept.compare(now)
 
 
 def tasks(plan: Plan, known: Sequence[KnownWork], questions: frozenset[Pair] = frozenset(Pair)) -> list[str]:
@@ -237,7 +257,10 @@ def _record(
         repeatability=material.repeats(results),
         embedder=_embedder(request.plan),
         centre=centre,
-        cost=(Fact("evaluations of the denoising network", str(evaluations)),),
+        cost=(
+            Fact("evaluations of the denoising network", str(evaluations)),
+            *(request.remembered.facts if request.remembered else ()),
+        ),
         limits=material.LIMITS,
     )
 
