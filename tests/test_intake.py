@@ -130,3 +130,36 @@ def test_damaged_bytes_give_an_image_error_or_a_picture(path: Path) -> None:
             damaged[dice.randrange(len(damaged))] = dice.randrange(256)
         with contextlib.suppress(ImageError):
             assert intake.decode(bytes(damaged), path.name).picture.mode == "RGB"
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "said"),
+    [
+        ("works.zip", b"PK\3\4" + b"\0" * 60, "unpack it"),
+        ("page.png", b"\xef\xbb\xbf\n <!DOCTYPE html><title>a picture</title>", "not the page that shows it"),
+        ("drawing.svg", b"<?xml version='1.0'?><svg/>", "export it as PNG"),
+        ("letter.pdf", b"%PDF-1.7\n", "ask for the picture"),
+    ],
+)
+def test_what_people_name_in_place_of_a_picture_is_recognised(
+    tmp_path: Path, name: str, data: bytes, said: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(data)
+    with pytest.raises(ImageError) as caught:
+        intake.read(path)
+    assert said in caught.value.hint
+
+
+@pytest.mark.parametrize("given", ["https://example.org/a.png", "HTTP://example.org/a.png"])
+def test_an_address_is_told_to_be_one(given: str) -> None:
+    with pytest.raises(ImageError, match="://example.org/a.png is an address, and nothing is fetched") as caught:
+        intake.read(Path(given))
+    assert "Save the picture" in caught.value.hint
+
+
+def test_a_mistyped_name_is_met_with_the_one_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "picture.png").touch()
+    with pytest.raises(ImageError) as caught:
+        intake.read(tmp_path / "pictrue.png")
+    assert caught.value.hint == f"Did you mean {tmp_path / 'picture.png'}?"

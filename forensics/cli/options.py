@@ -13,7 +13,7 @@ from click.shell_completion import CompletionItem
 from forensics import defaults
 from forensics.cli.console import PROGRESS, Console
 from forensics.errors import SettingsError
-from forensics.path_names import entered, entered_before_colon, is_text, too_long
+from forensics.path_names import entered, entered_before_colon, is_text, printable, too_long
 from forensics.protocol import PROFILES
 from forensics.settings import PAPERS, PRECISIONS
 
@@ -36,6 +36,19 @@ class Named(Entered):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         _checked(os.fspath(value))
+        return super().convert(value, param, ctx)
+
+
+class Folder(Named):
+    """A folder; whoever names the report in it is told so."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        given = os.fsdecode(entered(value) if isinstance(value, str) else value)
+        if "\0" not in given and Path(given).is_file():
+            raise SettingsError(
+                f"{printable(given)} is a file, and a folder is asked for.",
+                hint="Name the folder that holds it: a case is its whole folder, not the report alone.",
+            )
         return super().convert(value, param, ctx)
 
 
@@ -86,7 +99,7 @@ def _checked(value: str | bytes) -> str:
 
 
 OUT = Named(path_type=Path)
-FOLDER = Named(path_type=Path, file_okay=False)
+FOLDER = Folder(path_type=Path, file_okay=False)
 URI = Address()
 PLACE = Address()
 """Of weights, indexes and controls, by path or by name."""

@@ -52,7 +52,11 @@ def sign(
 
     key: Key
     if (pkcs12 is None) == (pkcs11 is None):
-        raise SettingsError("No key was named.", hint="Give either --pkcs12 FILE or --pkcs11 LIBRARY.")
+        raise SettingsError(
+            "No key was named.",
+            hint="Give either --pkcs12 FILE or --pkcs11 LIBRARY. A key comes with a certificate from a provider of "
+            "trust services, as a file (.p12, .pfx) or on a card.",
+        )
     if pkcs12 is not None:
         Pkcs12(pkcs12).read()  # a file that is none is said before a passphrase is asked for
         key = Pkcs12(pkcs12, secret(passfile, "Passphrase").encode())

@@ -6,7 +6,9 @@ alpha and animation are applied or reduced in a stated way, and a file that does
 
 from __future__ import annotations
 
+import difflib
 import io
+import re
 import struct
 import warnings
 from collections.abc import Sequence
@@ -20,6 +22,7 @@ from PIL import Image, ImageFile, TiffImagePlugin, UnidentifiedImageError
 from forensics import foreign
 from forensics.case import Fact
 from forensics.errors import ImageError
+from forensics.path_names import is_text
 from forensics.pictures import containers, entries, metadata, wacz
 from forensics.pictures.colours import to_srgb
 from forensics.pictures.containers import Container
@@ -37,6 +40,24 @@ MIN_SIDE = 16
 _FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "AVIF")
 """MPO, several JPEG pictures in one file, is opened by the JPEG reader."""
 _TIFFS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_ADDRESS = re.compile(r"(https?|ftp|s3|data):/*(.+)", re.IGNORECASE | re.DOTALL)
+"""A path has lost one of two slashes by now."""
+_ARCHIVE = "It is an archive: unpack it and name the pictures in it."
+_VECTORS = "It is a drawing in vectors (SVG): export it as PNG at a stated size, by a documented step."
+_PAGE = "It is a web page: save the picture itself, not the page that shows it."
+_NO_PICTURES = (
+    (b"PK\3\4", _ARCHIVE),
+    (b"Rar!", _ARCHIVE),
+    (b"7z\xbc\xaf", _ARCHIVE),
+    (b"\x1f\x8b", _ARCHIVE),
+    (b"%PDF", "It is a PDF: ask for the picture that it shows, or export that by a documented step."),
+    (b"8BPS", "It is a Photoshop file: export it as PNG by a documented step."),
+    (b"<svg", _VECTORS),
+    (b"<?xml", _VECTORS),
+    (b"<!doctype html", _PAGE),
+    (b"<html", _PAGE),
+)
+"""Beginnings of files that people name in place of a picture."""
 _METADATA_CHARS = 4000
 _MAX_PAGES = 200
 _DECODER_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, RuntimeError, TypeError, LookupError)
@@ -102,10 +123,31 @@ def read_bytes(path: Path) -> bytes:
     try:
         return foreign.read(path, MAX_BYTES)
     except foreign.Unreadable as exc:
-        hint = (
-            "It is a folder: name the pictures in it." if foreign.is_folder(path) else "Check the path and permissions."
-        )
-        raise ImageError(f"{path} {exc}.", hint=hint) from exc
+        if address := _ADDRESS.match(str(path)):
+            raise ImageError(
+                f"{address[1]}://{address[2]} is an address, and nothing is fetched from the network.",
+                hint="Save the picture itself in a browser, note when and from where, and name the file.",
+            ) from exc
+        raise ImageError(f"{path} {exc}.", hint=_remedy(path)) from exc
+
+
+def _remedy(path: Path) -> str:
+    """What to do about a picture that cannot be read."""
+    if foreign.is_folder(path):
+        return "It is a folder: name the pictures in it."
+    try:
+        beside = [one.name for one in path.parent.iterdir()] if not path.exists() else []
+    except (OSError, ValueError):
+        beside = []
+    near = difflib.get_close_matches(path.name, filter(is_text, beside), n=1)
+    return f"Did you mean {path.with_name(near[0])}?" if near else "Check the path and permissions."
+
+
+def _recognised(data: bytes) -> str:
+    """What a file that is no picture is, and what to do about it; empty for one that is not known."""
+    head = data[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    found = next((row for start, row in _NO_PICTURES if head.startswith(start.lower())), "")
+    return f"{found} " if found else ""
 
 
 def read(path: Path) -> Decoded:
@@ -146,8 +188,8 @@ def decode(data: bytes, name: str, *, url: str = "", trust: Sequence[TrustList] 
             ) from exc
         raise ImageError(
             f"{name} is not an image in a supported format.",
-            hint=f"Supported: {', '.join(_FORMATS)}; with extras {', '.join(e.name for e in EXTRAS)} and web captures "
-            "(WACZ).",
+            hint=f"{_recognised(data)}Supported: {', '.join(_FORMATS)}; with extras "
+            f"{', '.join(e.name for e in EXTRAS)} and web captures (WACZ).",
         ) from exc
     except Image.DecompressionBombError as exc:
         raise _too_large(name) from exc

@@ -76,3 +76,13 @@ def test_report_refuses_a_changed_case(folder: Path) -> None:
 def test_schema_describes_a_case_file(pristine: Path) -> None:
     published = json.loads(run("schema").stdout)
     jsonschema.validate(json.loads((pristine / CASE).read_bytes()), published)
+
+
+def test_the_report_named_in_place_of_its_folder_is_told_apart(tmp_path: Path) -> None:
+    report = tmp_path / "report.pdf"
+    report.write_bytes(b"%PDF-1.7\n")
+    for command in ("verify", "report"):
+        done = run(command, report)
+        assert done.exit_code == 2
+        assert "is a file, and a folder is asked for" in done.stderr
+        assert "its whole folder" in done.stderr
