@@ -153,7 +153,7 @@ def test_what_people_name_in_place_of_a_picture_is_recognised(
 
 @pytest.mark.parametrize("given", ["https://example.org/a.png", "HTTP://example.org/a.png"])
 def test_an_address_is_told_to_be_one(given: str) -> None:
-    with pytest.raises(ImageError, match="://example.org/a.png is an address, and nothing is fetched") as caught:
+    with pytest.raises(ImageError, match=r"://example\.org/a\.png is an address, and nothing is fetched") as caught:
         intake.read(Path(given))
     assert "Save the picture" in caught.value.hint
 
