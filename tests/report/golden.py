@@ -1,7 +1,7 @@
 """The golden HTML of the report, rendered from real cases that are stored whole under `tests/assets/cases`.
 
-Pictures that two of them share lie once in the folder `exhibits` beside them, under their digests; the long list of
-constants in a protocol lies compressed.
+Pictures that two of them share lie once in the folder `exhibits` beside them, under their digests; the case itself and
+the long list of constants in its protocol lie compressed.
 
 `python -m tests.report.golden` renders the stored cases and writes the goldens anew. After a change of what a case
 holds, `python -m tests.report.golden --examine` makes the cases themselves anew first, by the very commands in
@@ -70,7 +70,7 @@ EXAMINED: dict[str, Callable[[Path], None]] = {"analyze": _analyze, "bare": _bar
 """Name of a stored case -> how it was made."""
 _KEPT = (case_folder.CASE, "data/protocol.json", "data/validation.json")
 """What of a case folder the report is drawn from, besides its pictures."""
-_COMPRESSED = ("data/protocol.json",)
+_COMPRESSED = (case_folder.CASE, "data/protocol.json")
 _PICTURES = "data/exhibits"
 
 
@@ -129,7 +129,7 @@ def keep(made: Path, to: Path) -> None:
 
 def sweep() -> None:
     """Remove pictures that no stored case names any more."""
-    cases = [case_folder.load(STORED / name) for name in EXAMINED]
+    cases = [stored(name)[0] for name in EXAMINED]
     named = {Path(e.path).name for case in cases for e in case.exhibits}
     for path in (STORED / "exhibits").iterdir():
         if path.name not in named:
