@@ -208,16 +208,73 @@ def table(study: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+PANELS = {
+    "saved_against_twin_b": "Bits saved beside a model that saw none",
+    "best_of_the_seeds_by_copy_descriptor": "Best of the seeds, by copy descriptor",
+}
+"""Measurement -> what stands above its panel."""
+_WIDE, _HIGH, _LEFT, _TOP, _PLOT = 640, 250, 44, 40, 150
+_SHADES = {1: "#0b6fa4", 4: "#3a8f5c", 16: "#b3731a", 64: "#7a4a9e"}
+
+
+def figure(study: Mapping[str, Any]) -> str:
+    """Share of planted works above every control by training works, of equal passes: SVG, one panel a measurement."""
+    models = [row for row in study["models"] if row["equal"] == "passes"]
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDE} {_HIGH}" font-family="sans-serif" '
+        'font-size="11" role="img" aria-label="Share of planted works above every control, by training works">',
+        f'<rect width="{_WIDE}" height="{_HIGH}" fill="#fff"/>',
+    ]
+    for place, (name, title) in enumerate(PANELS.items()):
+        parts += _panel(models, name, title, _LEFT + place * _WIDE // 2)
+    parts.append(
+        f'<text x="{_LEFT}" y="{_HIGH - 8}">training works beside forty planted ones; {PASSES} passes each; share of '
+        f"ten works above all {study['controls']} controls</text></svg>"
+    )
+    return "\n".join(parts) + "\n"
+
+
+def _panel(models: Sequence[Mapping[str, Any]], name: str, title: str, left: int) -> list[str]:
+    width = _WIDE // 2 - _LEFT - 70
+    across = [left + width * i / max(1, len(models) - 1) for i in range(len(models))]
+    parts = [f'<text x="{left}" y="20" font-weight="bold">{title}</text>']
+    for share in (0.0, 0.5, 1.0):
+        y = _TOP + _PLOT * (1 - share)
+        parts.append(f'<path d="M{left} {y:g}H{left + width}" stroke="#ccc"/>')
+        parts.append(f'<text x="{left - 6}" y="{y + 4:g}" text-anchor="end">{share:g}</text>')
+    parts += [
+        f'<text x="{x:g}" y="{_TOP + _PLOT + 16}" text-anchor="middle">{row["size"]}</text>'
+        for x, row in zip(across, models, strict=True)
+    ]
+    taken: list[float] = []
+    for level in LEVELS:
+        found = [row[name][str(level)]["above_every_control"][0] / row[name][str(level)]["works"] for row in models]
+        points = [(x, _TOP + _PLOT * (1 - share)) for x, share in zip(across, found, strict=True)]
+        line = "L".join(f"{x:g} {y:g}" for x, y in points)
+        parts.append(f'<path d="M{line}" fill="none" stroke="{_SHADES[level]}" stroke-width="2"/>')
+        parts += [f'<circle cx="{x:g}" cy="{y:g}" r="3" fill="{_SHADES[level]}"/>' for x, y in points]
+        label = points[-1][1] + 4
+        while any(abs(label - other) < 12 for other in taken):
+            label += 12
+        taken.append(label)
+        parts.append(f'<text x="{across[-1] + 8:g}" y="{label:g}" fill="{_SHADES[level]}">{level} a pass</text>')
+    return parts
+
+
 def main(given: Sequence[str] | None = None) -> None:
     """Train what is missing, measure what is missing, write the study, print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True, help="folder for checkpoints and raw rows")
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--print", action="store_true", dest="only_print")
+    parser.add_argument("--print", action="store_true", dest="only_print", help="the table, from the file")
+    parser.add_argument("--figure", type=Path, help="draw the file as SVG")
     asked = parser.parse_args(given)
-    if asked.only_print:
-        print(table(json.loads(asked.out.read_bytes())))
+    if asked.only_print or asked.figure:
+        study = json.loads(asked.out.read_bytes())
+        if asked.figure:
+            asked.figure.write_text(figure(study), encoding="utf-8")
+        print(table(study))
         return
     torch.set_num_threads(asked.threads)
     reference, rows = samples() / "reference", []
@@ -228,7 +285,7 @@ def main(given: Sequence[str] | None = None) -> None:
         found = measured(model, works, reference, asked.work / "rows")
         rows.append({**asdict(run), "passes": manifest["passes"], "seconds": manifest["seconds"], **found})
         study = {"command": "python -m tests.studies.size_study --work DIR", "controls": CONTROLS, "models": rows}
-        asked.out.write_text(json.dumps(study, indent=1) + "\n", encoding="utf-8")
+        asked.out.write_text(json.dumps(study, separators=(",", ":")) + "\n", encoding="utf-8")
         print(table(study), file=sys.stderr, flush=True)
     print(table(study))
 
