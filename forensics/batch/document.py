@@ -24,8 +24,8 @@ class Cell:
 
     heading: str
     rank: str
-    sort: float
-    """By p; cases without one come last."""
+    sort: float | None
+    """By p; None comes last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Line:
     profile: str
     cells: tuple[Cell, ...]
     minutes: str
-    spent: float
+    spent: float | None
     link: str
     """Address of the report, as it stands in a page beside the cases; empty where there is none."""
     error: str
@@ -139,7 +139,7 @@ def _line(row: Row) -> Line:
         profile=done.profile if done else "",
         cells=tuple(_answer(answers.get(pair)) for pair in Pair),
         minutes="" if row.minutes is None else f"{row.minutes:.1f}",
-        spent=-1.0 if row.minutes is None else row.minutes,
+        spent=row.minutes,
         link=_address(done.pdf) if done else "",
         error=_shown(failure.message) if failure else "",
         remedy=_shown(failure.remedy) if failure else "",
@@ -149,9 +149,9 @@ def _line(row: Row) -> Line:
 
 def _answer(one: Answer | None) -> Cell:
     if one is None:
-        return Cell("", "", 2.0)
+        return Cell("", "", None)
     if one.n is None or one.k is None or one.p is None:
-        return Cell(one.heading, "", 2.0)
+        return Cell(one.heading, "", None)
     ranked = f"{one.k} of {words.counted(one.n, 'control', 'controls')} as extreme, p = {words.significant(one.p)}"
     return Cell(one.heading, ranked, one.p)
 

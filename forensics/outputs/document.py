@@ -35,6 +35,17 @@ _NAME = 24
 
 
 @dataclass(frozen=True, slots=True)
+class CellSort:
+    """By what a browser sorts a row of the rates."""
+
+    hits: int
+    share: float
+    of_pictures: int
+    expected: float | None
+    """None, without a hit, comes last."""
+
+
+@dataclass(frozen=True, slots=True)
 class CellRow:
     """One row of the rates."""
 
@@ -48,8 +59,7 @@ class CellRow:
     pictures: str
     expected: str
     refused: str
-    sort: tuple[float, float]
-    """Share, tries: for sorting."""
+    sort: CellSort
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +67,8 @@ class TryRow:
     """One try in the table."""
 
     number: str
+    moment: str
+    """As logged, ISO 8601; `time` is for readers."""
     time: str
     version: str
     prompt_class: str
@@ -341,13 +353,14 @@ def _cell(cell: Cell) -> CellRow:
         pictures=f"{cell.of_pictures.k} of {cell.of_pictures.n}",
         expected=said.expected(cell),
         refused=str(cell.refused),
-        sort=(rate.value, float(rate.n)),
+        sort=CellSort(rate.k, rate.value, cell.of_pictures.k, cell.expected),
     )
 
 
 def _try(one: Try, pictures: dict[str, str]) -> TryRow:
     return TryRow(
         number=str(one.number),
+        moment=one.time,
         time=words.moment(one.time),
         version=_version(one.service, one.version),
         prompt_class=one.prompt_class.value if one.prompt_class else "not stated",

@@ -134,17 +134,21 @@ def _blind(
             both = blind.standard(np.vstack([first, second]))
         else:
             both = blind.words([*first, *second])
-        told = blind.told(name, both[: len(first)], both[len(first) :])
+        told = blind.told(f"their {name}", both[: len(first)], both[len(first) :])
         if told is None:
             found.facts.append(Fact(f"told apart by {name}", f"not tried: it takes {blind.LEAST} works of each kind"))
             continue
         area = f"{told.auc.value:.2f} (95 % interval {told.auc.low:.2f} to {told.auc.high:.2f})"
-        found.facts.append(Fact(f"told apart by {name}", f"area under the curve {area}, limit {told.limit:.2f}"))
+        found.facts.append(
+            Fact(
+                f"told apart by {told.inputs.removeprefix('their ')}",
+                f"area under the curve {area}, limit {told.limit:.2f}",
+            )
+        )
         if told.exceeded:
             found.warnings.append(
-                f"A classifier that never saw the checkpoint tells these controls from the works by their {name}: area "
-                f"under the curve {area}, above {told.limit:.2f}. What the checkpoint then shows may be this "
-                "difference. Bring controls that are like the works."
+                f"A classifier that never saw the checkpoint {told.what}; the limit is {told.limit:.2f}. What the "
+                "checkpoint then shows may be such a difference. Bring controls that are like the works."
             )
 
 

@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from forensics.case import Absent, Hits, Statistic
 from forensics.controls.cache import Values
@@ -74,20 +73,6 @@ def least_together(works: int, smallest_p: float, level: float = LEVEL) -> int:
     return math.ceil(works * smallest_p / level - 1e-9)
 
 
-def matched(works: NDArray[np.float64], controls: NDArray[np.float64]) -> list[tuple[int, int]]:
-    """Pairs (work, control) of least total distance, each used once; as many as the smaller set has.
-
-    Args:
-        works, controls: (n, d) properties of the pictures; nothing that a checkpoint was asked for.
-    """
-    from scipy.optimize import linear_sum_assignment
-
-    both = standard(np.vstack([works, controls]))
-    first, second = both[: len(works)], both[len(works) :]
-    cost = np.linalg.norm(first[:, None] - second[None], axis=2)
-    return [(int(a), int(b)) for a, b in zip(*linear_sum_assignment(cost), strict=True)]
-
-
 def set_test(works: Sequence[Scores], controls: Sequence[Scores], blind: Sequence[Told], seed: int) -> SetTest | Absent:
     """The works as a set beside their matched controls.
 
@@ -104,14 +89,11 @@ def set_test(works: Sequence[Scores], controls: Sequence[Scores], blind: Sequenc
             "Add works, or controls, to the smaller of the two sets.",
         )
     if told := [t for t in blind if t.exceeded]:
-        seen = " and ".join(
-            f"{t.inputs} (area under the curve {t.auc.value:.2f}, 95 % interval {t.auc.low:.2f} to {t.auc.high:.2f})"
-            for t in told
-        )
+        seen = " and ".join(t.what for t in told)
         return Absent(
             what,
-            f"A classifier that never saw the checkpoint tells the works from the controls by {seen}; above "
-            f"{told[0].limit:.2f} a difference between the sets says how they were chosen, and the test is refused.",
+            f"A classifier that never saw the checkpoint {seen}. Above {told[0].limit:.2f} a difference between the "
+            "sets says how they were chosen, and the test is refused.",
             "Bring controls that are like the works: later works by the same hand, with captions written the same way.",
         )
     features = tuple(sorted(works[0]))

@@ -140,9 +140,8 @@ def answer(found: Survey) -> tuple[str, ...]:
         )
     if told := [t for t in found.blind if t.exceeded]:
         said.append(
-            f"Caution: a classifier that never saw the checkpoint tells the works from the controls by "
-            f"{' and by '.join(_told(t) for t in told)}. The ranks may then be about that difference and not about "
-            "training."
+            f"Caution: a classifier that never saw the checkpoint {' and '.join(t.what for t in told)}. The ranks may "
+            "then be about such a difference and not about training."
         )
     if found.demonstration:
         said.append("The checkpoint is the small embedded one, made to try the program with: a demonstration.")

@@ -313,7 +313,7 @@ def _assessed(run: _Run, sets: _Sets, journal: Journal, looks: Sequence[NDArray[
         )
         for n, (work, rank, q) in enumerate(zip(sets.works, ranks, q_values, strict=True))
     )
-    pairs = assess.matched(looks[0][:, :PROPERTIES], looks[1][:, :PROPERTIES])
+    pairs = blind.matched(looks[0][:, :PROPERTIES], looks[1][:, :PROPERTIES])
     first, second = [own[a] for a, _ in pairs], [theirs[b] for _, b in pairs]
     paired = _told(sets, looks, [a for a, _ in pairs], [b for _, b in pairs], request.seed, paired=True)
     everyone = _told(sets, looks, list(range(len(own))), list(range(len(theirs))), request.seed)

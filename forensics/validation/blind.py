@@ -31,4 +31,4 @@ def image(rows: Sequence[Sequence[float]], member: Sequence[bool], half: Sequenc
 def _baseline(name: str, inputs: str, x: NDArray[np.float64], member: Sequence[bool], half: Sequence[str]) -> Baseline:
     scores, truth = blind.held_out(x, member, half), np.array(member)
     found = auc(scores[truth], scores[~truth])
-    return Baseline(name, inputs, found, LIMIT, found.value > LIMIT)
+    return Baseline(name, inputs, found, LIMIT, found.value > LIMIT or blind.reverses(found))

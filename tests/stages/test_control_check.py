@@ -111,10 +111,10 @@ def test_works_of_another_kind_are_told_apart_and_works_of_the_same_kind_are_not
     other = like(tmp_path / "other", range(100, 124), "oil on canvas, signed, {}", grey=True)
     done = CliRunner().invoke(main, ["controls", "check", str(folder), "--works", str(other)])
     assert done.exit_code == 0, done.output
-    assert "tells these controls from the works by their pictures alone: area under the curve 1.00" in done.output
+    assert "tells the works from the controls by their pictures alone (area under the curve 1.00" in done.output
     assert "by their captions alone" in done.output.partition("WARNING")[2]
     alike = check(works.load(folder), like=Like([Image.open(p) for p in sorted(folder.glob("*.jpg"))], [""] * 24))
-    assert not any("tells these controls" in w and "pictures" in w for w in alike.warnings)
+    assert not any("tells the works from the controls" in w and "pictures" in w for w in alike.warnings)
 
 
 def test_few_works_are_not_told_apart_at_all(folder: Path, tmp_path: Path) -> None:
