@@ -10,6 +10,7 @@ import click
 
 from forensics.cli import options
 from forensics.cli.console import Console
+from forensics.protocol import PROFILES
 
 
 @click.command(short_help="Ask of hundreds of works which of them a checkpoint knows.")
@@ -33,7 +34,11 @@ from forensics.cli.console import Console
 @click.option("-o", "--out", required=True, type=options.OUT, metavar="DIR", help="Folder of the survey.")
 @options.no_defaults
 @click.option("--resume", is_flag=True, help="Go on where a run into the same folder stopped.")
-@options.profile
+@click.option(
+    "--profile",
+    type=click.Choice(tuple(PROFILES)),
+    help="How much is measured of each work; to be chosen before, by the time there is.  [default: quick]",
+)
 @options.seed
 @options.device
 @options.paper

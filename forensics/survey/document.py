@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal, cast
 
 from forensics import foreign
-from forensics.case import Absent
+from forensics.case import Absent, Statistic
 from forensics.errors import CaseError, RenderingError
 from forensics.report import html, pdf, words
 from forensics.report.attachments import Attached
@@ -20,11 +20,13 @@ from forensics.survey.results import FILE, Ranked, SetTest, Survey, Surveyed
 PDF, TABLE = "survey.pdf", "survey.html"
 PAGES = 12
 _LARGEST = 256 * foreign.MIB
+BATCH = "forensics batch cases.toml -o cases"
 _ROWS = 90
 """Works listed in the PDF; the rest stand in the table and in the attached file."""
 _SHOWN = 24
 """Works set apart whose pictures are shown."""
-_COMMANDS = 12
+_NAMED = 6
+"""Works set apart that the first page names; all of them stand in the tables."""
 _LEFT_OUT = 12
 
 
@@ -68,7 +70,8 @@ class View:
     rows_more: str
     primary: str
     commands: tuple[str, ...]
-    commands_more: str
+    batch: str
+    """The command that makes a case of each of them."""
     limits: tuple[str, ...]
     controls: Lines
     left_out: Lines
@@ -131,7 +134,7 @@ def answer(found: Survey) -> tuple[str, ...]:
         f"Of the {total - apart} works that are not set apart nothing is claimed, neither that the checkpoint was "
         "trained on them nor that it was not."
     )
-    said = [first, rest, _set_said(found)]
+    said = [first, *(_apart(found) if apart and found.announced else ()), rest, _set_said(found)]
     if found.announced and found.least_together > 1:
         said.append(
             f"With {n} controls the smallest p is {found.smallest_p:.2g}; among {total} works at least "
@@ -146,6 +149,20 @@ def answer(found: Survey) -> tuple[str, ...]:
     if found.demonstration:
         said.append("The checkpoint is the small embedded one, made to try the program with: a demonstration.")
     return tuple(said)
+
+
+def _apart(found: Survey) -> tuple[str, ...]:
+    """Which works are set apart, and what that means."""
+    statistic = found.works[0].primary.statistic
+    against = "than the control checkpoint does" if statistic is Statistic.SAVED_AGAINST_CONTROL else "than without it"
+    means = (
+        "Set apart means: given the caption of the work, the checkpoint takes fewer bits to describe the work "
+        f"{against}, and that saving is larger than for nearly all of the {found.controls.used} control works."
+    )
+    names = [f"{words.cut(w.id, 40)} ({words.cut(w.caption, 40)})" for w in found.flagged[:_NAMED]]
+    more = len(found.flagged) - len(names)
+    named = "; ".join(names) + (f"; and {more} more" if more else "")
+    return f"{'It is' if len(found.flagged) == 1 else 'They are, most extreme first'}: {named}.", means
 
 
 def _set_said(found: Survey) -> str:
@@ -166,7 +183,7 @@ def view(found: Survey, data: bytes) -> View:
     flagged = found.flagged
     listed = sorted(found.works, key=lambda w: (w.q, w.primary.p, -w.primary.value, w.id))
     rows = tuple(_row(w) for w in listed)
-    commands = tuple(w.command for w in flagged[:_COMMANDS])
+    commands = tuple(w.command for w in flagged)
     left_out = (*found.not_asked, *found.controls.left_out)
     by = found.by_repeats[0].by if found.by_repeats else ""
     return View(
@@ -194,12 +211,12 @@ def view(found: Survey, data: bytes) -> View:
         rows_more=_more(len(rows), _ROWS, "works"),
         primary=found.works[0].primary.statistic.label,
         commands=commands,
-        commands_more=_more(len(flagged), _COMMANDS, "commands"),
+        batch=BATCH,
         limits=found.limits,
         controls=_controls(found),
         left_out=tuple(Line(words.cut(one.id, 60), one.reason) for one in left_out[:_LEFT_OUT]),
         left_out_more=_more(len(left_out), _LEFT_OUT, "works and controls left out"),
-        checks=tuple(Line(f"Told apart blindly by {t.inputs.split(' (')[0]}", _told(t)) for t in found.blind),
+        checks=tuple(Line(f"By {t.inputs}", _told(t)) for t in found.blind),
     )
 
 
@@ -240,7 +257,7 @@ def _controls(found: Survey) -> Lines:
 
 
 def _set_facts(found: Survey) -> Lines:
-    lines = [Line(f"Matched sets told apart by {t.inputs.split(' (')[0]}", _told(t)) for t in found.blind_matched]
+    lines = [Line(f"Told apart without the checkpoint by {t.inputs}", _told(t)) for t in found.blind_matched]
     test = found.set_test
     if isinstance(test, SetTest):
         lines.append(Line("Measurements that enter", "; ".join(f.label for f in test.features)))
@@ -281,4 +298,4 @@ def _rate(rate: Rate) -> str:
 
 
 def _told(told: Told) -> str:
-    return f"{told.inputs}, area {_rate(told.auc)}, limit {told.limit:.2f}"
+    return f"area under the curve {_rate(told.auc)}, limit {told.limit:.2f}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -43,6 +44,8 @@ from forensics.survey.results import FILE, SCHEMA, ControlsUsed, NotAsked, Ranke
 from forensics.validation.journal import Journal
 
 JOURNAL, EXHIBITS, BYTES, DIGESTS = "measurements.jsonl", "exhibits", "works", "manifest-sha256.txt"
+CASES = "cases.toml"
+"""The works set apart, as `forensics batch` takes them."""
 LEAST_CONTROLS = 19
 """Controls below which no rank is worth its name: the smallest p is then above 0.05."""
 LIMITS = (
@@ -134,6 +137,9 @@ def survey(request: Request, out: Path, *, resume: bool = False, emit: Emit = ig
     for work in found.flagged:
         one = next(w for w in sets.works if w.id == work.id)
         files.write(out / _stored(one), one.data)
+    flagged = {w.id for w in found.flagged}
+    if apart := [w for w in sets.works if w.id in flagged]:
+        files.write(out / CASES, cases(request, apart).encode())
     files.write(out / FILE, canonical(found))
     return found
 
@@ -440,22 +446,35 @@ def _parameters(protocol: Protocol, seed: int) -> tuple[Fact, ...]:
 
 def analyze_command(request: Request, work: PortfolioWork) -> str:
     """The command that makes a case of a work set apart, to be given in the folder of the survey."""
-    words = [
-        "forensics",
-        "analyze",
-        _stored(work),
-        "--caption",
-        work.caption,
-        "--checkpoint",
-        _absolute(request.checkpoint),
-    ]
-    if request.control_checkpoint:
-        words += ["--control-checkpoint", _absolute(request.control_checkpoint)]
-    if request.controls:
-        words += ["--controls", _absolute(str(request.controls))]
-    if request.index:
-        words += ["--index", _absolute(request.index)]
-    return shlex.join([*words, "--profile", "standard", "-o", f"case-{work.sha256[:16]}"])
+    words = ["forensics", "analyze", _stored(work), "--caption", work.caption]
+    for name, value in _further(request).items():
+        words += [f"--{name}", value]
+    return shlex.join([*words, "-o", f"case-{work.sha256[:16]}"])
+
+
+def cases(request: Request, works: Sequence[PortfolioWork]) -> str:
+    """The file that makes a case of each of these works with one `forensics batch`; paths count from the survey."""
+    lines = ["[defaults]", *(f"{name} = {_toml(value)}" for name, value in _further(request).items())]
+    for work in works:
+        lines += ["", "[[case]]", f"image = {_toml(_stored(work))}", f"name = {_toml(work.id)}"]
+        lines.append(f"caption = {_toml(work.caption)}")
+    return "\n".join([*lines, ""])
+
+
+def _further(request: Request) -> dict[str, str]:
+    """Options of an examination that are the same for every work of the survey, without their dashes."""
+    found = {
+        "checkpoint": request.checkpoint,
+        "control-checkpoint": request.control_checkpoint,
+        "controls": str(request.controls) if request.controls else "",
+        "index": request.index,
+    }
+    return {name: _absolute(place) for name, place in found.items() if place} | {"profile": "standard"}
+
+
+def _toml(text: str) -> str:
+    """A basic string of TOML: that of JSON, in which the delete character needs no escape."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _absolute(place: str) -> str:

@@ -13,6 +13,7 @@ import pypdfium2
 import pytest
 
 from forensics import portfolio, resources
+from forensics.batch import asked as batches
 from forensics.errors import CaseError, ControlsError, SettingsError
 from forensics.events import Event, ignore
 from forensics.survey import document
@@ -123,6 +124,29 @@ def test_too_few_controls_and_works_without_captions_are_refused(tmp_path: Path)
     with pytest.raises(SettingsError, match="caption"):
         surveys.survey(surveys.Request(str(bare), request.checkpoint, "", controls=few), tmp_path / "b")
     assert not (tmp_path / "a").exists()
+
+
+def test_the_file_of_cases_is_one_that_a_batch_takes(tmp_path: Path) -> None:
+    """One command for every work set apart, whatever a caption or an identifier holds."""
+    said = 'a "fox"\\ in\tthe snow \x7f \U0001f98a # = [case]'
+    rows = [{**PLANTED[0], "caption": said}, {**UNSEEN[0], "id": "two\nlines"}]
+    found = portfolio.read(table(tmp_path / "works.csv", rows)).works
+    out = tmp_path / "survey"
+    (out / surveys.BYTES).mkdir(parents=True)
+    for work in found:
+        (out / surveys._stored(work)).write_bytes(work.data)
+    request = surveys.Request("w", str(REFERENCE / "twin-a"), "", str(REFERENCE / "twin-b"), tmp_path)
+    (out / surveys.CASES).write_text(surveys.cases(request, found), encoding="utf-8")
+    name, folder = document.BATCH.split()[2], document.BATCH.split()[4]
+    assert name == surveys.CASES
+    asked = batches.read(out / name, out / folder)
+    assert [one.resolved.settings.captions for one in asked] == [(said,), (UNSEEN[0]["caption"],)]
+    assert [one.image.read_bytes() for one in asked] == [work.data for work in found]
+    for one in asked:
+        settings = one.resolved.settings
+        assert (settings.checkpoint, settings.control_checkpoint) == (request.checkpoint, request.control_checkpoint)
+        assert (Path(settings.controls), settings.profile) == (tmp_path, "standard")
+        assert one.folder.parent == out.absolute() / folder
 
 
 def test_the_command_of_a_work_set_apart_is_one_that_the_program_has(tmp_path: Path) -> None:
