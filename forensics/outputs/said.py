@@ -5,6 +5,7 @@ Without weights nothing is said of them: a sentence says what the service gave i
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 
 from forensics.case import Absent
@@ -16,6 +17,8 @@ from forensics.report.sections.explanations import MEASURED_NOTHING as NOTHING
 from forensics.report.sections.explanations import Explanation
 from forensics.statistics.discrimination import Rate, share
 
+_NAMED = 6
+"""Works that the first page names."""
 _ANSWERED = 6
 """Versions of which the first page says a sentence each."""
 LIMITS = (
@@ -107,6 +110,7 @@ def answer(
     ]
     if len(asked) > _ANSWERED:
         said.append(f"{len(asked) - _ANSWERED} further versions stand in the table.")
+    said += [sentence for g in asked[:_ANSWERED] for sentence in _which(g, tries, controls)]
     said.append(_with_pictures(tries, controls))
     at_controls = [
         t
@@ -129,6 +133,25 @@ def answer(
     said.append(f"Refused by filters: {counted(refused)}. They count as tries in which nothing was given.")
     said += [_held(plan, deviations, tries), "Nothing is said about weights, which nobody had."]
     return tuple(said)
+
+
+def _which(one: Given, tries: Sequence[Try], controls: Collection[str]) -> list[str]:
+    """The works that one version gave when asked for them with words alone, each with the tries that gave it."""
+    alone = [
+        t
+        for t in tries
+        if (t.service, t.version, t.counts, t.image_prompt) == (one.service, one.version, True, "")
+        and t.prompt_class is not PromptClass.IMAGE
+    ]
+    came = Counter(w for t in alone for w in t.hits if w in t.works and w not in controls)
+    if not came:
+        return []
+    asked = Counter(w for t in alone for w in t.works)
+    named = [f"{words.cut(w, 40)} in {k} of {words.counted(asked[w], 'try', 'tries')}" for w, k in came.most_common()]
+    more = len(named) - _NAMED
+    rest = f"; and {more} more, which stand in the tables" if more > 0 else ""
+    name = version(words.cut(one.service, 60), words.cut(one.version, 60))
+    return [f"Works that came so from {name}: {'; '.join(named[:_NAMED])}{rest}."]
 
 
 def _with_pictures(tries: Sequence[Try], controls: Collection[str]) -> str:

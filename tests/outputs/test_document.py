@@ -108,6 +108,26 @@ def test_a_large_collection_with_long_names_is_drawn_on_few_pages(tmp_path: Path
         assert kind.value[1:30].split("(")[0].strip() in " ".join(text.split())
 
 
+def test_the_first_page_names_the_works_that_came_with_words_alone() -> None:
+    made = [
+        dataclasses.replace(one, service="S", version=str(n % 2), works=("a",) if n < 5 else ("b",), counts=n != 4)
+        for n, one in enumerate(tries()[:10])
+    ]
+    made = [
+        dataclasses.replace(
+            one,
+            prompt_class=PromptClass.IMAGE if n == 2 else PromptClass.VERBATIM,
+            image_prompt="x.png" if n == 6 else "",
+            judged=(Judged(one.works[0], Outcome.REPRODUCES, 0.9, 0.9, True),) if n % 2 == 0 else (),
+        )
+        for n, one in enumerate(made)
+    ]
+    first = said.answer(rates.given(made, frozenset()), made, Absent("plan", "None.", ""), (), frozenset())
+    named = [sentence for sentence in first if sentence.startswith("Works that came so")]
+    # Of version 0: a in try 0 (2 had a picture as input, 4 does not count), b in try 8 (6 had one too); of 1 none.
+    assert named == ["Works that came so from S, version 0: a in 1 of 1 try; b in 1 of 1 try."]
+
+
 def test_axe_core_finds_nothing_in_the_table(tmp_path: Path) -> None:
     axe.require()
     found = collection()

@@ -1,10 +1,12 @@
 """What `forensics outputs` finds of two services whose pictures and errors are known: `FOLDER` as argument.
 
-`python -m tests.studies.outputs_study FOLDER [--steps N] [--candidates N]` lets twin A and twin B give 200 pictures
-each as if they were two services, by a plan, with eight refusals each; plants an error of every kind into the log and
-its files; runs `forensics outputs`; and says which errors were found, and how the hit rates stand to the truth. The
-truth of a try is that its picture is a near-copy of a work it aims at: LPIPS, both at 128 pixels, no more than 0.15.
-Pictures and comparisons are kept in FOLDER, so that it goes on where it was stopped.
+    python -m tests.studies.outputs_study FOLDER [--steps 8] [--candidates 1] [--out RESULT.json]
+
+lets twin A and twin B give 200 pictures each as if they were two services, by a plan, with eight refusals each; plants
+an error of every kind into the log and its files; runs `forensics outputs`; and says which errors were found, and how
+the hit rates stand to the truth. The truth of a try is that its picture is a near-copy of a work it aims at: LPIPS,
+both at 128 pixels, no more than 0.15. Beside those works each picture is laid over CANDIDATES more, which it does not
+aim at. Pictures and comparisons are kept in FOLDER, so that it goes on where it was stopped.
 """
 
 from __future__ import annotations
@@ -208,14 +210,17 @@ def logged(folder: Path, planned: Plan) -> Sown:
 
 
 def truth(folder: Path, found: Outputs, planned: Plan) -> dict[int, set[str]]:
-    """Line of each try with a picture -> works and controls of which it is a near-copy."""
+    """Line of each try with a picture -> works and controls of which it is a near-copy.
+
+    Asked of the works it aims at and of all that it was laid over; where it aims at none, of every work put forward.
+    """
     lpips, works = Lpips(), sources(planned)
     near: dict[int, set[str]] = {}
     for one in found.tries:
         if one.file:
             shown = to_tensor(Image.open(folder / "collected" / one.file).convert("RGB"))
-            aims = one.works or [w.id for w in found.works if not w.control]
-            near[one.line] = {w for w in aims if float(lpips.full_size(shown, works[w])[0]) <= NEAR}
+            asked = {*(one.works or [w.id for w in found.works if not w.control]), *(j.work for j in one.judged)}
+            near[one.line] = {w for w in asked if float(lpips.full_size(shown, works[w])[0]) <= NEAR}
     return near
 
 
@@ -226,35 +231,60 @@ def _tries(found: Outputs, cell: Cell) -> Iterator[Try]:
             yield one
 
 
-def report(found: Outputs, near: dict[int, set[str]]) -> None:
+def report(found: Outputs, near: dict[int, set[str]]) -> dict[str, Any]:
     """How hits and rates stand to the truth."""
-    table = {(a, b): 0 for a in (True, False) for b in (True, False)}
-    for one in found.tries:
-        if one.counts and one.file and one.works:
-            for work in one.works:
-                table[work in near[one.line], work in one.hits] += 1
-    print(f"near-copies that are hits: {table[True, True]}, that are none: {table[True, False]}")
-    print(f"hits that are no near-copies: {table[False, True]}; neither: {table[False, False]}")
-    whole = [
-        one.line for one in found.tries if one.counts for j in one.judged if j.aimed and j.outcome is Outcome.REPRODUCES
-    ]
-    print(f"hits throughout: {len(whole)}, near-copies among them: {sum(bool(near[line]) for line in whole)}")
-    held = equal = 0
+    pairs = {aimed: {(a, b): 0 for a in (True, False) for b in (True, False)} for aimed in (True, False)}
+    counting = [one for one in found.tries if one.counts and one.file]
+    for one in counting:
+        for judged in one.judged:
+            pairs[judged.aimed][judged.work in near[one.line], judged.hit] += 1
+    whole = [one.line for one in counting for j in one.judged if j.aimed and j.outcome is Outcome.REPRODUCES]
+    outside, held, equal = [], 0, 0
     for cell in found.cells:
         of = list(_tries(found, cell))
         k = sum(bool(near.get(t.line) if not cell.work else cell.work in near.get(t.line, ())) for t in of)
         if len(of) != cell.rate.n:
             raise AssertionError(f"{cell.service} {cell.prompt_class} {cell.work}: {len(of)} tries, not {cell.rate.n}")
         equal += k == cell.rate.k
-        held += cell.rate.low <= k / len(of) <= cell.rate.high
-        if k != cell.rate.k:
-            print(
-                f"  {cell.service}, {cell.prompt_class.value}, {cell.work}: {cell.rate.k} of {cell.rate.n}, truth {k}"
-            )
-    print(f"cells: {len(found.cells)}; share of the truth within the interval: {held}; equal to it: {equal}")
-    for row in found.pooled:
-        print(f"{row.service} {row.version}, {row.prompt_class.value}: works {row.works.k} of {row.works.n}", end=", ")
-        print(f"{row.works_throughout} throughout; controls {row.controls.k} of {row.controls.n}")
+        inside = cell.rate.low <= k / len(of) <= cell.rate.high
+        held += inside
+        if not inside:
+            outside.append([cell.service, cell.prompt_class.value, cell.work, cell.rate.k, cell.rate.n, k])
+    return {
+        "tries": len(found.tries),
+        "candidates": found.candidates,
+        # Near-copies that are hits and that are none, other pictures that are hits and that are none.
+        "aimed_at": [pairs[True][key] for key in ((True, True), (True, False), (False, True), (False, False))],
+        "beside": [pairs[False][key] for key in ((True, True), (True, False), (False, True), (False, False))],
+        "throughout": [len(whole), sum(bool(near[line]) for line in whole)],
+        "cells": [len(found.cells), held, equal],
+        "outside": outside,
+        "pooled": [
+            [
+                *(row.service, row.version, row.prompt_class.value, row.works.k, row.works.n),
+                *(row.works_throughout, row.controls.k, row.controls.n),
+            ]
+            for row in found.pooled
+        ],
+        "off_aim": [[one.work, one.control, len(one.lines), one.tries] for one in found.off_aim],
+    }
+
+
+def show(made: dict[str, Any]) -> None:
+    """The figures in lines."""
+    for name in ("aimed_at", "beside"):
+        a, b, c, d = made[name]
+        print(f"works {name.replace('_', ' ')}: near-copies that are hits {a}, that are none {b};", end=" ")
+        print(f"hits that are no near-copies {c}; neither {d}")
+    print(f"hits throughout: {made['throughout'][0]}, near-copies among them: {made['throughout'][1]}")
+    count, held, equal = made["cells"]
+    print(f"cells: {count}; share of the truth within the interval: {held}; equal to it: {equal}")
+    for service, kind, work, k, n, near in made["outside"]:
+        print(f"  outside: {service}, {kind}, {work}: {k} of {n}, truth {near}")
+    for service, version, kind, k, n, whole, control, controls in made["pooled"]:
+        print(f"{service} {version}, {kind}: works {k} of {n}, {whole} throughout; controls {control} of {controls}")
+    for work, control, k, n in made["off_aim"]:
+        print(f"not aimed at: {'control ' if control else ''}{work} in {k} of {n}")
 
 
 def main() -> None:
@@ -262,7 +292,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--steps", type=int, default=8)
-    parser.add_argument("--candidates", type=int, default=0)
+    parser.add_argument("--candidates", type=int, default=1)
+    parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     torch.set_num_threads(1)
     began = time.process_time()
@@ -283,13 +314,18 @@ def main() -> None:
     found = outputs(request, out, resume=out.exists())
     print(document.write(out))
     seal(out)
-    print(f"in all: {time.process_time() - began:.0f} s of processor time, those of the decoder apart", flush=True)
+    seconds = time.process_time() - began
+    print(f"in all: {seconds:.0f} s of processor time, those of the decoder apart", flush=True)
     missed, false = sown.missed(found.deviations), sown.false(found.deviations)
     kinds = {one.kind for one in sown.expected}
     print(f"planted: {len(sown.expected)} of {len(kinds)} kinds; missed: {len(missed)}; not planted: {len(false)}")
     for one in (*missed, *false):
         print(f"  {one}")
-    report(found, truth(given.folder, found, planned))
+    made = {"planted": [len(sown.expected), len(kinds), len(missed), len(false)]}
+    made |= report(found, truth(given.folder, found, planned))
+    show(made)
+    if given.out:
+        given.out.write_text(json.dumps(made, separators=(",", ":")) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -145,7 +145,7 @@ def test_the_file_of_cases_is_one_that_a_batch_takes(tmp_path: Path) -> None:
     for one in asked:
         settings = one.resolved.settings
         assert (settings.checkpoint, settings.control_checkpoint) == (request.checkpoint, request.control_checkpoint)
-        assert (Path(settings.controls), settings.profile) == (tmp_path, "standard")
+        assert (settings.controls, settings.profile) == (str(tmp_path), "standard")
         assert one.folder.parent == out.absolute() / folder
 
 
