@@ -1,6 +1,6 @@
 """What `forensics outputs` finds of two services whose pictures and errors are known: `FOLDER` as argument.
 
-    python -m tests.studies.outputs_study FOLDER [--steps 8] [--candidates 1] [--out RESULT.json]
+    python -m tests.studies.outputs_study FOLDER [--steps 8] [--candidates 0] [--out RESULT.json]
 
 lets twin A and twin B give 200 pictures each as if they were two services, by a plan, with eight refusals each; plants
 an error of every kind into the log and its files; runs `forensics outputs`; and says which errors were found, and how
@@ -292,7 +292,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--steps", type=int, default=8)
-    parser.add_argument("--candidates", type=int, default=1)
+    parser.add_argument("--candidates", type=int, default=0)
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     torch.set_num_threads(1)
