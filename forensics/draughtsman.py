@@ -14,9 +14,10 @@ from typing import Any
 
 from forensics import errors, second
 from forensics.errors import ForensicsError
+from forensics.languages import ENGLISH
 
 
-def draw(folder: Path, paper: str, language: str) -> bytes | None:
+def draw(folder: Path, paper: str, language: str = ENGLISH) -> bytes | None:
     """The report of a closed case folder, from the process that was begun; none where it has to be drawn here.
 
     Raises:
