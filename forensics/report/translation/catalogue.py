@@ -27,7 +27,7 @@ RAW, NAME = "raw", "name"
 """Of a place: its contents stand as they are, and are numbers, tags or letters of the case; or are some other name."""
 _LONGEST_NAME, _SHORTEST_CUT = 90, 8
 _PLACE = re.compile(r"\{(\w+)(?::(\w+)|(\?))?\}")
-_NUMBER = r"[−-]?\d[\d\u202f.,]*(?:[\u202f ]%)?"
+_NUMBER = r"[−-]?\d(?:[\d\u202f.,]*\d)?(?:[\u202f ]%)?"
 _NUMERIC = re.compile(r"(?:k|n|p|px|low|high|number|hits|draws|count|bits)\d*")
 """Names of places that hold a number and nothing else."""
 _STOP = re.compile(r"(?<=[.?!…”)])\s+(?=[“\"A-Z0-9\[(])")
