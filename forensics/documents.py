@@ -21,6 +21,7 @@ from forensics.folder.save import Sealing, save, sound
 from forensics.folder.strangers import said as said_added
 from forensics.folder.verify import Checked, added_error, load
 from forensics.folder.verify import verify as verify_folder
+from forensics.languages import ENGLISH
 from forensics.report import derived, libraries, typefaces
 from forensics.report.attachments import attached
 
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 
 
 FORMATS = ("pdf", "html", "json", "csv", "docx")
-Elsewhere = Callable[[Path, str], bytes | None]
-"""Draws the report of a closed case folder on paper of a size; none where it has to be drawn here."""
+Elsewhere = Callable[[Path, str, str], bytes | None]
+"""Draws the report of a closed case folder on paper of a size and in a language; none where it has to be drawn here."""
 SUMMARY = "summary.pdf"
 VIEWER = "viewer.html"
 TABLES = "tables"
@@ -58,6 +59,16 @@ class Expected:
     """SHA-256 of the second manifest or of `case.json`, as it was noted down."""
 
 
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """How documents are drawn, whatever they show."""
+
+    language: str = ENGLISH
+    """Of the report, the letter and the copy to edit; the case and the viewer stay in English."""
+    elsewhere: Elsewhere | None = None
+    """Who draws the report, where that is not done here."""
+
+
 def letters(case: Case) -> typefaces.Found:
     """The typefaces with which the letters of a case can be printed that the bundled ones lack."""
     return typefaces.find(case)
@@ -68,9 +79,9 @@ def drawing() -> tuple[Fact, ...]:
     return libraries.facts()
 
 
-def render(folder: Path, *, paper: str = "A4", elsewhere: Elsewhere | None = None) -> Path:
+def render(folder: Path, *, paper: str = "A4", language: str = ENGLISH, elsewhere: Elsewhere | None = None) -> Path:
     """Render the report of a case folder again, with its viewer, and renew the bag; the path of the PDF. As `write`."""
-    return write(folder, ("pdf", "html"), paper=paper, elsewhere=elsewhere)[0]
+    return write(folder, ("pdf", "html"), paper=paper, drawing=Drawing(language, elsewhere))[0]
 
 
 def write(
@@ -78,10 +89,10 @@ def write(
     formats: tuple[str, ...],
     *,
     paper: str = "A4",
+    drawing: Drawing | None = None,
     summary: bool = False,
     unsign: bool = False,
     ignore_added: bool = False,
-    elsewhere: Elsewhere | None = None,
 ) -> tuple[Path, ...]:
     """Make documents from a case folder and renew the bag; their paths, in the order asked for.
 
@@ -90,16 +101,17 @@ def write(
         formats: `pdf` the report, `html` the viewer of pairs, `csv` the tables, `json` the case, which is there;
             `docx` a copy to edit, which is written beside the folder, for it is not part of the record.
         paper: `A4` or `Letter`.
+        drawing: the language of report, letter and copy to edit, and who draws; in English and here otherwise.
         summary: the two pages for a letter as well.
         unsign: where a document of a signed folder changes, take the signature off.
         ignore_added: pass over files that systems add.
-        elsewhere: who draws the report, where that is not done here.
 
     Raises:
         CaseError: the folder holds no case that this release reads, or is signed and would change.
         VerificationError: an exhibit differs from its digest.
         RenderingError: the report would be incomplete.
     """
+    drawing = drawing or Drawing()
     if folder.is_dir():
         with locked(folder):
             recover(folder)
@@ -111,10 +123,12 @@ def write(
     # Drawing takes longest: what would be refused after it is refused before.
     sound(folder, (REPORT, VIEWER, SUMMARY, *tables), ignore_added=ignore_added)
     with ThreadPoolExecutor(1) as beside:
-        drawing = beside.submit(elsewhere, folder, paper) if elsewhere is not None and "pdf" in formats else None
+        drawn = None
+        if drawing.elsewhere is not None and "pdf" in formats:
+            drawn = beside.submit(drawing.elsewhere, folder, paper, drawing.language)
         for kind in formats:
             if kind == "pdf":
-                made[REPORT] = _draw(case, folder, paper) if drawing is None else b""
+                made[REPORT] = _draw(case, folder, paper, language=drawing.language) if drawn is None else b""
                 paths.append(folder / REPORT)
             elif kind == "html":
                 made[VIEWER] = report.viewer(case, folder)
@@ -123,17 +137,18 @@ def write(
                 made |= tables
                 paths.append(folder / TABLES)
             elif kind == "docx":
-                drafts = {_free(folder): report.draft(case, folder)}
+                drafts = {_free(folder): report.draft(case, folder, language=drawing.language)}
                 paths += drafts
             else:
                 paths.append(folder / CASE)
-        if drawing is not None:
-            made[REPORT] = drawing.result() or _draw(case, folder, paper)
+        if drawn is not None:
+            made[REPORT] = drawn.result() or _draw(case, folder, paper, language=drawing.language)
     if summary:
-        made[SUMMARY] = report.summary(case, folder, paper=cast("Literal['A4', 'Letter']", paper))
+        size = cast("Literal['A4', 'Letter']", paper)
+        made[SUMMARY] = report.summary(case, folder, paper=size, language=drawing.language)
         paths.append(folder / SUMMARY)
     if REPORT not in made and not (folder / REPORT).is_file():
-        made[REPORT] = _draw(case, folder, paper)  # a bag without its report does not verify
+        made[REPORT] = _draw(case, folder, paper, language=drawing.language)  # a bag without its report does not verify
     save(folder, made, "report rendered", unsign=unsign, ignore_added=ignore_added)
     for path, data in drafts.items():
         files.write(path, data)
@@ -163,7 +178,7 @@ def finish(folder: Path) -> Path:
             hint="Name the folder of an `analyze` that was stopped.",
         )
     used = {row.name: row.value for row in load(folder).settings}
-    return render(folder, paper=used.get("paper", "A4"))
+    return render(folder, paper=used.get("paper", "A4"), language=used.get("language", ENGLISH))
 
 
 def sign(
@@ -177,6 +192,8 @@ def sign(
     warn: Callable[[str], None] = lambda _: None,
 ) -> Path:
     """Verify the folder, sign its report as a document of its own, then sign the whole folder; the signed report.
+
+    It is signed in the language of the report in the folder.
 
     Args:
         folder: the case folder.
@@ -205,7 +222,8 @@ def sign(
                 f"received its digest from you by another way. SHA-256 {certificate.sha256}."
             )
         timestamper = signing.authority(timestamp_url) if timestamp_url else None
-        pdf = _draw(case, folder, paper or used.get("paper", "A4"), certificate.name)
+        spoken = derived.language_of(foreign.read(folder / REPORT, _LARGEST), REPORT)
+        pdf = _draw(case, folder, paper or used.get("paper", "A4"), certificate.name, language=spoken)
         signed = signing.sign(pdf, signer, timestamper=timestamper)
         sealing = Sealing(
             _sealing_action(certificate.sha256, bool(timestamp_url)),
@@ -293,10 +311,10 @@ def _documents(
 def _made(case: Case, folder: Path, name: str, found: bytes, tables: dict[str, bytes]) -> bytes:
     """The document of this name as the case gives it. Raises VerificationError for a name that no case gives."""
     if name == REPORT:
-        return _draw(case, folder, derived.paper_of(found, name))
+        return _draw(case, folder, derived.paper_of(found, name), language=derived.language_of(found, name))
     if name == SUMMARY:
         paper = cast("Literal['A4', 'Letter']", derived.paper_of(found, name))
-        return report.summary(case, folder, paper=paper)
+        return report.summary(case, folder, paper=paper, language=derived.language_of(found, name))
     if name == VIEWER:
         return report.viewer(case, folder)
     if name in tables:
@@ -371,7 +389,8 @@ def _signed_document(
             f"{seal.certificate.sha256}.",
             hint="Ask both signatories.",
         )
-    made = _draw(case, folder, derived.paper_of(data, SIGNED), found.signatory)
+    language = derived.language_of(data, SIGNED)
+    made = _draw(case, folder, derived.paper_of(data, SIGNED), found.signatory, language=language)
     # The bytes before the signature are not enough: what was added with it can lie over the pages.
     if differs := derived.difference(data, made, signed=True):
         differs, same = _in_content(case, SIGNED, data, made, differs, signed=True)
@@ -525,5 +544,6 @@ def _stamped(folder: Path, roots: tuple[object, ...]) -> Iterator[str]:
     )
 
 
-def _draw(case: Case, folder: Path, paper: str, signatory: str = "") -> bytes:
-    return report.render(case, folder, paper=cast("Literal['A4', 'Letter']", paper), signatory=signatory)
+def _draw(case: Case, folder: Path, paper: str, signatory: str = "", *, language: str = ENGLISH) -> bytes:
+    size = cast("Literal['A4', 'Letter']", paper)
+    return report.render(case, folder, paper=size, signatory=signatory, language=language)

@@ -14,9 +14,10 @@ from typing import Any
 
 from forensics import errors, second
 from forensics.errors import ForensicsError
+from forensics.languages import ENGLISH
 
 
-def draw(folder: Path, paper: str) -> bytes | None:
+def draw(folder: Path, paper: str, language: str = ENGLISH) -> bytes | None:
     """The report of a closed case folder, from the process that was begun; none where it has to be drawn here.
 
     Raises:
@@ -25,7 +26,7 @@ def draw(folder: Path, paper: str) -> bytes | None:
     process = second.begun(second.DRAUGHTSMAN)
     if process is None:
         return None
-    asked = json.dumps({"folder": os.fsencode(folder).hex(), "paper": paper}).encode()
+    asked = json.dumps({"folder": os.fsencode(folder).hex(), "paper": paper, "language": language}).encode()
     try:
         process.ready(None)
         head, data = process.ask(asked, b"")
@@ -60,7 +61,8 @@ def _answer(asked: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
 
     folder = Path(os.fsdecode(bytes.fromhex(asked["folder"])))
     try:
-        return {"drawn": True}, report.render(load(folder), folder, paper=asked["paper"])
+        made = report.render(load(folder), folder, paper=asked["paper"], language=asked["language"])
+        return {"drawn": True}, made
     except ForensicsError as exc:
         return {"error": type(exc).__name__, "message": exc.message, "hint": exc.hint}, b""
     except Exception:  # it is drawn again where its account can be given

@@ -342,6 +342,7 @@ def _frozen(ledger: Ledger, case: Case) -> Case:
 
 def _rendered(ledger: Ledger, settings: Settings, emit: Emit) -> Path:
     emit(Event("report", 0, 1, "rendering the report"))
-    pdf = documents.render(ledger.folder, paper=settings.paper, elsewhere=draughtsman.draw)
+    language = settings.language
+    pdf = documents.render(ledger.folder, paper=settings.paper, language=language, elsewhere=draughtsman.draw)
     emit(Event("report", 1, 1, pdf.name))
     return pdf

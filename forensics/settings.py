@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from forensics import defaults, foreign, jurisdictions
+from forensics import defaults, foreign, jurisdictions, languages
 from forensics.case import Examiner, Matter, Setting
 from forensics.errors import SettingsError
 from forensics.path_names import entered, entered_before_colon, is_text, printable, there
@@ -23,6 +23,7 @@ from forensics.registry import nearest
 _LARGEST = 4 * foreign.MIB
 _LONGEST_KEY, _PARTS = 200, 20
 PAPERS = ("A4", "Letter")
+LANGUAGES = languages.names()
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 PREDICTIONS = ("epsilon", "v_prediction", "edm", "flow")
 MAX_SIZE = 4096
@@ -67,6 +68,8 @@ class Settings:
     precision: str = "auto"
     seed: int = 0
     paper: str = "A4"
+    language: str = languages.ENGLISH
+    """Of the report; the case itself is written in English whatever it is."""
     max_pixels: int = 100_000_000
     """Pictures with more pixels are refused."""
     max_seconds: int = 25
@@ -309,6 +312,7 @@ def _checked(settings: Settings) -> Settings:
     for name, value, allowed in (
         ("profile", settings.profile, tuple(PROFILES)),
         ("paper", settings.paper, PAPERS),
+        ("language", settings.language, LANGUAGES),
         ("precision", settings.precision, PRECISIONS),
         ("prediction", settings.prediction, (None, *PREDICTIONS)),
     ):
@@ -389,4 +393,5 @@ operator = ""       # who ran the program, if another person
 profile = "standard"                   # {", ".join(PROFILES)}
 seed = 0
 paper = "A4"                           # {", ".join(PAPERS)}
+language = "en"                        # {", ".join(LANGUAGES)}
 """

@@ -15,7 +15,7 @@ from forensics.cli.console import PROGRESS, Console
 from forensics.errors import SettingsError
 from forensics.path_names import entered, entered_before_colon, is_text, printable, too_long
 from forensics.protocol import PROFILES
-from forensics.settings import PAPERS, PRECISIONS
+from forensics.settings import LANGUAGES, PAPERS, PRECISIONS
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -210,6 +210,10 @@ seed: Callable[[F], F] = click.option("--seed", type=int, metavar="N", help=_SEE
 
 paper: Callable[[F], F] = click.option("--paper", type=click.Choice(PAPERS), help="Size of the pages.  [default: A4]")
 
+language: Callable[[F], F] = click.option(
+    "--language", type=click.Choice(LANGUAGES), help="Language of the report; the case stays in English.  [default: en]"
+)
+
 case_file: Callable[[F], F] = click.option(
     "--case", "case_file", type=PATH, metavar="case.toml", help="Matter and settings; flags take precedence over it."
 )
@@ -285,6 +289,6 @@ cluster: Callable[[F], F] = together(
 """Of the commands that do one thing many times."""
 
 examination: Callable[[F], F] = together(
-    clip, profile, case_file, output, device, seed, paper, statements, url, limits, reporting
+    clip, profile, case_file, output, device, seed, paper, language, statements, url, limits, reporting
 )
 """Of the commands that examine an image and write a case folder."""

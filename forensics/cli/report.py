@@ -9,6 +9,7 @@ import click
 from forensics.cli import options
 from forensics.cli.console import Console
 from forensics.errors import SettingsError
+from forensics.languages import ENGLISH
 
 
 @click.command(short_help="Make the documents of a case folder again.")
@@ -26,6 +27,7 @@ from forensics.errors import SettingsError
 @options.unsign
 @options.system_files
 @options.paper
+@options.language
 @options.verbosity
 @click.pass_obj
 def report(
@@ -36,14 +38,15 @@ def report(
     unsign: bool,
     ignore_system_files: bool,
     paper: str | None,
+    language: str | None,
 ) -> None:
     """Make the documents of the folder CASE again, from its case.json and exhibits alone.
 
-    The paper is the one of the examination unless another is named. What an interrupted run left in the folder is
-    finished or removed first. A signed folder is left as it is where a document would change, unless --unsign is given.
-    The paths are written to standard output.
+    Paper and language are those of the examination unless others are named. What an interrupted run left in the folder
+    is finished or removed first. A signed folder is left as it is where a document would change, unless --unsign is
+    given. The paths are written to standard output.
     """
-    from forensics.documents import FORMATS, write
+    from forensics.documents import FORMATS, Drawing, write
 
     kinds = tuple(dict.fromkeys(kind.strip().lower() for kind in formats.split(",")))
     if unknown := [kind for kind in kinds if kind not in FORMATS]:
@@ -56,6 +59,7 @@ def report(
             case,
             kinds,
             paper=paper or used.get("paper", "A4"),
+            drawing=Drawing(language or used.get("language", ENGLISH)),
             summary=summary,
             unsign=unsign,
             ignore_added=ignore_system_files,

@@ -12,6 +12,7 @@ from typing import Literal
 
 from forensics.case import Case
 from forensics.errors import RenderingError
+from forensics.languages import ENGLISH
 from forensics.report import attachments, drawn, editable, html, typefaces
 from forensics.report import stored_pictures as exhibits
 from forensics.report.tables import tables
@@ -23,8 +24,16 @@ __all__ = ["draft", "pages", "render", "render_html", "summary", "tables", "view
 SUMMARY_PAGES = 2
 
 
-def render(case: Case, folder: Path, *, paper: Literal["A4", "Letter"] = "A4", signatory: str = "") -> bytes:
-    """The report as PDF. `folder` is the case folder that holds the exhibits; `signatory` is who is about to sign it.
+def render(
+    case: Case,
+    folder: Path,
+    *,
+    paper: Literal["A4", "Letter"] = "A4",
+    signatory: str = "",
+    language: str = ENGLISH,
+) -> bytes:
+    """The report as PDF. `folder` is the case folder that holds the exhibits; `signatory` is who is about to sign it;
+    `language` is one of `languages.names()`.
 
     Raises VerificationError where an exhibit is missing or differs from its digest, RenderingError where a page could
     not be drawn completely.
@@ -37,10 +46,10 @@ def render(case: Case, folder: Path, *, paper: Literal["A4", "Letter"] = "A4", s
         own = beside.submit(drawn.pictures, case, stored)
         files = attachments.attached(case, folder)
         faces = typefaces.stored(case, folder)
-        page = html.render(view(case, signatory), letters=typefaces.letters(faces))
+        page = html.render(view(case, signatory), letters=typefaces.letters(faces), language=language, case=case)
         sound.result()
         pictures = stored | own.result()
-    return pdf.write(page, pictures, attached=files, created=case.created, paper=paper, faces=faces)
+    return pdf.write(page, pictures, attached=files, created=case.created, paper=paper, faces=faces, language=language)
 
 
 def warm() -> None:
@@ -56,16 +65,18 @@ def warm() -> None:
     pdf.write(page, {}, created="2000-01-01T00:00:00+00:00")
 
 
-def render_html(case: Case, folder: Path) -> str:
+def render_html(case: Case, folder: Path, *, language: str = ENGLISH) -> str:
     """The HTML the pages are drawn from; picture addresses are relative to the case folder. Raises as `render`."""
     exhibits.read(case, folder)
-    return html.render(view(case), letters=typefaces.letters(typefaces.stored(case, folder)))
+    letters = typefaces.letters(typefaces.stored(case, folder))
+    return html.render(view(case), letters=letters, language=language, case=case)
 
 
-def draft(case: Case, folder: Path) -> bytes:
+def draft(case: Case, folder: Path, *, language: str = ENGLISH) -> bytes:
     """Sentences, tables and pictures of the report as a Word document, marked as not the record. Raises as `render`."""
     stored = exhibits.read(case, folder)
-    page = html.render(view(case), letters=typefaces.letters(typefaces.stored(case, folder)))
+    letters = typefaces.letters(typefaces.stored(case, folder))
+    page = html.render(view(case), letters=letters, language=language, case=case)
     return editable.write(page, stored | drawn.pictures(case, stored), created=case.created)
 
 
@@ -76,7 +87,7 @@ def pages(data: bytes) -> int:
     return pdf.pages(data)
 
 
-def summary(case: Case, folder: Path, *, paper: Literal["A4", "Letter"] = "A4") -> bytes:
+def summary(case: Case, folder: Path, *, paper: Literal["A4", "Letter"] = "A4", language: str = ENGLISH) -> bytes:
     """Two pages for a letter, from the same view, with the same attachments. Raises as `render`.
 
     Where the words fill more, whole parts are left to the full report and named; nothing is cut.
@@ -88,8 +99,8 @@ def summary(case: Case, folder: Path, *, paper: Literal["A4", "Letter"] = "A4") 
     faces = typefaces.stored(case, folder)
     letters = typefaces.letters(faces)
     for detail in range(4):
-        page = html.render(view(case), "letter.html.j2", detail=detail, letters=letters)
-        made = pdf.write(page, shown, attached=files, created=case.created, paper=paper, faces=faces)
+        page = html.render(view(case), "letter.html.j2", detail=detail, letters=letters, language=language, case=case)
+        made = pdf.write(page, shown, attached=files, created=case.created, paper=paper, faces=faces, language=language)
         if pdf.pages(made) <= SUMMARY_PAGES:
             return made
     raise RenderingError(

@@ -19,6 +19,7 @@ import numpy as np
 import pikepdf
 import pypdfium2
 
+from forensics import languages
 from forensics.errors import VerificationError
 from forensics.report import typesetting
 
@@ -60,6 +61,18 @@ def paper_of(pdf: bytes, name: str) -> str:
         if abs(width - size[0]) < 1 and abs(height - size[1]) < 1:
             return paper
     raise VerificationError(f"{name} has pages of {width:g} × {height:g} points, which no release makes.")
+
+
+def language_of(pdf: bytes, name: str) -> str:
+    """The language that a document declares. Raises VerificationError for one that no release prints, or no PDF."""
+    try:
+        with pikepdf.open(io.BytesIO(pdf)) as document:
+            stated = str(document.Root.get("/Lang", languages.ENGLISH))
+    except (pikepdf.PdfError, ValueError, TypeError, AttributeError, RuntimeError) as exc:
+        raise VerificationError(f"{name} cannot be read as a PDF: {exc}.", hint="Make it again.") from exc
+    if stated not in languages.names():
+        raise VerificationError(f"{name} declares the language {stated!r}, in which no release prints.")
+    return stated
 
 
 def difference(found: bytes, made: bytes, *, signed: bool = False) -> Difference | None:

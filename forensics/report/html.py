@@ -5,27 +5,42 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from forensics import resources
+from forensics.languages import ENGLISH
 from forensics.report import glyphs
+
+if TYPE_CHECKING:
+    from forensics.case import Case
 
 
 def render(
-    report: object, template: str = "report.html.j2", *, detail: int = 0, letters: frozenset[int] = frozenset()
+    report: object,
+    template: str = "report.html.j2",
+    *,
+    detail: int = 0,
+    letters: frozenset[int] = frozenset(),
+    language: str = ENGLISH,
+    case: Case | None = None,
 ) -> str:
     """Deterministic HTML of a report, in full or as the two pages of `letter.html.j2`.
 
     Another template comes with a view of its own, which it knows as `r` as well.
     `detail` is how many parts the letter leaves to the full report, saying so: 0 none, 1 the pictures, 2 long lists as
     well, 3 what was done as well. Nothing is ever cut within a sentence. `letters` are code points that typefaces kept
-    with the case hold.
+    with the case hold. `language` is the code of a catalogue, and `case` says what it leaves as it stands.
     A template that asks for what the view does not hold raises UndefinedError.
     """
     folder = resources.templates()
-    text = _environment(folder).get_template(template).render(r=report, detail=detail)
+    text = _environment(folder).get_template(template).render(r=report, detail=detail, language=language)
+    if language != ENGLISH and case is not None:
+        from forensics.report.translation import catalogue, material, page  # needed for other languages alone
+
+        text = page.translated(text, catalogue.load(language), material.verbatim(case), material.forms(case)).html
     return glyphs.page(text, folder / "fonts", letters)
 
 

@@ -22,6 +22,7 @@ from weasyprint.urls import FatalURLFetchingError, URLFetcher, URLFetcherRespons
 
 from forensics import resources
 from forensics.errors import RenderingError
+from forensics.languages import ENGLISH
 from forensics.report import libraries, typefaces
 from forensics.report.attachments import Attached
 from forensics.report.quicker import quicker
@@ -78,9 +79,10 @@ def write(
     created: str,
     paper: Literal["A4", "Letter"] = "A4",
     faces: Mapping[str, bytes] | None = None,
+    language: str = ENGLISH,
 ) -> bytes:
     """The PDF. `pictures` maps addresses in the HTML to bytes, `created` is UTC in ISO 8601, `faces` are the typefaces
-    kept with the case, by their path.
+    kept with the case, by their path; `language` is that of the words which the stylesheet prints.
 
     Raises RenderingError where anything was missing or WeasyPrint warned.
     """
@@ -88,6 +90,10 @@ def write(
     files = dict(pictures)
     kept = faces or {}
     css = (folder / "report.css").read_text(encoding="utf-8")
+    if language != ENGLISH:
+        from forensics.report.translation import page  # needed for other languages alone
+
+        css += page.stylesheet(language)
     files["report.css"] = typefaces.styled(css, kept, {path: path for path in kept}).encode()
     files |= kept
     files |= {f"fonts/{path.name}": path.read_bytes() for path in sorted((folder / "fonts").glob("*.ttf"))}

@@ -79,6 +79,7 @@ def test_analyze_has_exactly_the_promised_form() -> None:
         "--precision",
         "--seed",
         "--paper",
+        "--language",
         "--progress",
         "-v",
         "--verbose",

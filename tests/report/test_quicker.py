@@ -94,7 +94,7 @@ def test_the_second_process_draws_the_same_bytes_and_says_what_is_wrong(closed: 
     case = load(closed)
     assert draughtsman.draw(closed, "A4") is None, "none was begun"
     second.begin(second.DRAUGHTSMAN)
-    assert draughtsman.draw(closed, "Letter") == report.render(case, closed, paper="Letter")
+    assert draughtsman.draw(closed, "Letter", "de") == report.render(case, closed, paper="Letter", language="de")
     assert draughtsman.draw(closed, "A4") is None, "it draws one report and ends"
 
     second.begin(second.DRAUGHTSMAN)
@@ -116,14 +116,14 @@ def test_a_second_process_that_is_killed_leaves_the_drawing_here(tmp_path: Path)
 
 
 def test_documents_ask_elsewhere_and_draw_here_what_is_not_drawn_there(closed: Path) -> None:
-    asked: list[tuple[Path, str]] = []
+    asked: list[tuple[Path, str, str]] = []
 
-    def nobody(folder: Path, paper: str) -> None:
-        asked.append((folder, paper))
+    def nobody(folder: Path, paper: str, language: str) -> None:
+        asked.append((folder, paper, language))
 
     documents.render(closed, elsewhere=nobody)
     here = (closed / REPORT).read_bytes()
-    assert asked == [(closed, "A4")]
+    assert asked == [(closed, "A4", "en")]
     assert here == report.render(load(closed), closed)
-    documents.render(closed, elsewhere=lambda folder, paper: here + b"\n")
+    documents.render(closed, elsewhere=lambda folder, paper, language: here + b"\n")
     assert (closed / REPORT).read_bytes() == here + b"\n"

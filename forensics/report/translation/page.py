@@ -1,0 +1,285 @@
+"""The finished HTML of a report in another language: every text between two tags, and what is said of pictures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from html import escape, unescape
+from html.parser import HTMLParser
+from itertools import zip_longest
+
+from forensics.report.translation.catalogue import Catalogue, Said, Translator, load
+
+NOTICE = "notice"
+"""Id of the paragraph that says in which language the report is printed."""
+_HOLD = frozenset({"a", "code"})
+"""Elements within a sentence: a reference, whose words the stylesheet makes, and a command."""
+_VOID = frozenset({"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "wbr"})
+_SKIPPED = frozenset({"script", "style"})
+_HEADINGS = frozenset({"h1", "h2", "h3", "caption"})
+_ATTRIBUTES = ("alt", "title", "aria-label", "data-part", "data-status", "data-reference")
+_RUNNING = "data-reference"
+_MARKS = range(0xE000, 0xF8FF)
+"""Private code points stand for elements within a sentence while it is translated."""
+_LETTER = '<body class="letter"'
+_RECORD, _CONTENTS = "record-part", "contents"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page in another language."""
+
+    html: str
+    left: tuple[str, ...]
+    """Sentences of the opinion that had no entry."""
+
+
+def translated(html: str, catalogue: Catalogue, verbatim: Iterable[str], english: Iterable[str] = ()) -> Page:
+    """The page in the language of the catalogue.
+
+    The record stays in English but for its headings, and is marked so; a sentence of the opinion without an entry stays
+    in English, is marked, and is counted on the cover.
+
+    Args:
+        html: of the whole report, of its letter or of another page of the templates.
+        catalogue: of the language.
+        verbatim: texts of the material, which stand as they are.
+        english: texts that are English whatever the language of the page, and are marked so: forms of a law.
+    """
+    writer = _Writer(Translator(catalogue, verbatim), frozenset(english))
+    writer.read(html)
+    left = tuple(dict.fromkeys(writer.left))
+    said = _said(writer.translator, len(left), letter=_LETTER in html)
+    return Page("".join(writer.out).replace(_notice(""), _notice(said)), left)
+
+
+def collect(html: str, translator: Translator) -> None:
+    """Ask a translator for every text of a page that would be translated, and write nothing."""
+    _Writer(translator, frozenset()).read(html)
+
+
+def stylesheet(language: str) -> str:
+    """The words that the stylesheet prints, for elements of this language; the record keeps those of its own."""
+    translator, spoken = Translator(load(language)), f":lang({language})"
+
+    def words(text: str, *counters: str) -> str:
+        parts = translator.say(text).text.split("@")
+        told = (f"{_string(part)} {counter}" for part, counter in zip_longest(parts, counters, fillvalue=""))
+        return " ".join(told).replace('"" ', "").strip()
+
+    references = (
+        (f"a.sec{spoken}::after", "section @", "target-counter(attr(href), section)"),
+        (f"a.appx{spoken}::after", "appendix @", "target-counter(attr(href), appendix, upper-alpha)"),
+        (f"a.tab{spoken}::after", "Table @", "target-counter(attr(href), tab)"),
+        (f"a.fig{spoken}::after", "Figure @", "target-counter(attr(href), fig)"),
+        (f"table.t caption{spoken}::before", "Table @", 'counter(tab) ".\\2002"'),
+        (f"figcaption{spoken}::before", "Figure @", 'counter(fig) ".\\2002"'),
+    )
+    pages = words("Page @ of @", "counter(page)", "counter(pages)")
+    rules = [f"#foot .page{spoken}::after {{ content: {pages} }}"]
+    rules += [f"{selector} {{ content: {words(text, counter)} }}" for selector, text, counter in references]
+    # Words of other languages are longer than the columns that were drawn for English ones.
+    narrow = ", ".join(f"{place}{spoken}" for place in ("td", "th", ".card-side p", ".panel div"))
+    rules.append(f"{narrow} {{ hyphens: auto; hyphenate-limit-chars: 9 5 4 }}")
+    rules.append(f".cover .upper{spoken} {{ min-height: 203mm }}")  # room for the notice on the language
+    rules.append(f".answer-card{spoken} {{ break-inside: auto }}")
+    rules.append(f".brief{spoken} {{ font-size: 8.4pt; line-height: 11.1pt }}")
+    rules.append(f".brief h2.answer{spoken} {{ font-size: 11pt; line-height: 13.6pt }}")
+    rules.append(f"table.sure tr{spoken} {{ break-inside: avoid }}")
+    return "\n" + "\n".join(rules) + "\n"
+
+
+def _string(text: str) -> str:
+    return '"' + text.replace("\\", "").replace('"', "").replace(" ", "\\00a0") + '"' if text else '""'
+
+
+def _notice(text: str) -> str:
+    return f'<p id="{NOTICE}">{text}</p>'
+
+
+def _said(translator: Translator, left: int, *, letter: bool) -> str:
+    record = "The opinion is printed in this language; the record is printed in English, the language of the case."
+    if letter:
+        record = "This summary is printed in this language; the case that it derives from is kept in English."
+    unsaid = f"{left} sentences of the opinion have no entry in the catalogue and are printed in English."
+    if left == 0:
+        unsaid = "Every sentence of the opinion is printed from the catalogue of this language."
+    return escape(f"{translator.say(record).text} {translator.say(unsaid).text}", quote=False)
+
+
+class _Writer(HTMLParser):
+    """Writes every tag as it was read, and the text between two of them in the other language."""
+
+    def __init__(self, translator: Translator, english: frozenset[str]) -> None:
+        super().__init__(convert_charrefs=False)
+        self.english = english
+        self.translator = translator
+        self.out: list[str] = []
+        self.left: list[str] = []
+        self._text = ""
+        self._raw = ""
+        self._held: list[str] = []
+        self._inside: list[str] = []
+        """Open elements."""
+        self._record = 0
+        """Depth at which the record began; 0 outside it."""
+        self._section = ""
+        """Id of the last heading of the first order."""
+        self._opened = 0
+        """Where in `out` the last start tag stands."""
+
+    def read(self, html: str) -> None:
+        """The whole page."""
+        self.feed(html)
+        self.close()
+        self.flush()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        written = self.get_starttag_text() or ""
+        if self._holds(tag):
+            self._held.append(written)
+            self._text += chr(_MARKS[len(self._held) - 1])
+            self._raw += written
+            return
+        self.flush()
+        values = dict(attrs)
+        if tag not in _VOID:
+            self._inside.append(tag)
+        if tag == "h1":
+            self._section = values.get("id") or ""
+        if not self._record and _RECORD in (values.get("class") or "").split():
+            self._record = len(self._inside)
+            written = f'{written[:-1]} lang="en">'
+        if tag == "html":
+            written = re.sub(r'lang="\w+"', f'lang="{self.translator.catalogue.code}"', written)
+        self._opened = len(self.out)
+        self.out.append(self._attributes(tag, written, values))
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.flush()
+        self.out.append(self._attributes(tag, self.get_starttag_text() or "", dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        if self._holds(tag):
+            self._text += f"</{tag}>"
+            self._raw += f"</{tag}>"
+            return
+        self.flush()
+        if len(self._inside) == self._record:
+            self._record = 0
+        if self._inside and self._inside[-1] == tag:
+            self._inside.pop()
+        self.out.append(f"</{tag}>")
+
+    def handle_data(self, data: str) -> None:
+        if self._skips():
+            self.out.append(data)
+        else:
+            self._text += data
+            self._raw += data
+
+    def handle_entityref(self, name: str) -> None:
+        self._text += unescape(f"&{name};")
+        self._raw += f"&{name};"
+
+    def handle_charref(self, name: str) -> None:
+        self._text += unescape(f"&#{name};")
+        self._raw += f"&#{name};"
+
+    def handle_decl(self, decl: str) -> None:
+        self.out.append(f"<!{decl}>")
+
+    def _skips(self) -> bool:
+        return bool(self._inside) and self._inside[-1] in _SKIPPED
+
+    def _holds(self, tag: str) -> bool:
+        """Whether an element stands within a sentence; the lines of the contents are sentences of their own."""
+        return tag in _HOLD and "nav" not in self._inside and not self._skips()
+
+    def _spoken(self) -> bool:
+        """Whether the text here is translated: all of the opinion, and contents and headings of the record."""
+        return not self._record or self._section == _CONTENTS or bool(_HEADINGS & set(self._inside[-2:]))
+
+    def _attributes(self, tag: str, written: str, values: dict[str, str | None]) -> str:
+        names = list(_ATTRIBUTES)
+        if tag == "meta" and values.get("name") in ("description", "keywords"):
+            names.append("content")
+        for name in names:
+            if (value := values.get(name)) and not (self._record and name == "alt"):
+                said = self._say(value).text if name != _RUNNING else self._running(value)
+                head, _, rest = written.partition(f'{name}="')
+                written = f'{head}{name}="{escape(said)}"{rest.partition(chr(34))[2]}'
+        return written
+
+    def _running(self, text: str) -> str:
+        """The head of every page: the names of the case, which stand as they are, or the number in place of them."""
+        said = self.translator.say(text)
+        return text if said.left else said.text
+
+    def _say(self, text: str) -> Said:
+        said = self.translator.say(text)
+        if not self._record:
+            self.left += said.left
+        return said
+
+    def flush(self) -> None:
+        """Write the text gathered since the last tag that ends one."""
+        text, raw, held = self._text, self._raw, self._held
+        self._text, self._raw, self._held = "", "", []
+        if not any(c.isalnum() for c in text) or not self._spoken():
+            self.out.append(raw)
+            return
+        parts = _Inline(text, held)
+        if parts.plain.strip() in self.english:
+            self.out.append(f'<span lang="en">{raw}</span>')
+            return
+        said = self.translator.say(parts.plain)
+        if self._record:
+            if said.left:
+                self.out.append(raw)
+                return
+            if not self.out[self._opened].endswith(' lang="en">'):
+                self.out[self._opened] = f'{self.out[self._opened][:-1]} lang="{self.translator.catalogue.code}">'
+        else:
+            self.left += said.left
+        english = not self._record and said.left and "svg" not in self._inside and "title" not in self._inside
+        written = parts.back(said.text)
+        self.out.append(f'<span lang="en">{written}</span>' if english else written)
+
+
+class _Inline:
+    """A text in which elements within it are one character each, and back."""
+
+    def __init__(self, text: str, held: list[str]) -> None:
+        self._elements: dict[str, str] = {}
+        for number, opening in enumerate(held):
+            mark = chr(_MARKS[number])
+            tag = re.match(r"<(\w+)", opening)
+            closing = f"</{tag.group(1)}>" if tag else ""
+            if opening.startswith("<code"):
+                text = re.sub(f"{mark}(.*?)</code>", _command, text, count=1, flags=re.DOTALL)
+                continue
+            found = re.search(f"{mark}(.*?){closing}", text, flags=re.DOTALL)
+            inner = found.group(1) if found else ""
+            self._elements[mark] = f"{opening}{escape(inner, quote=False)}{closing}"
+            text = re.sub(f"{mark}.*?{closing}", mark, text, count=1, flags=re.DOTALL)
+        lead, trail = text[: len(text) - len(text.lstrip())], text[len(text.rstrip()) :]
+        self.plain = lead + re.sub(r"[ \n\t\r\xa0]+", " ", text.strip()) + trail
+
+    def back(self, text: str) -> str:
+        """The text as HTML, with the elements in their places."""
+        written = str(_commands(text))
+        for mark, element in self._elements.items():
+            written = written.replace(mark, element)
+        return written
+
+
+def _command(found: re.Match[str]) -> str:
+    inner = found.group(1)
+    return inner if inner.startswith("--") else f"`{inner}`"
+
+
+def _commands(text: str) -> str:
+    marked = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text, quote=False))
+    return re.sub(r"(?<![\w<>-])(--[a-z][a-z-]+)(?![^<]*</code>)", r"<code>\1</code>", marked)

@@ -1,0 +1,243 @@
+"""A report in another language: no English left in its opinion, numbers and dates by locale, verified as drawn."""
+
+from __future__ import annotations
+
+import dataclasses
+import html as markup
+import re
+from pathlib import Path
+
+import pikepdf
+import pytest
+
+from forensics import documents, jurisdictions, languages, report
+from forensics.case import Case, Matter
+from forensics.errors import VerificationError
+from forensics.report import derived, html, pdf
+from forensics.report.translation import catalogue, material, page
+from forensics.report.view import view
+from tests.report import golden
+from tests.report.cases import CASES
+from tests.studies import message_catalogue
+from tests.test_casefile import small_case
+from tests.tools import verapdf
+
+OTHERS = [name for name in languages.names() if name != languages.ENGLISH]
+ENGLISH = re.compile(
+    r"\b(the|of|and|with|which|were|are|not|to|by|for|from|that|this|its?|has|have|than|none|each|given|does|or|as|at|"
+    r"be|been|is|on|would|could|no|their|these|those|between|under)\b"
+)
+"""Words that stand in most English sentences and in none of the catalogues."""
+
+
+def cases(folder: Path) -> dict[str, tuple[Case, Path]]:
+    """Those that are stored, and one whose pictures are all at hand."""
+    made = {name: golden.stored(name) for name in golden.EXAMINED}
+    return made | {"whole": (CASES["compare"](folder), folder)}
+
+
+def spoken(text: str) -> list[str]:
+    """Texts of the opinion and of what is said of its pictures, without what is marked as English."""
+    opinion = re.sub(r"<(style|head).*?</\1>", "", text.split("record-part")[0], flags=re.DOTALL)
+    opinion = re.sub(r'<span lang="en">.*?</span>', "", opinion, flags=re.DOTALL)
+    parts = re.split(r"<[^>]+>", re.sub(r'alt="([^"]*)"', r">\1<", opinion))
+    return [markup.unescape(part).strip() for part in parts if part.strip()]
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Case, Path]]:
+    return cases(tmp_path_factory.mktemp("languages"))
+
+
+@pytest.mark.parametrize("language", OTHERS)
+@pytest.mark.parametrize("detail", [None, 0, 1, 2, 3])
+def test_every_sentence_of_a_real_case_has_an_entry(
+    language: str, detail: int | None, everything: dict[str, tuple[Case, Path]]
+) -> None:
+    for name in golden.EXAMINED:
+        case, _ = everything[name]
+        template = "report.html.j2" if detail is None else "letter.html.j2"
+        english = html.render(view(case), template, detail=detail or 0)
+        made = page.translated(english, catalogue.load(language), material.verbatim(case), material.forms(case))
+        assert made.left == (), name
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_no_english_is_left_in_the_opinion(language: str, everything: dict[str, tuple[Case, Path]]) -> None:
+    for name in golden.EXAMINED:
+        case, folder = everything[name]
+        given = sorted(material.verbatim(case), key=len, reverse=True)
+        for text in spoken(report.render_html(case, folder, language=language)):
+            bare = re.sub("„[^“]*“", "", text)
+            for passage in given:
+                bare = bare.replace(passage, "") if len(passage) > 3 else bare
+            assert not ENGLISH.search(bare), text
+
+
+def test_the_detector_finds_english(everything: dict[str, tuple[Case, Path]]) -> None:
+    case, folder = everything["compare"]
+    assert sum(bool(ENGLISH.search(text)) for text in spoken(report.render_html(case, folder))) > 50
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_every_sentence_of_the_source_and_of_the_templates_has_an_entry(language: str) -> None:
+    assert message_catalogue.lacking(language) == []
+    known = {" ".join(text.split()) for _, text in message_catalogue.sentences()}
+    gone = [part for part in message_catalogue.PARTS if " ".join(part.split()) not in known and " " in part]
+    assert not gone, "parts that the source no longer holds"
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_entries_are_whole_and_none_stands_twice(language: str) -> None:
+    entries = catalogue.load(language).entries
+    keys = [(e.context, e.source) for e in entries]
+    assert len(keys) == len(set(keys))
+    for e in entries:
+        assert not re.search(r"[{}]", re.sub(r"\{\w+(:\w+|\?)?\}", "", e.source + e.target)), e.source
+        assert e.source.count("“") == e.source.count("”"), e.source
+        assert e.target.count("„") == e.target.count("“"), e.target
+        ends = {text[-1] for text in (e.source, e.target)} & set(".?!")
+        assert " " not in e.source or not ends or e.source[-1] == e.target[-1] or e.source[-1] == "}", e.source
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_no_two_entries_fit_one_sentence_equally_well(language: str, everything: dict[str, tuple[Case, Path]]) -> None:
+    """With equal letters of their own the order of the file would decide what is printed."""
+    found = catalogue.load(language)
+    for name in golden.EXAMINED:
+        collected = message_catalogue.Collected(language)
+        page.collect(html.render(view(everything[name][0])), collected)
+        for text in collected.asked:
+            fits = [e for e in found.open if not e.context and e.pattern and e.pattern.fullmatch(text)]
+            best = [e.source for e in fits if e.letters == max(f.letters for f in fits)]
+            assert len(best) < 2, (text, best)
+
+
+@pytest.mark.parametrize(
+    ("english", "german"),
+    [
+        ("0.05", "0,05"),
+        ("12\u202f345.5", "12\u202f345,5"),
+        ("−0.349", "−0,349"),
+        ("3 November 2026, 09:12:44 UTC", "3. November 2026, 09:12:44 UTC"),
+        ("29 March 2026", "29. März 2026"),
+        ("forensics 0.1.0", "forensics 0.1.0"),
+        ("CPR PD 35, 3.2(6)", "CPR PD 35, 3.2(6)"),
+        ("97%", "97\u202f%"),
+        ("R1, N2 and N3", "R1, N2 und N3"),
+        ("1 work put forward and 3 pictures found in the training index", None),
+        ("in 1 of 1 try (at least 3\u202f%)", "in 1 von 1 Versuch (mindestens 3\u202f%)"),
+        ("in 0 of 3 tries (at most 71\u202f%)", "in 0 von 3 Versuchen (höchstens 71\u202f%)"),
+        ("The disputed image corresponds in part to the work put forward, R1: 40\u202f% of the one, all of the other.",
+         "Das streitgegenständliche Bild stimmt teilweise mit dem vorgelegten Werk R1 überein: das eine zu 40\u202f%, "
+         "das andere ganz."),
+        ("Title: 1 of 19 controls are at least as extreme (p = 0.10).", None),
+    ],
+)  # fmt: skip
+def test_german_is_written_as_germans_write_it(english: str, german: str | None) -> None:
+    said = catalogue.Translator(catalogue.load("de"), {"Title"}).say(english)
+    if german is None:
+        assert (not said.left and "1 von 19 Kontrollwerken ist" in said.text) or "1 vorgelegtes Werk und 3" in said.text
+    else:
+        assert said.text == german
+
+
+def test_what_has_no_entry_stays_english_is_marked_and_counted() -> None:
+    text = '<html lang="en"><body><p id="notice"></p><p>The result lies inside the range of the controls.</p>'
+    made = page.translated(f"{text}<p>Nobody wrote this sentence.</p></body></html>", catalogue.load("de"), ())
+    assert made.left == ("Nobody wrote this sentence.",)
+    assert '<span lang="en">Nobody wrote this sentence.</span>' in made.html
+    assert "1 Satz des Gutachtens hat" in made.html
+    assert '<html lang="de">' in made.html
+
+
+def test_letters_of_the_material_stand_as_they_are() -> None:
+    words = "the disputed image"
+    translator = catalogue.Translator(catalogue.load("de"), {words, "a bull, 3.5"})
+    assert translator.say(words).text == words
+    given = (
+        "Given the words “a bull, 3.5”, no words, the checkpoint gave a near-copy of R1 in 0 of 8 tries (at most 3 %)."
+    )
+    said = translator.say(given)
+    assert "„a bull, 3.5“" in said.text
+    assert said.left == ()
+
+
+def test_what_a_file_quotes_is_never_read_as_a_sentence_of_ours() -> None:
+    prompt = "no words, the disputed image. Not known. " * 500
+    translator = catalogue.Translator(catalogue.load("de"))
+    said = translator.say(f"The file states a prompt: “{prompt}”. Metadata can be forged.")
+    assert said.text == f"Die Datei gibt einen Prompt an: „{prompt}“. Metadaten lassen sich fälschen."
+    assert said.left == ()
+
+
+def test_a_sentence_is_never_swallowed_by_a_place() -> None:
+    """Two sentences are two entries, whatever could be read into the last place of the first."""
+    translator = catalogue.Translator(catalogue.load("de"))
+    one = "No likelihood ratio: no validation record exists for this checkpoint and this version of the protocol."
+    assert translator.say(f"{one} It cannot be said here.").left == ("It cannot be said here",)
+    assert translator.say(f"{one} {one}").left == ()
+
+
+def test_forms_of_an_english_law_stay_in_its_words(tmp_path: Path) -> None:
+    case = CASES["bare"](tmp_path)
+    case = dataclasses.replace(case, matter=Matter(jurisdiction="uk"))
+    text = report.render_html(case, tmp_path, language="de")
+    form = next(iter(sorted(material.forms(case), key=len, reverse=True)))
+    assert f'<span lang="en">{markup.escape(form, quote=False)}</span>' in text
+    assert "England und Wales, Stand" in text
+
+
+@pytest.mark.parametrize("language", OTHERS)
+@pytest.mark.parametrize("pack", jurisdictions.names())
+def test_every_jurisdiction_has_its_words(language: str, pack: str, everything: dict[str, tuple[Case, Path]]) -> None:
+    case, _ = everything["compare"]
+    case = dataclasses.replace(case, matter=dataclasses.replace(case.matter, jurisdiction=pack))
+    english = html.render(view(case, "Ada Lovelace"))
+    made = page.translated(english, catalogue.load(language), material.verbatim(case), material.forms(case))
+    assert made.left == ()
+
+
+def test_no_german_sentence_says_more_than_a_measurement_can() -> None:
+    said = re.compile(r"(?i)plagi|gestohlen|diebstahl|beweist|bewiesen|zweifelsfrei|identisch|komprimiert|auswendig"
+                      r"|memoris|schuld|mit sicherheit|rechtswidrig|enthalten im modell")  # fmt: skip
+    assert [e.target for e in catalogue.load("de").entries if said.search(e.target)] == []
+
+
+def test_the_record_is_marked_as_english_and_its_headings_are_not(everything: dict[str, tuple[Case, Path]]) -> None:
+    case, folder = everything["analyze"]
+    text = report.render_html(case, folder, language="de")
+    assert '<div class="part record-part" data-part="Befund und Dokumentation" lang="en">' in text
+    assert re.search(r'<h1[^>]* lang="de">Inhalt</h1>', text)
+    assert re.search(r'<h1[^>]* lang="de">Methode</h1>', text)
+
+
+def test_a_german_report_of_a_sealed_case_verifies_and_the_case_stays(tmp_path: Path) -> None:
+    folder = small_case(tmp_path / "case")
+    before = (folder / "data/case.json").read_bytes()
+    documents.write(folder, ("pdf",), drawing=documents.Drawing("de"), summary=True)
+    assert (folder / "data/case.json").read_bytes() == before
+    assert any("2 of 2 documents are, byte for byte" in said for said in documents.verify(folder))
+    for name in ("report.pdf", "summary.pdf"):
+        data = (folder / name).read_bytes()
+        assert derived.language_of(data, name) == "de"
+        with pikepdf.open(folder / name) as document:
+            assert "Gutachten" in str(document.docinfo["/Title"])
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_archival_and_accessible_in_every_language(
+    language: str, everything: dict[str, tuple[Case, Path]], tmp_path: Path
+) -> None:
+    verapdf.require()
+    case, folder = everything["whole"]
+    path = tmp_path / "report.pdf"
+    path.write_bytes(report.render(case, folder, language=language))
+    assert verapdf.failures([path]) == {(path.name, profile): [] for profile in verapdf.PROFILES}
+
+
+def test_a_document_in_an_unknown_language_is_named(tmp_path: Path) -> None:
+    data = pdf.write('<html lang="xx"><title>x</title><link rel="stylesheet" href="report.css"><p>x', {},
+                     created="2026-11-22T09:12:44Z")  # fmt: skip
+    with pytest.raises(VerificationError, match="xx"):
+        derived.language_of(data, "report.pdf")

@@ -1,0 +1,270 @@
+"""Which sentences of the source and of the templates a catalogue lacks: `python -m tests.studies.message_catalogue de`.
+
+Sentences are read from the source itself: f-strings by Python's own parser, with a place for every value and every
+choice of two phrases written out, and the templates by taking out what Jinja puts in. A sentence is covered where the
+translator leaves nothing of it in English, with a tag or a number in its places. Fragments that become a sentence only
+with others, `PARTS`, are covered as part of those.
+"""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from forensics import languages, resources
+from forensics.report.translation import page
+from forensics.report.translation.catalogue import Said, Translator, load
+
+PACKAGE = Path(languages.__file__).parents[1]
+MODULES = (
+    *(f"report/sections/{name}.py" for name in ("answers", "explanations", "plates", "sure", "limitations", "rules")),
+    *(f"report/sections/{name}.py" for name in ("tries", "levels", "kinds", "summary")),
+    "report/view.py",
+    *(f"findings/{name}.py" for name in ("derivation", "evidence", "grade", "origin", "retention")),
+    "verbal.py",
+    "case/statistic.py",
+    "overlay/photometric.py",
+    "overlay/alteration.py",
+)
+"""Where sentences of the opinion are written."""
+APART = ("survey/", "outputs/", "batch/", "portfolio", "others", "validation/", "cli/", "retrieval/")
+"""Where absences are stated that stand in documents of their own."""
+REASONED = frozenset(
+    {"checkpoint", "training index", "control works", "likelihood ratio", "origin", "validation record"}
+)
+"""What the opinion gives the reason for, where it is missing."""
+TEMPLATES = (
+    "report.html.j2",
+    "letter.html.j2",
+    *(f"sections/{name}.html.j2" for name in ("cover", "answers", "plates", "parts", "sure", "explanations", "limits")),
+    *(f"sections/{name}.html.j2" for name in ("rules", "forms", "contents")),
+)
+PARTS = (
+    "work put forward",
+    "works put forward",
+    "picture found in the training index",
+    "pictures found in the training index",
+    "{near} correspond{one}; the other {rest} do{other} not.",
+    "vectors or noise, which are no text,",
+    "none reaches",
+    "Of {n} control works put through the same steps, {reach} as far (p = {p}{c}; of all such works {share} would).",
+    ", the bound that the data allow",
+    "denoising strength",
+    "made at {made_px} and {how}",
+    "part {number}, which {state}",
+    "Part {number} {state}: local correlation {correlation}, where 1 is the same detail; {disputed} of the disputed "
+    "image.",
+    "The checkpoint examined is {name}, of the family {family}: {files} whose digest begins {digest}. The answers hold "
+    "for these files and no others.",
+    ", {p_holm} after Holm’s correction",
+    ", uncorrected",
+    "From the prompt alone, {seeds} seeds gave pictures whose median LPIPS to {evidence} is {value}; {k} of {n} "
+    "controls are at least as close to theirs (p = {p}).{run}",
+    "{some} of the index have parts of {work} as well: {shared_by}.",
+    "{x}, words alone: {v}",
+    "{px} px{low}; finer detail differs",
+    "not reached",
+    "{said}, in {places} tied point.",
+    "{said}, in {places} tied points.",
+    "{said}, as finely as the smaller of the two can show ({px} pixels along the overlap).",
+    "down to the detail of a thumbnail of {px} pixels{low}",
+    "{said}, {down}; finer detail differs.",
+    "(90 % interval {low} to {high})",
+    "The likelihood ratio, from {names}, speaks for the {side} proposition, while the rank of “{title}” (p = {p}) "
+    "{placed}: the two measurements do not agree.",
+    "{share_disputed} of the disputed image and {share_work} of the work agree",
+    "as a thumbnail of {level} pixels",
+    "in cells tied together by {places} keypoints",
+    "Region {number}: {shares} {how}.",
+    "{rank} Told the prompt ({prompt_source}), the checkpoint needs {value} bits for {evidence} than {rank2}. {rank3}",
+    "was not counted",
+    "came back in {hits} of {draws} tries",
+    "Beside the control checkpoint, the one examined saves",
+    "The prompt saves the checkpoint",
+    ", each with a prompt of its own",
+    "{start} more on {target} than on any of {n} works it has not seen{than}.",
+    "{start} most on {target} among {n} works, {n2} of them works it has not seen{than}; so few works announce "
+    "nothing.",
+    "{start} more on {target} than on {n} of {n2} works it has not seen{than}.",
+    "{start} no more on {target} than on any of {n} works it has not seen{than}.",
+    "{start} as much on {target} as on some works it has not seen{than}: {k} of {n} reach that or more.",
+    ", {names} to {names2}",
+    "The examination was",
+    ", with {tool}. These two pages shorten a full report with the case digest printed below; that report states "
+    "methods, parameters, every measurement and its limits, and governs where the two differ.",
+    "The case file puts {asked}; the full report prints {questions}.",
+    "The case file puts no question. What follows answers the standing question{s} as far as the material allows.",
+    "{name}: {points} point{points2}",
+    "{untested} point{untested2}, listed with their reasons in the full report.",
+    ". They are listed with the answers of the full report.",
+    "; corrected for the number of questions asked, it decides what is said to lie apart",
+    "correspondence/3, outcome/5",
+    "{better}; from {low} to {high}",
+    "Command",
+    "Protocol file",
+    "SHA-256 of the protocol",
+    "a likelihood ratio that is not a number has no word",
+    "ENFSI Guideline for Evaluative Reporting in Forensic Science, 2015",
+)
+"""Pieces that are put together before anything is printed, or that the opinion does not print."""
+_MANY = 12
+_PLACE = re.compile(r"\{(\w+)\}")
+
+
+def sentences() -> Iterator[tuple[str, str]]:
+    """Where a sentence or part of one stands, and the text with its places, as `file` and `{k} of {n} controls ...`."""
+    for name in MODULES:
+        for text in _of_module(PACKAGE / name):
+            yield name, text
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = path.relative_to(PACKAGE).as_posix()
+        if not name.startswith(APART):
+            for text in _of_absences(path):
+                yield name, text
+    for name in TEMPLATES:
+        for text in _of_template(resources.templates() / name):
+            yield name, text
+
+
+def lacking(language: str) -> list[tuple[str, str]]:
+    """Sentences that no entry covers, with the file each stands in."""
+    translator = Translator(load(language))
+    known = {" ".join(part.split()) for part in PARTS}
+    return [(where, text) for where, text in sentences() if text not in known and not _covered(translator, text)]
+
+
+def _covered(translator: Translator, text: str) -> bool:
+    for tag in ("R1", "7", "R1 and N1"):
+        if not translator.say(_PLACE.sub(tag, text)).left:
+            return True
+    mixed = itertools.cycle(("R1", "7"))
+    closed = re.sub(r"\{\w+\}(?= [A-Z{]|$)", "R1.", text)  # places that hold a whole sentence
+    filled = (_PLACE.sub(lambda _: next(mixed), text), _PLACE.sub("7", closed))
+    return any(not translator.say(sentence).left for sentence in filled)
+
+
+def _prose(text: str) -> bool:
+    bare = _PLACE.sub("", text)
+    return " " in bare.strip() and bool(re.search(r"[a-z]{2}", bare)) and not re.search(r"[<>\\|]", bare)
+
+
+def _of_module(path: Path) -> Iterator[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    said: dict[str, None] = {}
+    for node in _strings(tree):
+        for text in _variants(node):
+            said[" ".join(_numbered(text).split())] = None
+    yield from (text for text in said if _prose(text))
+
+
+def _of_absences(path: Path) -> Iterator[str]:
+    """Names of what can be missing, which the opinion lists, and the reasons that it gives for some of them."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not (isinstance(node, ast.Call) and _name(node.func) == "Absent" and node.args):
+            continue
+        named = _variants(node.args[0])
+        reasons = _variants(node.args[1]) if REASONED & set(named) and len(node.args) > 1 else []
+        yield from (" ".join(_numbered(text).split()) for text in (*named, *reasons) if re.search("[a-z]{3}", text))
+
+
+def _strings(node: ast.AST) -> Iterator[ast.expr]:
+    """Every string of a tree but docstrings and annotations."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant):
+            continue
+        if isinstance(child, ast.JoinedStr) or (isinstance(child, ast.Constant) and isinstance(child.value, str)):
+            yield child
+        elif isinstance(child, ast.AnnAssign):
+            if child.value is not None:
+                yield from _strings(ast.Expression(child.value))
+        elif not isinstance(child, ast.arg):
+            yield from _strings(child)
+
+
+def _variants(node: ast.AST) -> list[str]:
+    """What a string can be, with a place for every value; choices of two strings are written out."""
+    if isinstance(node, ast.Constant):
+        return [str(node.value)]
+    if isinstance(node, ast.FormattedValue):
+        return _variants(node.value)
+    if isinstance(node, ast.JoinedStr):
+        parts = [_variants(value) for value in node.values]
+        return ["".join(chosen) for chosen in itertools.islice(itertools.product(*parts), _MANY)]
+    if isinstance(node, ast.IfExp):
+        return _variants(node.body) + _variants(node.orelse)
+    if isinstance(node, ast.Call) and _name(node.func) == "counted" and len(node.args) == 3:
+        number = "{" + _name(node.args[0]) + "}"
+        return [f"{number} {word.value!s}" for word in node.args[1:] if isinstance(word, ast.Constant)]
+    return ["{" + _name(node) + "}"]
+
+
+def _name(node: ast.AST) -> str:
+    """A name for the place of a value: the last word of what is put there."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    if isinstance(node, ast.Call):
+        return _name(node.args[0]) if node.args else _name(node.func)
+    for part in ("value", "left", "operand", "elt"):
+        if isinstance(inner := getattr(node, part, None), ast.AST) and not isinstance(inner, ast.Constant):
+            return _name(inner)
+    return "x"
+
+
+def _numbered(text: str) -> str:
+    """The text with the second place of one name called `name2`, and so on."""
+    seen: dict[str, int] = {}
+
+    def once(found: re.Match[str]) -> str:
+        seen[found.group(1)] = number = seen.get(found.group(1), 0) + 1
+        return "{" + found.group(1) + (str(number) if number > 1 else "") + "}"
+
+    return _PLACE.sub(once, text)
+
+
+class Collected(Translator):
+    """Takes down what a page asks for."""
+
+    def __init__(self, language: str) -> None:
+        super().__init__(load(language))
+        self.asked: dict[str, None] = {}
+
+    def say(self, text: str, context: str = "", depth: int = 0) -> Said:
+        self.asked[text.strip()] = None
+        return Said(text)
+
+
+def _of_template(path: Path) -> Iterator[str]:
+    text = path.read_text(encoding="utf-8")
+    text = re.sub(r"\{#.*?#\}", "", text, flags=re.DOTALL)
+    text = re.sub(r"\{%.*?%\}", "<hr>", text, flags=re.DOTALL)
+    text = re.sub(r"\{\{(.*?)\}\}", _named, text, flags=re.DOTALL)
+    text = re.sub(r'<hr>(?=[^<>]*")', "", text)  # a choice within an attribute
+    collected = Collected(next(n for n in languages.names() if n != languages.ENGLISH))
+    page.collect(text, collected)
+    for asked in collected.asked:
+        said = _numbered(re.sub("[\ue000-\uf8ff]", "{link}", asked))
+        if _prose(said):
+            yield said
+
+
+def _named(found: re.Match[str]) -> str:
+    names = re.findall(r"[A-Za-z_]+", found.group(1).split("|")[0])
+    return "{" + (names[-1] if names else "x") + "}"
+
+
+def main() -> None:
+    """Print what is lacking, and fail where anything is."""
+    found = lacking(sys.argv[1] if len(sys.argv) > 1 else "de")
+    for where, text in found:
+        print(f"{where}: {text}")
+    sys.exit(bool(found))
+
+
+if __name__ == "__main__":
+    main()
