@@ -108,4 +108,6 @@ def found(picture: Tensor, name: str, make: Callable[[], Tensor]) -> Tensor:
 
 def singly(batch: Tensor) -> Sequence[Tensor]:
     """The pictures of a batch, (1, 3, H, W) each; a batch of one is its picture, and stays known where it is `held`."""
-    return [batch] if len(batch) == 1 else batch.split(1)
+    if len(batch) == 1:
+        return [batch]
+    return batch.split(1) if len(batch) else []  # an empty batch splits into one empty part
