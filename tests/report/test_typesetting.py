@@ -7,6 +7,7 @@ elsewhere. The document then states a Pango that is not the one here, as one dra
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import io
 import shutil
 from collections.abc import Callable
@@ -16,7 +17,7 @@ import pikepdf
 import pypdfium2
 import pytest
 
-from forensics import documents, report, resources
+from forensics import documents, report, resources, schema
 from forensics.case import Case
 from forensics.errors import VerificationError
 from forensics.folder.layout import REPORT
@@ -129,7 +130,10 @@ def test_one_number_changed_does_not_pass_whatever_drew_it(
         forged = saved(pdf)
     with pytest.raises(VerificationError, match="where the case gives") as caught:
         list(documents.verify(handed(folder, forged, tmp_path)))
-    assert str(item.size_bytes)[-2:] in caught.value.message
+    # The first difference is on the cover: the digest of the case, which no case with another number has.
+    digest = hashlib.sha256(schema.canonical(case)).hexdigest()
+    assert "page 1 reads" in caught.value.message
+    assert caught.value.message.split("the case gives “")[1].split("”")[0][-16:] in digest
 
 
 def _over(pdf: pikepdf.Pdf, page: int, painted: bytes) -> None:
