@@ -8,6 +8,7 @@ from functools import lru_cache
 from html.parser import HTMLParser
 
 import pypdf
+import pypdfium2
 from pypdf.generic import StreamObject
 
 
@@ -54,6 +55,13 @@ def places(pdf: bytes) -> list[tuple[int, float, float, str]]:
 def page_texts(pdf: bytes) -> tuple[str, ...]:
     """The words of each page."""
     return tuple(page.extract_text() for page in reader(pdf).pages)
+
+
+def pictures_drawn(pdf: bytes) -> int:
+    """How many raster images are drawn, each as often as it is: what a reader sees, and not what the file holds."""
+    with pypdfium2.PdfDocument(pdf) as document:
+        kind = pypdfium2.raw.FPDF_PAGEOBJ_IMAGE
+        return sum(1 for page in document for _ in page.get_objects(filter=[kind], max_depth=8))
 
 
 def images(pdf: bytes) -> list[StreamObject]:

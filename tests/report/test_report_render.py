@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 from forensics import folder as case_folder
-from forensics import report, schema
+from forensics import report, resources, schema
 from forensics.case import Case
 from forensics.errors import RenderingError, VerificationError
 from forensics.report import drawn as drawings
@@ -135,6 +135,17 @@ def test_pictures_are_drawn_pixel_for_pixel(rendered: Rendered) -> None:
     own = {_pixels(data) for data in drawings.pictures(rendered.case, stored).values()}
     assert drawn == known | own
     assert b"/Interpolate true" not in rendered.pdf
+
+
+def test_every_picture_of_the_text_is_drawn(rendered: Rendered) -> None:
+    assert pages.pictures_drawn(rendered.pdf) == rendered.html.count("<img ")
+
+
+def test_nothing_is_placed_out_of_the_flow() -> None:
+    """WeasyPrint lays pages out again until their references agree, and leaves what is placed absolutely where it was:
+    an enlarged detail that had gone over to the next page stood far below its window, which was empty."""
+    style = (resources.templates() / "report.css").read_text(encoding="utf-8")
+    assert not re.search(r"position:\s*(absolute|fixed)", style)
 
 
 @pytest.mark.parametrize("rendered", ["compare"], indirect=True)
