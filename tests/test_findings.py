@@ -241,7 +241,7 @@ def test_three_questions_share_one_level() -> None:
     unsaid = conclude(chance).findings[1].answer
     assert "2 of 99" in unsaid
     assert "range of the controls" not in unsaid
-    assert "one question alone would set it apart at the level of 0.05" in unsaid
+    assert "controls. By itself this question would set the result apart at the level of 0.05; chance" in unsaid
     assert "as much on the disputed image as on some works" in unsaid
 
 

@@ -198,7 +198,8 @@ def ranked(
         return f"{counted} The result {placed_among_controls(rank.k)}."
     if rank.k == 0:
         return f"{counted} {too_few(rank, protocol)}"
-    return f"{counted} The measurement does not distinguish {one} from the controls{by_correction(rank, protocol)}."
+    said = f"{counted} The measurement does not distinguish {one} from the controls."
+    return said + by_correction(rank, protocol)
 
 
 def _corrected(c: Comparison) -> float:
@@ -213,12 +214,13 @@ def after_holm(c: Comparison) -> str:
 
 
 def by_correction(c: Comparison, protocol: Protocol) -> str:
-    """That one question alone would have announced what all of them together do not; empty where that is not so."""
+    """That one question alone would have announced what all of them together do not, as a sentence to follow another;
+    empty where that is not so."""
     if not protocol.announces(c.p, c.n) or protocol.announces(_corrected(c), c.n):
         return ""
     return (
-        f": one question alone would set it apart at the level of {protocol.rank_level:g}, but chance has as many "
-        "tries as there are questions"
+        f" By itself this question would set the result apart at the level of {protocol.rank_level:g}; chance has as "
+        "many tries as there are questions."
     )
 
 

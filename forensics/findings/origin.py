@@ -106,7 +106,5 @@ def _place(rank: Comparison, evidence: Evidence) -> str:
         )
     if rank.k == 0:
         return too_few(rank, evidence.protocol)
-    return (
-        "The measurement does not distinguish the disputed image from works that the checkpoint did not make"
-        f"{by_correction(rank, evidence.protocol)}."
-    )
+    said = "The measurement does not distinguish the disputed image from works that the checkpoint did not make."
+    return said + by_correction(rank, evidence.protocol)
