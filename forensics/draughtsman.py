@@ -26,10 +26,11 @@ def draw(folder: Path, paper: str, language: str = ENGLISH) -> bytes | None:
     process = second.begun(second.DRAUGHTSMAN)
     if process is None:
         return None
-    asked = json.dumps({"folder": os.fsencode(folder).hex(), "paper": paper, "language": language}).encode()
+    # In full: the process stands where it was begun, and this one may have gone elsewhere since.
+    asked = {"folder": os.fsencode(folder.absolute()).hex(), "paper": paper, "language": language}
     try:
         process.ready(None)
-        head, data = process.ask(asked, b"")
+        head, data = process.ask(json.dumps(asked).encode(), b"")
     except (OSError, EOFError):
         return None
     process.stop()

@@ -75,7 +75,7 @@ def _of_names(exc: OSError | UnicodeEncodeError) -> tuple[ExitCode, str, str]:
         name = printable(str(exc.filename or "A name"))
         return (
             ExitCode.USAGE,
-            f"{name[:60]}… is longer than the file system takes.",
+            f"{name[:60]}… is longer than file systems take.",
             "Rename it, or give a shorter path.",
         )
     if isinstance(exc, UnicodeEncodeError) and exc.reason.startswith("surrogates"):

@@ -105,6 +105,14 @@ def test_the_second_process_draws_the_same_bytes_and_says_what_is_wrong(closed: 
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_a_folder_is_found_from_wherever_this_process_has_gone_since(
+    closed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second.begin(second.DRAUGHTSMAN)
+    monkeypatch.chdir(closed.parent)
+    assert draughtsman.draw(Path(closed.name), "A4") == report.render(load(closed), closed)
+
+
 def test_a_second_process_that_is_killed_leaves_the_drawing_here(tmp_path: Path) -> None:
     second.begin(second.DRAUGHTSMAN)
     process = second.begun(second.DRAUGHTSMAN)
