@@ -177,6 +177,11 @@ def finish(folder: Path) -> Path:
             f"{folder} holds an examination that ended; there is nothing to go on with.",
             hint="Name the folder of an `analyze` that was stopped.",
         )
+    return render_as_asked(folder)
+
+
+def render_as_asked(folder: Path) -> Path:
+    """Render the report on the paper and in the language of its examination. As `write`."""
     used = {row.name: row.value for row in load(folder).settings}
     return render(folder, paper=used.get("paper", "A4"), language=used.get("language", ENGLISH))
 

@@ -104,7 +104,7 @@ def view(found: Batch) -> View:
 
 def numbers(found: Batch) -> bytes:
     """A row a case, numbers unrounded; text of others is kept from being taken for a formula."""
-    of_pair = ("heading", "statistic", "value", "k", "n", "p")
+    of_pair = ("heading", "statistic", "value", "k", "n", "p", "p_holm")
     heading = (
         *("number", "case", "image", "state", "profile"),
         *(f"{pair.value}_{name}" for pair in Pair for name in of_pair),
@@ -118,7 +118,7 @@ def _numbers(row: Row) -> tuple[object, ...]:
     cells: list[object] = []
     for pair in Pair:
         one = answers.get(pair)
-        cells += [one.heading, one.statistic, one.value, one.k, one.n, one.p] if one else [""] * 6
+        cells += [one.heading, one.statistic, one.value, one.k, one.n, one.p, one.p_holm] if one else [""] * 7
     done, failure = row.done, row.failure
     return (
         *(row.number, _cell(row.name), _cell(row.image), row.state.value, done.profile if done else ""),
@@ -153,7 +153,8 @@ def _answer(one: Answer | None) -> Cell:
     if one.n is None or one.k is None or one.p is None:
         return Cell(one.heading, "", None)
     ranked = f"{one.k} of {words.counted(one.n, 'control', 'controls')} as extreme, p = {words.significant(one.p)}"
-    return Cell(one.heading, ranked, one.p)
+    corrected = "" if one.p_holm is None else f", corrected {words.significant(one.p_holm)}"
+    return Cell(one.heading, ranked + corrected, one.p)
 
 
 def _address(path: str) -> str:

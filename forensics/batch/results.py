@@ -32,6 +32,8 @@ class Answer:
     k: int | None = None
     n: int | None = None
     p: float | None = None
+    p_holm: float | None = None
+    """p corrected for the number of questions asked, which decides the heading."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,8 @@ def _answers(case: Case) -> tuple[Answer, ...]:
         if ranked is None:
             rows.append(Answer(pair, heading))
         else:
-            rows.append(Answer(pair, heading, ranked.title, ranked.value, ranked.k, ranked.n, ranked.p))
+            numbers = ranked.value, ranked.k, ranked.n, ranked.p, ranked.p_holm
+            rows.append(Answer(pair, heading, ranked.title, *numbers))
     return tuple(rows)
 
 
@@ -98,7 +99,7 @@ def _finished(folder: Path) -> Done | None:
     if not (folder / TAGS).is_file() or journal.leftovers(folder):
         documents.finish(folder)
     elif not (folder / REPORT).is_file():
-        documents.render(folder)
+        documents.render_as_asked(folder)
     return said(folder)
 
 

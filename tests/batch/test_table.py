@@ -34,7 +34,10 @@ def made(*rows: Row) -> Batch:
 
 
 def row(number: int, name: str) -> Row:
-    answers = (Answer(Pair.DERIVATION, f"Heading {name}", name, 0.25, 1, 99, 0.02), Answer(Pair.ORIGIN, "No answer."))
+    answers = (
+        Answer(Pair.DERIVATION, f"Heading {name}", name, 0.25, 1, 99, 0.02, 0.06),
+        Answer(Pair.ORIGIN, "No answer."),
+    )
     done = Done("an-id", "0" * 64, f"{name}/report.pdf", "quick", answers)
     return Row(number, name, name, State.DONE, name, 1.234, done)
 
@@ -71,6 +74,7 @@ def test_names_are_text_wherever_they_stand(tmp_path: Path) -> None:
     assert "\u202e" not in text
     assert len(page.cells) == 7 * (len(rows) + 1)
     assert HOSTILE[0] in page.cells[0]
+    assert any("p = 0.020, corrected 0.060" in cell for cell in page.cells)
     links = [value for name, value in page.attributes if name == "href"]
     assert [unquote(link) for link in links] == [f"{name}/report.pdf" for name in HOSTILE]
     assert all(link.isascii() and not set("<>\"' ") & set(link) for link in links)
@@ -82,6 +86,7 @@ def test_names_are_text_wherever_they_stand(tmp_path: Path) -> None:
     assert not [cell for line in table for cell in line if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
     first = dict(zip(table[0], table[1], strict=True))
     assert (first["derivation_k"], first["derivation_n"], first["derivation_p"]) == ("1", "99", "0.02")
+    assert first["derivation_p_holm"] == "0.06"
     assert first["retention_heading"] == first["origin_p"] == ""
     last = dict(zip(table[0], table[-1], strict=True))
     assert (last["state"], last["exit_code"], last["remedy"]) == ("failed", "3", f"'{HOSTILE[2]}")
