@@ -10,7 +10,7 @@ STAMP  := $(VENV)/.installed
 .PHONY: demo test check docs notes dist fuzz hostile lint format lock wheels dist samples-digests bench gpu gpu-wheels clean
 
 demo: $(STAMP)  ## a report on a picture that the embedded checkpoint drew; the last line is the path of the PDF
-	@$(BIN)/forensics analyze samples/disputed/generated.png --case samples/case.toml -o out/demo --force
+	@$(BIN)/forensics demo -o out/demo --force
 
 test: $(STAMP)  ## the whole test suite
 	@$(BIN)/python -m pytest

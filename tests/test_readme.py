@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
-from forensics.cli import main
+from forensics.cli import demo, main
 from forensics.errors import ExitCode
 from forensics.protocol import PROFILES
 from forensics.settings import resolve
@@ -90,7 +90,8 @@ def test_links_lead_somewhere() -> None:
         assert (ROOT / target).exists(), target
 
 
-def test_demo_examines_a_file_that_ships() -> None:
-    recipe = (ROOT / "Makefile").read_text(encoding="utf-8")
-    for path in re.findall(r"samples/\S+", recipe):
-        assert (ROOT / path).exists(), path
+def test_demo_examines_files_that_ship() -> None:
+    recipe = (ROOT / "Makefile").read_text(encoding="utf-8").split("\ndemo:")[1].split("\n\n")[0]
+    assert "/forensics demo -o out/demo --force" in recipe
+    for name in (demo.PICTURE, demo.CASE):
+        assert (ROOT / "samples" / name).is_file(), name

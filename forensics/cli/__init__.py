@@ -13,6 +13,7 @@ from forensics.cli.group import Commands
 main = Commands(
     name="forensics",
     rows={
+        "demo": "forensics.cli.demo:demo",
         "init": "forensics.cli.init:init",
         "analyze": "forensics.cli.analyze:analyze",
         "compare": "forensics.cli.compare:compare",
@@ -32,8 +33,8 @@ main = Commands(
     },
     help=(
         "Evidence about whether a generative image model gives back a work.\n\n"
-        "Start with `forensics analyze IMAGE`: the path of the report is written to standard output, everything else "
-        "to standard error."
+        "Start with `forensics demo`, then `forensics analyze IMAGE`: the path of the report is written to standard "
+        "output, everything else to standard error."
     ),
     epilog="Exit codes and shell completion are described in the README.",
 )
