@@ -1,7 +1,7 @@
 """Every stage beside what a user would run instead, in one process and turn about: `make bench`.
 
     python -m tests.benchmarks.bench --out FILE [--only PART ...] [--threads 1]
-    python -m tests.benchmarks.bench --print      # the table of the README, from the file
+    python -m tests.benchmarks.bench --print      # the table of docs/figures.md, from the file
 
 On the embedded demonstration checkpoint and the CPU. Parts: loading, regeneration beside diffusers' own pipeline,
 inversion beside its inverse scheduler at equal error of the round trip, codelength beside the sequential sum, encoding
