@@ -60,7 +60,8 @@ lock:
 	$(PYTHON) -m tests.studies.cpu_lock
 
 wheels: $(STAMP)  ## every file that the lock names, for machines without a network: wheels/
-	@$(BIN)/python -m pip download --quiet --disable-pip-version-check --require-hashes --dest wheels -r requirements.lock
+	@lock="$(LOCK)"; test "$$lock" != auto || lock=requirements.lock; \
+		$(BIN)/python -m pip download --quiet --disable-pip-version-check --require-hashes --dest wheels -r "$$lock"
 
 # The version stands in the source, because every report states it and a case is verified against it without git. A tag
 # that says another is found here.

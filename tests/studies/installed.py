@@ -3,11 +3,12 @@
     python -m tests.studies.installed FOLDER
     python -m tests.studies.installed FOLDER --environment VENV      # one that holds the packages of a lock already
 
-The wheel is built and checked, and installed into a new virtual environment with the packages of the lock that is for
-this machine. `forensics demo` is run there, in a folder outside the repository, and here by this interpreter, with one
-date, one thread and caches of their own. Then every file of the two case folders is compared byte for byte, every value
-of `case.json` by its path (times, custody and machine included), and either program verifies the folder of the other.
-The result is FOLDER/installed.json; the exit status says whether anything differs but what says where and when.
+The wheel is built and installed into a new virtual environment with the packages of the lock that is for this machine.
+`forensics demo` is run there, in a folder outside the repository, and here by this interpreter, with one date, one
+thread and caches of their own. Then every file of the two case folders is compared byte for byte, every value of
+`case.json` by its path (times, custody and machine included; the folder of the samples is called that in both), and
+either program verifies the folder of the other, so that both draw the documents of both. The result is
+FOLDER/installed.json; the exit status says whether anything differs but what says where and when.
 """
 
 from __future__ import annotations
@@ -27,8 +28,14 @@ from forensics.files import sha256
 ROOT = Path(__file__).resolve().parents[2]
 DATE = 1764374400
 """Seconds since 1970 at which both runs believe to take place."""
-MACHINE = ("/environment", "/seconds", "/custody")
-"""Parts of a path in `case.json` under which the machine and the moment are told, not what was measured."""
+MOMENT = frozenset({"environment", "seconds", "custody"})
+"""Names in `case.json` under which the machine and the moment are told, not what was measured."""
+ABSENT = "(not there)"
+FOLLOW = frozenset(
+    {"bag-info.txt", "custody.jsonl", "data/case.json", "manifest-sha256.txt", "report.pdf", "tagmanifest-sha256.txt"}
+    | {"tagmanifest-sha256.txt.tsq", "viewer.html"}
+)
+"""Files that state or hash what `case.json` says; where a time in it differs, so do they."""
 
 
 def run(command: Sequence[str | Path], where: Path, environment: dict[str, str] | None = None) -> str:
@@ -85,29 +92,34 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield path, value
 
 
-def compare(ours: Path, theirs: Path) -> dict[str, Any]:
-    """What two case folders have in common, and what not."""
+def told(folder: Path, samples: Path) -> dict[str, Any]:
+    """Every value of the case by its path, with the folder of the samples under one name wherever it lies."""
+    case = json.loads((folder / "data" / "case.json").read_text(encoding="utf-8"))
+    return {
+        path: value.replace(str(samples), "SAMPLES") if isinstance(value, str) else value
+        for path, value in leaves(case)
+    }
+
+
+def compare(ours: Path, theirs: Path, samples: tuple[Path, Path]) -> dict[str, Any]:
+    """What two case folders have in common, and what not; `samples` is where either program has its samples."""
     one, two = ({p.relative_to(f).as_posix(): p for p in f.rglob("*") if p.is_file()} for f in (ours, theirs))
     both = sorted(one.keys() & two.keys())
     same = {name for name in both if sha256(one[name]) == sha256(two[name])}
-    values = [
-        dict(leaves(json.loads((folder / "data" / "case.json").read_text(encoding="utf-8"))))
-        for folder in (ours, theirs)
-    ]
-    paths = sorted(values[0].keys() | values[1].keys())
-    missing = object()
-    differing = [p for p in paths if values[0].get(p, missing) != values[1].get(p, missing)]
-    told = [p for p in differing if any(part in p for part in MACHINE)]
+    first, second = told(ours, samples[0]), told(theirs, samples[1])
+    paths = sorted(first.keys() | second.keys())
+    differing = {
+        p: [first.get(p, ABSENT), second.get(p, ABSENT)] for p in paths if first.get(p, ABSENT) != second.get(p, ABSENT)
+    }
+    moment = {path for path in differing if MOMENT & set(path.split("/"))}
     return {
         "files": len(both),
         "files_equal": len(same),
         "files_that_differ": sorted(set(both) - same),
         "files_of_one_alone": sorted(one.keys() ^ two.keys()),
         "values": len(paths),
-        "values_that_differ": {
-            p: [values[0].get(p, "(not there)"), values[1].get(p, "(not there)")] for p in differing if p not in told
-        },
-        "of_machine_and_moment": {p: [values[0].get(p, "(not there)"), values[1].get(p, "(not there)")] for p in told},
+        "values_that_differ": {path: pair for path, pair in differing.items() if path not in moment},
+        "of_machine_and_moment": {path: pair for path, pair in differing.items() if path in moment},
     }
 
 
@@ -145,7 +157,7 @@ def main() -> None:
     found = {
         "wheel_bytes": wheel.stat().st_size,
         "seconds": {name: round(value, 1) for name, value in seconds.items()},
-        **compare(ours, theirs),
+        **compare(ours, theirs, (ROOT / "samples", Path(at).parent / "samples")),
         "verified": [
             run([installed, "verify", ours], outside, clean(folder / "caches-1")).splitlines(),
             run([*here, "verify", theirs], ROOT, clean(folder / "caches-2")).splitlines(),
@@ -154,7 +166,7 @@ def main() -> None:
     text = json.dumps(found, indent=1, ensure_ascii=False)
     (folder / "installed.json").write_text(text + "\n", encoding="utf-8")
     print(text)
-    unexplained = [] if found["of_machine_and_moment"] else found["files_that_differ"]
+    unexplained = set(found["files_that_differ"]) - FOLLOW
     sys.exit(bool(found["values_that_differ"] or found["files_of_one_alone"] or unexplained))
 
 
