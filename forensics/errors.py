@@ -13,7 +13,7 @@ from forensics.path_names import printable
 
 
 class ExitCode(IntEnum):
-    """Process exit codes; documented in the README and stable from release to release."""
+    """Process exit codes; documented in docs/programs.md and stable from release to release."""
 
     OK = 0
     INTERNAL = 1

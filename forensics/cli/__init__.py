@@ -36,7 +36,7 @@ main = Commands(
         "Start with `forensics demo`, then `forensics analyze IMAGE`: the path of the report is written to standard "
         "output, everything else to standard error."
     ),
-    epilog="Exit codes and shell completion are described in the README.",
+    epilog="Exit codes and shell completion are described in docs/programs.md.",
 )
 click.version_option(__version__, prog_name="forensics")(main)
 
