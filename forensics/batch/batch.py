@@ -103,17 +103,15 @@ class _Run:
         todo = [self._taken(self.cases[place]) for place in places]
         self._write(rows)
         clock = Clock([_WEIGHTS.get(case.resolved.settings.profile, 1.0) for case in todo])
-        inside, ended = _Inside(self.emit, clock, todo, len(rows)), 0
+        inside = _Inside(self.emit, clock, todo, len(rows))
         self.emit(Event("batch", len(rows) - len(todo), len(rows), f"{len(rows) - len(todo)} cases are done already"))
         where = replace(where, gpu=any(case.resolved.settings.device != "cpu" for case in todo))
-        for outcome in run(begin, todo, where, inside, inside.begins):
+        for done, outcome in enumerate(run(begin, todo, where, inside, inside.begins), len(rows) - len(todo) + 1):
             case, place = todo[outcome.place], places[outcome.place]
             rows[place] = row = _row(case, outcome, self.out)
             self.journal.add(case.key, {"row": encode(row), "folder": str(case.folder), "own": case.own})
             self._write(rows)
             clock.done(outcome.place)
-            ended += 1
-            done = len(rows) - len(todo) + ended
             self.emit(Event("batch", done, len(rows), f"{printable(case.name)}: {row.state.value}", clock.left()))
         return self._write(rows)
 
