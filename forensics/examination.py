@@ -85,9 +85,22 @@ def analyzed(
     Args:
         workshop: what examinations one after the other share; by default this one shares nothing.
     """
+    measured(image, ledger, resolved, emit, workshop)
+    return reported(ledger, resolved.settings, emit)
+
+
+def measured(
+    image: Path, ledger: Ledger, resolved: Resolved, emit: Emit = ignore, workshop: Workshop | None = None
+) -> None:
+    """As `analyzed`, up to the frozen case."""
     with stops_on_record(ledger):
         examined(image, ledger, resolved, ledger.watched(emit), workshop)
-        return _rendered(ledger, resolved.settings, emit)
+
+
+def reported(ledger: Ledger, settings: Settings, emit: Emit = ignore) -> Path:
+    """The report of what was measured, drawn in a process of its own where one was begun; the path of the PDF."""
+    with stops_on_record(ledger):
+        return _rendered(ledger, settings, emit)
 
 
 @inputs.watched

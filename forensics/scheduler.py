@@ -8,12 +8,15 @@ done again, by whichever worker is free.
 
 from __future__ import annotations
 
+import contextvars
 import os
 import platform
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Generic, TypeVar, cast
 
 from forensics import __version__
@@ -30,7 +33,16 @@ PATIENCE_S = 300.0
 _POLL_S = 5.0
 UNEXPECTED = "Run the case alone with `forensics analyze -v` and send what it prints to the maintainers."
 
-Begin = Callable[[Emit], Callable[[T], R]]
+
+@dataclass(frozen=True, slots=True)
+class Rest(Generic[R]):
+    """What is left of a task when the next one can be begun."""
+
+    finish: Callable[[], R]
+    """It needs nothing that tasks share, so that another thread may do it."""
+
+
+Begin = Callable[[Emit], Callable[[T], R | Rest[R]]]
 """Run once in a worker: opens what its tasks share, and gives what does a task. It is sent by name, so it is a function
 of a module, or `functools.partial` of one."""
 
@@ -108,14 +120,23 @@ class Clock:
         return present + each * after
 
 
-def run(begin: Begin[T, R], tasks: Sequence[T], where: Where, emit: Emit = ignore) -> Iterator[Outcome[R]]:
+def run(
+    begin: Begin[T, R],
+    tasks: Sequence[T],
+    where: Where,
+    emit: Emit = ignore,
+    begun: Callable[[int], None] = lambda _: None,
+) -> Iterator[Outcome[R]]:
     """Do every task; outcomes in the order in which they end.
+
+    In this process the rest of a task is done beside the next one, and its outcome follows when both are.
 
     Args:
         begin: see `Begin`.
         tasks: what each is asked; sent to workers as it is.
         where: see there.
         emit: told of the progress within a task, where it is done in this process.
+        begun: told which task is begun, counted from 0, where it is done in this process.
 
     Raises:
         DeviceError: there is no such cluster, Ray is not installed, or no worker could begin.
@@ -123,11 +144,7 @@ def run(begin: Begin[T, R], tasks: Sequence[T], where: Where, emit: Emit = ignor
     if not tasks:
         return
     if not where.ray:
-        do = begin(emit)
-        for place, task in enumerate(tasks):
-            began = time.monotonic()
-            value, error = tried(do, task)
-            yield Outcome(place, time.monotonic() - began, value, error)
+        yield from _here(begin(emit), tasks, begun)
         return
     import torch  # how many threads a sum is made with moves its last digit: workers have as many as this process
 
@@ -139,6 +156,43 @@ def run(begin: Begin[T, R], tasks: Sequence[T], where: Where, emit: Emit = ignor
         hire = _hiring(ray, where, count)
         crew: _Crew[T, R] = _Crew(ray, lambda: hire(begin, threads), tasks)
         yield from crew.work(count)
+
+
+def _here(do: Callable[[T], R | Rest[R]], tasks: Sequence[T], begun: Callable[[int], None]) -> Iterator[Outcome[R]]:
+    """Everything in this process. What interrupts a task waits for the rest of the one before, so that it is done."""
+    with ThreadPoolExecutor(1) as beside:
+        before: Callable[[], Outcome[R]] | None = None
+        for place, task in enumerate(tasks):
+            begun(place)
+            began = time.monotonic()
+            found, error = tried(do, task)
+            seconds = time.monotonic() - began
+            if before is not None:
+                yield before()
+            if isinstance(found, Rest):
+                # In the context of the task, which says within which limits pictures are read.
+                context = contextvars.copy_context()
+                before = beside.submit(context.run, _finished, found, place, seconds).result
+            else:
+                before = partial(Outcome, place, seconds, found, error)
+        if before is not None:
+            yield before()
+
+
+def _finished(rest: Rest[R], place: int, seconds: float) -> Outcome[R]:
+    began = time.monotonic()
+    value, error = tried(lambda one: one.finish(), rest)
+    return Outcome(place, seconds + time.monotonic() - began, value, error)
+
+
+def whole(do: Callable[[T], R | Rest[R]]) -> Callable[[T], R]:
+    """What does a task with its rest, one after the other."""
+
+    def done(task: T) -> R:
+        found = do(task)
+        return found.finish() if isinstance(found, Rest) else found
+
+    return done
 
 
 def tried(do: Callable[[T], R], task: T) -> tuple[R | None, ForensicsError | None]:
@@ -162,7 +216,7 @@ class Worker(Generic[T, R]):
         import torch
 
         torch.set_num_threads(threads)
-        self._do = begin(ignore)
+        self._do: Callable[[T], R] = whole(begin(ignore))
 
     def where(self) -> tuple[str, str]:
         """Name of the machine, and version of the program on it."""

@@ -98,7 +98,10 @@ _BEGUN: dict[str, list[SecondProcess]] = {}
 
 
 def begin(module: str) -> None:
-    """Begin a process that will be wanted soon; nothing where a system does not let it be started."""
+    """Begin a process that will be wanted soon, unless one waits; nothing where a system does not let it be started."""
+    with _LOCK:
+        if any(process.alive for process in _BEGUN.get(module, ())):
+            return
     with contextlib.suppress(OSError):
         process = SecondProcess(module)
         with _LOCK:

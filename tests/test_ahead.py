@@ -16,9 +16,10 @@ from torch import Tensor
 
 from forensics.errors import ImageError
 from forensics.folder import Ledger
-from forensics.overlay import pair_cache
+from forensics.overlay import early, pair_cache
 from forensics.overlay.correspondence import Pairing, Prepared, pair, prepare
 from forensics.overlay.pair_cache import LightTable
+from forensics.overlay.plates import Bytes, Plate
 from forensics.pictures import ahead, bounded
 from forensics.pictures.intake import Decoded
 from forensics.pictures.png import png_bytes
@@ -68,6 +69,36 @@ def test_what_was_decoded_first_is_given_out_once(calls: list[str]) -> None:
     assert calls == ["first", "again"]
     assert again.picture.tobytes() == first.picture.tobytes()
     assert png == png_bytes(again.picture)
+
+
+def test_a_picture_begun_early_is_prepared_once_and_gives_what_it_would_have_given(
+    monkeypatch: pytest.MonkeyPatch, calls: list[str]
+) -> None:
+    made: list[str] = []
+    original = early.plate
+
+    def plate(pixels: Bytes) -> Plate:
+        made.append(threading.current_thread().name)
+        return original(pixels)
+
+    monkeypatch.setattr(early, "plate", plate)
+    ahead.decode(_file(3, 400), "first")
+    ahead.decode(_file(4, 400), "second")
+    early.begin(ahead.pictures())
+    table = LightTable()
+    begun = table.prepared(*(to_tensor(_picture(seed, 400)) for seed in (3, 4)))
+    assert len(made) == 2
+    assert len(set(made)) == 1
+    assert made[0] != threading.current_thread().name  # no other thread than the one that was begun
+    assert not early._BEGUN
+    for seed, one in zip((3, 4), begun, strict=True):
+        alone = prepare(np.asarray(_picture(seed, 400), np.uint8))
+        assert one.plate.digest == alone.plate.digest
+        assert np.array_equal(one.plate.luma, alone.plate.luma)
+        assert np.array_equal(one.fingerprint.bits, alone.fingerprint.bits)
+        for kept, now in zip(dataclasses.astuple(one.keypoints), dataclasses.astuple(alone.keypoints), strict=True):
+            assert np.array_equal(np.asarray(kept), np.asarray(now))
+    assert len(made) == 4
 
 
 def test_other_bytes_and_other_limits_are_decoded_anew(calls: list[str]) -> None:

@@ -106,14 +106,12 @@ class _Run:
         inside = _Inside(self.emit, clock, todo, len(rows))
         self.emit(Event("batch", len(rows) - len(todo), len(rows), f"{len(rows) - len(todo)} cases are done already"))
         where = replace(where, gpu=any(case.resolved.settings.device != "cpu" for case in todo))
-        for outcome in run(begin, todo, where, inside):
+        for done, outcome in enumerate(run(begin, todo, where, inside, inside.begins), len(rows) - len(todo) + 1):
             case, place = todo[outcome.place], places[outcome.place]
             rows[place] = row = _row(case, outcome, self.out)
             self.journal.add(case.key, {"row": encode(row), "folder": str(case.folder), "own": case.own})
             self._write(rows)
             clock.done(outcome.place)
-            inside.ended += 1
-            done = len(rows) - len(todo) + inside.ended
             self.emit(Event("batch", done, len(rows), f"{printable(case.name)}: {row.state.value}", clock.left()))
         return self._write(rows)
 
@@ -155,13 +153,16 @@ class _Inside:
     clock: Clock
     cases: Sequence[Asked]
     total: int
-    ended: int = 0
-    """Cases that ended in this run."""
+    place: int | None = None
+    """Of the case being measured."""
+
+    def begins(self, place: int) -> None:
+        self.place = place
 
     def __call__(self, event: Event) -> None:
-        if self.ended < len(self.cases):
-            number = self.total - len(self.cases) + self.ended + 1
-            left = self.clock.left(event.left_s, self.ended)
+        if self.place is not None:
+            number = self.total - len(self.cases) + self.place + 1
+            left = self.clock.left(event.left_s, self.place)
             event = replace(event, note=f"{number}/{self.total} {event.note}", left_s=left)
         self.emit(event)
 

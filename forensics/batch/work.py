@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from forensics import documents, examination, planning
+from forensics import documents, examination, planning, second
 from forensics.batch.asked import Asked
 from forensics.batch.results import Answer, Done
 from forensics.case import Case, Pair
@@ -18,12 +19,13 @@ from forensics.folder import CASE, CUSTODY, REPORT, Ledger, file_sha256, journal
 from forensics.folder.bag import TAGS
 from forensics.protocol import PROFILES
 from forensics.report.sections.answers import cards
-from forensics.settings import Resolved
+from forensics.scheduler import Rest
+from forensics.settings import Resolved, Settings
 from forensics.stages.asked import asked_for, decodes
 from forensics.stages.workshop import Workshop
 
 
-def begin(emit: Emit) -> Callable[[Asked], Done]:
+def begin(emit: Emit) -> Callable[[Asked], Done | Rest[Done]]:
     """What examines cases one after the other, in one workshop; see `scheduler.Begin`."""
     return Examiner(emit, Workshop(keeps=True)).examine
 
@@ -35,11 +37,11 @@ class Examiner:
         self._emit = emit
         self._workshop = workshop
 
-    def examine(self, asked: Asked) -> Done:
-        """The case, examined from its beginning or from where it was stopped.
+    def examine(self, asked: Asked) -> Done | Rest[Done]:
+        """The case, examined from its beginning or from where it was stopped; its report is the rest of it.
 
         Raises:
-            ForensicsError: as `examination.analyze`.
+            ForensicsError: as `examination.analyze`, here or where the rest is done.
         """
         if asked.own and (found := _finished(asked.folder)) is not None:
             return found
@@ -54,8 +56,8 @@ class Examiner:
             resolved = planning.chosen(resolved, profile, asked.max_minutes)
         emit = self._timed(asked, resolved)
         ledger = _ledger(asked, asked_for(asked.image, resolved), before)
-        examination.analyzed(asked.image, ledger, resolved, emit, self._workshop)
-        return said(asked.folder)
+        examination.measured(asked.image, ledger, resolved, emit, self._workshop)
+        return Rest(partial(_reported, asked, ledger, resolved.settings))
 
     def _timed(self, asked: Asked, resolved: Resolved) -> Emit:
         """Progress with the time left for this case; the checkpoint is timed once, and only where somebody is told."""
@@ -68,6 +70,13 @@ class Examiner:
             ("outlook", *asked_of, *where), lambda: planning.outlook(asked.image, settings, ignore, self._workshop)
         )
         return planning.Clock(ahead.forecasts[settings.profile], self._emit)
+
+
+def _reported(asked: Asked, ledger: Ledger, settings: Settings) -> Done:
+    """What is left when a case is measured: its report. Nobody is told, for the next case is told of meanwhile."""
+    second.begin(second.DRAUGHTSMAN)
+    examination.reported(ledger, settings)
+    return said(asked.folder)
 
 
 def said(folder: Path) -> Done:

@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from forensics import foreign
+from forensics import foreign, second
 from forensics.cli import options
 from forensics.cli.console import Console, loading
 from forensics.defaults import SOURCE
 from forensics.errors import SettingsError
-from forensics.events import duration
+from forensics.events import Emit, Event, duration
 from forensics.path_names import folder_stem, too_long
 from forensics.settings import PREDICTIONS, Settings, resolve
 
@@ -158,10 +158,22 @@ def analyze(
                         hint="Pass --yes to begin, or --max-minutes N or --profile quick for a shorter one.",
                     )
                 emit = planning.Clock(plan, console.emit)
-            pdf = examination.analyze(image, folder, resolved, emit=emit, ledger=ledger)
+            pdf = examination.analyze(image, folder, resolved, emit=_getting_ready(emit), ledger=ledger)
         if remember:
             kept(resolved.settings, console)
     console.result(pdf)
+
+
+def _getting_ready(emit: Emit) -> Emit:
+    """Passes events on; at the last of the long stages the process is begun that draws reports, so that it has loaded
+    what it needs when the case is frozen."""
+
+    def told(event: Event) -> None:
+        if event.stage == "style":
+            second.begin(second.DRAUGHTSMAN)
+        emit(event)
+
+    return told
 
 
 _EXAMPLES = (

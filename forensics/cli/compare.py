@@ -44,6 +44,8 @@ def compare(
     second.begin(second.DECODER)
     with loading():  # while it gets ready: what is needed whatever the pictures are, without the networks
         import_module("forensics.overlay.judge")
+        from forensics.overlay import early
+        from forensics.pictures import ahead
         from forensics.stages.asked import decodes
 
     # A checkpoint is not examined; a case file that names one names whose controls and CLIP are used.
@@ -53,6 +55,7 @@ def compare(
     folder = case_folder(disputed, out)
     decodes(resolved.settings, disputed, *originals)
     second.begin(second.DRAUGHTSMAN)  # the same for the report, and the networks are loaded beside it
+    early.begin(ahead.pictures())
     console.folder = folder
     with console.working():
         with loading():

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from forensics.overlay import judge, pdq
+from forensics.overlay import early, judge, pdq
 from forensics.overlay.keypoints import Keypoints, detect
 from forensics.overlay.learned import Learned
 from forensics.overlay.overlay import inner
@@ -67,11 +67,13 @@ class Prepared:
 
 def prepare(pixels: Bytes, ignored: NDArray[np.bool_] | None = None) -> Prepared:
     """Everything needed of one (H, W, 3) 8-bit picture."""
-    ready = plate(pixels)
-    if ignored is not None:
-        size = (ready.size[1], ready.size[0])
-        ready = without(ready, cv2.resize(ignored.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0)
-    return Prepared(ready, detect(ready), pdq.fingerprint(pixels), Learned(ready))
+    if ignored is None:
+        found = early.basis(pixels)
+        return Prepared(found.plate, found.keypoints, found.fingerprint, Learned(found.plate))
+    full = plate(pixels)
+    size = (full.size[1], full.size[0])
+    left = without(full, cv2.resize(ignored.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0)
+    return Prepared(left, detect(left), pdq.fingerprint(pixels), Learned(left))
 
 
 def without_part(work: Prepared, part: NDArray[np.bool_]) -> Prepared:

@@ -10,6 +10,8 @@ import hashlib
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from PIL import Image
+
 from forensics.pictures import bounded
 from forensics.pictures.bounded import Limits
 from forensics.pictures.intake import Decoded
@@ -33,6 +35,12 @@ def decode(data: bytes, name: str, room: int = 24_000_000) -> Decoded:
             _KEPT[hashlib.sha256(data).hexdigest(), bounded.limits()] = decoded, pool.submit(png_bytes, decoded.picture)
             pool.shutdown(wait=False)
     return decoded
+
+
+def pictures() -> list[Image.Image]:
+    """Those that are kept, in the order in which they were decoded."""
+    with _LOCK:
+        return [decoded.picture for decoded, _ in _KEPT.values()]
 
 
 def taken(data: bytes, digest: str, name: str) -> tuple[Decoded, bytes]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +14,8 @@ import pytest
 import torch
 
 from forensics.errors import DeviceError, ExitCode, SettingsError
-from forensics.scheduler import LOSSES, Clock, Where, run
+from forensics.events import Emit
+from forensics.scheduler import LOSSES, Clock, Rest, Where, Worker, run
 from tests.batch import tasks
 
 
@@ -30,6 +33,69 @@ def test_everything_is_done_here_in_order_and_a_failure_is_an_outcome(tmp_path: 
     with pytest.raises(type(error)):
         found[1].given()
     assert list(run(partial(tasks.begin, tmp_path), [], Where("local"))) == []
+
+
+def test_the_rest_of_a_task_is_done_beside_the_next_one_and_outcomes_stay_in_order() -> None:
+    told: list[str] = []
+    second_began, first_ended = threading.Event(), threading.Event()
+
+    def begin(_: Emit) -> Callable[[int], str | Rest[str]]:
+        def do(number: int) -> str | Rest[str]:
+            told.append(f"do {number}")
+            if number == 1:
+                second_began.set()
+                assert first_ended.wait(20)
+            if number == 3:
+                raise SettingsError("It cannot be done.", hint="Name another.")
+            return "at once" if number == 2 else Rest(partial(rest, number))
+
+        return do
+
+    def rest(number: int) -> str:
+        if number == 0:
+            assert second_began.wait(20)  # the next one is begun before this is finished
+            first_ended.set()
+        if number == 4:
+            raise SettingsError("It cannot be drawn.", hint="Name another.")
+        told.append(f"rest {number} in {threading.current_thread() is threading.main_thread()}")
+        return f"finished {number}"
+
+    places: list[int] = []
+    found = list(run(begin, [0, 1, 2, 3, 4], Where(), begun=places.append))
+    assert [o.place for o in found] == places == [0, 1, 2, 3, 4]
+    assert [o.value for o in found] == ["finished 0", "finished 1", "at once", None, None]
+    assert [o.error and o.error.message for o in found[3:]] == ["It cannot be done.", "It cannot be drawn."]
+    assert "rest 0 in False" in told
+    assert all(o.seconds > 0 for o in found)
+
+
+def test_what_stops_a_task_waits_for_the_rest_of_the_one_before() -> None:
+    finished = threading.Event()
+
+    def begin(_: Emit) -> Callable[[int], bool | Rest[bool]]:
+        def do(number: int) -> bool | Rest[bool]:
+            if number == 1:
+                raise KeyboardInterrupt
+            return Rest(rest)
+
+        return do
+
+    def rest() -> bool:
+        time.sleep(0.2)
+        finished.set()
+        return True
+
+    with pytest.raises(KeyboardInterrupt):
+        list(run(begin, [0, 1], Where()))
+    assert finished.is_set()
+
+
+def test_on_a_worker_a_task_ends_with_its_rest() -> None:
+    def begin(_: Emit) -> Callable[[int], int | Rest[int]]:
+        return lambda task: Rest(lambda: task + 1)
+
+    value, error, _ = Worker(begin, torch.get_num_threads()).do(4)
+    assert (value, error) == (5, None)
 
 
 def test_time_left_follows_the_pace_of_all() -> None:

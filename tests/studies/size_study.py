@@ -213,28 +213,42 @@ PANELS = {
     "best_of_the_seeds_by_copy_descriptor": "Best of the seeds, by copy descriptor",
 }
 """Measurement -> what stands above its panel."""
-_WIDE, _HIGH, _LEFT, _TOP, _PLOT = 640, 250, 44, 40, 150
+_WIDE, _HIGH, _LEFT, _TOP, _PLOT = 640, 262, 44, 40, 150
 _SHADES = {1: "#0b6fa4", 4: "#3a8f5c", 16: "#b3731a", 64: "#7a4a9e"}
 
 
 def figure(study: Mapping[str, Any]) -> str:
-    """Share of planted works above every control by training works, of equal passes: SVG, one panel a measurement."""
-    models = [row for row in study["models"] if row["equal"] == "passes"]
+    """Share of planted works above every control by training works: SVG, one panel a measurement.
+
+    Full lines join models of equal passes, broken ones those of as many steps as the middle one, where they differ.
+    """
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDE} {_HIGH}" font-family="sans-serif" '
         'font-size="11" role="img" aria-label="Share of planted works above every control, by training works">',
         f'<rect width="{_WIDE}" height="{_HIGH}" fill="#fff"/>',
     ]
     for place, (name, title) in enumerate(PANELS.items()):
-        parts += _panel(models, name, title, _LEFT + place * _WIDE // 2)
+        parts += _panel(study["models"], name, title, _LEFT + place * _WIDE // 2)
+    steps = next(run.steps for run in runs() if run.equal == "steps")
     parts.append(
-        f'<text x="{_LEFT}" y="{_HIGH - 8}">training works beside forty planted ones; {PASSES} passes each; share of '
-        f"ten works above all {study['controls']} controls</text></svg>"
+        f'<text x="{_LEFT}" y="{_HIGH - 22}">Share of ten works above all {study["controls"]} controls, by training '
+        "works beside forty planted ones.</text>"
+        f'<text x="{_LEFT}" y="{_HIGH - 7}">Full lines: {PASSES} passes each. Broken lines, where they differ: '
+        f"{steps} steps each.</text></svg>"
     )
     return "\n".join(parts) + "\n"
 
 
-def _panel(models: Sequence[Mapping[str, Any]], name: str, title: str, left: int) -> list[str]:
+def _shares(models: Sequence[Mapping[str, Any]], name: str, level: int) -> list[float]:
+    cells = [row[name][str(level)] for row in models]
+    return [cell["above_every_control"][0] / cell["works"] for cell in cells]
+
+
+def _panel(measured: Sequence[Mapping[str, Any]], name: str, title: str, left: int) -> list[str]:
+    models = [row for row in measured if row["equal"] == "passes"]
+    middle = models[len(models) // 2]
+    others = [row for row in measured if row["equal"] == "steps"]
+    stepped = sorted([*others, middle], key=lambda row: int(row["size"])) if others else models
     width = _WIDE // 2 - _LEFT - 70
     across = [left + width * i / max(1, len(models) - 1) for i in range(len(models))]
     parts = [f'<text x="{left}" y="20" font-weight="bold">{title}</text>']
@@ -248,8 +262,11 @@ def _panel(models: Sequence[Mapping[str, Any]], name: str, title: str, left: int
     ]
     taken: list[float] = []
     for level in LEVELS:
-        found = [row[name][str(level)]["above_every_control"][0] / row[name][str(level)]["works"] for row in models]
+        found, broken = _shares(models, name, level), _shares(stepped, name, level)
         points = [(x, _TOP + _PLOT * (1 - share)) for x, share in zip(across, found, strict=True)]
+        if broken != found:
+            line = "L".join(f"{x:g} {_TOP + _PLOT * (1 - share):g}" for x, share in zip(across, broken, strict=True))
+            parts.append(f'<path d="M{line}" fill="none" stroke="{_SHADES[level]}" stroke-dasharray="4 3"/>')
         line = "L".join(f"{x:g} {y:g}" for x, y in points)
         parts.append(f'<path d="M{line}" fill="none" stroke="{_SHADES[level]}" stroke-width="2"/>')
         parts += [f'<circle cx="{x:g}" cy="{y:g}" r="3" fill="{_SHADES[level]}"/>' for x, y in points]
