@@ -64,7 +64,7 @@ def _page(command: click.Command, parent: click.Context, name: str, level: int =
     for option in options:
         names, said = option.get_help_record(context) or ("", "")
         if names:
-            yield f"| `{_cell(names)}` | {_cell(said)} |"
+            yield f"| {_typed(names)} | {_cell(said)} |"
     yield ""
     if isinstance(command, click.Group):
         for below in command.list_commands(context):
@@ -82,6 +82,16 @@ def _prose(text: str) -> str:
 
 def _placed(text: str) -> str:
     return " ".join(text.split()).replace("<", "&lt;")
+
+
+def _typed(names: str) -> str:
+    """What is typed, as code. Readers of Markdown disagree about a bar in backticks inside a table, not about a tag."""
+    words = names.split(" ")
+    plain = next((number for number, word in enumerate(words) if "|" in word), len(words))
+    shown = [f"`{_cell(' '.join(words[:plain]))}`"] if plain else []
+    if barred := " ".join(words[plain:]):
+        shown.append(f"<code>{barred.replace('<', '&lt;').replace('|', '&#124;')}</code>")
+    return " ".join(shown)
 
 
 def _cell(text: str) -> str:
