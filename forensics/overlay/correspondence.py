@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from forensics.case import Outcome
 from forensics.overlay import judge, layout, pdq, photometric, thumbnail_level
 from forensics.overlay.align import Alignment, Further, Weighed, align, proposed, recounted, weigh, within
 from forensics.overlay.judge import Judged, Moved
@@ -117,6 +118,8 @@ class Pairing:
     """Whether both have as many colours as photographs have."""
     throughout: bool = False
     """Whether the two were found to correspond throughout before parts of them were left out."""
+    otherwise: Outcome | None = None
+    """The word without a further source of alignments, where it is that source that gave a higher one."""
 
 
 def pair(first: Prepared, second: Prepared, guide: Prepared | None = None, further: Further | None = None) -> Pairing:

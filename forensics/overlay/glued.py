@@ -3,9 +3,10 @@
 X. Zhao et al., "ALIKED: A Lighter Keypoint and Descriptor Extraction Network via Deformable Transformation", IEEE TIM
 72, 2023; P. Lindenberger, P.-E. Sarlin, M. Pollefeys, "LightGlue: Local Feature Matching at Light Speed", ICCV 2023.
 The networks are those of kornia, the weights those of the authors. They are larger than all else that the comparison
-uses and do not ship; where `forensics weights fetch` brought them, the source proposes beside the others, and its
-places count as those of the learned features do: `tests/studies/further_source.py` holds the rule by which that was
-decided, and what was measured. The same judge weighs what it proposes.
+uses and do not ship; where `forensics weights fetch` brought them, the source is asked about pairs that the others
+leave without a copy word. It proposes beside them, its places count as those of the learned features do, and the same
+judge weighs what it proposes: `tests/studies/further_source.py` holds the rule by which that was decided, and what was
+measured. What it finds is taken only where the word is a higher one (`raised`), so that it takes nothing away.
 
 Nothing in here is a constant of the module: those enter the protocol, and a case without the weights is measured under
 the same protocol as one with them. What was used is stated in the case by `Glued.identity`.
@@ -16,6 +17,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import cv2
@@ -25,9 +27,12 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from forensics import weights
+from forensics.case import Outcome
 from forensics.errors import WeightsError
 from forensics.overlay import align
-from forensics.overlay.align import Matches
+from forensics.overlay.align import Further, Matches
+from forensics.overlay.correspondence import Pairing, pair
+from forensics.overlay.outcome import decide
 from forensics.overlay.plates import Matrix, Plate
 from forensics.overlay.prepared import Prepared
 
@@ -76,12 +81,16 @@ class Glued:
     @classmethod
     def open(cls) -> Glued:
         """With the weights that were fetched. Raises WeightsError where they were not, or are damaged."""
-        path = weights.resolve(cls.row)
+        return cls.of(load_file(weights.resolve(cls.row)), weights.TABLE[cls.row].sha256)
+
+    @classmethod
+    def of(cls, tensors: Mapping[str, Tensor], digest: str) -> Glued:
+        """With the weights of a file, by name. Raises WeightsError where they do not fit."""
         parts: dict[str, dict[str, Tensor]] = {"aliked": {}, "lightglue": {}}
-        for name, value in load_file(path).items():
+        for name, value in tensors.items():
             part, _, rest = name.partition(".")
-            parts[part][rest] = value
-        return cls(parts["aliked"], parts["lightglue"], weights.TABLE[cls.row].sha256)
+            parts.setdefault(part, {})[rest] = value
+        return cls(parts["aliked"], parts["lightglue"], digest)
 
     @classmethod
     def stated(cls, digest: str) -> str:
@@ -139,6 +148,24 @@ class Glued:
                 self._found.popitem(last=False)
         self._found.move_to_end(key)
         return self._found[key]
+
+
+def raised(
+    found: Pairing, first: Prepared, second: Prepared, source: Further | None, guide: Prepared | None = None
+) -> Pairing:
+    """A pair as it was found, or as it is with a further source, where that gives a higher word.
+
+    Args:
+        found: the two laid over each other without the source.
+        source: none where there is none.
+        guide: as in `correspondence.pair`.
+    """
+    steps = {Outcome.NONE: 0, Outcome.ARRANGEMENT: 1, Outcome.PARTLY: 2, Outcome.REPRODUCES: 3}
+    word = decide(found)
+    if source is None or steps.get(word, 3) > 1:
+        return found
+    more = pair(first, second, guide, source)
+    return replace(more, otherwise=word) if steps.get(decide(more), 0) > steps[word] else found
 
 
 def _on_plate(features: Mapping[str, Tensor], plate: Plate, *, mirrored: bool) -> Matrix:

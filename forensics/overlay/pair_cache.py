@@ -17,6 +17,7 @@ from torch import Tensor
 
 from forensics.overlay.align import Further
 from forensics.overlay.correspondence import Pairing, Prepared, pair, prepare
+from forensics.overlay.glued import raised
 from forensics.overlay.plates import Bytes, digest
 from forensics.pictures.tensors import to_picture
 
@@ -32,12 +33,12 @@ _Kept = TypeVar("_Kept")
 class LightTable:
     """Pictures prepared and pairs laid over each other, kept by the digests of their pixels."""
 
-    def __init__(self, further: Further | None = None, pictures: LightTable | None = None) -> None:
+    def __init__(self, plain: LightTable | None = None, further: Further | None = None) -> None:
         """Empty.
 
         Args:
-            further: a source of alignments beside those of every pair, as in `align`.
-            pictures: a table whose prepared pictures serve this one too; it lays pairs without that source.
+            plain: a table whose pictures and pairs serve this one too, where this one has a further source.
+            further: a source that is asked about pairs, as in `glued.raised`.
         """
         # Sums in another order would differ in the last digit; what is worth a second core are whole pictures.
         cv2.setNumThreads(1)
@@ -45,8 +46,8 @@ class LightTable:
         self._pairs: OrderedDict[tuple[str, str], Pairing] = OrderedDict()
         self._known: dict[int, tuple[weakref.ref[Tensor], int, str]] = {}
         """By the identity of a picture: itself, how often it was changed, and the digest of its pixels."""
-        self._further, self._plain = further, pictures
-        self._lock: threading.RLock = pictures._lock if pictures is not None else threading.RLock()
+        self._plain, self._further = plain, further
+        self._lock: threading.RLock = plain._lock if plain is not None else threading.RLock()
 
     @contextmanager
     def laid_ahead(self, first: Tensor, second: Tensor) -> Iterator[None]:
@@ -60,9 +61,7 @@ class LightTable:
             with self._lock:
                 begun.set()
                 with suppress(Exception):  # it comes again, and is raised, where it is asked for
-                    for table in (self._plain, self):
-                        if table is not None:
-                            table.pair(*table.prepared(first, second))
+                    self.pair(*self.prepared(first, second))
 
         # Inputs that are hashed there, such as weights, are inputs of the examination that goes on here.
         thread = threading.Thread(target=contextvars.copy_context().run, args=(lay,))
@@ -113,9 +112,14 @@ class LightTable:
         """Two pictures, as `prepared` gave them, laid over each other."""
         key = first.plate.digest, second.plate.digest
         with self._lock:
-            found = self._pairs[key] if key in self._pairs else pair(first, second, further=self._further)
+            found = self._pairs[key] if key in self._pairs else self._laid(first, second)
             _keep(self._pairs, key, found, PAIRS)
         return found
+
+    def _laid(self, first: Prepared, second: Prepared) -> Pairing:
+        if self._plain is None:
+            return pair(first, second)
+        return raised(self._plain.pair(first, second), first, second, self._further)
 
 
 def _keep(table: OrderedDict[_Key, _Kept], key: _Key, value: _Kept, limit: int) -> None:

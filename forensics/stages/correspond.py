@@ -34,6 +34,7 @@ from forensics.overlay.align import Further
 from forensics.overlay.alteration import altered
 from forensics.overlay.correspondence import LEVEL_AGREES, VERSION, Pairing, Part, Prepared, pair, prepare
 from forensics.overlay.figures import board, checkerboard, common_map, overlay, words_map
+from forensics.overlay.glued import raised
 from forensics.overlay.overlay import lay, project, tones
 from forensics.overlay.pair_cache import LightTable
 from forensics.overlay.plates import plate
@@ -193,7 +194,7 @@ def light_table(instruments: Instruments) -> LightTable:
     """
     aligned = instruments.at_hand.get("aligned")
     table = aligned.table if isinstance(aligned, Aligned) else LightTable()
-    return table if instruments.further is None else LightTable(instruments.further, table)
+    return table if instruments.further is None else LightTable(table, instruments.further)
 
 
 def prepared(work: Work) -> Prepared:
@@ -228,6 +229,8 @@ def _row(laid: Laid, used: Instruments, ledger: Ledger | None, beside: Beside) -
             f"PDQ distance, smallest of eight ways round ({pdq.VERSION}, of 256 bits)", str(found.fingerprint_distance)
         )
     ]
+    if source is not None and found.otherwise is not None:
+        values.append(Fact(f"the word without {source.title}, on whose alignments it rests", found.otherwise.said))
     if word is Outcome.ARRANGEMENT:
         values.append(overlay_words.arrangement(found.layout))
     figures: tuple[str, ...] = ()
@@ -300,8 +303,10 @@ def _region(number: int, part: Part, sizes: tuple[tuple[int, int], tuple[int, in
 
 def without(first: Prepared, work: Prepared, rest: Prepared, further: Further | None = None) -> Pairing:
     """The pair without what several items share: by what is left alone, else as the whole work lies over the other."""
-    found = pair(first, rest, further=further)
-    return found if outcome.decide(found) in _SHOWN else pair(first, rest, guide=work, further=further)
+    found = raised(pair(first, rest), first, rest, further)
+    if outcome.decide(found) in _SHOWN:
+        return found
+    return raised(pair(first, rest, guide=work), first, rest, further, work)
 
 
 def surviving(whole: Pairing, rest: Pairing) -> Pairing:

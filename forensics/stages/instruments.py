@@ -32,7 +32,8 @@ class Instruments:
     at_hand: dict[str, Similarity]
     absent: dict[str, Absent]
     networks: tuple[str, ...] = ()
-    """Digests of embedder, copy descriptor and further source in use: other weights give other numbers."""
+    """Digests of the embedder and of the copy descriptor in use, and the identity of the further source: other weights
+    give other numbers."""
     source: Glued | Absent | None = None
     """What proposes alignments beside the sources of every comparison, where words are found; or why nothing does.
 
@@ -55,9 +56,9 @@ class Instruments:
                 at_hand[name] = similarity.load(name, embedder=embedder, descriptor=descriptor)
             except WeightsError as exc:
                 absent[name] = Absent(f"measure {name}", exc.message, exc.hint)
-        used = (embedder, descriptor, source if isinstance(source, Glued) else None)
-        networks = tuple(network.digest for network in used if network is not None)
-        return cls(at_hand, absent, networks, source)
+        networks = tuple(network.digest for network in (embedder, descriptor) if network is not None)
+        proposing = (source.identity,) if isinstance(source, Glued) else ()
+        return cls(at_hand, absent, (*networks, *proposing), source)
 
     @property
     def further(self) -> Glued | None:

@@ -12,6 +12,7 @@ from forensics.case import Absent, CommonElements, Outcome, Place
 from forensics.overlay import outcome
 from forensics.overlay.align import Further
 from forensics.overlay.correspondence import Pairing, Prepared, held_by_several, pair, prepare, shared, without_part
+from forensics.overlay.glued import raised
 from forensics.overlay.overlay import inner
 from forensics.pictures.tensors import to_picture
 from forensics.similarity.aligned import corresponds
@@ -51,13 +52,13 @@ def seek(work: Prepared, companions: Sequence[Companion] | Absent, further: Furt
     parts: dict[str, NDArray[np.bool_]] = {}
     for companion in companions:
         other = prepare(np.asarray(to_picture(companion.pixels), np.uint8))
-        found = pair(work, other, further=further)
+        found = raised(pair(work, other), work, other, further)
         # An ornament covers little: what may be shared is looked for where the aligned distance sees anything.
         if not any(corresponds(p) or outcome.in_detail(p) for p in found.parts):
             continue
         if _shows(found):
             duplicates.append(companion.training_id)
-        elif (part := shared(work, other, further)) is not None:
+        elif (part := shared(work, other, further if found.otherwise is not None else None)) is not None:
             parts[companion.training_id] = part
     mask = held_by_several(work, list(parts.values()))
     rest = work if mask is None else without_part(work, mask)

@@ -69,13 +69,12 @@ def with_source(rates: Rates, title: str, study: Path | None = None) -> Rates:
     known = {} if row is None else {member.part: member.sha256 for member in row.members}
     if made.get("adopted") != "counted" or made["weights"] != known:
         return replace(rates, said=f"{rates.said} {said}; with it none has been measured.")
-    judged, pairs = made["rule"]["counted"], made["pairs"]
-    rise, fall = len(judged["copies that rise"]), len(judged["copies that fall"])
-    raised, most = len(judged["unrelated pairs that rise"]), judged["interval of those"][1]
+    used, pairs, most = made["in the program"], made["pairs"], made["rule"]["counted"]["interval of those"][1]
     said += (
-        f"; with it none has been measured on pictures held out. On pictures of the other half {title} gave {rise} of "
-        f"{pairs['copies']} copies, of kinds at which words fall short oftenest, a higher word and {fall} a lower one, "
-        f"and {raised} of {pairs['unrelated']} unrelated pairs a higher one (95 % interval up to {100 * most:.1f} %)."
+        "; with it none has been measured on pictures held out. It can only raise a word. On the pictures from which "
+        f"the choices were made it raised that of {used['copies that rise']} of {pairs['copies']} copies, of kinds at "
+        f"which words fall short oftenest, and of {used['unrelated pairs that rise']} of {pairs['unrelated']} "
+        f"unrelated pairs (95 % interval up to {100 * most:.1f} %)."
     )
     return replace(rates, said=f"{rates.said} {said}")
 
