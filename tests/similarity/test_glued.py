@@ -174,4 +174,4 @@ def test_the_real_weights_find_a_work_bent_and_flattened(fetched: Glued) -> None
     meant = found[:, :2] + np.stack([across[at[:, 1], at[:, 0]], down[at[:, 1], at[:, 0]]], 1)
     assert np.median(np.hypot(*(found[:, 2:] - meant).T)) < 2
     strange = prepare(cv2.resize(data.coffee(), (256, 256), interpolation=cv2.INTER_AREA))
-    assert sum(len(m.points) for m in fetched(a, strange)) < 60
+    assert 3 * max(len(m.points) for m in fetched(a, strange)) < len(found)
