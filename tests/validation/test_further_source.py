@@ -86,7 +86,6 @@ def test_tables_of_other_weights_lend_no_figure(tmp_path: Path) -> None:
     other, rates = tmp_path / "study.json", word_rates.rates()
     other.write_text(json.dumps(made | {"weights": made["weights"] | {"aliked": "0" * 64}}), "utf-8")
     for path in (other, tmp_path / "absent.json"):
-        assert word_rates.with_source(rates, "X", path).said == (
-            f"{rates.said} These rates are of the comparison without X, which proposed alignments here as well; with "
-            "it none has been measured."
-        )
+        said = word_rates.with_source(rates, "X", path).said.removeprefix(rates.said)
+        assert said.startswith(" These rates are of the comparison without X")
+        assert said.endswith("; with it none has been measured.")
