@@ -18,12 +18,20 @@ from forensics.case import Absent, Case
 from forensics.errors import RerunError
 from forensics.events import ignore
 from forensics.folder import Ledger
-from forensics.overlay.glued import Glued
+from forensics.overlay.correspondence import pair
+from forensics.overlay.glued import Glued, raised
+from forensics.overlay.outcome import decide
+from forensics.pictures.tensors import to_tensor
 from forensics.protocol import PROFILES
 from forensics.settings import resolve
-from forensics.stages import search
+from forensics.stages import correspond, search
+from forensics.stages.correspond import Overlaid
 from forensics.stages.declared import declared
 from forensics.stages.instruments import Instruments
+from forensics.stages.works import Work
+from tests.similarity.test_further import faint
+from tests.similarity.test_glued import Asked
+from tests.support import context
 
 SAME = ("protocol", "measurements", "metrics", "comparisons", "assessments", "findings", "settings")
 """Fields of a case on which the source has no bearing where it raises no word."""
@@ -90,6 +98,24 @@ def test_instruments_name_it_and_measure_the_distance_without_it(fetched: str) -
     assert absent in without.absences
     assert absent not in without.absent.values()
     assert [m.version for m in with_it.facts] == [m.version for m in without.facts]
+
+
+def test_a_word_that_rests_on_it_says_what_it_was_without(fetched: str, tmp_path: Path) -> None:
+    source = search.open_source(wanted=True, demonstration=False)
+    assert isinstance(source, Glued)
+    first, second = (
+        Work(name, to_tensor(Image.fromarray(p.plate.rgb)), "") for name, p in zip("QR", faint(), strict=True)
+    )
+    used = context(tmp_path / "case", instruments=Instruments({}, {}, source=source))
+    alone = pair(*faint())
+    for found, said in ((raised(alone, *faint(), Asked(true=True)), ["no correspondence"]), (alone, [])):
+        over = Overlaid(faint()[0], (faint()[1],), (found,))
+        (row,) = correspond.correspond(first, (second,), used, figures=0, overlaid=over)
+        assert row.outcome is decide(found)
+        assert [fact.value for fact in row.values if Glued.title in fact.name] == said
+        assert row.protocol.endswith(f", {Glued.version}")
+        assert f"without {Glued.title}" in row.word_rates
+    used.ledger.done()
 
 
 def _compared(folder: Path, pictures: tuple[Path, Path], *, further: bool = True) -> Case:
