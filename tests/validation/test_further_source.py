@@ -66,7 +66,10 @@ def test_the_program_takes_what_rises_and_nothing_that_falls() -> None:
     fallen = [row(n, without=COPY, counted=ARRANGED) for n in range(2)]
     found = trial.tables([*(row(50 + n, without=NOTHING, counted=ARRANGED) for n in range(7)), *fallen, *STRANGERS])
     assert found["rule"]["counted"]["net"] == 5
-    assert found["in the program"] == {"copies that rise": 7, "unrelated pairs that rise": 0}
+    none = {"unrelated pairs that rise": 0, "pages of one layout that rise": 0}
+    assert found["in the program"] == {"copies that rise": 7, **none}
+    page = row(99, trial.LAID_OUT, without=NOTHING, counted=ARRANGED)
+    assert trial.tables([page])["in the program"] == {**none, "copies that rise": 0, "pages of one layout that rise": 1}
 
 
 def test_the_shipped_tables_are_of_the_weights_in_the_registry_and_stand_in_the_sentence() -> None:
