@@ -142,7 +142,7 @@ def examined(
         models = stated(models, ledger)
         demonstration = models.checkpoint.demonstration
         copies = search.open_copies(device, demonstration=demonstration, workshop=workshop)
-        source = search.open_source(wanted=further, demonstration=demonstration, workshop=workshop)
+        source = search.further_source(wanted=further, demonstration=demonstration, workshop=workshop)
         instruments = _instruments(sources.embedder, copies, source, device, workshop)
         controls = works.control_group(
             settings,
@@ -266,7 +266,7 @@ def compared(
         embedder = search.open_embedder(settings.clip or fetched or None, device)
         belonging.compared_as_remembered(resolved, embedder)
         copies = search.open_copies(device, demonstration=False)
-        source = search.open_source(wanted=further, demonstration=False)
+        source = search.further_source(wanted=further, demonstration=False)
         instruments = _instruments(embedder, copies, source, device, Workshop())
         context = Context(settings, protocol, device, ledger, instruments, emit)
         # One core lays the first work over the disputed image while another takes what needs no alignment.

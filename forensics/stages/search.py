@@ -183,7 +183,7 @@ def open_copies(device: Device, *, demonstration: bool, workshop: Workshop | Non
     return descriptor(None, device, workshop)
 
 
-def open_source(*, wanted: bool, demonstration: bool, workshop: Workshop | None = None) -> Glued | Absent:
+def further_source(*, wanted: bool, demonstration: bool, workshop: Workshop | None = None) -> Glued | Absent:
     """The further source of alignments where its weights were fetched; for the embedded checkpoint none, as its figures
     are measured without it.
 

@@ -64,13 +64,13 @@ def fetched(random_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_it_is_absent_with_its_reason_and_remedy(fetched: str) -> None:
-    used = search.open_source(wanted=True, demonstration=False)
+    used = search.further_source(wanted=True, demonstration=False)
     assert isinstance(used, Glued)
     assert used.identity.endswith(fetched)
-    unwanted = search.open_source(wanted=False, demonstration=False)
-    shown = search.open_source(wanted=True, demonstration=True)
+    unwanted = search.further_source(wanted=False, demonstration=False)
+    shown = search.further_source(wanted=True, demonstration=True)
     (weights.cache_dir() / weights.TABLE[Glued.row].file).unlink()
-    lacking = search.open_source(wanted=True, demonstration=False)
+    lacking = search.further_source(wanted=True, demonstration=False)
     assert isinstance(lacking, Absent)
     assert f"forensics weights fetch {Glued.row}" in lacking.remedy
     assert unwanted == lacking
@@ -87,7 +87,7 @@ def test_it_enters_no_protocol() -> None:
 
 
 def test_instruments_name_it_and_measure_the_distance_without_it(fetched: str) -> None:
-    source = search.open_source(wanted=True, demonstration=False)
+    source = search.further_source(wanted=True, demonstration=False)
     assert isinstance(source, Glued)
     plain, absent = Instruments({}, {}), Absent(Glued.role, "It was not fetched.", "Fetch it.")
     with_it, without = Instruments.prepare(None, None, source), Instruments.prepare(None, None, absent)
@@ -101,7 +101,7 @@ def test_instruments_name_it_and_measure_the_distance_without_it(fetched: str) -
 
 
 def test_a_word_that_rests_on_it_says_what_it_was_without(fetched: str, tmp_path: Path) -> None:
-    source = search.open_source(wanted=True, demonstration=False)
+    source = search.further_source(wanted=True, demonstration=False)
     assert isinstance(source, Glued)
     first, second = (
         Work(name, to_tensor(Image.fromarray(p.plate.rgb)), "") for name, p in zip("QR", faint(), strict=True)
