@@ -186,7 +186,7 @@ def weights() -> Iterator[Check]:
         row, name = status.weights, f"weights {status.weights.name}"
         if status.state in ("embedded", "cached"):
             yield Check(name, True, status.state)
-        elif row.url:
+        elif row.origin:
             remedy = f"Not needed by the embedded demonstration. To obtain it: forensics weights fetch {row.name}."
             yield Check(name, False, status.state, remedy)
         else:

@@ -23,6 +23,7 @@ from forensics.findings.evidence import NO_CHECKPOINT, Evidence
 from forensics.folder import Ledger, stops_on_record
 from forensics.folder.layout import EXHIBITS
 from forensics.overlay import learned
+from forensics.overlay.glued import Glued
 from forensics.path_names import printable
 from forensics.pictures import bounded
 from forensics.pictures.metadata import trust
@@ -104,8 +105,20 @@ def reported(ledger: Ledger, settings: Settings, emit: Emit = ignore) -> Path:
 
 
 @inputs.watched
-def examined(image: Path, ledger: Ledger, resolved: Resolved, emit: Emit, workshop: Workshop | None = None) -> Case:
-    """The examination up to the frozen case, without documents. Raises as `analyze`."""
+def examined(
+    image: Path,
+    ledger: Ledger,
+    resolved: Resolved,
+    emit: Emit,
+    workshop: Workshop | None = None,
+    *,
+    further: bool = True,
+) -> Case:
+    """The examination up to the frozen case, without documents. Raises as `analyze`.
+
+    Args:
+        further: whether the further source of alignments is used where it was fetched.
+    """
     settings, protocol = resolved.settings, _protocol(resolved.settings)
     # (1) What would fail later fails now, before anything is received: device, headers and digests, index, embedder.
     device = choose(settings.device, settings.precision)
@@ -127,8 +140,10 @@ def examined(image: Path, ledger: Ledger, resolved: Resolved, emit: Emit, worksh
         # (3) Hash the bytes as received, then decode copies; choose the controls.
         received = _receive(ledger, image, settings, emit)
         models = stated(models, ledger)
-        copies = search.open_copies(device, demonstration=models.checkpoint.demonstration, workshop=workshop)
-        instruments = _instruments(sources.embedder, copies, device, workshop)
+        demonstration = models.checkpoint.demonstration
+        copies = search.open_copies(device, demonstration=demonstration, workshop=workshop)
+        source = search.further_source(wanted=further, demonstration=demonstration, workshop=workshop)
+        instruments = _instruments(sources.embedder, copies, source, device, workshop)
         controls = works.control_group(
             settings,
             models.checkpoint,
@@ -150,7 +165,7 @@ def examined(image: Path, ledger: Ledger, resolved: Resolved, emit: Emit, worksh
         found = kept.stage("search", search.Found, lambda: search.search(received, sources, context))
         # (5) What the disputed image is an altered copy of, who made it, and of which picture retention is asked.
         at_hand = [*received.put_forward, *(Work(i, pixels, "") for i, pixels in found.pictures.items())]
-        table = correspond.light_table(instruments.at_hand)
+        table = correspond.light_table(instruments)
         overlaid = functools.cache(lambda: correspond.lay_over(received.disputed, at_hand, emit, table))
         copies_found = functools.cache(lambda: overlaid().copies(received.disputed, at_hand))
         traced = kept.stage(
@@ -227,8 +242,20 @@ def compare(
 
 
 @inputs.watched
-def compared(disputed: Path, originals: tuple[Path, ...], ledger: Ledger, resolved: Resolved, emit: Emit) -> Case:
-    """The comparison up to the frozen case, without documents. Raises as `compare`."""
+def compared(
+    disputed: Path,
+    originals: tuple[Path, ...],
+    ledger: Ledger,
+    resolved: Resolved,
+    emit: Emit,
+    *,
+    further: bool = True,
+) -> Case:
+    """The comparison up to the frozen case, without documents. Raises as `compare`.
+
+    Args:
+        further: as in `examined`.
+    """
     settings, protocol = resolved.settings, _protocol(resolved.settings)
     device = choose(settings.device, settings.precision)
     fetched = "" if settings.clip else search.fetched_model()
@@ -238,10 +265,12 @@ def compared(disputed: Path, originals: tuple[Path, ...], ledger: Ledger, resolv
         received = _receive(ledger, disputed, replace(settings, originals=tuple(map(str, originals))), emit)
         embedder = search.open_embedder(settings.clip or fetched or None, device)
         belonging.compared_as_remembered(resolved, embedder)
-        instruments = _instruments(embedder, search.open_copies(device, demonstration=False), device, Workshop())
+        copies = search.open_copies(device, demonstration=False)
+        source = search.further_source(wanted=further, demonstration=False)
+        instruments = _instruments(embedder, copies, source, device, Workshop())
         context = Context(settings, protocol, device, ledger, instruments, emit)
         # One core lays the first work over the disputed image while another takes what needs no alignment.
-        table, pictures = correspond.light_table(instruments.at_hand), received.pictures
+        table, pictures = correspond.light_table(instruments), received.pictures
         with held(work.pixels for work in pictures):
             with table.laid_ahead(received.disputed.pixels, received.put_forward[0].pixels):
                 learned.load()  # it is wanted there next
@@ -301,12 +330,18 @@ def _receive(ledger: Ledger, image: Path, settings: Settings, emit: Emit) -> Rec
 
 
 def _instruments(
-    embedder: Embedder | Absent, copies: CopyDescriptor | Absent, device: Device, workshop: Workshop
+    embedder: Embedder | Absent,
+    copies: CopyDescriptor | Absent,
+    source: Glued | Absent,
+    device: Device,
+    workshop: Workshop,
 ) -> Instruments:
     meaning = None if isinstance(embedder, Absent) else embedder
     edited = None if isinstance(copies, Absent) else copies
     names = meaning.digest if meaning else "", edited.digest if edited else ""
-    return workshop.once(("instruments", *names, device), lambda: Instruments.prepare(meaning, edited))
+    proposing = source.digest if isinstance(source, Glued) else source.reason
+    key = ("instruments", *names, proposing, device)
+    return workshop.once(key, lambda: Instruments.prepare(meaning, edited, source))
 
 
 def _case(command: str, received: Received, context: Context, resolved: Resolved) -> Case:
@@ -336,7 +371,7 @@ def _case(command: str, received: Received, context: Context, resolved: Resolved
         findings=(),
         absences=(),
         settings=(*resolved.rows, *context.protocol.rows),
-        environment=facts(context.device),
+        environment=(*facts(context.device), *context.instruments.means),
         custody=context.ledger.custody,
     )
 

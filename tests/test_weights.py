@@ -62,6 +62,7 @@ def test_every_row_is_complete() -> None:
         assert row.size_bytes > 0
         assert not Path(row.file).is_absolute()
         assert row.url.startswith("https://") or not row.url
+        assert not (row.url and row.wheel)
 
 
 def test_the_shipped_trunk_is_the_pinned_one() -> None:

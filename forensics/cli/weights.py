@@ -33,10 +33,16 @@ def list_() -> None:
     "--recommended", is_flag=True, help="All that an examination uses where they are here, and none of which ships."
 )
 @click.option("--yes", is_flag=True, help="With --recommended: do not ask.")
+@click.option(
+    "--from", "file", type=options.PATH, metavar="FILE", help="Take NAME from a file fetched elsewhere; no network."
+)
 @options.reporting
 @click.pass_obj
-def fetch(console: Console, name: str | None, recommended: bool, yes: bool) -> None:
+def fetch(console: Console, name: str | None, recommended: bool, yes: bool, file: Path | None) -> None:
     """Fetch the weights NAME from their official address; other bytes than the pinned ones are refused.
+
+    What its authors publish in a wheel is brought by pip from the index that pip is set to, and never installed: the
+    weights are taken out and kept as a safetensors file.
 
     With --recommended every file that does not ship with the program is named first, with its size, its licence and
     what it is for; a person at a terminal is asked. What was fetched is used from then on without being named, and
@@ -47,19 +53,24 @@ def fetch(console: Console, name: str | None, recommended: bool, yes: bool) -> N
     if recommended == (name is not None):
         known = ", ".join(status.weights.name for status in store.recommended())
         raise WeightsError("Name one file of weights, or pass --recommended.", hint=f"To be fetched are: {known}.")
+    if file is not None:
+        if name is None:
+            raise WeightsError("--from takes one file.", hint="Name the weights that it holds.")
+        console.result(store.take(name, file))
+        return
     if name is not None:
         console.result(store.fetch(name, console.emit))
         return
     wanted = [status.weights for status in store.recommended() if status.state != "cached"]
     for row in wanted:
         console.note(
-            f"{row.name}: {row.size_bytes / 1e6:.1f} MB, licence {row.licence}.\n    {row.purpose}\n    {row.url}"
+            f"{row.name}: {row.size_bytes / 1e6:.1f} MB, licence {row.licence}.\n    {row.purpose}\n    {row.origin}"
         )
     if not wanted:
         console.note("All recommended weights are here already.")
         return
-    total = sum(row.size_bytes for row in wanted) / 1e6
-    console.note(f"{len(wanted)} files, {total:.1f} MB together, into {store.cache_dir()}.")
+    total = sum(row.transferred_bytes for row in wanted) / 1e6
+    console.note(f"{len(wanted)} files, {total:.1f} MB together over the network, into {store.cache_dir()}.")
     if console.attended and not yes and not click.confirm("Fetch them?", err=True):
         raise WeightsError("Nothing was fetched.", hint="Pass --yes to fetch without being asked.")
     for row in wanted:

@@ -2,7 +2,8 @@
 
 A picture is always laid over the works its prompt aims at, whatever the descriptor says. Beside them it is laid over
 the works and controls nearest to it by the descriptor, as many as the plan states, and over one at least where the
-prompt aims at none: to lay every picture over every work would take a second or two for each pair.
+prompt aims at none: to lay every picture over every work would take a second or two for each pair. The further source
+of alignments is not asked: rates of one service are compared with those of control works, all of them measured one way.
 """
 
 from __future__ import annotations

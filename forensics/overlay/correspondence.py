@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from forensics.case import Outcome
 from forensics.overlay import judge, layout, pdq, photometric, thumbnail_level
 from forensics.overlay.align import Alignment, Further, Weighed, align, proposed, recounted, weigh, within
 from forensics.overlay.judge import Judged, Moved
@@ -117,6 +118,8 @@ class Pairing:
     """Whether both have as many colours as photographs have."""
     throughout: bool = False
     """Whether the two were found to correspond throughout before parts of them were left out."""
+    otherwise: Outcome | None = None
+    """The word without a further source of alignments, where it is that source that gave a higher one."""
 
 
 def pair(first: Prepared, second: Prepared, guide: Prepared | None = None, further: Further | None = None) -> Pairing:
@@ -134,7 +137,7 @@ def pair(first: Prepared, second: Prepared, guide: Prepared | None = None, furth
     else:
         x, y = (guide, first) if swap else (first, guide)
         # What was left out proposes how the two lie, but none of its keypoints count.
-        matches = proposed(a, b)
+        matches = [*proposed(a, b), *(further(a, b) if further is not None else ())]
         found = [recounted(a, b, f, matches) for f in align(x, y, further)]
     parts = [p for p in (_part(a, b, alignment, swap) for alignment in found) if p is not None]
     toned = _tones(parts[0]) if parts else None
@@ -301,9 +304,13 @@ def held_by_several(work: Prepared, parts: Sequence[NDArray[np.bool_] | None]) -
     return found if found.any() else None
 
 
-def shared(work: Prepared, other: Prepared) -> NDArray[np.bool_] | None:
-    """Parts of a work, on its plate, that another has at corresponding places; none where it has none."""
-    found = align(work, other)
+def shared(work: Prepared, other: Prepared, further: Further | None = None) -> NDArray[np.bool_] | None:
+    """Parts of a work, on its plate, that another has at corresponding places; none where it has none.
+
+    Args:
+        further: as in `align`.
+    """
+    found = align(work, other, further)
     over = lay(work.plate, other.plate, found[0].matrix) if found else None
     if over is None:
         return None

@@ -15,7 +15,9 @@ import cv2
 import numpy as np
 from torch import Tensor
 
+from forensics.overlay.align import Further
 from forensics.overlay.correspondence import Pairing, Prepared, pair, prepare
+from forensics.overlay.glued import raised
 from forensics.overlay.plates import Bytes, digest
 from forensics.pictures.tensors import to_picture
 
@@ -31,14 +33,21 @@ _Kept = TypeVar("_Kept")
 class LightTable:
     """Pictures prepared and pairs laid over each other, kept by the digests of their pixels."""
 
-    def __init__(self) -> None:
+    def __init__(self, plain: LightTable | None = None, further: Further | None = None) -> None:
+        """Empty.
+
+        Args:
+            plain: a table whose pictures and pairs serve this one too, where this one has a further source.
+            further: a source that is asked about pairs, as in `glued.raised`.
+        """
         # Sums in another order would differ in the last digit; what is worth a second core are whole pictures.
         cv2.setNumThreads(1)
         self._pictures: OrderedDict[str, Prepared] = OrderedDict()
         self._pairs: OrderedDict[tuple[str, str], Pairing] = OrderedDict()
         self._known: dict[int, tuple[weakref.ref[Tensor], int, str]] = {}
         """By the identity of a picture: itself, how often it was changed, and the digest of its pixels."""
-        self._lock = threading.RLock()
+        self._plain, self._further = plain, further
+        self._lock: threading.RLock = plain._lock if plain is not None else threading.RLock()
 
     @contextmanager
     def laid_ahead(self, first: Tensor, second: Tensor) -> Iterator[None]:
@@ -65,6 +74,8 @@ class LightTable:
 
     def prepared(self, *pictures: Tensor) -> list[Prepared]:
         """Everything that a comparison needs of each picture (1, 3, H, W); new ones are prepared side by side."""
+        if self._plain is not None:
+            return self._plain.prepared(*pictures)
         with self._lock:
             return self._prepared(pictures)
 
@@ -101,9 +112,14 @@ class LightTable:
         """Two pictures, as `prepared` gave them, laid over each other."""
         key = first.plate.digest, second.plate.digest
         with self._lock:
-            found = self._pairs[key] if key in self._pairs else pair(first, second)
+            found = self._pairs[key] if key in self._pairs else self._laid(first, second)
             _keep(self._pairs, key, found, PAIRS)
         return found
+
+    def _laid(self, first: Prepared, second: Prepared) -> Pairing:
+        if self._plain is None:
+            return pair(first, second)
+        return raised(self._plain.pair(first, second), first, second, self._further)
 
 
 def _keep(table: OrderedDict[_Key, _Kept], key: _Key, value: _Kept, limit: int) -> None:

@@ -30,9 +30,11 @@ from forensics.embedders.copies import NEIGHBOURS
 from forensics.events import Emit, Event
 from forensics.folder import Ledger
 from forensics.overlay import outcome, pdq, thumbnail_level
+from forensics.overlay.align import Further
 from forensics.overlay.alteration import altered
 from forensics.overlay.correspondence import LEVEL_AGREES, VERSION, Pairing, Part, Prepared, pair, prepare
 from forensics.overlay.figures import board, checkerboard, common_map, overlay, words_map
+from forensics.overlay.glued import raised
 from forensics.overlay.overlay import lay, project, tones
 from forensics.overlay.pair_cache import LightTable
 from forensics.overlay.plates import plate
@@ -49,6 +51,7 @@ from forensics.similarity.tiled import tile_distances
 from forensics.stages import overlay_words, word_rates
 from forensics.stages import shared_parts as common
 from forensics.stages.context import Context
+from forensics.stages.instruments import Instruments
 from forensics.stages.search import Companion, Found
 from forensics.stages.works import Work
 
@@ -120,7 +123,8 @@ def correspond(
         overlaid: the same image laid over the same works, where that was done before.
     """
     beside, emit, instruments = beside or Beside(), context.emit, context.instruments.at_hand
-    overlaid = overlaid or lay_over(disputed, works, emit, light_table(instruments))
+    further = context.instruments.further
+    overlaid = overlaid or lay_over(disputed, works, emit, light_table(context.instruments))
     first = overlaid.first
     measure = instruments.get("descriptor")
     background = None
@@ -131,12 +135,12 @@ def correspond(
         emit(Event("align", number - 1, len(works), work.id))
         shared: common.Shared | Absent = NOTHING_TO_EXCLUDE
         if outcome.decide(found) in _SHOWN:
-            shared = common.seek(second, beside.companions(work.pixels))
+            shared = common.seek(second, beside.companions(work.pixels), further)
             if isinstance(shared, common.Shared) and shared.facts.left_out:
-                found = surviving(found, without(first, second, shared.rest))
+                found = surviving(found, without(first, second, shared.rest, further))
         drawn = figures is None or number <= figures
         laid = Laid(f"D{number}", disputed, work, found, shared)
-        row = _row(laid, instruments, context.ledger if drawn else None, beside)
+        row = _row(laid, context.instruments, context.ledger if drawn else None, beside)
         if background is not None:
             row = replace(
                 row, values=(*_normalised(background.normalise(disputed.pixels, work.pixels), beside), *row.values)
@@ -173,19 +177,24 @@ def nearest_control(
         work = Work.of(context.ledger.put(picture, "C2", title, "index").id, picture)
     title = f"Control {control.id}, the nearest of {primary.n}: {primary.title}"
     laid = Work(context.ledger.put(to_picture(control.pixels), "C1", title, "control works").id, control.pixels, "")
-    table = light_table(context.instruments.at_hand)
+    table = light_table(context.instruments)
     pairing = table.pair(*table.prepared(laid.pixels, work.pixels))
     pairs = Laid("DC", laid, work, pairing, NO_COMPANIONS)
-    row = _row(pairs, context.instruments.at_hand, context.ledger, Beside())
+    row = _row(pairs, context.instruments, context.ledger, Beside())
     # The sentences of a row speak of the disputed image; here the control lies in its place.
     basis, containment = (text.replace("the disputed image", laid.id) for text in (row.basis, row.containment))
     return replace(row, laid=laid.id, basis=basis, containment=containment)
 
 
-def light_table(instruments: Mapping[str, Similarity]) -> LightTable:
-    """The table on which the aligned distance has laid the same pictures already; an empty one without it."""
-    aligned = instruments.get("aligned")
-    return aligned.table if isinstance(aligned, Aligned) else LightTable()
+def light_table(instruments: Instruments) -> LightTable:
+    """The table on which the aligned distance has laid the same pictures already; an empty one without it.
+
+    With a further source of alignments it is another one, that shares what was prepared: the distance knows nothing of
+    that source, so that the disputed image and its controls are measured alike.
+    """
+    aligned = instruments.at_hand.get("aligned")
+    table = aligned.table if isinstance(aligned, Aligned) else LightTable()
+    return table if instruments.further is None else LightTable(table, instruments.further)
 
 
 def prepared(work: Work) -> Prepared:
@@ -205,8 +214,9 @@ class Laid:
     shared: common.Shared | Absent
 
 
-def _row(laid: Laid, instruments: Mapping[str, Similarity], ledger: Ledger | None, beside: Beside) -> Correspondence:
+def _row(laid: Laid, used: Instruments, ledger: Ledger | None, beside: Beside) -> Correspondence:
     row_id, disputed, work, found, shared = laid.id, laid.disputed, laid.work, laid.found, laid.shared
+    instruments, source = used.at_hand, used.further
     word = outcome.decide(found)
     # Of what is too plain to compare nothing is shown: one simple shape lies over any other of its kind.
     parts = [p for p in found.parts if outcome.in_detail(p)] if word is not Outcome.INSUFFICIENT else []
@@ -219,13 +229,15 @@ def _row(laid: Laid, instruments: Mapping[str, Similarity], ledger: Ledger | Non
             f"PDQ distance, smallest of eight ways round ({pdq.VERSION}, of 256 bits)", str(found.fingerprint_distance)
         )
     ]
+    if source is not None and found.otherwise is not None:
+        values.append(Fact(f"the word without {source.title}, on whose alignments it rests", found.otherwise.said))
     if word is Outcome.ARRANGEMENT:
         values.append(overlay_words.arrangement(found.layout))
     figures: tuple[str, ...] = ()
     agree: list[Element] = []
     differ: list[Element] = []
     ceilings: tuple[Fact | Absent, ...] = ()
-    rates = word_rates.rates()
+    rates = word_rates.rates() if source is None else word_rates.with_source(word_rates.rates(), source.title)
     said = overlay_words.basis(word, found, parts, sizes[0])
     if parts:
         agree, differ = _elements(parts, sizes)
@@ -253,7 +265,7 @@ def _row(laid: Laid, instruments: Mapping[str, Similarity], ledger: Ledger | Non
         differences=tuple(differ[:_ROWS]),
         values=tuple(values),
         figures=figures,
-        protocol=f"{VERSION}, {outcome.VERSION}",
+        protocol=", ".join((VERSION, outcome.VERSION, *(() if source is None else (source.version,)))),
         common=shared.facts if isinstance(shared, common.Shared) else shared,
         word_rates=rates.said,
         word_errors=rates.errors,
@@ -289,10 +301,12 @@ def _region(number: int, part: Part, sizes: tuple[tuple[int, int], tuple[int, in
     )
 
 
-def without(first: Prepared, work: Prepared, rest: Prepared) -> Pairing:
+def without(first: Prepared, work: Prepared, rest: Prepared, further: Further | None = None) -> Pairing:
     """The pair without what several items share: by what is left alone, else as the whole work lies over the other."""
-    found = pair(first, rest)
-    return found if outcome.decide(found) in _SHOWN else pair(first, rest, guide=work)
+    found = raised(pair(first, rest), first, rest, further)
+    if outcome.decide(found) in _SHOWN:
+        return found
+    return raised(pair(first, rest, guide=work), first, rest, further, work)
 
 
 def surviving(whole: Pairing, rest: Pairing) -> Pairing:

@@ -9,11 +9,13 @@ from torch import Tensor
 from forensics import similarity
 from forensics.case import (
     Absent,
+    Fact,
     Metric,
 )
 from forensics.embedders.copies import CopyDescriptor
 from forensics.embedders.open_clip import Embedder
 from forensics.errors import WeightsError
+from forensics.overlay.glued import Glued
 from forensics.similarity.base import Similarity
 
 PERCEPTUAL = "lpips"
@@ -30,10 +32,22 @@ class Instruments:
     at_hand: dict[str, Similarity]
     absent: dict[str, Absent]
     networks: tuple[str, ...] = ()
-    """Digests of the embedder and of the copy descriptor in use: other weights give other numbers."""
+    """Digests of the embedder and of the copy descriptor in use, and the identity of the further source: other weights
+    give other numbers."""
+    source: Glued | Absent | None = None
+    """What proposes alignments beside the sources of every comparison, where words are found; or why nothing does.
+
+    The aligned distance, which is ranked among controls and enters ratios, is laid without it: controls whose scores
+    are stored, or come with the package, were measured so, and records were made so.
+    """
 
     @classmethod
-    def prepare(cls, embedder: Embedder | None, descriptor: CopyDescriptor | None = None) -> Instruments:
+    def prepare(
+        cls,
+        embedder: Embedder | None,
+        descriptor: CopyDescriptor | None = None,
+        source: Glued | Absent | None = None,
+    ) -> Instruments:
         """Load every measure of the table; one that cannot be had is recorded, with its remedy."""
         at_hand: dict[str, Similarity] = {}
         absent: dict[str, Absent] = {}
@@ -43,7 +57,23 @@ class Instruments:
             except WeightsError as exc:
                 absent[name] = Absent(f"measure {name}", exc.message, exc.hint)
         networks = tuple(network.digest for network in (embedder, descriptor) if network is not None)
-        return cls(at_hand, absent, networks)
+        proposing = (source.identity,) if isinstance(source, Glued) else ()
+        return cls(at_hand, absent, (*networks, *proposing), source)
+
+    @property
+    def further(self) -> Glued | None:
+        """The further source of alignments, where it is at hand."""
+        return self.source if isinstance(self.source, Glued) else None
+
+    @property
+    def absences(self) -> tuple[Absent, ...]:
+        """What could not be had, with its remedy."""
+        return (*self.absent.values(), *((self.source,) if isinstance(self.source, Absent) else ()))
+
+    @property
+    def means(self) -> tuple[Fact, ...]:
+        """What was used beside the measures, as facts of the environment; empty where nothing was."""
+        return () if self.further is None else (Fact(self.further.role, self.further.identity),)
 
     @property
     def facts(self) -> tuple[Metric, ...]:

@@ -69,7 +69,7 @@ def measure(
         rows = _rows(pairs, context)
     inversions = tuple(_ordered(rung.inversion, rows) for rung in ladder.rungs)
     comparisons, absences = compare(received, found, ladder, rows, primary, context)
-    absences = [*instruments.absent.values(), *absences]
+    absences = [*instruments.absences, *absences]
     measured_names = {m.metric for m in rows}
     metrics = tuple(m.facts for n, m in instruments.at_hand.items() if n in measured_names)
     metrics += tuple(_not_loaded(n, why) for n, why in instruments.absent.items() if n in measured_names)

@@ -16,6 +16,7 @@ from forensics.embedders.copies import SSCD, CopyDescriptor, open_descriptor
 from forensics.embedders.open_clip import Embedder
 from forensics.errors import IndexError_, WeightsError
 from forensics.events import Event
+from forensics.overlay.glued import Glued
 from forensics.pictures.tensors import to_picture, to_tensor
 from forensics.resources import samples
 from forensics.retrieval import citation, duplicates, encoders
@@ -180,6 +181,28 @@ def open_copies(device: Device, *, demonstration: bool, workshop: Workshop | Non
         if not isinstance(fetched, Absent):
             return fetched
     return descriptor(None, device, workshop)
+
+
+def further_source(*, wanted: bool, demonstration: bool, workshop: Workshop | None = None) -> Glued | Absent:
+    """The further source of alignments where its weights were fetched; for the embedded checkpoint none, as its figures
+    are measured without it.
+
+    Args:
+        wanted: whether it may be used; a case made without it is repeated without it.
+
+    Raises:
+        WeightsError: the weights are damaged.
+    """
+    reason = remedy = ""
+    if demonstration:
+        reason = "The demonstration checkpoint is examined without it, as its published figures were."
+    elif not wanted or not _here(weights.TABLE[Glued.row]):
+        reason = "Its weights were not fetched to the machine of the examination; the other sources were used."
+        remedy = f"Run `forensics weights fetch {Glued.row}` with a network connection."
+    if reason:
+        title = Glued.title
+        return Absent(f"further source of alignments ({title})", reason, remedy)
+    return (workshop or Workshop()).once((Glued.row,), Glued.open)
 
 
 def descriptor(location: str | None, device: Device, workshop: Workshop | None = None) -> CopyDescriptor | Absent:

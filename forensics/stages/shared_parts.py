@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from forensics.case import Absent, CommonElements, Outcome, Place
 from forensics.overlay import outcome
+from forensics.overlay.align import Further
 from forensics.overlay.correspondence import Pairing, Prepared, held_by_several, pair, prepare, shared, without_part
+from forensics.overlay.glued import raised
 from forensics.overlay.overlay import inner
 from forensics.pictures.tensors import to_picture
 from forensics.similarity.aligned import corresponds
@@ -34,12 +36,15 @@ class Shared:
     """The work without what is left out."""
 
 
-def seek(work: Prepared, companions: Sequence[Companion] | Absent) -> Shared | Absent:
+def seek(work: Prepared, companions: Sequence[Companion] | Absent, further: Further | None = None) -> Shared | Absent:
     """Compare a work with items of the index near it, by the same rules as the disputed image.
 
     An item that shows the work throughout is a rendering of it: were it counted, two copies of a work in an index
     would make the whole work a common element. Renderings that were each painted over at another place are not told
     from items of a template; the facts name the items.
+
+    Args:
+        further: the source of alignments with which the disputed image was compared as well, where there is one.
     """
     if isinstance(companions, Absent):
         return companions
@@ -47,13 +52,13 @@ def seek(work: Prepared, companions: Sequence[Companion] | Absent) -> Shared | A
     parts: dict[str, NDArray[np.bool_]] = {}
     for companion in companions:
         other = prepare(np.asarray(to_picture(companion.pixels), np.uint8))
-        found = pair(work, other)
+        found = raised(pair(work, other), work, other, further)
         # An ornament covers little: what may be shared is looked for where the aligned distance sees anything.
         if not any(corresponds(p) or outcome.in_detail(p) for p in found.parts):
             continue
         if _shows(found):
             duplicates.append(companion.training_id)
-        elif (part := shared(work, other)) is not None:
+        elif (part := shared(work, other, further if found.otherwise is not None else None)) is not None:
             parts[companion.training_id] = part
     mask = held_by_several(work, list(parts.values()))
     rest = work if mask is None else without_part(work, mask)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from forensics import weights
 from forensics.case import Outcome, WordRate
 from forensics.overlay import correspondence, judge, outcome
+from forensics.overlay.glued import Glued
 from forensics.resources import samples
 
 NONE = "How often this word errs has not been measured for these bounds: no study of this version is at hand."
@@ -50,6 +52,34 @@ def rates(study: Path | None = None) -> Rates:
         "series share their frame in truth. For pictures of other kinds no rate is known."
     )
     return Rates(said, tuple(map(_error, test["no copies"])))
+
+
+def with_source(rates: Rates, title: str, study: Path | None = None) -> Rates:
+    """The rates where a further source of alignments proposed too, of which they know nothing: that is said.
+
+    Args:
+        rates: of the comparison without it.
+        title: of the source.
+        study: file written by `tests.studies.further_source`; the one that ships where none is named.
+    """
+    path = study or samples() / "reference" / "further-source.json"
+    said = (
+        f"These rates are of the comparison without {title}, which is asked about pairs that the other sources of "
+        f"alignments leave without “{Outcome.REPRODUCES.said}” or “{Outcome.PARTLY.said}”"
+    )
+    made = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    row = weights.TABLE[Glued.row].wheel
+    known = {} if row is None else {member.part: member.sha256 for member in row.members}
+    if made.get("adopted") != "counted" or made["weights"] != known:
+        return replace(rates, said=f"{rates.said} {said}; with it none has been measured.")
+    used, pairs, most = made["in the program"], made["pairs"], made["rule"]["counted"]["interval of those"][1]
+    said += (
+        "; with it none has been measured on pictures held out. It can only raise a word. On the pictures from which "
+        f"the choices were made it raised that of {used['copies that rise']} of {pairs['copies']} copies, of kinds at "
+        f"which words fall short oftenest, and of {used['unrelated pairs that rise']} of {pairs['unrelated']} "
+        f"unrelated pairs (95 % interval up to {100 * most:.1f} %)."
+    )
+    return replace(rates, said=f"{rates.said} {said}")
 
 
 def _error(row: dict[str, Any]) -> WordRate:

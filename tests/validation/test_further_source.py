@@ -1,12 +1,15 @@
-"""The trial of a further source: what its rule makes of rows, and that its networks speak in places of the pictures."""
+"""The trial of a further source: what its rule makes of rows, and that the shipped tables are what the program says."""
 
 from __future__ import annotations
 
-import numpy as np
-import pytest
-import torch
+import json
+from pathlib import Path
 
-from forensics.overlay.correspondence import prepare
+import pytest
+
+from forensics.overlay.glued import Glued
+from forensics.resources import samples
+from forensics.stages import word_rates
 from tests.studies import further_source as trial
 from tests.validation.test_overlay_study import WHOLE
 from tests.validation.test_overlay_study import row as measured
@@ -59,54 +62,33 @@ def test_the_way_that_lets_more_rise_is_taken_and_of_equals_the_one_that_only_pr
     assert trial.tables([*both, *more, *STRANGERS])["adopted"] == "counted"
 
 
-@pytest.fixture(scope="module")
-def untrained() -> trial.Glued:
-    """The networks as they are made, with weights drawn by chance."""
-    from kornia.feature import ALIKED, LightGlue
-
-    torch.manual_seed(3)
-    return trial.Glued(ALIKED("aliked-n16").state_dict(), LightGlue(None, input_dim=128).state_dict())
-
-
-def test_a_mirrored_picture_has_its_places_mirrored(untrained: trial.Glued, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trial, "SIDE", 96)
-    pixels = np.random.default_rng(2).integers(0, 255, (48, 64, 3)).astype(np.uint8)
-    work, other = prepare(pixels), prepare(np.ascontiguousarray(pixels[:, ::-1]))
-    seen = untrained._features(work.plate, mirrored=True)
-    theirs = untrained._features(other.plate, mirrored=False)
-    assert 0 < seen["keypoints"].shape[1] <= trial.FEATURES
-    assert torch.allclose(seen["keypoints"], theirs["keypoints"], atol=1e-3)
-    every = np.arange(seen["keypoints"].shape[1])
-    back = trial._on_plate(seen, every, work.plate, mirrored=True)
-    there = trial._on_plate(theirs, every, other.plate, mirrored=False)
-    assert np.allclose(back[:, 0], work.plate.size[1] - 1 - there[:, 0], atol=1e-2)
-    assert np.allclose(back[:, 1], there[:, 1], atol=1e-2)
-    assert (back > -1).all()
-    assert (back < np.array(work.plate.size[::-1])).all()
+def test_the_program_takes_what_rises_and_nothing_that_falls() -> None:
+    fallen = [row(n, without=COPY, counted=ARRANGED) for n in range(2)]
+    found = trial.tables([*(row(50 + n, without=NOTHING, counted=ARRANGED) for n in range(7)), *fallen, *STRANGERS])
+    assert found["rule"]["counted"]["net"] == 5
+    none = {"unrelated pairs that rise": 0, "pages of one layout that rise": 0}
+    assert found["in the program"] == {"copies that rise": 7, **none}
+    page = row(99, trial.LAID_OUT, without=NOTHING, counted=ARRANGED)
+    assert trial.tables([page])["in the program"] == {**none, "copies that rise": 0, "pages of one layout that rise": 1}
 
 
-def test_matches_are_pairs_of_places_both_ways_round(untrained: trial.Glued, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trial, "SIDE", 96)
-    monkeypatch.setattr(untrained._matcher.conf, "filter_threshold", 0.0)
-    work = prepare(np.random.default_rng(2).integers(0, 255, (48, 64, 3)).astype(np.uint8))
-    found = untrained.matches(work, work)
-    assert [m.mirrored for m in found] == [False, True]
-    assert len(found[0].points) > 0
-    for some in found:
-        assert some.points.shape[1] == 4
-        assert (some.points > -1).all()
-        assert (some.points < np.tile(work.plate.size[::-1], 2)).all()
+def test_the_shipped_tables_are_of_the_weights_in_the_registry_and_stand_in_the_sentence() -> None:
+    made = json.loads((samples() / "reference" / "further-source.json").read_text(encoding="utf-8"))
+    assert made["weights"] == trial.members()
+    used, pairs = made["in the program"], made["pairs"]
+    rates = word_rates.rates()
+    said = word_rates.with_source(rates, Glued.title)
+    assert said.errors == rates.errors
+    assert said.said.startswith(rates.said)
+    assert f"raised that of {used['copies that rise']} of {pairs['copies']} copies" in said.said
+    assert f"of {used['unrelated pairs that rise']} of {pairs['unrelated']} unrelated pairs" in said.said
 
 
-def test_weights_that_do_not_fit_are_refused() -> None:
-    from kornia.feature import ALIKED, LightGlue
-
-    matcher = LightGlue(None, input_dim=128).state_dict()
-    with pytest.raises(RuntimeError, match="do not fit"):
-        trial.Glued(dict(list(ALIKED("aliked-n16").state_dict().items())[1:]), matcher)
-
-
-def test_layers_are_named_as_kornia_names_them() -> None:
-    assert trial._renamed("self_attn.3.Wqkv.weight") == "transformers.3.self_attn.Wqkv.weight"
-    assert trial._renamed("cross_attn.0.to_qk.bias") == "transformers.0.cross_attn.to_qk.bias"
-    assert trial._renamed("log_assignment.1.matchability.bias") == "log_assignment.1.matchability.bias"
+def test_tables_of_other_weights_lend_no_figure(tmp_path: Path) -> None:
+    made = json.loads((samples() / "reference" / "further-source.json").read_text(encoding="utf-8"))
+    other, rates = tmp_path / "study.json", word_rates.rates()
+    other.write_text(json.dumps(made | {"weights": made["weights"] | {"aliked": "0" * 64}}), "utf-8")
+    for path in (other, tmp_path / "absent.json"):
+        said = word_rates.with_source(rates, "X", path).said.removeprefix(rates.said)
+        assert said.startswith(" These rates are of the comparison without X")
+        assert said.endswith("; with it none has been measured.")
