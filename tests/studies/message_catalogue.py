@@ -31,17 +31,31 @@ MODULES = (
     "overlay/alteration.py",
 )
 """Where sentences of the opinion are written."""
+RECORD = (
+    *(f"report/sections/{name}.py" for name in ("items", "model", "controls", "exhibits", "bits", "measurements")),
+    *(f"report/sections/{name}.py" for name in ("correspondence", "style", "validation", "sensitivity", "appendices")),
+    *(f"report/charts/{name}.py" for name in ("strips", "curves")),
+    "report/words.py",
+)
+"""Where sentences of the record are written."""
 APART = ("survey/", "outputs/", "batch/", "portfolio", "others", "validation/", "cli/", "retrieval/")
 """Where absences are stated that stand in documents of their own."""
-REASONED = frozenset(
-    {"checkpoint", "training index", "control works", "likelihood ratio", "origin", "validation record"}
-)
-"""What the opinion gives the reason for, where it is missing."""
+STATED = frozenset({"Absent", "Fact", "NotMeasured", "Line", "Standing"})
+"""What carries the words of a stage to the report."""
+NAMED = frozenset({"what", "reason", "remedy", "name", "value"})
+"""Arguments of these that are words."""
 TEMPLATES = (
     "report.html.j2",
     "letter.html.j2",
     *(f"sections/{name}.html.j2" for name in ("cover", "answers", "plates", "parts", "sure", "explanations", "limits")),
     *(f"sections/{name}.html.j2" for name in ("rules", "forms", "contents")),
+)
+RECORD_TEMPLATES = (
+    "macros.html.j2",
+    *(f"sections/{name}.html.j2" for name in ("items", "model", "controls", "exhibits", "bits", "measurements")),
+    *(f"sections/{name}.html.j2" for name in ("correspondence", "style", "validation", "assessment", "method")),
+    *(f"sections/{name}.html.j2" for name in ("custody", "appendices")),
+    *(f"methods/{path.name}" for path in sorted((resources.templates() / "methods").glob("*.j2"))),
 )
 PARTS = (
     "work put forward",
@@ -113,20 +127,22 @@ PARTS = (
 """Pieces that are put together before anything is printed, or that the opinion does not print."""
 _MANY = 12
 _PLACE = re.compile(r"\{(\w+)\}")
+_JOINED = re.compile(r'(?:"[^"]*"|[a-z][\w.]*)(?:\s*~\s*(?:"[^"]*"|[a-z][\w.]*))*')
+"""Strings and values that a template joins into one."""
 
 
 def sentences() -> Iterator[tuple[str, str]]:
     """Where a sentence or part of one stands, and the text with its places, as `file` and `{k} of {n} controls ...`."""
-    for name in MODULES:
+    for name in (*MODULES, *RECORD):
         for text in _of_module(PACKAGE / name):
             yield name, text
     for path in sorted(PACKAGE.rglob("*.py")):
         name = path.relative_to(PACKAGE).as_posix()
         if not name.startswith(APART):
-            for text in _of_absences(path):
+            for text in _of_calls(path):
                 yield name, text
-    for name in TEMPLATES:
-        for text in _of_template(resources.templates() / name):
+    for name in (*TEMPLATES, *RECORD_TEMPLATES):
+        for text in _of_template(resources.templates() / name, record=name in RECORD_TEMPLATES):
             yield name, text
 
 
@@ -161,14 +177,13 @@ def _of_module(path: Path) -> Iterator[str]:
     yield from (text for text in said if _prose(text))
 
 
-def _of_absences(path: Path) -> Iterator[str]:
-    """Names of what can be missing, which the opinion lists, and the reasons that it gives for some of them."""
+def _of_calls(path: Path) -> Iterator[str]:
+    """Names, values, reasons and remedies that a stage hands to the report in one of `STATED`."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if not (isinstance(node, ast.Call) and _name(node.func) == "Absent" and node.args):
-            continue
-        named = _variants(node.args[0])
-        reasons = _variants(node.args[1]) if REASONED & set(named) and len(node.args) > 1 else []
-        yield from (" ".join(_numbered(text).split()) for text in (*named, *reasons) if re.search("[a-z]{3}", text))
+        if isinstance(node, ast.Call) and _name(node.func) in STATED:
+            given = (*node.args, *(k.value for k in node.keywords if k.arg in NAMED))
+            texts = (" ".join(_numbered(text).split()) for one in given for text in _variants(one))
+            yield from (text for text in texts if re.search("[a-z]{3}", _PLACE.sub("", text)))
 
 
 def _strings(node: ast.AST) -> Iterator[ast.expr]:
@@ -239,18 +254,30 @@ class Collected(Translator):
         return Said(text)
 
 
-def _of_template(path: Path) -> Iterator[str]:
+def _of_template(path: Path, *, record: bool) -> Iterator[str]:
     text = path.read_text(encoding="utf-8")
     text = re.sub(r"\{#.*?#\}", "", text, flags=re.DOTALL)
+    within = list(_within(text))
     text = re.sub(r"\{%.*?%\}", "<hr>", text, flags=re.DOTALL)
     text = re.sub(r"\{\{(.*?)\}\}", _named, text, flags=re.DOTALL)
     text = re.sub(r'<hr>(?=[^<>]*")', "", text)  # a choice within an attribute
     collected = Collected(next(n for n in languages.names() if n != languages.ENGLISH))
-    page.collect(text, collected)
+    page.collect(text, collected, record=record)
+    yield from within
     for asked in collected.asked:
         said = _numbered(re.sub("[\ue000-\uf8ff]", "{link}", asked))
         if _prose(said):
             yield said
+
+
+def _within(text: str) -> Iterator[str]:
+    """Sentences that stand as strings in what Jinja puts in, whole or joined with values."""
+    for put in re.findall(r"\{\{(.*?)\}\}|\{% (?:if|set|for) (.*?)%\}", text, flags=re.DOTALL):
+        for joined in _JOINED.findall("".join(put)):
+            parts = re.split(r"\s*~\s*", joined)
+            said = "".join(p[1:-1] if p[0] == '"' else "{" + p.rpartition(".")[2] + "}" for p in parts)
+            if _prose(said) and not re.search(r"\w/\{|^tab-", said):
+                yield _numbered(" ".join(said.split()))
 
 
 def _named(found: re.Match[str]) -> str:

@@ -32,14 +32,22 @@ _NUMERIC = re.compile(r"(?:k|n|p|px|low|high|number|hits|draws|count|bits)\d*")
 """Names of places that hold a number and nothing else."""
 _STOP = re.compile(r"(?<=[.?!…”)])\s+(?=[“\"A-Z0-9\[(])")
 """Where one sentence ends and another begins."""
+_ANY_STOP = re.compile(r"(?<=[.?!])\s+(?=\S)")
+"""Where one may: a name that is written small can begin a sentence."""
 _WORD = re.compile(r"(?<![\w.#/-])(?=\w*[a-z])[A-Za-z]{2,}(?![\w/]*\d)(?!\.\w)")
 _NEUTRAL = frozenset({"px", "kB", "MB", "GB", "WebP", "forensics"})
+_TECHNICAL = re.compile(
+    r"(?<![\w“])(?:[\w.+-]*(?:[_/\\=@][\w.+-]*)+|[\w+-]+\.[a-z]\w{1,11}(?=$|[\s,;:)])|\w*[a-z][A-Z]\w*)"
+)
+"""Names that programs have: of files, of folders, of classes."""
 _QUOTED = re.compile(r"“([^“”]*)”")
 _DECIMAL = re.compile(r"(?<![\w.,/§-])([−-]?\d{1,3}(?:\u202f\d{3})*|[−-]?\d+)\.(\d+)(?=$|[\s,;:)\u202f%…]|\.(?!\d))")
 _MOMENT = re.compile(r"\b(\d{1,2}) ([A-Z][a-z]+) (\d{4})\b")
 _HELD = 0xF000
 """Private code points stand for quotations while a sentence is translated."""
 _MONTHS = tuple(Locale.parse(ENGLISH).months["format"]["wide"].values())
+_ROW = 4
+"""Commas of a text that is read as a row of names, all at once."""
 _LONGEST = 5
 """Sentences that one entry can hold."""
 _LONG, _TELLING = 300, 12
@@ -165,7 +173,7 @@ class Translator:
             return Said(text)
         if fixed is not None:
             return Said(fixed)
-        if self._neutral(text):
+        if self.neutral(text):
             return Said(self.localised(text))
         best = Said(text, (text,))
         for said in self._ways(text, context, depth):
@@ -183,6 +191,9 @@ class Translator:
             yield self._sentences(text, stops, depth)
             yield from self._matched(text, context, depth, whole=True)
         yield from (said for said in self._joined(text, context, depth) if not said.left)
+        closer = [found.span() for found in _ANY_STOP.finditer(text)]
+        if len(closer) > len(stops):
+            yield self._sentences(text, closer, depth)
 
     def _fixed(self, text: str, context: str) -> str | None:
         """What an entry without places says for the text, whose first letter and last stop the report may have set."""
@@ -224,7 +235,7 @@ class Translator:
 
         text = _PLACE.sub(fill, e.target)
         for name, value in found.groupdict().items():
-            if f"{{{name}" not in e.target and not self._neutral(value):
+            if f"{{{name}" not in e.target and not self.neutral(value):
                 left += self.say(value, "", depth + 1).left  # what a translation leaves out is read all the same
         return Said(text, tuple(left))
 
@@ -255,6 +266,9 @@ class Translator:
 
     def _joined(self, text: str, context: str, depth: int) -> Iterator[Said]:
         """Texts that the report puts together in one form: what is quoted, in brackets, in a row, behind a colon."""
+        if text.count(", ") >= _ROW:
+            parts = [self.say(part, context, depth + 1) for part in text.split(", ")]
+            yield Said(", ".join(part.text for part in parts), tuple(left for part in parts for left in part.left))
         for joint in ("; ", ": ", " · ", ", "):
             if joint in text:
                 yield from self._apart(text, joint, joint, context, depth)
@@ -280,14 +294,14 @@ class Translator:
         return text in self._verbatim or text.rstrip(",;:") in self._verbatim
 
     def _stands(self, value: str) -> bool:
-        return self._neutral(value) or self._given(value)
+        return self.neutral(value) or self._given(value)
 
     def _named(self, value: str) -> bool:
         return self._given(value) or (len(value) <= _LONGEST_NAME and not re.search(r"[.;:] ", value))
 
-    def _neutral(self, text: str) -> bool:
-        """Whether a text holds no word of any language: numbers, tags, digests, what is quoted."""
-        bare = _MOMENT.sub("", _QUOTED.sub("", text))
+    def neutral(self, text: str) -> bool:
+        """Whether a text holds no word of any language: numbers, tags, digests, names of files, what is quoted."""
+        bare = _TECHNICAL.sub("", _MOMENT.sub("", _QUOTED.sub("", text)))
         return all(word in _NEUTRAL for word in _WORD.findall(bare)) and "—" not in bare
 
     def localised(self, text: str) -> str:
