@@ -32,6 +32,7 @@ _NUMERIC = re.compile(r"(?:k|n|p|px|low|high|number|hits|draws|count|bits)\d*")
 """Names of places that hold a number and nothing else."""
 _STOP = re.compile(r"(?<=[.?!…”)])\s+(?=[“\"A-Z0-9\[(])")
 """Where one sentence ends and another begins."""
+_LETTERS = re.compile(r"[^\W_]+")
 _ANY_STOP = re.compile(r"(?<=[.?!])\s+(?=\S)")
 """Where one may: a name that is written small can begin a sentence."""
 _WORD = re.compile(r"(?<![\w.#/-])(?=\w*[a-z])[A-Za-z]{2,}(?![\w/]*\d)(?!\.\w)")
@@ -78,6 +79,8 @@ class Entry:
     """Characters of its own: of two entries that fit, the one with more is meant."""
     longest: str
     """Its longest run of them, to pass over entries that cannot fit."""
+    told_by: str = ""
+    """Its longest whole word, which stands in every text that it fits; empty where it has none."""
 
 
 class Catalogue:
@@ -89,6 +92,15 @@ class Catalogue:
         self.entries = tuple(entries)
         self.exact = {(e.context, e.source): e for e in entries if e.pattern is None}
         self.open = sorted((e for e in entries if e.pattern is not None), key=lambda e: -e.letters)
+        self._by_word: dict[str, list[tuple[int, Entry]]] = {}
+        for place, e in enumerate(self.open):
+            self._by_word.setdefault(e.told_by, []).append((place, e))
+
+    def fitting(self, text: str) -> list[Entry]:
+        """The entries with places whose own words all could stand in a text, those with most letters first."""
+        words = {"", *_LETTERS.findall(text.lower())}
+        found = sorted((one for word in words for one in self._by_word.get(word, ())), key=lambda one: one[0])
+        return [e for _, e in found]
 
 
 @lru_cache(maxsize=4)
@@ -109,11 +121,13 @@ def entry(source: str, target: str, context: str = "") -> Entry:
     letters, longest = sum(map(len, runs)), max(runs, key=len)
     if not places:
         return Entry(context, source, target, None, letters, longest)
+    words = re.findall(r"(?<=\W)[^\W_]+(?=\W)", f" {re.sub(_PLACE, '_', source)} ")
     written = [re.escape(runs[0])]
     for (name, optional), run in zip(places, runs[1:], strict=True):
         held = _NUMBER if _NUMERIC.fullmatch(name) else ".*?" if optional else ".+?"
         written.append(f"(?P<{name}>{held}){re.escape(run)}")
-    return Entry(context, source, target, re.compile("".join(written), re.DOTALL), letters, longest)
+    pattern = re.compile("".join(written), re.DOTALL)
+    return Entry(context, source, target, pattern, letters, longest, max(words, key=len, default="").lower())
 
 
 class Translator:
@@ -206,8 +220,9 @@ class Translator:
     def _matched(self, text: str, context: str, depth: int, *, whole: bool) -> Iterator[Said]:
         """Entries that fit: those whose places hold no end of a sentence, or (`whole`) those where one does."""
         forms = list(_forms(text))
-        entries = [e for e in self.catalogue.open if e.context == context] if context else []
-        for e in (*entries, *(e for e in self.catalogue.open if not e.context)):
+        fitting = self.catalogue.fitting(text)
+        entries = [e for e in fitting if e.context == context] if context else []
+        for e in (*entries, *(e for e in fitting if not e.context)):
             for form, back in forms:
                 if len(form) > _LONG and len(e.longest) < _TELLING:
                     continue  # signs alone fit a long text in more ways than can be tried, and tell nothing

@@ -97,6 +97,8 @@ def stylesheet(language: str) -> str:
     # Words of other languages are longer than the columns that were drawn for English ones.
     narrow = ", ".join(f"{place}{spoken}" for place in ("td", "th", ".card-side p", ".panel div"))
     rules.append(f"{narrow} {{ hyphens: auto; hyphenate-limit-chars: 9 5 4 }}")
+    columns = ", ".join(f"{place}{spoken}" for place in ("dl.list", ".card dl", ".record-part .columns p.n"))
+    rules.append(f"{columns} {{ hyphens: auto; hyphenate-limit-chars: 8 4 4 }}")
     rules.append(f".cover .upper{spoken} {{ min-height: 203mm }}")  # room for the notice on the language
     rules.append(f".answer-card{spoken} {{ break-inside: auto }}")
     rules.append(f".brief{spoken} {{ font-size: 8.4pt; line-height: 11.1pt }}")
@@ -244,9 +246,14 @@ class _Writer(HTMLParser):
         """Whether an open element is of one of these classes."""
         return any(not of.isdisjoint(classes) for of in self._classes)
 
-    def _typed(self) -> bool:
-        """Whether the term here stands as it is where no entry says otherwise."""
-        return self._list in _TYPED and bool({"dd", "dt"} & set(self._inside[-1:]))
+    def _letters(self) -> bool:
+        """Whether the letters here stand as they are where no entry says otherwise."""
+        own, within = (self._classes[-1], self._inside[-1]) if self._inside else (frozenset(), "")
+        return bool(own & set(_LITERAL)) or (self._list in _TYPED and within in ("dd", "dt"))
+
+    def _option(self, text: str) -> bool:
+        """Whether a text is the name or the value of a setting, which is one word."""
+        return self._list == "settings" and " " not in text.strip()
 
     def _attributes(self, tag: str, written: str, values: dict[str, str | None]) -> str:
         names = list(_ATTRIBUTES)
@@ -273,7 +280,7 @@ class _Writer(HTMLParser):
         """Write the text gathered since the last tag that ends one."""
         text, raw, held = self._text, self._raw, self._held
         self._text, self._raw, self._held = "", "", []
-        if not any(c.isalnum() for c in text) or self._stays((*_ENGLISH, *_LITERAL)):
+        if not any(c.isalnum() for c in text) or self._stays(_ENGLISH):
             self.out.append(raw)
             return
         parts = _Inline(text, held, self.translator)
@@ -281,7 +288,7 @@ class _Writer(HTMLParser):
             self.out.append(f'<span lang="en">{raw}</span>')
             return
         said = self._piece(parts.plain) if self._record else self.translator.say(parts.plain)
-        if self._typed() and (said.left or self.translator.neutral(parts.plain)):
+        if self._letters() and (said.left or self.translator.neutral(parts.plain) or self._option(parts.plain)):
             self.out.append(raw)
             return
         self.left += said.left
