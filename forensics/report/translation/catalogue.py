@@ -23,6 +23,8 @@ from babel.messages.pofile import read_po
 
 from forensics.languages import ENGLISH, FOLDER
 
+LABEL = "label"
+"""Context of what the program itself says in a list of what a file states."""
 RAW, NAME = "raw", "name"
 """Of a place: its contents stand as they are, and are numbers, tags or letters of the case; or are some other name."""
 _LONGEST_NAME, _SHORTEST_CUT = 90, 8
@@ -92,6 +94,7 @@ class Catalogue:
         self.entries = tuple(entries)
         self.exact = {(e.context, e.source): e for e in entries if e.pattern is None}
         self.open = sorted((e for e in entries if e.pattern is not None), key=lambda e: -e.letters)
+        self.labels = tuple(e for e in self.open if e.context == LABEL)
         self._by_word: dict[str, list[tuple[int, Entry]]] = {}
         for place, e in enumerate(self.open):
             self._by_word.setdefault(e.told_by, []).append((place, e))
@@ -164,6 +167,19 @@ class Translator:
         found = self._said(_QUOTED.sub(hold, text), context, 0)
         every = re.compile(f"[{chr(_HELD + 1)}-{chr(_HELD + len(held))}]") if held else _QUOTED
         return Said(every.sub(give, found.text), tuple(every.sub(give, left) for left in found.left))
+
+    def labelled(self, text: str) -> str:
+        """A text that quotes a file, of which our own labels and sentences, those entered as `label`, are translated;
+        whatever stands in their places stays as it is."""
+        bare = text.strip()
+        for form, back in _forms(bare):
+            if (e := self.catalogue.exact.get((LABEL, form))) is not None:
+                return text.replace(bare, back(e.target))
+            for e in self.catalogue.labels:
+                if e.pattern is not None and e.longest in form and (found := e.pattern.fullmatch(form)):
+                    target = _PLACE.sub(lambda place, found=found: str(found.group(place.group(1))), e.target)
+                    return text.replace(bare, back(target))
+        return text
 
     def _said(self, text: str, context: str, depth: int) -> Said:
         bare = text.strip()

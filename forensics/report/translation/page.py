@@ -36,6 +36,8 @@ _TYPED = {
     "tab-environment": "names and versions of programs and machines",
 }
 """Id of a list whose terms stand as they are where no entry says otherwise -> what they are."""
+_STATED = ("tab-meta-", "tab-gen-", "tab-prov-", "tab-stated-")
+"""How ids of lists begin that quote what a file states."""
 _AROUND = re.compile(r"([\s;:,]*)(.*?)([\s;:,]*)", re.DOTALL)
 """Marks that stand before and behind a part of a sentence in the record."""
 
@@ -286,6 +288,9 @@ class _Writer(HTMLParser):
         parts = _Inline(text, held, self.translator)
         if parts.plain.strip() in self.english:
             self.out.append(f'<span lang="en">{raw}</span>')
+            return
+        if self._list.startswith(_STATED) and self._inside[-1:] in (["dt"], ["dd"], ["td"]):
+            self.out.append(parts.back(self.translator.labelled(parts.plain)))
             return
         said = self._piece(parts.plain) if self._record else self.translator.say(parts.plain)
         if self._letters() and (said.left or self.translator.neutral(parts.plain) or self._option(parts.plain)):
