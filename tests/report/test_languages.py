@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import html as markup
 import re
+import shutil
 from pathlib import Path
 
 import pikepdf
@@ -13,10 +14,10 @@ import pytest
 from forensics import documents, jurisdictions, languages, report
 from forensics.case import Case, Matter
 from forensics.errors import VerificationError
-from forensics.report import derived, html, pdf
+from forensics.report import derived, drawn, html, pdf, stored_pictures
 from forensics.report.translation import catalogue, material, page
 from forensics.report.view import view
-from tests.report import golden
+from tests.report import golden, pages
 from tests.report.cases import CASES
 from tests.studies import message_catalogue
 from tests.test_casefile import small_case
@@ -112,7 +113,7 @@ def test_no_two_entries_fit_one_sentence_equally_well(language: str, everything:
         collected = message_catalogue.Collected(language)
         page.collect(html.render(view(everything[name][0])), collected)
         for text in collected.asked:
-            fits = [e for e in found.open if not e.context and e.pattern and e.pattern.fullmatch(text)]
+            fits = [e for e in found.fitting(text) if not e.context and e.pattern and e.pattern.fullmatch(text)]
             best = [e.source for e in fits if e.letters == max(f.letters for f in fits)]
             assert len(best) < 2, (text, best)
 
@@ -252,8 +253,8 @@ def test_labels_of_the_program_are_translated_beside_what_a_file_states() -> Non
     translator = catalogue.Translator(catalogue.load("de"), {"C2PA trust", "the disputed image"})
     assert translator.labelled("C2PA trust") == "C2PA-Vertrauen"
     assert translator.labelled("the disputed image") == "the disputed image"
-    said = "The certificate leads to an issuer on list.pem (SHA-256 begins 00, which are two)."
-    assert translator.labelled(said) == "Das Zertifikat führt zu einem Aussteller auf list.pem (SHA-256 begins 00, which are two)."  # fmt: skip
+    said = translator.labelled("The certificate leads to an issuer on the disputed image.")
+    assert said == "Das Zertifikat führt zu einem Aussteller auf the disputed image."
 
 
 def test_a_german_report_of_a_sealed_case_verifies_and_the_case_stays(tmp_path: Path) -> None:
@@ -267,6 +268,16 @@ def test_a_german_report_of_a_sealed_case_verifies_and_the_case_stays(tmp_path: 
         assert derived.language_of(data, name) == "de"
         with pikepdf.open(folder / name) as document:
             assert "Gutachten" in str(document.docinfo["/Title"])
+
+
+def test_no_german_page_is_left_half_empty(everything: dict[str, tuple[Case, Path]], tmp_path: Path) -> None:
+    if shutil.which("pdftoppm") is None:
+        pytest.skip("pdftoppm is not installed")
+    case, folder = everything["analyze"]
+    shown = stored_pictures.read(case, folder)
+    text = report.render_html(case, folder, language="de")
+    made = pdf.write(text, shown | drawn.pictures(case, shown), created=case.created, language="de")
+    assert pages.half_empty(made, tmp_path, "Inhalt", "Angaben, die nur eine Person machen kann") == {}
 
 
 @pytest.mark.parametrize("language", OTHERS)
