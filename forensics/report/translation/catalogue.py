@@ -177,8 +177,7 @@ class Translator:
                 return text.replace(bare, back(e.target))
             for e in self.catalogue.labels:
                 if e.pattern is not None and e.longest in form and (found := e.pattern.fullmatch(form)):
-                    target = _PLACE.sub(lambda place, found=found: str(found.group(place.group(1))), e.target)
-                    return text.replace(bare, back(target))
+                    return text.replace(bare, back(_PLACE.sub(_Place(found), e.target)))
         return text
 
     def _said(self, text: str, context: str, depth: int) -> Said:
@@ -348,6 +347,16 @@ class Translator:
         except ValueError:
             return found.group()
         return format_date(day, "long", locale=self.catalogue.locale)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Gives what stands in a place of an entry, as it stands."""
+
+    found: re.Match[str]
+
+    def __call__(self, place: re.Match[str]) -> str:
+        return str(self.found.group(place.group(1)))
 
 
 def _forms(text: str) -> Iterator[tuple[str, _Back]]:

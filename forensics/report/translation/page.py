@@ -101,6 +101,12 @@ def stylesheet(language: str) -> str:
     rules.append(f"{narrow} {{ hyphens: auto; hyphenate-limit-chars: 9 5 4 }}")
     columns = ", ".join(f"{place}{spoken}" for place in ("dl.list", ".card dl", ".record-part .columns p.n"))
     rules.append(f"{columns} {{ hyphens: auto; hyphenate-limit-chars: 8 4 4 }}")
+    # Captions in a third of the width would make one block of half a page: here they stand beside their drawings.
+    rules.append(f".third{spoken} {{ display: block; width: auto; margin: 0 0 2mm; break-inside: avoid }}")
+    rules.append(f".third h3{spoken} {{ min-height: 0 }}")
+    rules.append(f".third .chart svg{spoken} {{ float: left; margin: 0 6mm 1mm 0 }}")
+    rules.append(f'.third .chart{spoken}::after {{ content: ""; display: block; clear: both }}')
+    rules.append(f"#tab-domain{spoken}, #tab-record{spoken} {{ break-inside: auto }}")
     rules.append(f".cover .upper{spoken} {{ min-height: 203mm }}")  # room for the notice on the language
     rules.append(f".answer-card{spoken} {{ break-inside: auto }}")
     rules.append(f".brief{spoken} {{ font-size: 8.4pt; line-height: 11.1pt }}")
