@@ -99,8 +99,10 @@ def stylesheet(language: str) -> str:
     # Words of other languages are longer than the columns that were drawn for English ones.
     narrow = ", ".join(f"{place}{spoken}" for place in ("td", "th", ".card-side p", ".panel div"))
     rules.append(f"{narrow} {{ hyphens: auto; hyphenate-limit-chars: 9 5 4 }}")
-    columns = ", ".join(f"{place}{spoken}" for place in ("dl.list", ".card dl", ".record-part .columns p.n"))
-    rules.append(f"{columns} {{ hyphens: auto; hyphenate-limit-chars: 8 4 4 }}")
+    # A hyphen within a digest or a name of the program would be read as part of it: lists have none.
+    rules.append(f".record-part .columns p.n{spoken} {{ hyphens: auto; hyphenate-limit-chars: 8 4 4 }}")
+    rules.append(f".hash{spoken}, .mono{spoken}, code{spoken} {{ hyphens: manual }}")
+    rules.append(f".card b{spoken} {{ overflow-wrap: normal }}")
     # Captions in a third of the width would make one block of half a page: here they stand beside their drawings.
     rules.append(f".third{spoken} {{ display: block; width: auto; margin: 0 0 2mm; break-inside: avoid }}")
     rules.append(f".third h3{spoken} {{ min-height: 0 }}")
