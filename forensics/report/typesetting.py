@@ -45,7 +45,8 @@ _KEPT = 4
 """Pages of a document that are kept as they look: sixteen megabytes each."""
 _OUTSIDE = -1
 """What has no number has this."""
-_FOOT = re.compile(r"Page(\d+)of(\d+)")
+_FOOT = re.compile(r"[^\W\d]+(\d+)[^\W\d]+(\d+)")
+"""Number of a page and of all of them, in whichever language."""
 _AROUND = 24
 """Characters shown before and behind a difference."""
 _CLOSE = 1

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
+import subprocess
 from functools import lru_cache
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pypdf
 import pypdfium2
+from PIL import Image
 from pypdf.generic import StreamObject
+
+WHITE = 0.25
+"""Share of the height of a page, between its head and its foot, that may stay empty below the last line."""
 
 
 class _Words(HTMLParser):
@@ -74,3 +81,29 @@ def images(pdf: bytes) -> list[StreamObject]:
 def pixel_digest(image: StreamObject) -> str:
     """SHA-256 of the decoded 8-bit RGB pixels, row by row."""
     return hashlib.sha256(image.decode_as_image().convert("RGB").tobytes()).hexdigest()
+
+
+def white(page: Image.Image) -> float:
+    """Share of the ground between head and foot that lies below the last ink: those two stand in the outer 11 %."""
+    grey = page.convert("L")
+    top, foot = round(grey.height * 0.09), round(grey.height * 0.90)
+    ink = grey.crop((0, top, grey.width, foot)).point(lambda v: 255 if v < 215 else 0).getbbox()
+    return 1.0 if ink is None else 1 - ink[3] / (foot - top)
+
+
+def half_empty(pdf: bytes, folder: Path, contents: str, forms: str) -> dict[int, float]:
+    """Number of each page of a report that is whiter than it may be, and how white; `pdftoppm` draws them.
+
+    `contents` and `forms` are the headings of these sections. The cover, forms, which stay whole, and the last page of
+    each part may be as white as they are.
+    """
+    (folder / "report.pdf").write_bytes(pdf)
+    subprocess.run(["pdftoppm", "-r", "24", "-png", str(folder / "report.pdf"), str(folder / "p")], check=True)
+    texts = page_texts(pdf)
+    first = next(n for n, text in enumerate(texts) if re.search(rf"^{contents}$", text, re.MULTILINE))
+    found = {}
+    for number, path in enumerate(sorted(folder.glob("p-*.png")), start=1):
+        with Image.open(path) as page:
+            found[number] = white(page)
+    ends = {1, *range(next(n for n, text in enumerate(texts, 1) if forms in text), first + 1), len(texts)}
+    return {n: round(share, 2) for n, share in found.items() if share > WHITE and n not in ends}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import html as markup
 import re
+import shutil
 from pathlib import Path
 
 import pikepdf
@@ -13,10 +14,10 @@ import pytest
 from forensics import documents, jurisdictions, languages, report
 from forensics.case import Case, Matter
 from forensics.errors import VerificationError
-from forensics.report import derived, html, pdf
+from forensics.report import derived, drawn, html, pdf, stored_pictures
 from forensics.report.translation import catalogue, material, page
 from forensics.report.view import view
-from tests.report import golden
+from tests.report import golden, pages
 from tests.report.cases import CASES
 from tests.studies import message_catalogue
 from tests.test_casefile import small_case
@@ -37,10 +38,13 @@ def cases(folder: Path) -> dict[str, tuple[Case, Path]]:
 
 
 def spoken(text: str) -> list[str]:
-    """Texts of the opinion and of what is said of its pictures, without what is marked as English."""
-    opinion = re.sub(r"<(style|head).*?</\1>", "", text.split("record-part")[0], flags=re.DOTALL)
-    opinion = re.sub(r'<span lang="en">.*?</span>', "", opinion, flags=re.DOTALL)
-    parts = re.split(r"<[^>]+>", re.sub(r'alt="([^"]*)"', r">\1<", opinion))
+    """Texts of the document and of what is said of its pictures, without what is marked as English or is no prose:
+    titles of publications, settings as they are typed, digests, commands."""
+    bare = re.sub(r"<(style|head|code).*?</\1>", "", text, flags=re.DOTALL)
+    bare = re.sub(r'<span lang="en">.*?</span>', "", bare, flags=re.DOTALL)
+    bare = re.sub(r'<div class="refs" lang="en">.*?</div>', "", bare, flags=re.DOTALL)
+    bare = re.sub(r'<h2 id="settings">.*?</div>', "", bare, flags=re.DOTALL)
+    parts = re.split(r"<[^>]+>", re.sub(r'alt="([^"]*)"', r">\1<", bare))
     return [markup.unescape(part).strip() for part in parts if part.strip()]
 
 
@@ -63,7 +67,7 @@ def test_every_sentence_of_a_real_case_has_an_entry(
 
 
 @pytest.mark.parametrize("language", OTHERS)
-def test_no_english_is_left_in_the_opinion(language: str, everything: dict[str, tuple[Case, Path]]) -> None:
+def test_no_english_is_left_in_the_document(language: str, everything: dict[str, tuple[Case, Path]]) -> None:
     for name in golden.EXAMINED:
         case, folder = everything[name]
         given = sorted(material.verbatim(case), key=len, reverse=True)
@@ -71,6 +75,7 @@ def test_no_english_is_left_in_the_opinion(language: str, everything: dict[str, 
             bare = re.sub("„[^“]*“", "", text)
             for passage in given:
                 bare = bare.replace(passage, "") if len(passage) > 3 else bare
+            bare = re.sub(r"\S*[-./_]\S*", "", bare)  # names of systems and files
             assert not ENGLISH.search(bare), text
 
 
@@ -108,7 +113,7 @@ def test_no_two_entries_fit_one_sentence_equally_well(language: str, everything:
         collected = message_catalogue.Collected(language)
         page.collect(html.render(view(everything[name][0])), collected)
         for text in collected.asked:
-            fits = [e for e in found.open if not e.context and e.pattern and e.pattern.fullmatch(text)]
+            fits = [e for e in found.fitting(text) if not e.context and e.pattern and e.pattern.fullmatch(text)]
             best = [e.source for e in fits if e.letters == max(f.letters for f in fits)]
             assert len(best) < 2, (text, best)
 
@@ -147,7 +152,7 @@ def test_what_has_no_entry_stays_english_is_marked_and_counted() -> None:
     made = page.translated(f"{text}<p>Nobody wrote this sentence.</p></body></html>", catalogue.load("de"), ())
     assert made.left == ("Nobody wrote this sentence.",)
     assert '<span lang="en">Nobody wrote this sentence.</span>' in made.html
-    assert "1 Satz des Gutachtens hat" in made.html
+    assert "1 Satz hat im Satzverzeichnis" in made.html
     assert '<html lang="de">' in made.html
 
 
@@ -204,12 +209,52 @@ def test_no_german_sentence_says_more_than_a_measurement_can() -> None:
     assert [e.target for e in catalogue.load("de").entries if said.search(e.target)] == []
 
 
-def test_the_record_is_marked_as_english_and_its_headings_are_not(everything: dict[str, tuple[Case, Path]]) -> None:
+@pytest.mark.parametrize("language", OTHERS)
+def test_the_record_is_translated_and_publications_alone_are_marked_as_english(
+    language: str, everything: dict[str, tuple[Case, Path]]
+) -> None:
     case, folder = everything["analyze"]
-    text = report.render_html(case, folder, language="de")
-    assert '<div class="part record-part" data-part="Befund und Dokumentation" lang="en">' in text
-    assert re.search(r'<h1[^>]* lang="de">Inhalt</h1>', text)
-    assert re.search(r'<h1[^>]* lang="de">Methode</h1>', text)
+    text = report.render_html(case, folder, language=language)
+    assert re.findall(r'<(\w+)[^>]* lang="en">', text) == ["div"]
+    assert '<div class="refs" lang="en">' in text
+    assert '<p id="notice">' in text
+    record = text.split("record-part", 1)[1]
+    assert re.search(r"<h1[^>]*>Methode</h1>", record)
+    assert "<i>k</i> mindestens ebenso extrem" in record
+    assert re.search(r'<span class="nowrap">Kanal\.<span class="note">SHA-256 ist', record)
+
+
+@pytest.mark.parametrize("where", ["<p>{}</p>", '<table><tr><td class="hash">00</td><td>{}</td></tr></table>',
+                                   '<img alt="{}">', '<dl class="list"><dt>Name</dt><dd class="verbatim">{}</dd></dl>',
+                                   '<svg><title>{}</title></svg>'])  # fmt: skip
+def test_a_sentence_of_the_record_without_an_entry_is_counted(where: str) -> None:
+    said = "Nobody wrote this sentence."
+    text = f'<html lang="en"><body><p id="notice"></p><div class="record-part">{where.format(said)}</div></body></html>'
+    made = page.translated(text, catalogue.load("de"), ())
+    assert made.left == (said,)
+    assert "1 Satz hat im Satzverzeichnis" in made.html
+
+
+def test_what_stands_as_it_is_in_the_record_is_not_counted() -> None:
+    kept = (
+        '<div class="refs"><p>A. Nobody (2020). A title of nobody. <i>Nowhere 2020</i>.</p></div>'
+        '<h2 id="settings">Einstellungen</h2><dl class="list"><dt>max_pixels</dt><dd>given as typed</dd></dl>'
+        '<p id="tab-meta-Q1">Bild</p><dl class="list"><dt>Software</dt><dd>the disputed image 3.5</dd></dl>'
+        '<table><tr><td class="hash">abcdefab cdefabcd</td></tr></table>'
+    )
+    made = page.translated(f'<html lang="en"><div class="record-part">{kept}</div></html>', catalogue.load("de"), ())
+    assert made.left == ("Einstellungen", "Bild")
+    assert "given as typed" in made.html
+    assert "the disputed image 3.5" in made.html
+    assert '<div class="refs" lang="en"><p>A. Nobody (2020). A title of nobody. <i>Nowhere 2020</i>.' in made.html
+
+
+def test_labels_of_the_program_are_translated_beside_what_a_file_states() -> None:
+    translator = catalogue.Translator(catalogue.load("de"), {"C2PA trust", "the disputed image"})
+    assert translator.labelled("C2PA trust") == "C2PA-Vertrauen"
+    assert translator.labelled("the disputed image") == "the disputed image"
+    said = translator.labelled("The certificate leads to an issuer on the disputed image.")
+    assert said == "Das Zertifikat führt zu einem Aussteller auf the disputed image."
 
 
 def test_a_german_report_of_a_sealed_case_verifies_and_the_case_stays(tmp_path: Path) -> None:
@@ -223,6 +268,16 @@ def test_a_german_report_of_a_sealed_case_verifies_and_the_case_stays(tmp_path: 
         assert derived.language_of(data, name) == "de"
         with pikepdf.open(folder / name) as document:
             assert "Gutachten" in str(document.docinfo["/Title"])
+
+
+def test_no_german_page_is_left_half_empty(everything: dict[str, tuple[Case, Path]], tmp_path: Path) -> None:
+    if shutil.which("pdftoppm") is None:
+        pytest.skip("pdftoppm is not installed")
+    case, folder = everything["analyze"]
+    shown = stored_pictures.read(case, folder)
+    text = report.render_html(case, folder, language="de")
+    made = pdf.write(text, shown | drawn.pictures(case, shown), created=case.created, language="de")
+    assert pages.half_empty(made, tmp_path, "Inhalt", "Angaben, die nur eine Person machen kann") == {}
 
 
 @pytest.mark.parametrize("language", OTHERS)

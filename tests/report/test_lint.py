@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import io
-import re
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from forensics import report
 from forensics.case import Case
@@ -23,8 +19,6 @@ from tests.report.lint import stumbles
 from tests.report.wording import quotations
 
 BUILT = CASES | {"heavy": heavy}
-WHITE = 0.25
-"""Share of the height of a page, between its head and its foot, that may stay empty below the last line."""
 RECORD = 'id="contents"'
 
 
@@ -80,31 +74,10 @@ def test_no_address_is_printed() -> None:
     assert words.public("Jo (jo.doe@mail.example.org)") == "Jo ([address left out])"
 
 
-def white(page: Image.Image) -> float:
-    """Share of the ground between head and foot that lies below the last ink: those two stand in the outer 11 %."""
-    grey = page.convert("L")
-    top, foot = round(grey.height * 0.09), round(grey.height * 0.90)
-    ink = grey.crop((0, top, grey.width, foot)).point(lambda v: 255 if v < 215 else 0).getbbox()
-    return 1.0 if ink is None else 1 - ink[3] / (foot - top)
-
-
 def test_no_page_is_left_half_empty(rendered: Rendered, tmp_path: Path) -> None:
     if shutil.which("pdftoppm") is None:
         pytest.skip("pdftoppm is not installed")
     if rendered.name != "full":
         pytest.skip("a short report has short parts")
-    (tmp_path / "report.pdf").write_bytes(rendered.pdf)
-    subprocess.run(["pdftoppm", "-r", "24", "-png", str(tmp_path / "report.pdf"), str(tmp_path / "p")], check=True)
-    texts = pages.page_texts(rendered.pdf)
-    first = next(n for n, text in enumerate(texts) if re.search(r"^Contents$", text, re.MULTILINE))
-    found = {}
-    for number, path in enumerate(sorted(tmp_path.glob("p-*.png"))):
-        with Image.open(io.BytesIO(path.read_bytes())) as page:
-            found[number + 1] = white(page)
-    forms = next(n for n, text in enumerate(texts, 1) if "Statements only a person can make" in text)
-    ends = {
-        1,
-        *range(forms, first + 1),
-        len(texts),
-    }  # the cover, forms, which stay whole, and the last page of each part
-    assert {n: round(share, 2) for n, share in found.items() if share > WHITE and n not in ends} == {}
+    found = pages.half_empty(rendered.pdf, tmp_path, "Contents", "Statements only a person can make")
+    assert found == {}

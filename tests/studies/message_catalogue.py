@@ -31,17 +31,48 @@ MODULES = (
     "overlay/alteration.py",
 )
 """Where sentences of the opinion are written."""
-APART = ("survey/", "outputs/", "batch/", "portfolio", "others", "validation/", "cli/", "retrieval/")
-"""Where absences are stated that stand in documents of their own."""
-REASONED = frozenset(
-    {"checkpoint", "training index", "control works", "likelihood ratio", "origin", "validation record"}
+RECORD = (
+    *(f"report/sections/{name}.py" for name in ("items", "model", "controls", "exhibits", "bits", "measurements")),
+    *(f"report/sections/{name}.py" for name in ("correspondence", "style", "validation", "sensitivity", "appendices")),
+    *(f"report/charts/{name}.py" for name in ("strips", "curves")),
+    "report/words.py",
 )
-"""What the opinion gives the reason for, where it is missing."""
+"""Where sentences of the record are written."""
+WRITTEN = (
+    *(
+        f"stages/{name}.py"
+        for name in ("rank", "standing", "word_rates", "rates", "style", "distinct", "works", "stated")
+    ),
+    *(f"stages/{name}.py" for name in ("given_back", "ladder", "region", "correspond", "overlay_words", "search")),
+    *(f"inversion/{name}.py" for name in ("autoencoder", "hits", "latent", "noise", "ode", "prompt_search", "where")),
+    *(f"inversion/{name}.py" for name in ("regeneration", "hard_prompt", "soft_prompt", "base")),
+    *(f"similarity/{name}.py" for name in ("aligned", "clip", "descriptor", "lpips", "ssim", "tiled", "style")),
+    *(f"retrieval/{name}.py" for name in ("citation", "duplicates", "creators")),
+    "origin/gate.py",
+    "origin/recipe.py",
+    "statistics/record.py",
+    "controls/works.py",
+    "embedders/copies.py",
+)
+"""Where whole sentences of the record are written among others: those that no error carries are collected."""
+APART = ("survey/", "outputs/", "batch/", "portfolio", "others", "validation/", "cli/", "stages/control_check")
+"""Where facts and absences are stated that stand in documents of their own."""
+STATED = frozenset({"Absent", "Fact", "NotMeasured", "Standing"})
+"""What carries the words of a stage to the report."""
+NAMED = frozenset({"what", "reason", "remedy", "name", "value"})
+"""Arguments of these that are words."""
 TEMPLATES = (
     "report.html.j2",
     "letter.html.j2",
     *(f"sections/{name}.html.j2" for name in ("cover", "answers", "plates", "parts", "sure", "explanations", "limits")),
     *(f"sections/{name}.html.j2" for name in ("rules", "forms", "contents")),
+)
+RECORD_TEMPLATES = (
+    "macros.html.j2",
+    *(f"sections/{name}.html.j2" for name in ("items", "model", "controls", "exhibits", "bits", "measurements")),
+    *(f"sections/{name}.html.j2" for name in ("correspondence", "style", "validation", "assessment", "method")),
+    *(f"sections/{name}.html.j2" for name in ("custody", "appendices")),
+    *(f"methods/{path.name}" for path in sorted((resources.templates() / "methods").glob("*.j2"))),
 )
 PARTS = (
     "work put forward",
@@ -104,29 +135,137 @@ PARTS = (
     "; corrected for the number of questions asked, it decides what is said to lie apart",
     "correspondence/3, outcome/5",
     "{better}; from {low} to {high}",
-    "Command",
-    "Protocol file",
-    "SHA-256 of the protocol",
     "a likelihood ratio that is not a number has no word",
     "ENFSI Guideline for Evaluative Reporting in Forensic Science, 2015",
+    "{media_type}, {width} as stored{received}",
+    "score {fused}:",
+    "; fewer than one in twenty",
+    "Primary measurement for {lower}",
+    "as all of them",
+    "median {scores}, {ends}",
+    ", works put forward ({originals})",
+    ", and the closest items of the index in the order of the search ({pictured})",
+    "Disputed image ({disputed}){forward}{found}. Working copies: upright, sRGB, 8 bits a channel.",
+    "Made at {made_px}{case}.",
+    "{title}: all {every} in the order of the seeds.{prompt}{size}{hits}",
+    "and {how} to {width}",
+    "did not come back",
+    "{back}; of the controls {controls_reached} of {n}. {k} of {n2} controls as near or nearer: p = {p}",
+    "; {same} corresponds to it throughout and were not counted",
+    "; {same} correspond to it throughout and were not counted",
+    ". {shared_by} have parts of it at corresponding places: {share} of its area, within {work}",
+    "{said}. Too little of the work would remain without them, so nothing was left out.",
+    "{said}. These parts were left out; shares are of what remains. Renderings of the work that were each changed at "
+    "another place look like this as well; the items are named so that a person can look.",
+    "{values} element {verb}, local correlation {far}",
+    "{values} elements {verb}, local correlation {far}",
+    "{lower}, {nearer} of {of} works of the creators lie nearer to the disputed image",
+    "exhibit stored",
+    "{run} exhibits stored:",
+    "run from {low} to {high}",
+    "{title}: the disputed image has {value}; the controls {spread}. {c}.",
+    "{value} means more alike",
+    "(95{NARROW}% interval {low} to {high})",
+    "on 1 times a pass",
+    "on once a pass",
+    "codelength under the {what}, bits",
+    "{what} and target together, bits",
+    "{value}; {k} of {what} lie as near to the work as the disputed image does",
+    "{lacking} of the {works} {whose} carry no caption, so the same search could not be run on them.",
+    "blind baseline, {name}",
+    "begun on",
+    "and completed on",
+    "{role}. {statistic} Value for the disputed image: {value} ({direction}); controls: {spread}. {tally}: p = {p}",
+    "; share between {share}.",
+    "The order follows one score: of the likeness in meaning, which measures subject and manner,",
+    "of the likeness by the copy descriptor, which measures the picture itself, for the whole or a part of it,",
+    "and of the places at which local features agree.",
+    "{facts}all else as above",
+    "Each entry below carries the digest of the entry before it, so that a change, removal or insertion breaks the "
+    "chain. The table ends where the case was frozen, after {entries} entries",
+    "; the SHA-256 of the last of them, to which the next is linked, is",
+    "and that file. {constants}",
+    "Items nearest by meaning",
+    ", by the copy descriptor, or by the copy descriptor on parts of the disputed image",
+    ", in the order of one score of likeness and of the places at which local features agree",
+    "Items in order of similarity",
+    ". Cosines of unit vectors, higher means more alike; those of two models are not comparable. Texts are those of "
+    "the index; search: {backends}",
+    "the nearest by {named}, in turn; {rows} rows in all, of which {k} are shown",
+    "Query vector, {column}",
+    "Colours were converted from CIE L*a*b* (white point D50){named} to sRGB.",
+    "CMYK without a colour profile was converted by the decoder's plain formula{mark}.",
+    "{elsewhere}. Nothing is known of its signature; that speaks neither way.",
+    "Median over {seeds} seeds of the {title} between the picture generated and its target.",
+    "Smallest of {seeds} seeds of the {title} between the picture generated and its target.",
+    "The {tokens} tokens of the prompt are charged with {prompt} bits.",
+    "Each control's own prompt is charged for. One draw of noise a level.",
+    "The container is left out of the bits: what the same settings spend on a single white pixel, {codec} bits at "
+    "quality {qualities}.",
+    "{names} creators of whom the index holds at least {LEAST} works, the neighbours found left out; of each at "
+    "most {MOST} works, drawn by digest, {works} in all. Names as the index writes them: two spellings count as "
+    "two. {passed_over} further names were passed over.",
+    "{computed} Every picture, the controls' too, was {name} first.",
+    "What agrees does so as a thumbnail of {level} pixels (interval {low} to {high}); finer detail {finer}.",
+    "The whole noise latent z_T, {dims} values at {per_value} bits each{scale}, and no prompt.",
+    "{told}, searched for with the target in hand, and {choice}.",
+    "Alignment and parts by {PAIRING} and {JUDGE}; a part corresponds if {agreement} of what could agree in its "
+    "overlap does, and more than the pair laid wrongly gives, over {extent} of what one of the two shows; or if "
+    "learned features lie in one plane over {spread} cells. Each part on a canvas of {SIDE} pixels along its long "
+    "side, both pictures as one tone plane of mean 0.5 and standard deviation {_CONTRAST} over the overlap, the "
+    "rest in middle grey and its share divided out; alex-v0.1/1. Weighted by the share of the picture that the "
+    "part fills, of that picture which it fills further; the share that is left with LPIPS of the frames, no "
+    "alignment ({lower}{SIZE_SENTENCE}).",
+    "{SIZE_SENTENCE}; no alignment. RGB scaled to [-1, 1] for the network. Package lpips, network alex, version "
+    "0.1, linear heads and AlexNet trunk by pinned digest, trunk stored in float16; each pair computed alone, "
+    "float32 on the CPU. The scale has no upper end; random black and white dots against plain grey reach 1.5, and "
+    "2 is the end of the scale stated here.",
+    "{SIZE_SENTENCE}; no alignment. Luminance by the BT.601 weights of the sRGB values in [0, 1]. 11 × 11 Gaussian "
+    "window, sigma 1.5, population covariance, C1 = 0.01², C2 = 0.03², dynamic range 1; valid region only; mean of "
+    "the map; float64 on the CPU.",
+    "{SIZE_SENTENCE}; no alignment. 4 × 4 tiles of {SIDE} × {SIDE2} pixels; in each the root mean square "
+    "difference of the sRGB values in [0, 1] over all pixels and channels; the largest of the 16; float64 on the "
+    "CPU. The publication works at 512 × 512 pixels; values at other sizes are not comparable.",
+    "{VERSION}, manner: shorter side {SHORT_SIDE} pixels (longer side at most {LONG_SIDE}, bicubic, antialiased); "
+    "the five feature maps of the AlexNet trunk of LPIPS; Gram matrix of each over at most {CHANNELS} channels "
+    "(fixed orthonormal projection), signed square root, unit length; the five joined and centred on the mean of "
+    "the creators' works; cosine, {_SCORE}.",
+    "{VERSION}, palette: {_PALETTE_SIDE} × {_PALETTE_SIDE2} pixels in CIE Lab (D65); sliced Wasserstein distance "
+    "of the distributions of colour, {DIRECTIONS} directions, {QUANTILES} quantiles; negative, {_SCORE}. A plain "
+    "ground counts as a colour.",
+    "Held out: the manifest of the training run lists it as a control, never trained on.",
+    "{steps} steps are out of range.",
+    "python",
+    "cuda",
+    "mode",
 )
 """Pieces that are put together before anything is printed, or that the opinion does not print."""
 _MANY = 12
 _PLACE = re.compile(r"\{(\w+)\}")
+_CITED = re.compile(r"[A-Z]\. .*\b(?:19|20)\d\d\b", re.DOTALL)
+"""A publication, which is named as it is."""
+_SENTENCE = re.compile(r"[A-Z{].* .*[.?]", re.DOTALL)
+_JOINED = re.compile(r'(?:"[^"]*"|[a-z][\w.]*)(?:\s*~\s*(?:"[^"]*"|[a-z][\w.]*))*')
+"""Strings and values that a template joins into one."""
 
 
 def sentences() -> Iterator[tuple[str, str]]:
     """Where a sentence or part of one stands, and the text with its places, as `file` and `{k} of {n} controls ...`."""
-    for name in MODULES:
+    for name in (*MODULES, *RECORD):
         for text in _of_module(PACKAGE / name):
             yield name, text
+    for name in WRITTEN:
+        for text in _of_module(PACKAGE / name, printed=True):
+            text = re.sub(r"\{(\w+):[^{}]*\}", r"{\1}", text)  # of a text that is filled in later
+            if _SENTENCE.fullmatch(text) and not _CITED.match(text):
+                yield name, text
     for path in sorted(PACKAGE.rglob("*.py")):
         name = path.relative_to(PACKAGE).as_posix()
         if not name.startswith(APART):
-            for text in _of_absences(path):
+            for text in _of_calls(path):
                 yield name, text
-    for name in TEMPLATES:
-        for text in _of_template(resources.templates() / name):
+    for name in (*TEMPLATES, *RECORD_TEMPLATES):
+        for text in _of_template(resources.templates() / name, record=name in RECORD_TEMPLATES):
             yield name, text
 
 
@@ -138,6 +277,9 @@ def lacking(language: str) -> list[tuple[str, str]]:
 
 
 def _covered(translator: Translator, text: str) -> bool:
+    labelled = translator.labelled(_PLACE.sub("7", text))
+    if labelled != _PLACE.sub("7", text):
+        return True
     for tag in ("R1", "7", "R1 and N1"):
         if not translator.say(_PLACE.sub(tag, text)).left:
             return True
@@ -152,8 +294,11 @@ def _prose(text: str) -> bool:
     return " " in bare.strip() and bool(re.search(r"[a-z]{2}", bare)) and not re.search(r"[<>\\|]", bare)
 
 
-def _of_module(path: Path) -> Iterator[str]:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+def _of_module(path: Path, *, printed: bool = False) -> Iterator[str]:
+    """Every text of a module that reads like one; with `printed` without what an error says."""
+    tree: ast.AST = ast.parse(path.read_text(encoding="utf-8"))
+    if printed:
+        tree = _Unraised().visit(tree)
     said: dict[str, None] = {}
     for node in _strings(tree):
         for text in _variants(node):
@@ -161,14 +306,28 @@ def _of_module(path: Path) -> Iterator[str]:
     yield from (text for text in said if _prose(text))
 
 
-def _of_absences(path: Path) -> Iterator[str]:
-    """Names of what can be missing, which the opinion lists, and the reasons that it gives for some of them."""
+class _Unraised(ast.NodeTransformer):
+    """Takes out what errors say."""
+
+    def visit_Raise(self, node: ast.Raise) -> ast.Pass:
+        return ast.Pass()
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        if re.search(r"(Error|Fault|Refused|warning)$", _name(node.func)):
+            return ast.Constant(None)
+        return self.generic_visit(node)
+
+
+def _of_calls(path: Path) -> Iterator[str]:
+    """Names, values, reasons and remedies that a stage hands to the report in one of `STATED`."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if not (isinstance(node, ast.Call) and _name(node.func) == "Absent" and node.args):
-            continue
-        named = _variants(node.args[0])
-        reasons = _variants(node.args[1]) if REASONED & set(named) and len(node.args) > 1 else []
-        yield from (" ".join(_numbered(text).split()) for text in (*named, *reasons) if re.search("[a-z]{3}", text))
+        if isinstance(node, ast.Call) and (
+            _name(node.func) in STATED or ast.unparse(node.func).endswith("steps.append")
+        ):
+            first = node.args[:3] if _name(node.func) == "Absent" else node.args[:2]
+            given = (*first, *(k.value for k in node.keywords if k.arg in NAMED))
+            texts = (" ".join(_numbered(text).split()) for one in given for text in _variants(one))
+            yield from (text for text in texts if re.search("[a-z]{3}", _PLACE.sub("", text)))
 
 
 def _strings(node: ast.AST) -> Iterator[ast.expr]:
@@ -239,18 +398,30 @@ class Collected(Translator):
         return Said(text)
 
 
-def _of_template(path: Path) -> Iterator[str]:
+def _of_template(path: Path, *, record: bool) -> Iterator[str]:
     text = path.read_text(encoding="utf-8")
     text = re.sub(r"\{#.*?#\}", "", text, flags=re.DOTALL)
+    within = list(_within(text))
     text = re.sub(r"\{%.*?%\}", "<hr>", text, flags=re.DOTALL)
     text = re.sub(r"\{\{(.*?)\}\}", _named, text, flags=re.DOTALL)
     text = re.sub(r'<hr>(?=[^<>]*")', "", text)  # a choice within an attribute
     collected = Collected(next(n for n in languages.names() if n != languages.ENGLISH))
-    page.collect(text, collected)
+    page.collect(text, collected, record=record)
+    yield from within
     for asked in collected.asked:
         said = _numbered(re.sub("[\ue000-\uf8ff]", "{link}", asked))
         if _prose(said):
             yield said
+
+
+def _within(text: str) -> Iterator[str]:
+    """Sentences that stand as strings in what Jinja puts in, whole or joined with values."""
+    for put in re.findall(r"\{\{(.*?)\}\}|\{% (?:if|set|for) (.*?)%\}", text, flags=re.DOTALL):
+        for joined in _JOINED.findall("".join(put)):
+            parts = re.split(r"\s*~\s*", joined)
+            said = "".join(p[1:-1] if p[0] == '"' else "{" + p.rpartition(".")[2] + "}" for p in parts)
+            if _prose(said) and not re.search(r"\w/\{|^tab-", said):
+                yield _numbered(" ".join(said.split()))
 
 
 def _named(found: re.Match[str]) -> str:

@@ -23,6 +23,8 @@ from babel.messages.pofile import read_po
 
 from forensics.languages import ENGLISH, FOLDER
 
+LABEL = "label"
+"""Context of what the program itself says in a list of what a file states."""
 RAW, NAME = "raw", "name"
 """Of a place: its contents stand as they are, and are numbers, tags or letters of the case; or are some other name."""
 _LONGEST_NAME, _SHORTEST_CUT = 90, 8
@@ -32,14 +34,23 @@ _NUMERIC = re.compile(r"(?:k|n|p|px|low|high|number|hits|draws|count|bits)\d*")
 """Names of places that hold a number and nothing else."""
 _STOP = re.compile(r"(?<=[.?!…”)])\s+(?=[“\"A-Z0-9\[(])")
 """Where one sentence ends and another begins."""
+_LETTERS = re.compile(r"[^\W_]+")
+_ANY_STOP = re.compile(r"(?<=[.?!])\s+(?=\S)")
+"""Where one may: a name that is written small can begin a sentence."""
 _WORD = re.compile(r"(?<![\w.#/-])(?=\w*[a-z])[A-Za-z]{2,}(?![\w/]*\d)(?!\.\w)")
 _NEUTRAL = frozenset({"px", "kB", "MB", "GB", "WebP", "forensics"})
+_TECHNICAL = re.compile(
+    r"(?<![\w“])(?:[\w.+-]*(?:[_/\\=@][\w.+-]*)+|[\w+-]+\.[a-z]\w{1,11}(?=$|[\s,;:)])|\w*[a-z][A-Z]\w*)"
+)
+"""Names that programs have: of files, of folders, of classes."""
 _QUOTED = re.compile(r"“([^“”]*)”")
 _DECIMAL = re.compile(r"(?<![\w.,/§-])([−-]?\d{1,3}(?:\u202f\d{3})*|[−-]?\d+)\.(\d+)(?=$|[\s,;:)\u202f%…]|\.(?!\d))")
 _MOMENT = re.compile(r"\b(\d{1,2}) ([A-Z][a-z]+) (\d{4})\b")
 _HELD = 0xF000
 """Private code points stand for quotations while a sentence is translated."""
 _MONTHS = tuple(Locale.parse(ENGLISH).months["format"]["wide"].values())
+_ROW = 4
+"""Commas of a text that is read as a row of names, all at once."""
 _LONGEST = 5
 """Sentences that one entry can hold."""
 _LONG, _TELLING = 300, 12
@@ -70,6 +81,8 @@ class Entry:
     """Characters of its own: of two entries that fit, the one with more is meant."""
     longest: str
     """Its longest run of them, to pass over entries that cannot fit."""
+    told_by: str = ""
+    """Its longest whole word, which stands in every text that it fits; empty where it has none."""
 
 
 class Catalogue:
@@ -81,6 +94,16 @@ class Catalogue:
         self.entries = tuple(entries)
         self.exact = {(e.context, e.source): e for e in entries if e.pattern is None}
         self.open = sorted((e for e in entries if e.pattern is not None), key=lambda e: -e.letters)
+        self.labels = tuple(e for e in self.open if e.context == LABEL)
+        self._by_word: dict[str, list[tuple[int, Entry]]] = {}
+        for place, e in enumerate(self.open):
+            self._by_word.setdefault(e.told_by, []).append((place, e))
+
+    def fitting(self, text: str) -> list[Entry]:
+        """The entries with places whose own words all could stand in a text, those with most letters first."""
+        words = {"", *_LETTERS.findall(text.lower())}
+        found = sorted((one for word in words for one in self._by_word.get(word, ())), key=lambda one: one[0])
+        return [e for _, e in found]
 
 
 @lru_cache(maxsize=4)
@@ -101,11 +124,13 @@ def entry(source: str, target: str, context: str = "") -> Entry:
     letters, longest = sum(map(len, runs)), max(runs, key=len)
     if not places:
         return Entry(context, source, target, None, letters, longest)
+    words = re.findall(r"(?<=\W)[^\W_]+(?=\W)", f" {re.sub(_PLACE, '_', source)} ")
     written = [re.escape(runs[0])]
     for (name, optional), run in zip(places, runs[1:], strict=True):
         held = _NUMBER if _NUMERIC.fullmatch(name) else ".*?" if optional else ".+?"
         written.append(f"(?P<{name}>{held}){re.escape(run)}")
-    return Entry(context, source, target, re.compile("".join(written), re.DOTALL), letters, longest)
+    pattern = re.compile("".join(written), re.DOTALL)
+    return Entry(context, source, target, pattern, letters, longest, max(words, key=len, default="").lower())
 
 
 class Translator:
@@ -143,6 +168,18 @@ class Translator:
         every = re.compile(f"[{chr(_HELD + 1)}-{chr(_HELD + len(held))}]") if held else _QUOTED
         return Said(every.sub(give, found.text), tuple(every.sub(give, left) for left in found.left))
 
+    def labelled(self, text: str) -> str:
+        """A text that quotes a file, of which our own labels and sentences, those entered as `label`, are translated;
+        whatever stands in their places stays as it is."""
+        bare = text.strip()
+        for form, back in _forms(bare):
+            if (e := self.catalogue.exact.get((LABEL, form))) is not None:
+                return text.replace(bare, back(e.target))
+            for e in self.catalogue.labels:
+                if e.pattern is not None and e.longest in form and (found := e.pattern.fullmatch(form)):
+                    return text.replace(bare, back(_PLACE.sub(_Place(found), e.target)))
+        return text
+
     def _said(self, text: str, context: str, depth: int) -> Said:
         bare = text.strip()
         if not bare:
@@ -165,7 +202,7 @@ class Translator:
             return Said(text)
         if fixed is not None:
             return Said(fixed)
-        if self._neutral(text):
+        if self.neutral(text):
             return Said(self.localised(text))
         best = Said(text, (text,))
         for said in self._ways(text, context, depth):
@@ -183,6 +220,9 @@ class Translator:
             yield self._sentences(text, stops, depth)
             yield from self._matched(text, context, depth, whole=True)
         yield from (said for said in self._joined(text, context, depth) if not said.left)
+        closer = [found.span() for found in _ANY_STOP.finditer(text)]
+        if len(closer) > len(stops):
+            yield self._sentences(text, closer, depth)
 
     def _fixed(self, text: str, context: str) -> str | None:
         """What an entry without places says for the text, whose first letter and last stop the report may have set."""
@@ -195,8 +235,9 @@ class Translator:
     def _matched(self, text: str, context: str, depth: int, *, whole: bool) -> Iterator[Said]:
         """Entries that fit: those whose places hold no end of a sentence, or (`whole`) those where one does."""
         forms = list(_forms(text))
-        entries = [e for e in self.catalogue.open if e.context == context] if context else []
-        for e in (*entries, *(e for e in self.catalogue.open if not e.context)):
+        fitting = self.catalogue.fitting(text)
+        entries = [e for e in fitting if e.context == context] if context else []
+        for e in (*entries, *(e for e in fitting if not e.context)):
             for form, back in forms:
                 if len(form) > _LONG and len(e.longest) < _TELLING:
                     continue  # signs alone fit a long text in more ways than can be tried, and tell nothing
@@ -224,7 +265,7 @@ class Translator:
 
         text = _PLACE.sub(fill, e.target)
         for name, value in found.groupdict().items():
-            if f"{{{name}" not in e.target and not self._neutral(value):
+            if f"{{{name}" not in e.target and not self.neutral(value):
                 left += self.say(value, "", depth + 1).left  # what a translation leaves out is read all the same
         return Said(text, tuple(left))
 
@@ -255,6 +296,9 @@ class Translator:
 
     def _joined(self, text: str, context: str, depth: int) -> Iterator[Said]:
         """Texts that the report puts together in one form: what is quoted, in brackets, in a row, behind a colon."""
+        if text.count(", ") >= _ROW:
+            parts = [self.say(part, context, depth + 1) for part in text.split(", ")]
+            yield Said(", ".join(part.text for part in parts), tuple(left for part in parts for left in part.left))
         for joint in ("; ", ": ", " · ", ", "):
             if joint in text:
                 yield from self._apart(text, joint, joint, context, depth)
@@ -280,14 +324,14 @@ class Translator:
         return text in self._verbatim or text.rstrip(",;:") in self._verbatim
 
     def _stands(self, value: str) -> bool:
-        return self._neutral(value) or self._given(value)
+        return self.neutral(value) or self._given(value)
 
     def _named(self, value: str) -> bool:
         return self._given(value) or (len(value) <= _LONGEST_NAME and not re.search(r"[.;:] ", value))
 
-    def _neutral(self, text: str) -> bool:
-        """Whether a text holds no word of any language: numbers, tags, digests, what is quoted."""
-        bare = _MOMENT.sub("", _QUOTED.sub("", text))
+    def neutral(self, text: str) -> bool:
+        """Whether a text holds no word of any language: numbers, tags, digests, names of files, what is quoted."""
+        bare = _TECHNICAL.sub("", _MOMENT.sub("", _QUOTED.sub("", text)))
         return all(word in _NEUTRAL for word in _WORD.findall(bare)) and "—" not in bare
 
     def localised(self, text: str) -> str:
@@ -303,6 +347,16 @@ class Translator:
         except ValueError:
             return found.group()
         return format_date(day, "long", locale=self.catalogue.locale)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Gives what stands in a place of an entry, as it stands."""
+
+    found: re.Match[str]
+
+    def __call__(self, place: re.Match[str]) -> str:
+        return str(self.found.group(place.group(1)))
 
 
 def _forms(text: str) -> Iterator[tuple[str, _Back]]:

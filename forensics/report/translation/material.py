@@ -47,6 +47,10 @@ def _texts(case: Case) -> Iterator[str]:
             yield from (fact.name, fact.value)
     for n in case.neighbours:
         yield from (n.training_id, n.caption, n.creator, n.licence, n.url)
+    yield from (c.actor for c in case.custody)
+    yield from (m.reference for m in case.metrics)
+    if not isinstance(case.style, Absent):
+        yield from (row.creator for measure in case.style.measures for row in measure.creators)
     yield from (v.prompt or "" for v in case.inversions)
     yield from (v.checkpoint or "" for v in case.inversions)
     yield from _models(case)

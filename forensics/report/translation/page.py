@@ -15,15 +15,31 @@ NOTICE = "notice"
 """Id of the paragraph that says in which language the report is printed."""
 _HOLD = frozenset({"a", "code"})
 """Elements within a sentence: a reference, whose words the stylesheet makes, and a command."""
+_MARKED = frozenset({"i", "em"})
+"""Elements within a sentence of the record: a letter of a formula, a term."""
 _VOID = frozenset({"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "wbr"})
 _SKIPPED = frozenset({"script", "style"})
-_HEADINGS = frozenset({"h1", "h2", "h3", "caption"})
 _ATTRIBUTES = ("alt", "title", "aria-label", "data-part", "data-status", "data-reference")
 _RUNNING = "data-reference"
 _MARKS = range(0xE000, 0xF8FF)
 """Private code points stand for elements within a sentence while it is translated."""
 _LETTER = '<body class="letter"'
-_RECORD, _CONTENTS = "record-part", "contents"
+_RECORD = "record-part"
+_UNBROKEN, _NOTE = "nowrap", "note"
+_ENGLISH = {"refs": "titles of publications, by which they are found"}
+"""Class of an element that stays in English, and is marked so -> why."""
+_LITERAL = {"hash": "digests", "mono": "digests"}
+"""Class of an element whose letters are no words -> what they are."""
+_TYPED = {
+    "settings": "names and values of settings, as they are typed",
+    "tab-protocol": "names of methods and measures, as the attached protocol has them",
+    "tab-environment": "names and versions of programs and machines",
+}
+"""Id of a list whose terms stand as they are where no entry says otherwise -> what they are."""
+_STATED = ("tab-meta-", "tab-gen-", "tab-prov-", "tab-stated-")
+"""How ids of lists begin that quote what a file states."""
+_AROUND = re.compile(r"([\s;:,]*)(.*?)([\s;:,]*)", re.DOTALL)
+"""Marks that stand before and behind a part of a sentence in the record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +48,14 @@ class Page:
 
     html: str
     left: tuple[str, ...]
-    """Sentences of the opinion that had no entry."""
+    """Sentences that had no entry."""
 
 
 def translated(html: str, catalogue: Catalogue, verbatim: Iterable[str], english: Iterable[str] = ()) -> Page:
     """The page in the language of the catalogue.
 
-    The record stays in English but for its headings, and is marked so; a sentence of the opinion without an entry stays
-    in English, is marked, and is counted on the cover.
+    A sentence without an entry stays in English, is marked, and is counted on the cover. So stays what `_ENGLISH`,
+    `_LITERAL` and `_TYPED` name, uncounted.
 
     Args:
         html: of the whole report, of its letter or of another page of the templates.
@@ -54,13 +70,14 @@ def translated(html: str, catalogue: Catalogue, verbatim: Iterable[str], english
     return Page("".join(writer.out).replace(_notice(""), _notice(said)), left)
 
 
-def collect(html: str, translator: Translator) -> None:
-    """Ask a translator for every text of a page that would be translated, and write nothing."""
-    _Writer(translator, frozenset()).read(html)
+def collect(html: str, translator: Translator, *, record: bool = False) -> None:
+    """Ask a translator for every text of a page, or of a piece of the record, that would be translated, and write
+    nothing."""
+    _Writer(translator, frozenset()).read(f'<div class="{_RECORD}">{html}</div>' if record else html)
 
 
 def stylesheet(language: str) -> str:
-    """The words that the stylesheet prints, for elements of this language; the record keeps those of its own."""
+    """The words that the stylesheet prints, for elements of this language."""
     translator, spoken = Translator(load(language)), f":lang({language})"
 
     def words(text: str, *counters: str) -> str:
@@ -82,6 +99,16 @@ def stylesheet(language: str) -> str:
     # Words of other languages are longer than the columns that were drawn for English ones.
     narrow = ", ".join(f"{place}{spoken}" for place in ("td", "th", ".card-side p", ".panel div"))
     rules.append(f"{narrow} {{ hyphens: auto; hyphenate-limit-chars: 9 5 4 }}")
+    # A hyphen within a digest or a name of the program would be read as part of it: lists have none.
+    rules.append(f".record-part .columns p.n{spoken} {{ hyphens: auto; hyphenate-limit-chars: 8 4 4 }}")
+    rules.append(f".hash{spoken}, .mono{spoken}, code{spoken} {{ hyphens: manual }}")
+    rules.append(f".card b{spoken} {{ overflow-wrap: normal }}")
+    # Captions in a third of the width would make one block of half a page: here they stand beside their drawings.
+    rules.append(f".third{spoken} {{ display: block; width: auto; margin: 0 0 2mm; break-inside: avoid }}")
+    rules.append(f".third h3{spoken} {{ min-height: 0 }}")
+    rules.append(f".third .chart svg{spoken} {{ float: left; margin: 0 6mm 1mm 0 }}")
+    rules.append(f'.third .chart{spoken}::after {{ content: ""; display: block; clear: both }}')
+    rules.append(f"#tab-domain{spoken}, #tab-record{spoken} {{ break-inside: auto }}")
     rules.append(f".cover .upper{spoken} {{ min-height: 203mm }}")  # room for the notice on the language
     rules.append(f".answer-card{spoken} {{ break-inside: auto }}")
     rules.append(f".brief{spoken} {{ font-size: 8.4pt; line-height: 11.1pt }}")
@@ -99,12 +126,15 @@ def _notice(text: str) -> str:
 
 
 def _said(translator: Translator, left: int, *, letter: bool) -> str:
-    record = "The opinion is printed in this language; the record is printed in English, the language of the case."
+    record = (
+        "This report is printed in this language. Names, commands, quotations and titles of publications stand in it "
+        "as they are."
+    )
     if letter:
         record = "This summary is printed in this language; the case that it derives from is kept in English."
-    unsaid = f"{left} sentences of the opinion have no entry in the catalogue and are printed in English."
+    unsaid = f"{left} sentences have no entry in the catalogue and are printed in English."
     if left == 0:
-        unsaid = "Every sentence of the opinion is printed from the catalogue of this language."
+        unsaid = "Every sentence is printed from the catalogue of this language."
     return escape(f"{translator.say(record).text} {translator.say(unsaid).text}", quote=False)
 
 
@@ -122,12 +152,14 @@ class _Writer(HTMLParser):
         self._held: list[str] = []
         self._inside: list[str] = []
         """Open elements."""
+        self._classes: list[frozenset[str]] = []
+        """Their classes."""
         self._record = 0
         """Depth at which the record began; 0 outside it."""
-        self._section = ""
-        """Id of the last heading of the first order."""
-        self._opened = 0
-        """Where in `out` the last start tag stands."""
+        self._list = ""
+        """Id of the last heading or title of a list."""
+        self._wrapped: list[int] = []
+        """Depths at which a word that must not be parted from its note is open."""
 
     def read(self, html: str) -> None:
         """The whole page."""
@@ -142,19 +174,32 @@ class _Writer(HTMLParser):
             self._text += chr(_MARKS[len(self._held) - 1])
             self._raw += written
             return
-        self.flush()
         values = dict(attrs)
+        classes = frozenset((values.get("class") or "").split())
+        if self._record and _UNBROKEN in classes:  # set anew around the last word, whichever that is
+            self._inside.append(tag)
+            self._classes.append(classes)
+            return
+        self.flush()
         if tag not in _VOID:
             self._inside.append(tag)
-        if tag == "h1":
-            self._section = values.get("id") or ""
-        if not self._record and _RECORD in (values.get("class") or "").split():
+            self._classes.append(classes)
+        self._list = values.get("id") or self._list
+        if not self._record and _RECORD in classes:
             self._record = len(self._inside)
+        if self._record and _NOTE in classes:
+            self._wrap()
+        if classes & set(_ENGLISH):
             written = f'{written[:-1]} lang="en">'
         if tag == "html":
             written = re.sub(r'lang="\w+"', f'lang="{self.translator.catalogue.code}"', written)
-        self._opened = len(self.out)
         self.out.append(self._attributes(tag, written, values))
+
+    def _wrap(self) -> None:
+        """Keep the word before a note on one line with it."""
+        if self.out and (last := re.search(r"\S+$", self.out[-1])):
+            self.out[-1] = f'{self.out[-1][: last.start()]}<span class="{_UNBROKEN}">{last.group()}'
+            self._wrapped.append(len(self._inside))
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.flush()
@@ -165,12 +210,21 @@ class _Writer(HTMLParser):
             self._text += f"</{tag}>"
             self._raw += f"</{tag}>"
             return
+        if self._inside and self._inside[-1] == tag and self._record and _UNBROKEN in self._classes[-1]:
+            self._inside.pop()
+            self._classes.pop()
+            return
         self.flush()
         if len(self._inside) == self._record:
             self._record = 0
+        noted = bool(self._wrapped) and self._wrapped[-1] == len(self._inside)
         if self._inside and self._inside[-1] == tag:
             self._inside.pop()
+            self._classes.pop()
         self.out.append(f"</{tag}>")
+        if noted:
+            self._wrapped.pop()
+            self.out.append("</span>")
 
     def handle_data(self, data: str) -> None:
         if self._skips():
@@ -195,18 +249,28 @@ class _Writer(HTMLParser):
 
     def _holds(self, tag: str) -> bool:
         """Whether an element stands within a sentence; the lines of the contents are sentences of their own."""
-        return tag in _HOLD and "nav" not in self._inside and not self._skips()
+        held = tag in _HOLD or (bool(self._record) and tag in _MARKED and not self._stays(_ENGLISH))
+        return held and "nav" not in self._inside and not self._skips()
 
-    def _spoken(self) -> bool:
-        """Whether the text here is translated: all of the opinion, and contents and headings of the record."""
-        return not self._record or self._section == _CONTENTS or bool(_HEADINGS & set(self._inside[-2:]))
+    def _stays(self, classes: Iterable[str]) -> bool:
+        """Whether an open element is of one of these classes."""
+        return any(not of.isdisjoint(classes) for of in self._classes)
+
+    def _letters(self) -> bool:
+        """Whether the letters here stand as they are where no entry says otherwise."""
+        own, within = (self._classes[-1], self._inside[-1]) if self._inside else (frozenset(), "")
+        return bool(own & set(_LITERAL)) or (self._list in _TYPED and within in ("dd", "dt"))
+
+    def _option(self, text: str) -> bool:
+        """Whether a text is the name or the value of a setting, which is one word."""
+        return self._list == "settings" and " " not in text.strip()
 
     def _attributes(self, tag: str, written: str, values: dict[str, str | None]) -> str:
         names = list(_ATTRIBUTES)
         if tag == "meta" and values.get("name") in ("description", "keywords"):
             names.append("content")
         for name in names:
-            if (value := values.get(name)) and not (self._record and name == "alt"):
+            if value := values.get(name):
                 said = self._say(value).text if name != _RUNNING else self._running(value)
                 head, _, rest = written.partition(f'{name}="')
                 written = f'{head}{name}="{escape(said)}"{rest.partition(chr(34))[2]}'
@@ -219,39 +283,46 @@ class _Writer(HTMLParser):
 
     def _say(self, text: str) -> Said:
         said = self.translator.say(text)
-        if not self._record:
-            self.left += said.left
+        self.left += said.left
         return said
 
     def flush(self) -> None:
         """Write the text gathered since the last tag that ends one."""
         text, raw, held = self._text, self._raw, self._held
         self._text, self._raw, self._held = "", "", []
-        if not any(c.isalnum() for c in text) or not self._spoken():
+        if not any(c.isalnum() for c in text) or self._stays(_ENGLISH):
             self.out.append(raw)
             return
-        parts = _Inline(text, held)
+        parts = _Inline(text, held, self.translator)
         if parts.plain.strip() in self.english:
             self.out.append(f'<span lang="en">{raw}</span>')
             return
-        said = self.translator.say(parts.plain)
-        if self._record:
-            if said.left:
-                self.out.append(raw)
-                return
-            if not self.out[self._opened].endswith(' lang="en">'):
-                self.out[self._opened] = f'{self.out[self._opened][:-1]} lang="{self.translator.catalogue.code}">'
-        else:
-            self.left += said.left
-        english = not self._record and said.left and "svg" not in self._inside and "title" not in self._inside
+        if self._list.startswith(_STATED) and self._inside[-1:] in (["dt"], ["dd"], ["td"]):
+            self.out.append(parts.back(self.translator.labelled(parts.plain)))
+            return
+        said = self._piece(parts.plain) if self._record else self.translator.say(parts.plain)
+        if self._letters() and (said.left or self.translator.neutral(parts.plain) or self._option(parts.plain)):
+            self.out.append(raw)
+            return
+        self.left += said.left
+        english = said.left and "svg" not in self._inside and "title" not in self._inside
         written = parts.back(said.text)
         self.out.append(f'<span lang="en">{written}</span>' if english else written)
+
+    def _piece(self, text: str) -> Said:
+        """A part of a sentence of the record, which elements part from the rest and from its marks."""
+        context = self._inside[-1] if self._inside else ""
+        whole = self.translator.say(text, context)
+        if not whole.left or (found := _AROUND.fullmatch(text)) is None:
+            return whole
+        said = self.translator.say(found.group(2), context)
+        return Said(f"{found.group(1)}{said.text}{found.group(3)}", said.left)
 
 
 class _Inline:
     """A text in which elements within it are one character each, and back."""
 
-    def __init__(self, text: str, held: list[str]) -> None:
+    def __init__(self, text: str, held: list[str], translator: Translator) -> None:
         self._elements: dict[str, str] = {}
         for number, opening in enumerate(held):
             mark = chr(_MARKS[number])
@@ -262,6 +333,8 @@ class _Inline:
                 continue
             found = re.search(f"{mark}(.*?){closing}", text, flags=re.DOTALL)
             inner = found.group(1) if found else ""
+            if tag and tag.group(1) in _MARKED:
+                inner = translator.say(inner).text
             self._elements[mark] = f"{opening}{escape(inner, quote=False)}{closing}"
             text = re.sub(f"{mark}.*?{closing}", mark, text, count=1, flags=re.DOTALL)
         lead, trail = text[: len(text) - len(text.lstrip())], text[len(text.rstrip()) :]
