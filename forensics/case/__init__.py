@@ -6,6 +6,7 @@ One file a subject; this door names them all, so that a reader need not know whi
 from __future__ import annotations
 
 from forensics.case.case import (
+    READ,
     SCHEMA,
     Case,
 )
@@ -20,6 +21,8 @@ from forensics.case.correspondence import (
     Place,
     Region,
     WordRate,
+    outcomes_before,
+    outcomes_today,
     share,
     within,
 )
@@ -121,6 +124,7 @@ __all__ = [
     "NO_ORIGIN_STAGE",
     "NO_STYLE",
     "NO_VALIDATION",
+    "READ",
     "SCHEMA",
     "TITLES",
     "Absent",
@@ -195,6 +199,8 @@ __all__ = [
     "WordRate",
     "WorkStyle",
     "loss_ratio",
+    "outcomes_before",
+    "outcomes_today",
     "share",
     "stops_at",
     "titled",

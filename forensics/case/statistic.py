@@ -86,7 +86,7 @@ class Statistic(StrEnum):
     PROMPT_MEDIAN_SSIM = "prompt_median_ssim"
     """Median SSIM of them."""
     PROMPT_DETAIL = "prompt_detail"
-    """Share of the detail that they reproduce."""
+    """Share of the detail that came back."""
     SCORE_GAP = "score_gap"
     """How far the prompt moves the first step of generation."""
     ROUND_TRIP_LPIPS = "round_trip_lpips"
@@ -122,7 +122,7 @@ KINDS: dict[Statistic, Kind] = {
     Statistic.PROMPT_MEDIAN_LPIPS: Kind(Pair.RETENTION, Better.LOWER, _ALIKE),
     Statistic.PROMPT_BEST_LPIPS: Kind(Pair.RETENTION, Better.LOWER, _ALIKE),
     Statistic.PROMPT_MEDIAN_SSIM: Kind(Pair.RETENTION, Better.HIGHER, _ALIKE),
-    Statistic.PROMPT_DETAIL: Kind(Pair.RETENTION, Better.HIGHER, "more is reproduced"),
+    Statistic.PROMPT_DETAIL: Kind(Pair.RETENTION, Better.HIGHER, "more came back"),
     Statistic.SCORE_GAP: Kind(Pair.RETENTION, Better.HIGHER, "the prompt is more specific"),
     Statistic.ROUND_TRIP_LPIPS: Kind(Pair.RETENTION, Better.LOWER, _ALIKE, role=Role.CEILING),
     Statistic.SEARCHED_LPIPS: Kind(Pair.RETENTION, Better.LOWER, _ALIKE),
@@ -142,7 +142,7 @@ TITLES: dict[Statistic, str] = {
     Statistic.PROMPT_MEDIAN_LPIPS: "Generated from the prompt, median LPIPS",
     Statistic.PROMPT_BEST_LPIPS: "Generated from the prompt, best LPIPS",
     Statistic.PROMPT_MEDIAN_SSIM: "Generated from the prompt, median SSIM",
-    Statistic.PROMPT_DETAIL: "Generated from the prompt, share of the detail reproduced",
+    Statistic.PROMPT_DETAIL: "Generated from the prompt, share of the detail that came back",
     Statistic.SCORE_GAP: "Score gap of the prompt",
     Statistic.ROUND_TRIP_LPIPS: "{of} and back, LPIPS",
     Statistic.SEARCHED_LPIPS: "{of}, median LPIPS",

@@ -82,7 +82,7 @@ COPIES = {REDRAWN: 8, made.PAINTED: 2, BROADLY: 2, SKETCHED: 4, made.CHANGED: 2}
 STRENGTHS, PASSED = (0.5, 0.7, 0.9), 10
 UNRELATED = 300
 WAYS = ("without", "proposing", "counted")
-_STEPS = {Outcome.ARRANGEMENT: 1, Outcome.PARTLY: 2, Outcome.REPRODUCES: 2}
+_STEPS = {Outcome.ARRANGEMENT: 1, Outcome.PARTLY: 2, Outcome.THROUGHOUT: 2}
 Row = dict[str, Any]
 
 

@@ -195,7 +195,7 @@ def tables(study: Mapping[str, Any]) -> str:
         hits, n, low, high = first(study, pair)
         lines.append(f"| {pair.value} | {hits} | {n} | {low:.3f} to {high:.3f} |")
     moved = [r["moved"] for r in of(study, "quick") if r["moved"]["asked_of_another"]]
-    copies = sum(m["overlay"] in (Outcome.REPRODUCES, Outcome.PARTLY) for m in moved)
+    copies = sum(m["overlay"] in (Outcome.THROUGHOUT, Outcome.PARTLY) for m in moved)
     lines += ["", f"Quick: retention asked of another picture {len(moved)} times, with an overlay {copies} times."]
     return "\n".join(lines)
 
