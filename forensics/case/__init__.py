@@ -80,6 +80,8 @@ from forensics.case.received import (
 )
 from forensics.case.statistic import (
     KINDS,
+    PLAIN,
+    PLAIN_MEASURES,
     TITLES,
     Better,
     Family,
@@ -87,6 +89,7 @@ from forensics.case.statistic import (
     Pair,
     Role,
     Statistic,
+    plainly,
     titled,
 )
 from forensics.case.training import (
@@ -124,6 +127,8 @@ __all__ = [
     "NO_ORIGIN_STAGE",
     "NO_STYLE",
     "NO_VALIDATION",
+    "PLAIN",
+    "PLAIN_MEASURES",
     "READ",
     "SCHEMA",
     "TITLES",
@@ -201,6 +206,7 @@ __all__ = [
     "loss_ratio",
     "outcomes_before",
     "outcomes_today",
+    "plainly",
     "share",
     "stops_at",
     "titled",

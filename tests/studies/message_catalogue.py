@@ -105,8 +105,8 @@ PARTS = (
     "down to the detail of a thumbnail of {px} pixels{low}",
     "{said}, {down}; finer detail differs.",
     "(90 % interval {low} to {high})",
-    "The likelihood ratio, from {names}, speaks for the {side} proposition, while the rank of “{title}” (p = {p}) "
-    "{placed}: the two measurements do not agree.",
+    "The likelihood ratio rests on {names}; it speaks for the {side} proposition. The rank rests on {PLAIN}; it "
+    "{placed} (p = {p}). The two do not agree.",
     "{share_disputed} of the disputed image and {share_work} of the work agree",
     "as a thumbnail of {level} pixels",
     "in cells tied together by {places} keypoints",
