@@ -108,6 +108,8 @@ from forensics.case.training import (
 )
 from forensics.case.validation import (
     NO_VALIDATION,
+    AnnouncedRates,
+    AnnouncedShare,
     ChangedRates,
     DomainRow,
     FeatureValue,
@@ -133,6 +135,8 @@ __all__ = [
     "SCHEMA",
     "TITLES",
     "Absent",
+    "AnnouncedRates",
+    "AnnouncedShare",
     "Assessment",
     "Better",
     "Case",

@@ -27,7 +27,7 @@ from forensics.case.received import (
     Setting,
 )
 from forensics.case.training import NO_STYLE, IndexFacts, Neighbour, Search, Style
-from forensics.case.validation import NO_VALIDATION, ValidationFacts
+from forensics.case.validation import NO_VALIDATION, AnnouncedRates, ValidationFacts
 
 SCHEMA = 3
 """Version of the serialised form that is written."""
@@ -95,6 +95,10 @@ class Case:
     trust: tuple[FileDigest, ...] = ()
     """Lists of trusted issuers against which Content Credentials were held, in the order given."""
 
+    announced: AnnouncedRates | Absent | None = None
+    """How often examinations of works never trained on set them apart; none where no checkpoint was examined, and in
+    cases before version 3."""
+
     def __post_init__(self) -> None:
         exhibits = _unique([e.id for e in self.exhibits], "exhibit")
         items = _unique([i.id for i in self.items], "item")
@@ -131,12 +135,18 @@ class Case:
     @staticmethod
     def as_read(wire: dict[str, Any]) -> dict[str, Any]:
         """Today's wire form; see `forensics.schema.Versioned`."""
-        return outcomes_today(wire) if wire.get("schema") == BEFORE_GRADED else wire
+        if wire.get("schema") != BEFORE_GRADED:
+            return wire
+        if "announced" in wire:
+            raise ValueError("unknown field 'announced'")
+        return {**outcomes_today(wire), "announced": None}
 
     @staticmethod
     def as_written(wire: dict[str, Any]) -> dict[str, Any]:
         """The wire form of the version that it names."""
-        return outcomes_before(wire) if wire["schema"] == BEFORE_GRADED else wire
+        if wire["schema"] != BEFORE_GRADED:
+            return wire
+        return {name: value for name, value in outcomes_before(wire).items() if name != "announced"}
 
     def exhibit(self, exhibit_id: str) -> Exhibit:
         """The exhibit with this tag. Raises KeyError."""

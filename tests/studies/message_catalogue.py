@@ -134,6 +134,13 @@ PARTS = (
     ". They are listed with the answers of the full report.",
     "; corrected for the number of questions asked, it decides what is said to lie apart",
     "correspondence/3, outcome/5",
+    "{question} {k} of {n} ({one})",
+    "By question: {questions}.",
+    "Ranked above every control, which announces nothing here: {first}.",
+    "{x} to {x2}{NARROW}%",
+    "Of {n} clip-art pictures of 128 pixels that the shipped reference model was not trained on, each examined as the "
+    "disputed image with {count} shipped controls under the profile {profile}, for {k} at least one of the three "
+    "answers set the picture apart from its controls (95 % interval of that share {any_question}).",
     "{better}; from {low} to {high}",
     "a likelihood ratio that is not a number has no word",
     "ENFSI Guideline for Evaluative Reporting in Forensic Science, 2015",
