@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from forensics.case import Absent, AnnouncedRates, AnnouncedShare, Checkpoint
+from forensics.case import Absent, AnnouncedRates, AnnouncedShare, Checkpoint, Pair
 from forensics.protocol import VERSION, Protocol
 from forensics.resources import samples
 
@@ -40,6 +40,6 @@ def rates(protocol: Protocol, checkpoint: Checkpoint, study: Path | None = None)
         controls=found["controls"],
         own_checkpoint=own,
         any_question=AnnouncedShare("any", *found["any"]),
-        questions=tuple(AnnouncedShare(name, *found["announced"][name]) for name in found["announced"]),
-        first=tuple(AnnouncedShare(name, *found["first"][name]) for name in found["first"]),
+        questions=tuple(AnnouncedShare(pair.value, *found["announced"][pair.value]) for pair in Pair),
+        first=tuple(AnnouncedShare(pair.value, *found["first"][pair.value]) for pair in Pair),
     )

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from forensics import languages, resources
-from forensics.report.translation import page
+from forensics.report.translation import page, script
 from forensics.report.translation.catalogue import Said, Translator, load
 
 PACKAGE = Path(languages.__file__).parents[1]
@@ -24,6 +24,7 @@ MODULES = (
     *(f"report/sections/{name}.py" for name in ("answers", "explanations", "plates", "sure", "limitations", "rules")),
     *(f"report/sections/{name}.py" for name in ("tries", "levels", "kinds", "summary")),
     "report/view.py",
+    "report/viewer.py",
     *(f"findings/{name}.py" for name in ("derivation", "evidence", "grade", "origin", "retention")),
     "verbal.py",
     "case/statistic.py",
@@ -64,6 +65,7 @@ NAMED = frozenset({"what", "reason", "remedy", "name", "value"})
 TEMPLATES = (
     "report.html.j2",
     "letter.html.j2",
+    "viewer/viewer.html.j2",
     *(f"sections/{name}.html.j2" for name in ("cover", "answers", "plates", "parts", "sure", "explanations", "limits")),
     *(f"sections/{name}.html.j2" for name in ("rules", "forms", "contents")),
 )
@@ -134,13 +136,19 @@ PARTS = (
     ". They are listed with the answers of the full report.",
     "; corrected for the number of questions asked, it decides what is said to lie apart",
     "correspondence/3, outcome/5",
+    "Demonstration checkpoint, draft",
+    "Draft, not signed",
+    ", given “{prompt}”",
+    ", the closest",
+    ", the median",
     "{question} {k} of {n} ({one})",
     "By question: {questions}.",
     "Ranked above every control, which announces nothing here: {first}.",
     "{x} to {x2}{NARROW}%",
     "Of {n} clip-art pictures of 128 pixels that the shipped reference model was not trained on, each examined as the "
-    "disputed image with {count} shipped controls under the profile {profile}, for {k} at least one of the three "
-    "answers set the picture apart from its controls (95 % interval of that share {any_question}).",
+    "disputed image under the profile {profile} with {count} controls, index and control checkpoint as shipped, for "
+    "{k} at least one of the three answers set the picture apart from its controls (95 % interval of that share "
+    "{any_question}).",
     "{better}; from {low} to {high}",
     "a likelihood ratio that is not a number has no word",
     "ENFSI Guideline for Evaluative Reporting in Forensic Science, 2015",
@@ -280,7 +288,16 @@ def lacking(language: str) -> list[tuple[str, str]]:
     """Sentences that no entry covers, with the file each stands in."""
     translator = Translator(load(language))
     known = {" ".join(part.split()) for part in PARTS}
-    return [(where, text) for where, text in sentences() if text not in known and not _covered(translator, text)]
+    return _unspoken(language) + [
+        (where, text) for where, text in sentences() if text not in known and not _covered(translator, text)
+    ]
+
+
+def _unspoken(language: str) -> list[tuple[str, str]]:
+    """Words of scripts that have no entry."""
+    path = resources.templates() / "viewer" / "viewer.js"
+    _, left = script.translated(path.read_text(encoding="utf-8"), load(language))
+    return [(path.name, text) for text in left]
 
 
 def _covered(translator: Translator, text: str) -> bool:

@@ -123,6 +123,7 @@ def test_a_report_names_the_rate_of_its_profile_and_checkpoint(profile: str, of:
     hits, n, low, high = headings.load()["rates"][of]["any"]
     assert f"Of {n} clip-art pictures of 128 pixels" in here
     assert f"for {hits} at least one" in here
+    assert ("By question" in here) is (hits > 0)
     assert f"{100 * low:.1f} to {100 * high:.1f}" in here
     assert ("was not studied" in here) is (profile != of)
     assert "not on this checkpoint" not in here

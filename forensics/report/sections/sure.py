@@ -75,11 +75,12 @@ def _announced(case: Case) -> tuple[str, ...]:
     n, count, profile, k = found.works, found.controls, found.profile, found.any_question.k
     said = [
         f"Of {n} clip-art pictures of 128 pixels that the shipped reference model was not trained on, each examined as "
-        f"the disputed image with {count} shipped controls under the profile {profile}, for {k} at least one of the "
-        f"three answers set the picture apart from its controls (95 % interval of that share "
-        f"{_span(found.any_question)}).",
-        f"By question: {_by_question(found.questions)}.",
+        f"the disputed image under the profile {profile} with {count} controls, index and control checkpoint as "
+        f"shipped, for {k} at least one of the three answers set the picture apart from its controls (95 % interval of "
+        f"that share {_span(found.any_question)})."
     ]
+    if k:
+        said.append(f"By question: {_by_question(found.questions)}.")
     if found.first != found.questions:
         said.append(f"Ranked above every control, which announces nothing here: {_by_question(found.first)}.")
     if found.profile == "standard":
@@ -91,7 +92,7 @@ def _announced(case: Case) -> tuple[str, ...]:
     said.append(
         "For pictures of other kinds no such rate is known."
         if found.own_checkpoint
-        else "It was measured on the shipped reference model, not on this checkpoint; of this one no such rate is known."
+        else "It was measured on the shipped reference model, not on this checkpoint; of this no such rate is known."
     )
     return tuple(said)
 
