@@ -10,6 +10,7 @@ from urllib.parse import quote
 from forensics import files
 from forensics.batch.results import NUMBERS, TABLE, Answer, Batch, Row, State
 from forensics.case import Pair
+from forensics.languages import ENGLISH
 from forensics.report import html, words
 from forensics.report.sections.answers import QUESTIONS
 from forensics.report.tables import as_csv, plain
@@ -69,11 +70,21 @@ LIMITS = (
 )
 
 
-def write(folder: Path, found: Batch) -> Path:
-    """Write the table in both forms; the path of the page. Raises OSError."""
+def write(folder: Path, found: Batch, *, language: str = ENGLISH) -> Path:
+    """Write the table in both forms, the page in a language of `languages.names()`; its path. Raises OSError."""
     files.write(folder / NUMBERS, numbers(found))
-    files.write(folder / TABLE, html.render(view(found), "batch.html.j2").encode())
+    page = html.render(view(found), "batch.html.j2", language=language, verbatim=verbatim(found))
+    files.write(folder / TABLE, page.encode())
     return folder / TABLE
+
+
+def verbatim(found: Batch) -> frozenset[str]:
+    """Texts of the material, as the page prints them: names of cases, files and reports."""
+    texts = [_shown(found.source), f"{found.tool.name} {found.tool.value}"]
+    for row in found.rows:
+        name = _shown(row.name)
+        texts += [name, words.cut(name, 60), _shown(row.image)]
+    return frozenset(text for text in texts if text)
 
 
 def answer(found: Batch) -> tuple[str, ...]:
