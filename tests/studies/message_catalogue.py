@@ -51,6 +51,8 @@ WRITTEN = (
     *(f"retrieval/{name}.py" for name in ("citation", "duplicates", "creators")),
     "origin/gate.py",
     "origin/recipe.py",
+    "survey/document.py",
+    "batch/document.py",
     "statistics/record.py",
     "controls/works.py",
     "embedders/copies.py",
@@ -66,6 +68,9 @@ TEMPLATES = (
     "report.html.j2",
     "letter.html.j2",
     "viewer/viewer.html.j2",
+    "survey.html.j2",
+    "survey-table.html.j2",
+    "batch.html.j2",
     *(f"sections/{name}.html.j2" for name in ("cover", "answers", "plates", "parts", "sure", "explanations", "limits")),
     *(f"sections/{name}.html.j2" for name in ("rules", "forms", "contents")),
 )
@@ -136,6 +141,21 @@ PARTS = (
     ". They are listed with the answers of the full report.",
     "; corrected for the number of questions asked, it decides what is said to lie apart",
     "correspondence/3, outcome/5",
+    "Everything measured and found, of every work.",
+    "Nothing can be said of any of the {of}: {n} controls are too few for a rank to be announced at the level {level}; "
+    "that takes 59.",
+    "{apart} of the {of} is set apart from works that the checkpoint cannot have seen. In such a list no more than "
+    "{level} of the works are expected to be there by chance.",
+    "{apart} of the {of} are set apart from works that the checkpoint cannot have seen. In such a list no more than "
+    "{level} of the works are expected to be there by chance.",
+    "None of the {of} is set apart from works that the checkpoint cannot have seen.",
+    "Set apart means: given the caption of the work, the checkpoint takes fewer bits to describe the work {against}, "
+    "and that saving is larger than for nearly all of the {used} control works.",
+    "The works as a set, {pairs} of them beside as many controls like them: a work of the half tested scores above a "
+    "control with frequency {auc}; one-sided p = {p}. This speaks of the set and names no work of it.",
+    "{shown} of {count} {what} are shown; all stand in survey.html and survey.json.",
+    "{done} of {total} case examined.",
+    "{foot} survey `{digest}`",
     "Demonstration checkpoint, draft",
     "Draft, not signed",
     ", given “{prompt}”",
