@@ -131,7 +131,7 @@ def write(
                 made[REPORT] = _draw(case, folder, paper, language=drawing.language) if drawn is None else b""
                 paths.append(folder / REPORT)
             elif kind == "html":
-                made[VIEWER] = report.viewer(case, folder)
+                made[VIEWER] = report.viewer(case, folder, language=drawing.language)
                 paths.append(folder / VIEWER)
             elif kind == "csv":
                 made |= tables
@@ -321,7 +321,7 @@ def _made(case: Case, folder: Path, name: str, found: bytes, tables: dict[str, b
         paper = cast("Literal['A4', 'Letter']", derived.paper_of(found, name))
         return report.summary(case, folder, paper=paper, language=derived.language_of(found, name))
     if name == VIEWER:
-        return report.viewer(case, folder)
+        return report.viewer(case, folder, language=derived.language_of_page(found, name))
     if name in tables:
         return tables[name]
     raise VerificationError(

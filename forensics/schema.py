@@ -12,18 +12,38 @@ import math
 import types
 import typing
 from enum import Enum
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints, runtime_checkable
 
 from forensics.errors import CaseError
 
 T = TypeVar("T")
 
 
+@runtime_checkable
+class Versioned(Protocol):
+    """A dataclass whose wire form had other versions before, one of which its own fields name.
+
+    What was read from an older file is written as that file was, byte for byte: its digest stands in documents and
+    signatures.
+    """
+
+    @staticmethod
+    def as_read(wire: dict[str, Any]) -> dict[str, Any]:
+        """Today's wire form of one of any version. Raises ValueError for what none had."""
+        ...
+
+    @staticmethod
+    def as_written(wire: dict[str, Any]) -> dict[str, Any]:
+        """The wire form of the version that it names, of today's."""
+        ...
+
+
 def encode(value: Any) -> Any:
     """Plain JSON values for a frozen dataclass. Raises ValueError for a float that JSON cannot hold."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {f.name: encode(getattr(value, f.name)) for f in dataclasses.fields(value)}
-        return {"type": type(value).__name__, **fields}
+        wire = {"type": type(value).__name__, **fields}
+        return value.as_written(wire) if isinstance(value, Versioned) else wire
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, tuple):
@@ -101,6 +121,8 @@ def _decode_dataclass(kind: type[Any], data: Any, where: str) -> Any:
     names = [f.name for f in dataclasses.fields(kind)]
     if data.get("type") != kind.__name__:
         raise CaseError(f"{where}: expected type {kind.__name__!r}, found {data.get('type')!r}")
+    if issubclass(kind, Versioned):
+        data = kind.as_read(data)
     if unknown := sorted(set(data) - set(names) - {"type"}):
         raise CaseError(f"{where}: unknown field {unknown[0]!r}")
     if missing := [n for n in names if n not in data]:

@@ -7,6 +7,7 @@ import itertools
 import json
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,13 +15,14 @@ from asn1crypto import tsp
 from PIL import Image
 
 from forensics import folder as case_folder
-from forensics.case import SCHEMA, Absent, Case, Fact, Matter
+from forensics.case import SCHEMA, Absent, Case, Fact, Matter, Outcome
 from forensics.errors import CaseError, ImageError, VerificationError
 from forensics.folder import Ledger, timestamp
 from forensics.folder.bag import TAGS
 from forensics.folder.layout import CASE, CUSTODY, MANIFEST, REPORT
 from forensics.protocol import PROFILES
-from forensics.schema import canonical
+from forensics.schema import canonical, encode
+from tests.report import golden
 
 ASSETS = Path(__file__).parent / "assets"
 NOT_HERE = Absent("checkpoint", "No checkpoint was examined in this test.")
@@ -323,3 +325,56 @@ def test_folder_without_a_case_is_refused(tmp_path: Path) -> None:
         case_folder.load(tmp_path)
     with pytest.raises(VerificationError, match="holds no case"):
         case_folder.verify(tmp_path)
+
+
+def older(folder: Path) -> Path:
+    """A case folder as it was written while the strongest outcomes had names that name a right."""
+    ledger = Ledger(folder)
+    protocol = ledger.put_file("protocol.json", PROFILES["quick"].canonical)
+    item, picture = ledger.receive(ASSETS / "exif_rotated.jpg", "Q1", "disputed")
+    ledger.put(picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT), "R1", "A work", "test@1", seed=3)
+    template, _ = golden.stored("compare")
+    laid = replace(template.correspondences[0], work="R1", figures=(), laid="")
+    case = replace(
+        case_folder.load(small_case(folder.parent / "template")),
+        schema=2,
+        created=ledger.custody[0].utc,
+        protocol=protocol,
+        items=(item,),
+        exhibits=ledger.exhibits,
+        correspondences=tuple(replace(laid, id=f"K{word.name}", outcome=word) for word in Outcome),
+        control_correspondence=replace(laid, outcome=Outcome.PARTLY),
+        custody=ledger.custody,
+    )
+    ledger.close(case)
+    case_folder.save_report(folder, b"%PDF-1.7\nnot a real report, but real bytes\n%%EOF\n")
+    return folder
+
+
+def test_an_older_case_is_read_verified_and_written_as_it_was(tmp_path: Path) -> None:
+    folder = older(tmp_path / "older")
+    data = (folder / CASE).read_bytes()
+    plain = json.loads(data)
+    assert plain["schema"] == 2
+    names = [row["outcome"] for row in plain["correspondences"]]
+    assert names == ["reproduces", "partly reproduces", *[word.value for word in Outcome][2:]]
+    assert plain["control_correspondence"]["outcome"] == "partly reproduces"
+    case_folder.verify(folder)
+    case = case_folder.load(folder)
+    assert [c.outcome for c in case.correspondences] == list(Outcome)
+    assert "announced" not in plain
+    assert canonical(case) == data  # documents and signatures state the digest of these bytes
+    assert [row["outcome"] for row in encode(replace(case, schema=SCHEMA))["correspondences"]] == list(Outcome)
+
+
+@pytest.mark.parametrize(("schema", "word"), [(2, "corresponds throughout"), (SCHEMA, "reproduces"), (2, "copied")])
+def test_an_outcome_by_the_name_of_another_version_is_refused(tmp_path: Path, schema: int, word: str) -> None:
+    folder = older(tmp_path / "older")
+    plain = json.loads((folder / CASE).read_bytes()) | {"schema": schema}
+    if schema == SCHEMA:
+        plain["announced"] = None
+    for row in (*plain["correspondences"], plain["control_correspondence"]):
+        row["outcome"] = word
+    (folder / CASE).write_text(json.dumps(plain))
+    with pytest.raises(CaseError, match=f"{word}.*is not one of"):
+        case_folder.load(folder)

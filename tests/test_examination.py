@@ -55,7 +55,7 @@ def test_the_grade_of_a_training_work_follows_its_rank(cases: dict[str, Case]) -
     assert cases["memorised.png"].assessments[0].grade is Grade.THROUGHOUT
     # Aligned, the crop of three per cent, the turned hues and the JPEG of the edited copy no longer hide it.
     assert cases["edited.jpg"].assessments[0].grade is Grade.THROUGHOUT
-    assert cases["edited.jpg"].correspondences[0].outcome is Outcome.REPRODUCES
+    assert cases["edited.jpg"].correspondences[0].outcome is Outcome.THROUGHOUT
 
 
 @pytest.mark.parametrize("name", ["control.png", "manner.png"])
@@ -253,7 +253,7 @@ def test_comparison_needs_no_checkpoint(tmp_path: Path) -> None:
     assert isinstance(case.checkpoint, Absent)
     assert {m.metric for m in case.measurements if isinstance(m, Measurement)} >= {"ssim", "lpips", "tiled"}
     found = case.correspondences[0]
-    assert found.outcome is Outcome.REPRODUCES
+    assert found.outcome is Outcome.THROUGHOUT
     assert found.regions[0].residual_px < 1
     assert len(found.figures) == 4
     assert len(found.elements) > 3

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import pytest
 
 from forensics import verbal
 from forensics.case import (
+    PLAIN,
+    PLAIN_MEASURES,
     Absent,
     Checkpoint,
     Comparison,
@@ -27,12 +30,14 @@ from forensics.case import (
     PromptKind,
     Reconstruction,
     Statistic,
+    plainly,
     stops_at,
 )
 from forensics.findings.conclude import conclude
 from forensics.findings.evidence import Evidence
 from forensics.findings.retention import claim
 from forensics.protocol import PROFILES
+from forensics.similarity import METRICS
 from forensics.stages.rank import across_questions, compared
 
 PROTOCOL = PROFILES["standard"]
@@ -381,6 +386,37 @@ def test_a_ratio_that_disagrees_with_the_rank_is_said_to(log10: float, lpips: fl
     assert any("do not agree" in row for row in finding.contrary) is not agree
     assert all(absent.what != "likelihood ratio" for absent in concluded.absences)
     assert isinstance(concluded.findings[1].likelihood_ratio, Absent)
+
+
+CODED = re.compile(r"\b[A-Z]{3,}|[a-z]/\d|_|\(\w+-\d")
+"""Names of methods and their versions, which mean nothing to whoever was not told."""
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("ALIGNED (aligned-lpips/2)", "TILED (carlini-2023/1)"),
+        ("saved_against_control_checkpoint", "saved_by_prompt"),
+        ("LPIPS (alex-v0.1/1)", "SSIM (wang-2004/1)", "DESCRIPTOR (pooled/1 0123abcd)"),
+        ("autoencoder_loss_ratio",),
+    ],
+)
+def test_what_a_ratio_rests_on_is_said_in_plain_words(names: tuple[str, ...]) -> None:
+    assert CODED.search(names[0])
+    ratio = dataclasses.replace(_ratio(1.2), features=tuple(FeatureValue(name, 0.1) for name in names))
+    evidence = dataclasses.replace(_evidence(ssim=0.60, lpips=0.50, clip=0.99), ratios={Pair.DERIVATION: ratio})
+    (said,) = (row for row in conclude(evidence).findings[0].contrary if "do not agree" in row)
+    assert all(plainly(name) in said for name in names)
+    assert not CODED.search(said)
+
+
+def test_every_statistic_and_measure_has_plain_words() -> None:
+    assert set(PLAIN) == set(Statistic)
+    assert set(PLAIN_MEASURES) == set(METRICS)
+    for words in (*PLAIN.values(), *PLAIN_MEASURES.values()):
+        assert not CODED.search(words)
+        assert "," not in words  # what stands in a row is parted by commas
+    assert plainly("another measure (its/1)") == "another measure"
 
 
 def test_another_autoencoder_that_loses_less_tells_against_the_checkpoint() -> None:

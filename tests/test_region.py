@@ -49,6 +49,6 @@ def test_both_maps_are_entered_and_said(tmp_path: Path) -> None:
     assert found.maps == ("W3", "W4")
     assert [(e.id, e.width, e.height) for e in ledger.exhibits] == [("W3", 48, 40), ("W4", 48, 40)]
     facts = {f.name: f.value for f in found.facts}
-    area = float(facts["region reproduced of the image as received"].split("share of ")[1].split()[0])
+    area = float(facts["region that came back of the image as received"].split("share of ")[1].split()[0])
     assert area == pytest.approx(0.5, abs=0.06)
     assert (found.outputs, found.best, found.seeds) == (run.outputs, run.best, run.seeds)

@@ -23,6 +23,7 @@ from forensics.events import Emit, Event, ignore
 from forensics.folder import CASE, REPORT
 from forensics.folder.journal import locked
 from forensics.folder.ledger import set_aside
+from forensics.languages import ENGLISH
 from forensics.path_names import printable
 from forensics.scheduler import Clock, Outcome, Where, run
 from forensics.schema import canonical, decode, encode
@@ -88,6 +89,12 @@ def load(folder: Path) -> Batch:
         raise CaseError(f"{folder / FILE} {exc}.", hint="Name the folder of a batch.") from exc
 
 
+def spoken(cases: Sequence[Asked]) -> str:
+    """The language of the table: that of the reports where it is one, else English."""
+    languages = {case.resolved.settings.language for case in cases}
+    return languages.pop() if len(languages) == 1 else ENGLISH
+
+
 @dataclass(slots=True)
 class _Run:
     source: Path
@@ -141,7 +148,7 @@ class _Run:
             tuple(rows),
         )
         files.write(self.out / FILE, canonical(found))
-        document.write(self.out, found)
+        document.write(self.out, found, language=spoken(self.cases))
         return found
 
 

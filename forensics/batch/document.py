@@ -10,6 +10,7 @@ from urllib.parse import quote
 from forensics import files
 from forensics.batch.results import NUMBERS, TABLE, Answer, Batch, Row, State
 from forensics.case import Pair
+from forensics.languages import ENGLISH
 from forensics.report import html, words
 from forensics.report.sections.answers import QUESTIONS
 from forensics.report.tables import as_csv, plain
@@ -69,11 +70,21 @@ LIMITS = (
 )
 
 
-def write(folder: Path, found: Batch) -> Path:
-    """Write the table in both forms; the path of the page. Raises OSError."""
+def write(folder: Path, found: Batch, *, language: str = ENGLISH) -> Path:
+    """Write the table in both forms, the page in a language of `languages.names()`; its path. Raises OSError."""
     files.write(folder / NUMBERS, numbers(found))
-    files.write(folder / TABLE, html.render(view(found), "batch.html.j2").encode())
+    page = html.render(view(found), "batch.html.j2", language=language, verbatim=verbatim(found))
+    files.write(folder / TABLE, page.encode())
     return folder / TABLE
+
+
+def verbatim(found: Batch) -> frozenset[str]:
+    """Texts of the material, as the page prints them: names of cases, files and reports."""
+    texts = [_shown(found.source), f"{found.tool.name} {found.tool.value}", _named(found)]
+    for row in found.rows:
+        name = _shown(row.name)
+        texts += [name, words.cut(name, 60), _shown(row.image)]
+    return frozenset(text for text in texts if text)
 
 
 def answer(found: Batch) -> tuple[str, ...]:
@@ -81,12 +92,17 @@ def answer(found: Batch) -> tuple[str, ...]:
     done, total = found.count(State.DONE), len(found.rows)
     said = [f"{done} of {words.counted(total, 'case', 'cases')} examined."]
     if failed := found.failed:
-        named = ", ".join(f"{row.number} ({words.cut(_shown(row.name), 60)})" for row in failed[:5])
+        named = _named(found)
         more = f" and {len(failed) - 5} more" if len(failed) > 5 else ""
         said.append(f"{len(failed)} failed: {named}{more}. Why, and what to do, stands in the table.")
     if left := total - done - len(failed):
         said.append(f"{left} not finished: the same command with --resume goes on.")
     return tuple(said)
+
+
+def _named(found: Batch) -> str:
+    """The first cases that failed, in one row."""
+    return ", ".join(f"{row.number} ({words.cut(_shown(row.name), 60)})" for row in found.failed[:5])
 
 
 def view(found: Batch) -> View:

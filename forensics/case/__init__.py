@@ -6,6 +6,7 @@ One file a subject; this door names them all, so that a reader need not know whi
 from __future__ import annotations
 
 from forensics.case.case import (
+    READ,
     SCHEMA,
     Case,
 )
@@ -20,6 +21,8 @@ from forensics.case.correspondence import (
     Place,
     Region,
     WordRate,
+    outcomes_before,
+    outcomes_today,
     share,
     within,
 )
@@ -77,6 +80,8 @@ from forensics.case.received import (
 )
 from forensics.case.statistic import (
     KINDS,
+    PLAIN,
+    PLAIN_MEASURES,
     TITLES,
     Better,
     Family,
@@ -84,6 +89,7 @@ from forensics.case.statistic import (
     Pair,
     Role,
     Statistic,
+    plainly,
     titled,
 )
 from forensics.case.training import (
@@ -102,6 +108,8 @@ from forensics.case.training import (
 )
 from forensics.case.validation import (
     NO_VALIDATION,
+    AnnouncedRates,
+    AnnouncedShare,
     ChangedRates,
     DomainRow,
     FeatureValue,
@@ -121,9 +129,14 @@ __all__ = [
     "NO_ORIGIN_STAGE",
     "NO_STYLE",
     "NO_VALIDATION",
+    "PLAIN",
+    "PLAIN_MEASURES",
+    "READ",
     "SCHEMA",
     "TITLES",
     "Absent",
+    "AnnouncedRates",
+    "AnnouncedShare",
     "Assessment",
     "Better",
     "Case",
@@ -195,6 +208,9 @@ __all__ = [
     "WordRate",
     "WorkStyle",
     "loss_ratio",
+    "outcomes_before",
+    "outcomes_today",
+    "plainly",
     "share",
     "stops_at",
     "titled",

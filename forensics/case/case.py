@@ -8,8 +8,9 @@ inversion, `G1` regeneration, `C1` control). Collections are tuples; absence is 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from forensics.case.correspondence import Correspondence
+from forensics.case.correspondence import Correspondence, outcomes_before, outcomes_today
 from forensics.case.finding import Assessment, Finding
 from forensics.case.ladder import Inversion, LedgerRow, RateCurve
 from forensics.case.measurement import Comparison, ControlFacts, Measurement, Metric, NotMeasured
@@ -26,10 +27,14 @@ from forensics.case.received import (
     Setting,
 )
 from forensics.case.training import NO_STYLE, IndexFacts, Neighbour, Search, Style
-from forensics.case.validation import NO_VALIDATION, ValidationFacts
+from forensics.case.validation import NO_VALIDATION, AnnouncedRates, ValidationFacts
 
-SCHEMA = 2
-"""Version of the serialised form. A reader refuses any other version by name."""
+SCHEMA = 3
+"""Version of the serialised form that is written."""
+BEFORE_GRADED = 2
+"""Version in which the strongest outcomes had names that name a right."""
+READ = (BEFORE_GRADED, SCHEMA)
+"""Versions that are read; a reader refuses any other by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,7 @@ class Case:
     """The whole examination. Construction fails on a dangling citation or a duplicate id."""
 
     schema: int
+    """Version of the serialised form: of the file that it was read from, else of those written today."""
     id: str
     """UUID derived from the inputs' digests and the settings: the same examination has the same id."""
     created: str
@@ -89,6 +95,10 @@ class Case:
     trust: tuple[FileDigest, ...] = ()
     """Lists of trusted issuers against which Content Credentials were held, in the order given."""
 
+    announced: AnnouncedRates | Absent | None = None
+    """How often examinations of works never trained on set them apart; none where no checkpoint was examined, and in
+    cases before version 3."""
+
     def __post_init__(self) -> None:
         exhibits = _unique([e.id for e in self.exhibits], "exhibit")
         items = _unique([i.id for i in self.items], "item")
@@ -121,6 +131,22 @@ class Case:
         _require({k.item for k in self.checks}, items, "item checked by others")
         climbed = {i.id for i in self.inversions}
         _require({row.inversion for row in self.ledger if row.inversion}, climbed, "inversion of the ledger")
+
+    @staticmethod
+    def as_read(wire: dict[str, Any]) -> dict[str, Any]:
+        """Today's wire form; see `forensics.schema.Versioned`."""
+        if wire.get("schema") != BEFORE_GRADED:
+            return wire
+        if "announced" in wire:
+            raise ValueError("unknown field 'announced'")
+        return {**outcomes_today(wire), "announced": None}
+
+    @staticmethod
+    def as_written(wire: dict[str, Any]) -> dict[str, Any]:
+        """The wire form of the version that it names."""
+        if wire["schema"] != BEFORE_GRADED:
+            return wire
+        return {name: value for name, value in outcomes_before(wire).items() if name != "announced"}
 
     def exhibit(self, exhibit_id: str) -> Exhibit:
         """The exhibit with this tag. Raises KeyError."""

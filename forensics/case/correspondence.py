@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from forensics.case.received import Absent, Fact
 
 
 class Outcome(StrEnum):
-    """What the comparison of two pictures came to. The words describe measurements; they decide nothing."""
+    """What the comparison of two pictures came to. The words describe measurements; they decide nothing, and name no
+    right."""
 
-    REPRODUCES = "reproduces"
+    THROUGHOUT = "corresponds throughout"
     """Aligned, the two agree in detail over most of both, or over all of that one which lies whole within the other."""
-    PARTLY = "partly reproduces"
+    PARTLY = "corresponds in part"
     """Aligned, a part of one agrees in detail with a part of the other."""
     ARRANGEMENT = "same arrangement only"
     """The coarse layout agrees; detail does not."""
@@ -26,9 +29,47 @@ class Outcome(StrEnum):
 
     @property
     def said(self) -> str:
-        """The word that people read: a graded one, which names no right. The value is its name in files."""
-        graded = {Outcome.REPRODUCES: "corresponds throughout", Outcome.PARTLY: "corresponds in part"}
-        return graded.get(self, self.value)
+        """The word that people read; it is its name in files too."""
+        return self.value
+
+    @classmethod
+    def named(cls, word: str) -> Outcome:
+        """The outcome of this name, or of the one that it had before. Raises ValueError for a word that is neither."""
+        return cls(_TODAY.get(word, word))
+
+
+_BEFORE = {Outcome.THROUGHOUT: "reproduces", Outcome.PARTLY: "partly reproduces"}
+"""Outcome -> its name in files before version 3 of the case, where that was another: it named a right."""
+_TODAY = {_BEFORE.get(outcome, outcome.value): outcome.value for outcome in Outcome}
+_AS_BEFORE = {today: before for before, today in _TODAY.items()}
+
+
+def outcomes_today(wire: Any) -> Any:
+    """Plain JSON values written before version 3 of the case, with the names that outcomes have today.
+
+    Raises:
+        ValueError: an outcome has a name that it did not have then.
+    """
+    return _renamed(wire, _TODAY)
+
+
+def outcomes_before(wire: Any) -> Any:
+    """The other way: plain JSON values of today as they were written before version 3 of the case."""
+    return _renamed(wire, _AS_BEFORE)
+
+
+def _renamed(wire: Any, names: Mapping[str, str]) -> Any:
+    """A copy, with every field `outcome` that holds a word under its other name."""
+    if isinstance(wire, list):
+        return [_renamed(one, names) for one in wire]
+    if not isinstance(wire, dict):
+        return wire
+    made = {key: _renamed(value, names) for key, value in wire.items()}
+    if isinstance(word := made.get("outcome"), str):
+        if word not in names:
+            raise ValueError(f"{word!r} is not one of {list(names)}")
+        made["outcome"] = names[word]
+    return made
 
 
 def share(value: float) -> str:

@@ -86,7 +86,7 @@ class Statistic(StrEnum):
     PROMPT_MEDIAN_SSIM = "prompt_median_ssim"
     """Median SSIM of them."""
     PROMPT_DETAIL = "prompt_detail"
-    """Share of the detail that they reproduce."""
+    """Share of the detail that came back."""
     SCORE_GAP = "score_gap"
     """How far the prompt moves the first step of generation."""
     ROUND_TRIP_LPIPS = "round_trip_lpips"
@@ -122,7 +122,7 @@ KINDS: dict[Statistic, Kind] = {
     Statistic.PROMPT_MEDIAN_LPIPS: Kind(Pair.RETENTION, Better.LOWER, _ALIKE),
     Statistic.PROMPT_BEST_LPIPS: Kind(Pair.RETENTION, Better.LOWER, _ALIKE),
     Statistic.PROMPT_MEDIAN_SSIM: Kind(Pair.RETENTION, Better.HIGHER, _ALIKE),
-    Statistic.PROMPT_DETAIL: Kind(Pair.RETENTION, Better.HIGHER, "more is reproduced"),
+    Statistic.PROMPT_DETAIL: Kind(Pair.RETENTION, Better.HIGHER, "more came back"),
     Statistic.SCORE_GAP: Kind(Pair.RETENTION, Better.HIGHER, "the prompt is more specific"),
     Statistic.ROUND_TRIP_LPIPS: Kind(Pair.RETENTION, Better.LOWER, _ALIKE, role=Role.CEILING),
     Statistic.SEARCHED_LPIPS: Kind(Pair.RETENTION, Better.LOWER, _ALIKE),
@@ -142,7 +142,7 @@ TITLES: dict[Statistic, str] = {
     Statistic.PROMPT_MEDIAN_LPIPS: "Generated from the prompt, median LPIPS",
     Statistic.PROMPT_BEST_LPIPS: "Generated from the prompt, best LPIPS",
     Statistic.PROMPT_MEDIAN_SSIM: "Generated from the prompt, median SSIM",
-    Statistic.PROMPT_DETAIL: "Generated from the prompt, share of the detail reproduced",
+    Statistic.PROMPT_DETAIL: "Generated from the prompt, share of the detail that came back",
     Statistic.SCORE_GAP: "Score gap of the prompt",
     Statistic.ROUND_TRIP_LPIPS: "{of} and back, LPIPS",
     Statistic.SEARCHED_LPIPS: "{of}, median LPIPS",
@@ -155,3 +155,51 @@ TITLES: dict[Statistic, str] = {
 def titled(name: str) -> str:
     """The title of a statistic named in a file; a name that is no statistic, such as a measure's, stands as it is."""
     return Statistic(name).label if name in set(Statistic) else name
+
+
+PLAIN: dict[Statistic, str] = {
+    Statistic.ALIGNED_TO_WORK: "the distance of small patches once one picture is laid over the other",
+    Statistic.ALIGNED_TO_NEAREST: "the distance of small patches to the nearest training image once it is laid over",
+    Statistic.COSINE_TO_NEAREST: "the likeness of subject and manner to the nearest training image",
+    Statistic.COPY_COSINE_TO_NEAREST: "the likeness of the picture itself to the nearest training image",
+    Statistic.SAVED_BY_PROMPT: "the share of bits that the prompt saves in describing the picture",
+    Statistic.SAVED_AGAINST_CONTROL: (
+        "the share of bits that the checkpoint saves beside the control checkpoint in describing it"
+    ),
+    Statistic.PROMPT_MEDIAN_LPIPS: "the median distance of small patches to what the prompt gives back",
+    Statistic.PROMPT_BEST_LPIPS: "the smallest distance of small patches to what the prompt gives back",
+    Statistic.PROMPT_MEDIAN_SSIM: "the median agreement of structure with what the prompt gives back",
+    Statistic.PROMPT_DETAIL: "the share of the detail that the prompt gives back",
+    Statistic.SCORE_GAP: "how far the prompt moves the first step of generation",
+    Statistic.ROUND_TRIP_LPIPS: "the distance of small patches to what comes back where all of the picture is given",
+    Statistic.SEARCHED_LPIPS: (
+        "the median distance of small patches to what a search with the picture in hand gives back"
+    ),
+    Statistic.AUTOENCODER_RATIO: (
+        "what the checkpoint’s autoencoder loses of the picture beside what it loses a second time"
+    ),
+    Statistic.AUTOENCODER_RATIO_ALTERED: (
+        "the loss in the checkpoint’s autoencoder after every picture was altered alike"
+    ),
+    Statistic.AUTOENCODER_LAYER: (
+        "the distance of small patches to what the checkpoint’s autoencoder makes of the picture"
+    ),
+}
+"""What a statistic is for a reader to whom nothing was explained yet: no code, no name of a method, no comma."""
+PLAIN_MEASURES = {
+    "ssim": "the agreement of structure of the two pictures as they lie",
+    "lpips": "the distance of small patches of the two pictures as they lie",
+    "aligned": PLAIN[Statistic.ALIGNED_TO_WORK],
+    "tiled": "the largest difference of pixel values in any sixteenth of the two pictures as they lie",
+    "descriptor": "the likeness of the two pictures themselves",
+    "clip": "the likeness of subject and idea",
+}
+"""The same of the measures of a pair, by name."""
+
+
+def plainly(name: str) -> str:
+    """What a statistic or a measure that a file names is, in plain words; another name without the code behind it."""
+    if name in set(Statistic):
+        return PLAIN[Statistic(name)]
+    bare = name.partition(" (")[0]
+    return PLAIN_MEASURES.get(bare.lower(), bare)

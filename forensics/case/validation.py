@@ -178,3 +178,35 @@ NO_VALIDATION = Absent(
     "No validation record exists for this checkpoint and this version of the protocol.",
     "Make one with `forensics validate`, on works known to be in and not in the training set.",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class AnnouncedShare:
+    """Of how many examinations of works never trained on an answer set the work apart from its controls."""
+
+    question: str
+    """A pair of propositions, or `any` of them."""
+    k: int
+    n: int
+    low: float
+    """Exact 95 % interval of the share, in [0, 1]."""
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class AnnouncedRates:
+    """What the study of headings says of such examinations, with the shipped reference checkpoint and clip art."""
+
+    profile: str
+    """That was studied: the one in use, or `standard` where that was not."""
+    works: int
+    """Examined, one each."""
+    controls: int
+    """In each examination."""
+    own_checkpoint: bool
+    """Whether the checkpoint examined here is the one of the study."""
+    any_question: AnnouncedShare
+    questions: tuple[AnnouncedShare, ...]
+    """In the order of the pairs."""
+    first: tuple[AnnouncedShare, ...]
+    """The same of first ranks, whether they were announced or not."""

@@ -69,19 +69,13 @@ def compare(
 
 
 def _json(folder: Path) -> str:
-    """`outcome`, the strongest over the works, then correspondences and measurements as `case.json` has them.
-
-    Outcomes stand here in the words of the report; in `case.json` they stand under the names they have in files.
-    """
+    """`outcome`, the strongest over the works, then correspondences and measurements as `case.json` has them."""
     from forensics import folder as case_folder
 
     document = json.loads((folder / case_folder.CASE).read_bytes())
     found = [Outcome(row["outcome"]) for row in document["correspondences"]]
-    rows = [{**row, "outcome": word.said} for row, word in zip(document["correspondences"], found, strict=True)]
     chosen = {
-        "outcome": min(found, key=list(Outcome).index).said,
-        "id": document["id"],
-        "correspondences": rows,
-        **{name: document[name] for name in ("measurements", "metrics", "absences")},
+        "outcome": min(found, key=list(Outcome).index).value,
+        **{name: document[name] for name in ("id", "correspondences", "measurements", "metrics", "absences")},
     }
     return json.dumps(chosen, ensure_ascii=False, indent=1)

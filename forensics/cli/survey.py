@@ -10,6 +10,7 @@ import click
 
 from forensics.cli import options
 from forensics.cli.console import Console
+from forensics.languages import ENGLISH
 from forensics.protocol import PROFILES
 
 
@@ -42,6 +43,7 @@ from forensics.protocol import PROFILES
 @options.seed
 @options.device
 @options.paper
+@options.language
 @options.cluster
 @options.reporting
 @click.pass_obj
@@ -60,6 +62,7 @@ def survey(
     device: str | None,
     precision: str | None,
     paper: str | None,
+    language: str | None,
     ray: str | None,
     workers: int | None,
 ) -> None:
@@ -96,7 +99,7 @@ def survey(
             where,
         )
         found = run(request, out, resume=resume, emit=console.emit)
-        pdf = document.write(out, paper=paper or "A4")
+        pdf = document.write(out, paper=paper or "A4", language=language or ENGLISH)
         seal(out)
     for line in document.answer(found):
         console.note(line)

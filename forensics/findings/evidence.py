@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from forensics.case import (
     NO_VALIDATION,
+    PLAIN,
     Absent,
     Checkpoint,
     Comparison,
@@ -26,7 +27,7 @@ from forensics.case import (
     Role,
     Statistic,
     ValidationFacts,
-    titled,
+    plainly,
 )
 from forensics.protocol import Protocol
 from forensics.statistics.ranks import holm
@@ -167,12 +168,13 @@ def sensitivity(evidence: Evidence, pair: Pair, rank: Comparison | None) -> list
     outside = evidence.announces(rank)
     if outside == (ratio.log10 > 0):
         return []
-    names = ", ".join(f"“{titled(feature.name)}”" for feature in ratio.features)
+    *most, last = (plainly(feature.name) for feature in ratio.features)
+    names = f"{', '.join(most)} and {last}" if most else last
     side = "first" if ratio.log10 > 0 else "second"
     placed = placed_among_controls(rank.k) if outside else "lies inside the range of the controls"
     return [
-        f"The likelihood ratio, from {names}, speaks for the {side} proposition, while the rank of “{rank.title}” "
-        f"(p = {p_words(rank.p)}) {placed}: the two measurements do not agree."
+        f"The likelihood ratio rests on {names}; it speaks for the {side} proposition. The rank rests on "
+        f"{PLAIN[rank.statistic]}; it {placed} (p = {p_words(rank.p)}). The two do not agree."
     ]
 
 

@@ -68,7 +68,7 @@ def _grade(work: str, values: dict[str, Measurement], evidence: Evidence) -> tup
 
 
 _GRADES = {
-    Outcome.REPRODUCES: Grade.THROUGHOUT,
+    Outcome.THROUGHOUT: Grade.THROUGHOUT,
     Outcome.PARTLY: Grade.IN_PART,
     Outcome.ARRANGEMENT: Grade.SUBJECT,
     Outcome.SUBJECT: Grade.SUBJECT,

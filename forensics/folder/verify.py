@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from forensics import foreign
-from forensics.case import SCHEMA, Case, ValidationFacts
+from forensics.case import READ, Case, ValidationFacts
 from forensics.errors import AddedError, CaseError, VerificationError
 from forensics.folder import bag, strangers, timestamp
 from forensics.folder.bag import DATA, RESTORE
@@ -55,9 +55,9 @@ def load(folder: Path) -> Case:
     if is_unfinished(data):
         raise refuse(folder, data, CaseError)
     version = data.get("schema") if isinstance(data, dict) else None
-    if version != SCHEMA:
+    if version not in READ:
         raise CaseError(
-            f"{path} has schema version {version!r}; this release reads version {SCHEMA}.",
+            f"{path} has schema version {version!r}; this release reads versions {' and '.join(map(str, READ))}.",
             hint="Use the release of forensics that the case names under 'tool'.",
         )
     try:

@@ -133,7 +133,7 @@ def judged(
     """
     part = region(target, pictures)
     rate = HitRate(int(torch.count_nonzero(hit)), len(hit))
-    facts = [Fact("near-copies of the target", rate.sentence), Fact("region reproduced", part.sentence)]
+    facts = [Fact("near-copies of the target", rate.sentence), Fact("region that came back", part.sentence)]
     scores = [("hits", float(rate.hits)), ("draws", float(rate.draws)), *part.scores]
     collapse = seed_collapse(pictures)
     if collapse is not None:

@@ -50,7 +50,7 @@ class Region:
     def sentence(self) -> str:
         """The shares in words."""
         detail = "it has no detail" if self.detail is None else f"a share of {self.detail:.2f} of its detail"
-        return f"at least half of the seeds reproduce a share of {self.area:.2f} of the area of the picture; {detail}"
+        return f"at least half of the seeds bring back a share of {self.area:.2f} of the area of the picture; {detail}"
 
     @property
     def scores(self) -> tuple[tuple[str, float], ...]:

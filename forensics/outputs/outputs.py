@@ -245,7 +245,7 @@ def _plain(one: Judged) -> list[Any]:
 
 def _judged(values: Sequence[Any]) -> Judged:
     work, word, agreement, cosine, aimed = values
-    return Judged(work, Outcome(word), agreement, cosine, aimed)
+    return Judged(work, Outcome.named(word), agreement, cosine, aimed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,7 +377,7 @@ def _controls(controls: Portfolio | None) -> Fact | Absent:
 
 
 def _protocol(inputs: _Inputs, copies: CopyDescriptor | None) -> tuple[Fact, ...]:
-    words = f"“{Outcome.REPRODUCES.said}” or “{Outcome.PARTLY.said}”"
+    words = f"“{Outcome.THROUGHOUT.said}” or “{Outcome.PARTLY.said}”"
     nearest_by = (
         f"{inputs.candidates} others, those nearest to it by the descriptor {copies.name}, version {copies.version}; "
         "where the prompt aims at none, at least the nearest"

@@ -61,8 +61,8 @@ def _cell(key: tuple[str, str, int, bool, str], group: Sequence[Try], controls: 
 
 def _throughout(one: Try, work: str, controls: Collection[str]) -> bool:
     if work == ANY:
-        return _any(one, controls, (Outcome.REPRODUCES,))
-    return any(j.outcome is Outcome.REPRODUCES and j.work == work for j in one.judged)
+        return _any(one, controls, (Outcome.THROUGHOUT,))
+    return any(j.outcome is Outcome.THROUGHOUT and j.work == work for j in one.judged)
 
 
 def _count(group: Iterable[Try], result: Result) -> int:
@@ -80,7 +80,7 @@ def pooled(tries: Iterable[Try], controls: Collection[str]) -> tuple[Pooled, ...
     for (service, version, place), group in sorted(groups.items()):
         at = [[one for one in group if side(one, controls)] for side in (_at_works, _at_controls)]
         rates = [share(sum(_aimed(one) for one in some), len(some)) for some in at]
-        whole = [sum(_aimed(one, (Outcome.REPRODUCES,)) for one in some) for some in at]
+        whole = [sum(_aimed(one, (Outcome.THROUGHOUT,)) for one in some) for some in at]
         aims = [
             {w for one in some for w in one.works if (w in controls) is side}
             for some, side in zip(at, _SIDES, strict=True)
@@ -125,7 +125,7 @@ def given(tries: Sequence[Try], controls: Collection[str]) -> tuple[Given, ...]:
                 share(_count(counting, Result.REFUSED), len(counting)),
                 share(_count(counting, Result.FAILED), len(counting)),
                 hits,
-                _of_works(words, controls, (Outcome.REPRODUCES,)),
+                _of_works(words, controls, (Outcome.THROUGHOUT,)),
                 supplied,
                 everything,
             )

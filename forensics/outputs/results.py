@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from forensics.case import Absent, Fact, Outcome
+from forensics.case import Absent, Fact, Outcome, outcomes_before, outcomes_today
 from forensics.outputs.check import Deviation
 from forensics.outputs.log import Result
 from forensics.outputs.plan import PromptClass
 from forensics.report.sections.explanations import Explanation
 from forensics.statistics.discrimination import Rate
 
-SCHEMA = "outputs 1"
+SCHEMA = "outputs 2"
+BEFORE_GRADED = "outputs 1"
+"""Version in which the strongest outcomes had names that name a right."""
 FILE = "outputs.json"
-COPY = (Outcome.REPRODUCES, Outcome.PARTLY)
+COPY = (Outcome.THROUGHOUT, Outcome.PARTLY)
 """The words of the overlay that make a hit."""
 
 
@@ -215,3 +218,13 @@ class Outputs:
     explanations: tuple[Explanation, ...]
     not_used: tuple[NotUsed, ...]
     limits: tuple[str, ...]
+
+    @staticmethod
+    def as_read(wire: dict[str, Any]) -> dict[str, Any]:
+        """Today's wire form; see `forensics.schema.Versioned`."""
+        return outcomes_today(wire) if wire.get("schema") == BEFORE_GRADED else wire
+
+    @staticmethod
+    def as_written(wire: dict[str, Any]) -> dict[str, Any]:
+        """The wire form of the version that it names."""
+        return outcomes_before(wire) if wire["schema"] == BEFORE_GRADED else wire

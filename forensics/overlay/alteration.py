@@ -1,4 +1,4 @@
-"""How a picture was altered with respect to a work that it reproduces, beyond being saved again or scaled.
+"""How a picture was altered with respect to a work that it corresponds to, beyond being saved again or scaled.
 
 Measurements of a model ask for the work as it was learned. A crop, a mirror image, a turn or another colour is no such
 picture: the robustness tables of the validation records show what becomes of the numbers. Saving again and scaling are

@@ -47,8 +47,8 @@ class Bounds:
     alone: float = 0.75
     """Share that agrees from which none are needed: pictures without corners have none."""
     whole: float = 0.90
-    """Share of what one of the two shows that has to agree before the word is "reproduces": of both where they cover
-    the same ground, else of that one which lies whole within the other."""
+    """Share of what one of the two shows that has to agree before the word is "corresponds throughout": of both where
+    they cover the same ground, else of that one which lies whole within the other."""
     gap: float = 0.03
     """Largest part that differs in one piece, of what could agree, up to which it is."""
     spread: int = 12
@@ -188,7 +188,7 @@ def decide(pairing: Pairing, *, subject: bool = False, style: bool = False, boun
     if plain(pairing.shown, bounds):
         return Outcome.INSUFFICIENT
     if pairing.throughout and any(in_detail(part, bounds) for part in pairing.parts):
-        return Outcome.REPRODUCES
+        return Outcome.THROUGHOUT
     return word(
         [seen(p) for p in pairing.parts],
         subject=subject,
@@ -219,7 +219,7 @@ def word(
         # A work that stands whole on a page is there whole, whatever else the page shows; exchanged, likewise.
         whole = max(sum(p.whole_a for p in found), sum(p.whole_b for p in found))
         closed = all(p.gap <= bounds.gap for p in found)
-        return Outcome.REPRODUCES if whole >= bounds.whole and closed else Outcome.PARTLY
+        return Outcome.THROUGHOUT if whole >= bounds.whole and closed else Outcome.PARTLY
     if arranged or (parts and same_arrangement(parts[0], bounds)):
         return Outcome.ARRANGEMENT
     if subject:

@@ -70,9 +70,24 @@ def language_of(pdf: bytes, name: str) -> str:
             stated = str(document.Root.get("/Lang", languages.ENGLISH))
     except (pikepdf.PdfError, ValueError, TypeError, AttributeError, RuntimeError) as exc:
         raise VerificationError(f"{name} cannot be read as a PDF: {exc}.", hint="Make it again.") from exc
+    return _known(stated, name)
+
+
+def _known(stated: str, name: str) -> str:
     if stated not in languages.names():
         raise VerificationError(f"{name} declares the language {stated!r}, in which no release prints.")
     return stated
+
+
+_DECLARED = re.compile(rb'<html lang="([\w-]{1,35})"')
+
+
+def language_of_page(page: bytes, name: str) -> str:
+    """The language that an HTML page declares, at its very beginning. Raises VerificationError as `language_of`."""
+    found = _DECLARED.search(page[:200])
+    if found is None:
+        raise VerificationError(f"{name} does not begin as a page that a release makes.", hint="Make it again.")
+    return _known(found.group(1).decode(), name)
 
 
 def difference(found: bytes, made: bytes, *, signed: bool = False) -> Difference | None:

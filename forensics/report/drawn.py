@@ -23,7 +23,7 @@ OUTSIDE = 226
 LARGEST = 1200
 """Long side in pixels up to which a drawing has every pixel of the disputed image: at the width at which it is printed
 that is 250 to 500 dots to the inch."""
-DETAILED = (Outcome.REPRODUCES, Outcome.PARTLY)
+DETAILED = (Outcome.THROUGHOUT, Outcome.PARTLY)
 
 
 def path(found: Correspondence) -> str:

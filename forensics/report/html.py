@@ -26,21 +26,25 @@ def render(
     letters: frozenset[int] = frozenset(),
     language: str = ENGLISH,
     case: Case | None = None,
+    verbatim: frozenset[str] = frozenset(),
 ) -> str:
     """Deterministic HTML of a report, in full or as the two pages of `letter.html.j2`.
 
     Another template comes with a view of its own, which it knows as `r` as well.
     `detail` is how many parts the letter leaves to the full report, saying so: 0 none, 1 the pictures, 2 long lists as
     well, 3 what was done as well. Nothing is ever cut within a sentence. `letters` are code points that typefaces kept
-    with the case hold. `language` is the code of a catalogue, and `case` says what it leaves as it stands.
+    with the case hold. `language` is the code of a catalogue, and `case` says what it leaves as it stands;
+    where there is none, `verbatim` does.
     A template that asks for what the view does not hold raises UndefinedError.
     """
     folder = resources.templates()
     text = _environment(folder).get_template(template).render(r=report, detail=detail, language=language)
-    if language != ENGLISH and case is not None:
+    if language != ENGLISH and (case is not None or verbatim):
         from forensics.report.translation import catalogue, material, page  # needed for other languages alone
 
-        text = page.translated(text, catalogue.load(language), material.verbatim(case), material.forms(case)).html
+        own = verbatim if case is None else material.verbatim(case)
+        forms = frozenset() if case is None else material.forms(case)
+        text = page.translated(text, catalogue.load(language), own, forms).html
     return glyphs.page(text, folder / "fonts", letters)
 
 

@@ -13,17 +13,22 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from forensics import resources, schema
 from forensics.case import Case
+from forensics.languages import ENGLISH
 from forensics.report import drawn, glyphs, typefaces, words
 from forensics.report import stored_pictures as exhibits
 from forensics.report.sections import answers
 from forensics.report.sections.kinds import MADE, kind_of
 from forensics.report.sections.measurements import Measures
+
+if TYPE_CHECKING:
+    from forensics.report.translation.catalogue import Translator
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +46,16 @@ class Viewer:
     data: Markup
 
 
-def viewer(case: Case, folder: Path) -> bytes:
-    """The page. Raises VerificationError for an exhibit that is missing or differs from its digest."""
+def viewer(case: Case, folder: Path, *, language: str = ENGLISH) -> bytes:
+    """The page, in a language of `languages.names()`.
+
+    Raises VerificationError for an exhibit that is missing or differs from its digest.
+    """
     templates = resources.templates() / "viewer"
     stored = exhibits.verified(case, folder)
+    spoken = _Spoken.of(case, language)
     style, script = ((templates / name).read_text(encoding="utf-8") for name in ("viewer.css", "viewer.js"))
+    script = spoken.script(script)
     faces = typefaces.stored(case, folder)
     letters = typefaces.letters(faces)
     style = typefaces.styled(
@@ -66,12 +76,52 @@ def viewer(case: Case, folder: Path) -> bytes:
         _hash(style),
         Markup(script),
         _hash(script),
-        _json(_data(case, stored, letters)),
+        _json(_data(case, stored, letters, spoken)),
     )
     environment = Environment(
         loader=FileSystemLoader(templates), autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True
     )
-    return environment.get_template("viewer.html.j2").render(v=shown).encode()
+    return spoken.page(environment.get_template("viewer.html.j2").render(v=shown)).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class _Spoken:
+    """Puts what the page says into its language; in English everything stands as it is."""
+
+    translator: Translator | None = None
+    verbatim: frozenset[str] = frozenset()
+    """Texts of the material, which stand as they are."""
+    english: frozenset[str] = frozenset()
+    """Texts that are English whatever the language of the page."""
+
+    @classmethod
+    def of(cls, case: Case, language: str) -> _Spoken:
+        """For one case, whose own texts stay as they are."""
+        if language == ENGLISH:
+            return cls()
+        from forensics.report.translation import catalogue, material  # needed for other languages alone
+
+        own = material.verbatim(case)
+        return cls(catalogue.Translator(catalogue.load(language), own), own, material.forms(case))
+
+    def __call__(self, text: str) -> str:
+        return self.translator.say(text).text if self.translator is not None else text
+
+    def script(self, text: str) -> str:
+        """The script, whose literals are sentences too."""
+        if self.translator is None:
+            return text
+        from forensics.report.translation import script
+
+        return script.translated(text, self.translator.catalogue)[0]
+
+    def page(self, text: str) -> str:
+        """The page around script and data."""
+        if self.translator is None:
+            return text
+        from forensics.report.translation import page
+
+        return page.translated(text, self.translator.catalogue, self.verbatim, self.english).html
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +196,7 @@ def _matrix(matrix: Sequence[float]) -> tuple[float, ...]:
     return tuple(round(float(v), 6) for v in drawn.cornered(matrix).ravel())
 
 
-def _data(case: Case, stored: dict[str, bytes], letters: frozenset[int]) -> dict[str, object]:
+def _data(case: Case, stored: dict[str, bytes], letters: frozenset[int], spoken: _Spoken) -> dict[str, object]:
     measures = Measures(case)
     fonts = resources.templates() / "fonts"
     shown = pairs(case)
@@ -154,7 +204,7 @@ def _data(case: Case, stored: dict[str, bytes], letters: frozenset[int]) -> dict
     return {
         "exhibits": {
             e.id: {
-                "title": glyphs.isolated(words.public(e.title), fonts, letters),
+                "title": glyphs.isolated(spoken(words.public(e.title)), fonts, letters),
                 "type": e.media_type,
                 "width": e.width,
                 "height": e.height,
@@ -168,9 +218,9 @@ def _data(case: Case, stored: dict[str, bytes], letters: frozenset[int]) -> dict
             {
                 "a": p.a,
                 "b": p.b,
-                "group": p.group,
-                "said": glyphs.isolated(p.said, fonts, letters),
-                "values": measures.beside(p.a, p.b),
+                "group": spoken(p.group),
+                "said": glyphs.isolated(spoken(p.said), fonts, letters),
+                "values": spoken(measures.beside(p.a, p.b)),
                 "matrix": p.matrix,
                 "inverted": p.inverted,
             }

@@ -34,7 +34,7 @@ class Clip:
             high=1.0,
             answers="Do the two pictures show a similar subject or idea, as an image-and-text model represents it?",
             silent=(
-                "It does not measure the reproduction of detail: different pictures of one subject score high. "
+                "It does not measure the agreement of detail: different pictures of one subject score high. "
                 "Its scale belongs to the model, so that the number is informative only beside the controls."
             ),
             protocol=(

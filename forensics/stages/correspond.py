@@ -73,7 +73,7 @@ class Beside:
 _STATES = {AGREE: "agrees", UNDECIDED: "undecided", DIFFER: "differs"}
 _ROWS = 12
 """Numbered elements, and differences, that are listed."""
-_SHOWN = (Outcome.REPRODUCES, Outcome.PARTLY, Outcome.ARRANGEMENT)
+_SHOWN = (Outcome.THROUGHOUT, Outcome.PARTLY, Outcome.ARRANGEMENT)
 _AUTOENCODER = Absent(
     "ceiling of the autoencoder",
     "No checkpoint was at hand, so what its autoencoder keeps of the work was not measured.",
@@ -312,7 +312,7 @@ def without(first: Prepared, work: Prepared, rest: Prepared, further: Further | 
 def surviving(whole: Pairing, rest: Pairing) -> Pairing:
     """The rest once shared parts are left out; where the two correspond throughout with them, and still do without,
     what others share takes nothing away from the word."""
-    return replace(rest, throughout=outcome.decide(whole) is Outcome.REPRODUCES)
+    return replace(rest, throughout=outcome.decide(whole) is Outcome.THROUGHOUT)
 
 
 def _normalised(found: Normalised, beside: Beside) -> tuple[Fact, ...]:

@@ -33,7 +33,7 @@ LIKE, LIKE_SSIM = 0.10, 0.95
 _RIM = 0.2
 """Depth of the outer ring of an overlap, as a share of its sides, where a frame is looked for."""
 _MOST, _LITTLE = 0.6, 0.35
-_COPY = (Outcome.REPRODUCES, Outcome.PARTLY)
+_COPY = (Outcome.THROUGHOUT, Outcome.PARTLY)
 
 
 def basis(word: Outcome, found: Pairing, parts: Sequence[Part], size: tuple[int, int]) -> str:
@@ -48,7 +48,7 @@ def basis(word: Outcome, found: Pairing, parts: Sequence[Part], size: tuple[int,
     if not parts:
         return _nothing(word, found)
     said = [_laid(parts[0]), *(_apart(parts[0]) if word is Outcome.ARRANGEMENT else _agreeing(word, parts, size))]
-    whole = word is Outcome.REPRODUCES and all(p.detail.level >= COPIED_DETAIL for p in parts)
+    whole = word is Outcome.THROUGHOUT and all(p.detail.level >= COPIED_DETAIL for p in parts)
     if found.photographic and not whole:
         said.append(PHOTOGRAPHS)
     return " ".join(said)
@@ -118,7 +118,7 @@ def _agreeing(word: Outcome, parts: Sequence[Part], size: tuple[int, int]) -> li
 
 def _within(word: Outcome, parts: Sequence[Part]) -> list[str]:
     """Which of the two lies whole within the other, where one does; said of the word for that alone."""
-    if word is not Outcome.REPRODUCES:
+    if word is not Outcome.THROUGHOUT:
         return []
     said = within(*(min(1.0, sum(s)) for s in ([p.area_a for p in parts], [p.area_b for p in parts])))
     return [f"{said[0].upper()}{said[1:]}."] if said else []

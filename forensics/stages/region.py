@@ -35,14 +35,14 @@ def with_maps(
     condition = model.condition(inversion.prompt, 1.0)
     found = where(target, torch.cat(list(outputs)), condition, model)
     drawn = (
-        ("Region that at least half of the seeds reproduce", shown(target, found.region)),
+        ("Region that came back in at least half of the seeds", shown(target, found.region)),
         ("Where the prompt moves the network", score_shown(found)),
     )
     ids = [
         ledger.put(to_picture(picture), f"{TAG}{number}", title, f"inversion.where@{VERSION}").id
         for number, (title, picture) in enumerate(drawn, first)
     ]
-    facts = [Fact("region reproduced of the image as received", found.region.sentence)]
+    facts = [Fact("region that came back of the image as received", found.region.sentence)]
     if found.agreement is not None:
         value = f"{found.agreement:.2f}; negative where plain ground comes back without the prompt's help"
         facts.append(Fact("rank correlation of that region with where the prompt acts", value))

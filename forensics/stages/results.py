@@ -8,7 +8,7 @@ from forensics.case import Absent, Case, ControlFacts, Correspondence, Style
 from forensics.controls.cache import Kind
 from forensics.findings.conclude import Conclusions
 from forensics.findings.evidence import Evidence
-from forensics.stages import bit_ledger
+from forensics.stages import announced, bit_ledger
 from forensics.stages import open as opened
 from forensics.stages.context import Context, Models, Received
 from forensics.stages.evaluate import Evaluated
@@ -81,6 +81,7 @@ class Results:
             control_correspondence=self.nearest,
             style=self.manner,
             search=found.said,
+            announced=announced.rates(context.protocol, self.models.checkpoint),
         )
 
 

@@ -79,7 +79,7 @@ def _shows(found: Pairing) -> bool:
 
     An ornament of the work that stands alone lies whole within it as well, but is no rendering of it.
     """
-    if outcome.decide(found) is not Outcome.REPRODUCES:
+    if outcome.decide(found) is not Outcome.THROUGHOUT:
         return False
     return sum(p.whole_a for p in found.parts) >= outcome.BOUNDS.whole and found.parts[0].cells.share >= WHOLLY
 

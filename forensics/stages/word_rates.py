@@ -46,7 +46,7 @@ def rates(study: Path | None = None) -> Rates:
     said = (
         "How often the outcome words err was measured on pictures held out from every choice, without an index: "
         "photographs, drawn wallpapers, stamps, clip art and text pages. Where the work was changed by program "
-        f"({', '.join(row['edit'] for row in edits)}), “{Outcome.REPRODUCES.said}” or “{Outcome.PARTLY.said}” was "
+        f"({', '.join(row['edit'] for row in edits)}), “{Outcome.THROUGHOUT.said}” or “{Outcome.PARTLY.said}” was "
         f"said of {right} of {pairs}; where one thing in it was replaced, “{Outcome.PARTLY.said}” of "
         f"{changed['right']} of {changed['pairs']}. Works that have nothing in common stand in a table; signs of one "
         "series share their frame in truth. For pictures of other kinds no rate is known."
@@ -87,7 +87,7 @@ def _error(row: dict[str, Any]) -> WordRate:
     return WordRate(
         row["pairs of"],
         row["pairs"],
-        row["reproduces"],
+        row[Outcome.THROUGHOUT.value],
         row["interval"][1],
         said.get(Outcome.PARTLY.value, 0),
         said.get(Outcome.ARRANGEMENT.value, 0),

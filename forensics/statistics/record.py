@@ -28,7 +28,7 @@ from forensics.case import (
     Pair,
     ValidatedPair,
     ValidationFacts,
-    titled,
+    plainly,
 )
 from forensics.errors import ForensicsError, SettingsError
 from forensics.schema import canonical, decode
@@ -311,7 +311,7 @@ def likelihood_ratio(
         return Absent("likelihood ratio", refusal, "The rank among the control works is offered instead.")
     missing = [name for name in record.calibrator.features if not math.isfinite(values.get(name, math.nan))]
     if missing:
-        reason = f"Not measured in this examination: {', '.join(map(titled, missing))}."
+        reason = f"Not measured in this examination: {'; '.join(map(plainly, missing))}."
         return Absent("likelihood ratio", reason, "The rank among the control works is offered instead.")
     row = [values[name] for name in record.calibrator.features]
     found = record.calibrator.log10_lr(row)

@@ -9,6 +9,7 @@ from typing import Literal, cast
 from forensics import foreign
 from forensics.case import Absent, Statistic
 from forensics.errors import CaseError, RenderingError
+from forensics.languages import ENGLISH
 from forensics.report import html, pdf, words
 from forensics.report.attachments import Attached
 from forensics.report.sections.items import Line, Lines
@@ -88,8 +89,8 @@ def load(folder: Path) -> tuple[Survey, bytes]:
         raise CaseError(f"{folder / FILE} {exc}.", hint="Name the folder of a survey.") from exc
 
 
-def write(folder: Path, *, paper: str = "A4") -> Path:
-    """Render `survey.pdf` and `survey.html` from a folder; the path of the PDF.
+def write(folder: Path, *, paper: str = "A4", language: str = ENGLISH) -> Path:
+    """Render `survey.pdf` and `survey.html` from a folder, in a language of `languages.names()`; the path of the PDF.
 
     Raises:
         CaseError: there is no survey that can be read.
@@ -97,13 +98,15 @@ def write(folder: Path, *, paper: str = "A4") -> Path:
     """
     found, data = load(folder)
     shown = view(found, data)
-    (folder / TABLE).write_text(html.render(shown, "survey-table.html.j2"), encoding="utf-8")
+    own = verbatim(found)
+    table = html.render(shown, "survey-table.html.j2", language=language, verbatim=own)
+    (folder / TABLE).write_text(table, encoding="utf-8")
     names = {name for row in shown.sheet for name in (row.picture, row.best)}
     pictures = {name: foreign.read(folder / name, _LARGEST) for name in sorted(names)}
     attached = Attached(FILE, data, "Everything measured and found, of every work.", "Source")
-    text = html.render(shown, "survey.html.j2")
+    text = html.render(shown, "survey.html.j2", language=language, verbatim=own)
     size = cast("Literal['A4', 'Letter']", paper)
-    made = pdf.write(text, pictures, attached=(attached,), created=found.created, paper=size)
+    made = pdf.write(text, pictures, attached=(attached,), created=found.created, paper=size, language=language)
     if pdf.pages(made) > PAGES:
         raise RenderingError(
             f"The survey takes {pdf.pages(made)} pages, and no more than {PAGES} are printed.",
@@ -112,6 +115,19 @@ def write(folder: Path, *, paper: str = "A4") -> Path:
     path = folder / PDF
     path.write_bytes(made)
     return path
+
+
+def verbatim(found: Survey) -> frozenset[str]:
+    """Texts of the material, as the pages print them: no catalogue translates them."""
+    texts = [found.source, found.checkpoint, found.control_checkpoint, BATCH, f"`{BATCH}`", found.controls.name]
+    texts += [words.cut(found.command, 300), words.cut(found.controls.grounds, 600), _named(found)[0]]
+    if not isinstance(found.index, Absent):
+        texts.append(found.index.name)
+    for work in found.works:
+        caption = words.cut(work.caption, 90)
+        texts += [work.id, work.id[:16], work.id[:40], caption, caption[:60], work.command]
+    texts += [words.cut(one.id, 60) for one in (*found.not_asked, *found.controls.left_out)]
+    return frozenset(text.strip() for text in texts if text.strip())
 
 
 def answer(found: Survey) -> tuple[str, ...]:
@@ -159,10 +175,15 @@ def _apart(found: Survey) -> tuple[str, ...]:
         "Set apart means: given the caption of the work, the checkpoint takes fewer bits to describe the work "
         f"{against}, and that saving is larger than for nearly all of the {found.controls.used} control works."
     )
-    names = [f"{words.cut(w.id, 40)} ({words.cut(w.caption, 40)})" for w in found.flagged[:_NAMED]]
-    more = len(found.flagged) - len(names)
-    named = "; ".join(names) + (f"; and {more} more" if more else "")
+    names, more = _named(found)
+    named = names + (f"; and {more} more" if more else "")
     return f"{'It is' if len(found.flagged) == 1 else 'They are, most extreme first'}: {named}.", means
+
+
+def _named(found: Survey) -> tuple[str, int]:
+    """The first works set apart with their captions, in one row, and how many more there are."""
+    names = [f"{words.cut(w.id, 40)} ({words.cut(w.caption, 40)})" for w in found.flagged[:_NAMED]]
+    return "; ".join(names), len(found.flagged) - len(names)
 
 
 def _set_said(found: Survey) -> str:

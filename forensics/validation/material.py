@@ -92,7 +92,7 @@ def parameters(protocol: Protocol) -> tuple[Fact, ...]:
 
 LIMITS = (
     f"Works trained on fewer than {OFTEN} times a pass stand for neither proposition of retention: that a checkpoint "
-    "does not reproduce a work otherwise than works it has not seen does not say that it was not trained on it.",
+    "does not give back a work otherwise than works it has not seen does not say that it was not trained on it.",
     "The ratio of retention holds for a work as it was rendered for training: cropped, mirrored or recoloured, a work "
     "that was trained on often can receive a ratio for the second proposition; the table of changes says how far.",
     "Repetition is exact repetition of one file with one caption; crops, other renderings and other captions in the "

@@ -71,4 +71,4 @@ def test_scores_are_named_alike_for_every_target() -> None:
     assert (rate.hits, rate.draws) == (2, 4)
     assert dict(scores)["hits"] == 2
     assert set(dict(scores)) == {"hits", "draws", "area", "detail", "seed distance", "seeds together"}
-    assert [f.name for f in facts] == ["near-copies of the target", "region reproduced", "agreement between seeds"]
+    assert [f.name for f in facts] == ["near-copies of the target", "region that came back", "agreement between seeds"]

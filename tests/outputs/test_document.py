@@ -50,7 +50,7 @@ def tries() -> tuple[Try, ...]:
                 sha256="0" * 64,
                 counts=n % 11 > 0,
                 why_not="" if n % 11 else "It lies beyond the stop rule.",
-                judged=(Judged(f"{work}{LONG}", Outcome.REPRODUCES, 0.9, 0.9, True),) if hit else (),
+                judged=(Judged(f"{work}{LONG}", Outcome.THROUGHOUT, 0.9, 0.9, True),) if hit else (),
                 picture=PICTURE if hit else "",
             )
         )
@@ -118,7 +118,7 @@ def test_the_first_page_names_the_works_that_came_with_words_alone() -> None:
             one,
             prompt_class=PromptClass.IMAGE if n == 2 else PromptClass.VERBATIM,
             image_prompt="x.png" if n == 6 else "",
-            judged=(Judged(one.works[0], Outcome.REPRODUCES, 0.9, 0.9, True),) if n % 2 == 0 else (),
+            judged=(Judged(one.works[0], Outcome.THROUGHOUT, 0.9, 0.9, True),) if n % 2 == 0 else (),
         )
         for n, one in enumerate(made)
     ]

@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from forensics.outputs.check import Kind
 from forensics.outputs.plan import PromptClass
 from forensics.outputs.results import Outputs
 from forensics.report.sections.explanations import MEASURED_NOTHING, Explanation
-from forensics.schema import json_schema
+from forensics.schema import canonical, json_schema
 from tests.cli.support import run
 from tests.outputs import collections
 from tests.report.wording import violations
@@ -125,7 +126,7 @@ def test_pictures_screenshots_and_captures_are_compared_and_counted(found: tuple
     made, out = found
     hits = [one.hits for one in made.tries]
     assert hits == [(A,), (B,), (B,), (), (C,), (), ()]
-    assert made.tries[0].judged[0].outcome is Outcome.REPRODUCES
+    assert made.tries[0].judged[0].outcome is Outcome.THROUGHOUT
     cells = {(c.prompt_class, c.work): c for c in made.cells}
     own = cells[PromptClass.VERBATIM, A]
     assert (own.rate.k, own.rate.n, own.of_pictures.n, own.refused) == (1, 3, 2, 1)
@@ -198,6 +199,25 @@ def test_a_folder_of_results_is_of_one_set_of_works(found: tuple[Outputs, Path],
         runs.outputs(dataclasses.replace(request(folder), candidates=5), found[1], resume=True)
     with pytest.raises(CaseError, match="lies in the folder examined"):
         runs.outputs(request(folder), folder / "got" / "out")
+
+
+def test_what_was_written_before_the_outcomes_were_renamed_is_read(
+    found: tuple[Outputs, Path], folder: Path, tmp_path: Path
+) -> None:
+    made, out = found
+    older = Path(shutil.copytree(out, tmp_path / "out"))
+    journal = older / runs.JOURNAL
+    text = journal.read_text(encoding="utf-8")
+    assert "corresponds throughout" in text
+    journal.write_text(text.replace("corresponds throughout", "reproduces"), encoding="utf-8")
+    assert runs.outputs(request(folder), older, resume=True).tries == made.tries
+    before = canonical(dataclasses.replace(made, schema="outputs 1"))
+    assert b'"outcome": "reproduces"' in before
+    assert b'"outcome": "corresponds' not in before
+    (older / "outputs.json").write_bytes(before)
+    read, data = document.load(older)
+    assert read.tries == made.tries
+    assert canonical(read) == data == before
 
 
 def test_the_commands_write_a_plan_and_refuse_a_changed_one(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ V, I = PromptClass.VERBATIM, PromptClass.IMAGE  # noqa: E741
 
 
 def one(line: int, hits: str = "", works: str = "w", result: Result = Result.PICTURE, **fields: object) -> Try:
-    judged = tuple(Judged(w, Outcome.REPRODUCES if w.isupper() else Outcome.PARTLY, 0.9, 0.5, True) for w in hits)
+    judged = tuple(Judged(w, Outcome.THROUGHOUT if w.isupper() else Outcome.PARTLY, 0.9, 0.5, True) for w in hits)
     judged += (Judged("q", Outcome.ARRANGEMENT, 0.1, 0.1, False),)
     plain: dict[str, object] = {
         "line": line,

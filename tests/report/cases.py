@@ -279,7 +279,7 @@ def full(folder: Path) -> Case:
         for i, s in enumerate(seeds, start=1)
     )
     maps = (
-        b.put("W1", scene(5, soften=1.0), "Region that at least half of the seeds reproduce", "inversion.where@1"),
+        b.put("W1", scene(5, soften=1.0), "Region that came back in at least half of the seeds", "inversion.where@1"),
         b.put("W2", scene(5, grain=1, soften=4.0), "Where the prompt moves the network", "inversion.where@1"),
     )
     b.measure("Q1", "R1", 0.9412, 0.0321, 0.9871)
@@ -942,7 +942,7 @@ def laid_over(folder: Path, case: Case) -> Case:
         ("D1L", "D1O", "D1B", "D1M", "D1E"),
         DESCRIBED,
         CommonElements(("t1", "t2", "t3"), ("t1", "t2"), ("t3",), place, 0.12, left_out=True),
-        word_rates="How often this word errs was measured: of 3,000 unrelated pairs 0 are said to reproduce.",
+        word_rates="How often this word errs was measured: of 3,000 unrelated pairs 0 correspond throughout.",
     )
     beside = dataclasses.replace(
         found,

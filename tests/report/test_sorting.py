@@ -116,7 +116,7 @@ def a_try(n: int, work: str, *, hit: bool, day: str) -> Try:
         sha256="0" * 64,
         counts=True,
         why_not="",
-        judged=(Judged(work, Outcome.REPRODUCES if hit else Outcome.NONE, 0.9, 0.9, True),),
+        judged=(Judged(work, Outcome.THROUGHOUT if hit else Outcome.NONE, 0.9, 0.9, True),),
         picture=PICTURE if hit else "",
     )
 

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image, ImageStat
 
-from forensics.case import Case
+from forensics import documents, languages, resources
+from forensics.case import Case, Outcome
+from forensics.errors import VerificationError
+from forensics.report import derived
+from forensics.report.translation import catalogue, material, script
+from forensics.report.translation import page as page_of
 from forensics.report.viewer import pairs, viewer
 from tests.report import golden
 from tests.report.cases import CASES
 from tests.report.pages import words
 from tests.report.wording import quotations, violations
+from tests.test_casefile import small_case
 from tests.tools import axe
+
+OTHERS = [name for name in languages.names() if name != languages.ENGLISH]
 
 
 @pytest.fixture(scope="module")
@@ -192,6 +202,94 @@ def test_laid_over_as_measured_the_edited_sample_differs_less(chromium: Any, tmp
 def test_axe_core_finds_nothing_in_any_view(chromium: Any, case: tuple[Case, Path]) -> None:
     axe.require()
     assert axe.violations(chromium, case[1]) == []
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_nothing_is_left_in_english(language: str, case: tuple[Case, Path]) -> None:
+    stored = {name: golden.stored(name) for name in golden.EXAMINED}
+    for built, folder in (*stored.values(), (case[0], case[1].parent)):
+        own, found = material.verbatim(built), catalogue.load(language)
+        english = viewer(built, folder).decode()
+        assert page_of.translated(english, found, own, material.forms(built)).left == ()
+        data = json.loads(re.search(r'id="data">(.*?)</script>', english, re.DOTALL)[1])  # type: ignore[index]
+        titles = [e["title"] for e in data["exhibits"].values()] if built is not case[0] else []  # its own are made up
+        said = [p[key] for p in data["pairs"] for key in ("group", "said", "values")]
+        translator = catalogue.Translator(found, own)
+        assert [left for text in (*titles, *said) for left in translator.say(text).left] == []
+        translated = viewer(built, folder, language=language).decode()
+        assert translated.startswith(f'<!DOCTYPE html>\n<html lang="{language}">')
+        assert not [text for text in said if text and " " in text and f'"{text}"' in translated]
+
+
+@pytest.mark.parametrize("language", OTHERS)
+@pytest.mark.parametrize("word", list(Outcome))
+def test_every_outcome_of_the_nearest_control_has_its_words(
+    language: str, word: Outcome, case: tuple[Case, Path]
+) -> None:
+    assert case[0].control_correspondence is not None
+    laid = replace(case[0].control_correspondence, outcome=word)
+    (shown,) = (p for p in pairs(replace(case[0], control_correspondence=laid)) if p.group == "Nearest control")
+    assert catalogue.Translator(catalogue.load(language)).say(shown.said).left == ()
+
+
+def test_every_sentence_of_the_script_is_known() -> None:
+    text = (resources.templates() / "viewer" / "viewer.js").read_text(encoding="utf-8")
+    assert all(literal in text for literal in script.SPOKEN)
+    prose = re.compile(r"(^|[ }])[a-z]{2,} ([a-z]{2,}|\$)")
+    literals = re.findall(r'"[^"\n]*"|`[^`]*`', text)
+    code = {'"use strict"'}
+    unknown = [one for one in literals if one not in code and prose.search(one[1:-1]) and "#" not in one]
+    assert [one for one in unknown if one not in script.SPOKEN] == []
+    assert unknown, "the detector finds sentences"
+
+
+def test_a_translated_sentence_ends_its_literal_and_no_earlier() -> None:
+    entries = [catalogue.entry("Start", "`;${stop()};</script>\\", script.CONTEXT)]
+    made, left = script.translated('one("#run").textContent = "Start";', catalogue.Catalogue("de", entries))
+    assert made == 'one("#run").textContent = `\\`;\\${stop()};\\u003c/script>\\\\`;'
+    assert left == ()
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_it_works_alike_in_every_language(chromium: Any, case: tuple[Case, Path], language: str) -> None:
+    path = case[1].with_name(f"viewer-{language}.html")
+    path.write_bytes(viewer(case[0], case[1].parent, language=language))
+    made = opened(chromium, path)
+    assert made.complaints == []
+    assert [u for u in made.requests if not u.startswith("data:")] == [path.as_uri()]
+    assert made.get_attribute("html", "lang") == language
+    total = len({tag for p in pairs(case[0]) for tag in (p.a, p.b)})
+    made.click("#hash")
+    until(made, f"hashed.textContent.startsWith('{total} ')")
+    shown = " ".join(made.inner_text("body").split())
+    assert "embedded files" not in shown
+    assert " and " not in re.sub("„[^“]*“", "", made.inner_text("#pairs"))
+    made.keyboard.press("b")
+    made.click("#run")
+    assert made.inner_text("#run") not in ("Start", "Stop")
+    made.close()
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_axe_core_finds_nothing_in_another_language(chromium: Any, case: tuple[Case, Path], language: str) -> None:
+    axe.require()
+    path = case[1].with_name(f"viewer-{language}.html")
+    path.write_bytes(viewer(case[0], case[1].parent, language=language))
+    assert axe.violations(chromium, path, ("light",)) == []
+
+
+def test_the_language_that_a_page_declares_is_read_at_its_beginning() -> None:
+    assert derived.language_of_page(b'<!DOCTYPE html>\n<html lang="de">', "viewer.html") == "de"
+    for page in (b'<html lang="xx">', b"<html>", b"<!--" + b" " * 200 + b'--><html lang="de">', b""):
+        with pytest.raises(VerificationError):
+            derived.language_of_page(page, "viewer.html")
+
+
+def test_a_viewer_in_another_language_verifies(tmp_path: Path) -> None:
+    folder = small_case(tmp_path / "case")
+    documents.write(folder, ("pdf", "html"), drawing=documents.Drawing("de"))
+    assert b'<html lang="de">' in (folder / "viewer.html").read_bytes()
+    assert any("2 of 2 documents are, byte for byte" in said for said in documents.verify(folder))
 
 
 def test_axe_core_finds_what_is_wrong(chromium: Any, case: tuple[Case, Path], tmp_path: Path) -> None:

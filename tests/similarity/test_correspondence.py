@@ -46,7 +46,7 @@ def test_a_mirror_is_recovered_and_said() -> None:
     part = found.parts[0]
     assert part.mirrored
     assert part.model == "identity"
-    assert decide(found) is Outcome.REPRODUCES
+    assert decide(found) is Outcome.THROUGHOUT
     assert error(found, np.array([[-1.0, 0, SIDE - 1], [0, 1, 0], [0, 0, 1]])) < 0.5
 
 
@@ -55,7 +55,7 @@ def test_an_inversion_is_recovered_and_said() -> None:
     assert found.parts[0].inverted
     assert found.tones is not None
     assert found.tones.words == ("tones inverted: light is dark and dark is light",)
-    assert decide(found) is Outcome.REPRODUCES
+    assert decide(found) is Outcome.THROUGHOUT
 
 
 def test_a_rotation_with_a_crop_is_recovered_within_a_pixel() -> None:
@@ -66,18 +66,18 @@ def test_a_rotation_with_a_crop_is_recovered_within_a_pixel() -> None:
     cos, sin = np.cos(angle), np.sin(angle)
     true = np.array([[cos, sin, c - cos * c - sin * c - 40], [-sin, cos, c + sin * c - cos * c - 40], [0, 0, 1.0]])
     assert error(found, true) < 1.5
-    assert decide(found) in (Outcome.PARTLY, Outcome.REPRODUCES)
+    assert decide(found) in (Outcome.PARTLY, Outcome.THROUGHOUT)
 
 
 def test_a_crop_and_a_collage_answer_each_other() -> None:
     crop = against(original().crop((70, 60, 200, 190)).resize((SIDE, SIDE), Image.Resampling.BICUBIC))
-    assert decide(crop) is Outcome.REPRODUCES
+    assert decide(crop) is Outcome.THROUGHOUT
     assert crop.parts[0].area_a > 0.9
     assert crop.parts[0].area_b < 0.6
     page = Image.effect_noise((512, 512), 60).convert("RGB")
     page.paste(original().resize((200, 200), Image.Resampling.BICUBIC), (250, 120))
     collage = against(page)
-    assert decide(collage) is Outcome.REPRODUCES
+    assert decide(collage) is Outcome.THROUGHOUT
     assert collage.parts[0].area_b > 0.9
     assert collage.parts[0].area_a < 0.2
     left, top = collage.parts[0].polygon_a.min(0)
@@ -104,7 +104,7 @@ def test_an_affine_and_a_perspective_change_are_recovered() -> None:
 
 def test_the_edited_sample_is_found_through_crop_recolour_and_jpeg() -> None:
     found = against(Image.open(samples() / "disputed" / "edited.jpg"))
-    assert decide(found) is Outcome.REPRODUCES
+    assert decide(found) is Outcome.THROUGHOUT
     assert found.tones is not None
     assert any("hues turned" in words for words in found.tones.words)
     assert found.parts[0].detail.level >= 128

@@ -99,7 +99,7 @@ def test_the_layout_raises_no_correspondence_and_lowers_nothing() -> None:
     copy = pair(prepare(redrawn()), prepare(original()))
     part = outcome.seen(copy.parts[0])
     assert outcome.word([], arranged=True) is Outcome.ARRANGEMENT
-    for share, word in ((1.0, Outcome.REPRODUCES), (0.3, Outcome.PARTLY)):
+    for share, word in ((1.0, Outcome.THROUGHOUT), (0.3, Outcome.PARTLY)):
         exact = replace(
             part,
             agreement=share,

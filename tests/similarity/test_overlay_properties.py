@@ -1,7 +1,7 @@
 """Laws of the comparison, whatever the picture: itself, its crop, its mirror, exchange, covers, pages around it.
 
 Pictures of many kinds: photographs and textures of scikit-image, works of the samples of both halves, drawn pages.
-A word for a copy is "reproduces" or "partly reproduces"; what is too plain to compare may say so instead.
+A word for a copy is "corresponds throughout" or "in part"; what is too plain to compare may say so instead.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from forensics.resources import samples
 from forensics.stages import overlay_words
 from tests.studies import overlay_pictures as made
 
-COPY = (Outcome.REPRODUCES, Outcome.PARTLY)
+COPY = (Outcome.THROUGHOUT, Outcome.PARTLY)
 REFERENCE = samples() / "reference"
 COMPARE = Path(__file__).parents[1] / "assets" / "compare"
 PHOTOGRAPHS = ("astronaut", "camera", "cat", "coffee", "coins", "moon", "rocket", "clock", "retina", "page", "text")
@@ -83,12 +83,12 @@ RICH = [("photograph", "rocket"), ("photograph", "moon"), ("photograph", "coffee
 def test_a_picture_is_all_of_itself_or_too_plain(kind: str, name: str) -> None:
     found = pair(ready(kind, name), ready(kind, name))
     word = decide(found)
-    assert word in (Outcome.REPRODUCES, Outcome.INSUFFICIENT)
-    if word is Outcome.REPRODUCES:
+    assert word in (Outcome.THROUGHOUT, Outcome.INSUFFICIENT)
+    if word is Outcome.THROUGHOUT:
         assert found.parts[0].area_a > 0.97
         assert found.parts[0].area_b > 0.97
     if kind == "photograph":
-        assert word is Outcome.REPRODUCES
+        assert word is Outcome.THROUGHOUT
 
 
 @settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
@@ -119,7 +119,7 @@ def test_what_changes_no_content_changes_no_word(edit: str, kind: str, name: str
     work = pixels(kind, name)
     disputed, _ = WHOLE[edit].make(work, work, random.Random(f"{name}/{edit}"))
     found = against(disputed, kind, name)
-    assert decide(found) is Outcome.REPRODUCES
+    assert decide(found) is Outcome.THROUGHOUT
     assert sum(p.area_b for p in found.parts) > 0.93
 
 
@@ -141,7 +141,7 @@ def test_all_eight_ways_round(mirrored: bool, turns: int) -> None:
     for kind, name in RICH[:4]:
         shown = pixels(kind, name)
         found = against(np.rot90(shown[:, ::-1] if mirrored else shown, turns), kind, name)
-        assert decide(found) is Outcome.REPRODUCES
+        assert decide(found) is Outcome.THROUGHOUT
         assert found.parts[0].mirrored is mirrored
 
 
@@ -166,7 +166,7 @@ def test_another_picture_beside_it_changes_nothing(kind: str, name: str) -> None
     alone = against(page, kind, name)
     page[below : below + stranger.shape[0], 380 : 380 + stranger.shape[1]] = stranger[:, : 800 - 380]
     beside = against(page, kind, name)
-    assert decide(alone) is decide(beside) is Outcome.REPRODUCES
+    assert decide(alone) is decide(beside) is Outcome.THROUGHOUT
     assert abs(alone.parts[0].area_b - beside.parts[0].area_b) < 0.02
     assert np.abs(alone.parts[0].matrix - beside.parts[0].matrix).max() < 1.5
 
@@ -183,8 +183,8 @@ WITHIN = in_turn({e.name: e for e in made.EDITS if e.within and not e.name.start
 def test_a_work_on_a_page_is_there_whole(edit: str, kind: str, name: str) -> None:
     disputed, _ = PARTS[edit].make(pixels(kind, name), photograph("cat"), random.Random(f"{name}/{edit}"))
     found = against(disputed, kind, name)
-    assert decide(found) is Outcome.REPRODUCES
-    said = overlay_words.basis(Outcome.REPRODUCES, found, found.parts[:1], (disputed.shape[1], disputed.shape[0]))
+    assert decide(found) is Outcome.THROUGHOUT
+    said = overlay_words.basis(Outcome.THROUGHOUT, found, found.parts[:1], (disputed.shape[1], disputed.shape[0]))
     if found.parts[0].area_a >= MOST_OF_IT:  # a photograph of a screen that fills nearly all of it
         return
     assert f"All of the work lies within the disputed image, being {share(found.parts[0].area_a)} of it" in said
@@ -195,10 +195,10 @@ def test_a_frame_of_its_own_is_no_whole_work() -> None:
     framed = cv2.copyMakeBorder(photograph("coffee"), 60, 60, 60, 60, cv2.BORDER_REFLECT_101)
     empty = framed.copy()
     empty[60:-60, 60:-60] = 200
-    assert decide(pair(prepare(empty), prepare(framed))) is not Outcome.REPRODUCES
+    assert decide(pair(prepare(empty), prepare(framed))) is not Outcome.THROUGHOUT
     other = framed.copy()
     other[60:-60, 60:-60] = cv2.resize(photograph("cat"), (framed.shape[1] - 120, framed.shape[0] - 120))
-    assert decide(pair(prepare(other), prepare(framed))) is not Outcome.REPRODUCES
+    assert decide(pair(prepare(other), prepare(framed))) is not Outcome.THROUGHOUT
 
 
 @pytest.mark.parametrize("number", range(4))
@@ -207,7 +207,7 @@ def test_one_skeleton_with_other_drawings_does_not_reproduce(number: int) -> Non
         prepare(np.asarray(Image.open(COMPARE / f"sk{number}{side}.png").convert("RGB"))) for side in ("a", "b")
     )
     found = pair(one, two)
-    assert decide(found) is not Outcome.REPRODUCES
+    assert decide(found) is not Outcome.THROUGHOUT
     assert found.parts[0].judged.gap > outcome.BOUNDS.gap
 
 
@@ -262,7 +262,7 @@ def test_a_small_noise_of_reading_changes_no_word() -> None:
     for kind, name in RICH:
         rng = np.random.default_rng(0)
         noisy = np.clip(pixels(kind, name).astype(int) + rng.integers(-2, 3, pixels(kind, name).shape), 0, 255)
-        assert decide(against(noisy.astype(np.uint8), kind, name)) is Outcome.REPRODUCES
+        assert decide(against(noisy.astype(np.uint8), kind, name)) is Outcome.THROUGHOUT
 
 
 def test_scaling_up_invents_no_detail() -> None:

@@ -50,10 +50,10 @@ def test_a_template_alone_is_no_correspondence(companions: tuple[Companion, ...]
     disputed, other = work("Q1", template(4)), work("R1", template(7))
     context = support.context(tmp_path / "case")
     alone = correspond.correspond(disputed, [other], context, figures=0)[0]
-    assert alone.outcome in (Outcome.REPRODUCES, Outcome.PARTLY)
+    assert alone.outcome in (Outcome.THROUGHOUT, Outcome.PARTLY)
     assert alone.common == NO_COMPANIONS
     rest = correspond.correspond(disputed, [other], context, beside=correspond.Beside(lambda _: companions))[0]
-    assert rest.outcome not in (Outcome.REPRODUCES, Outcome.PARTLY)
+    assert rest.outcome not in (Outcome.THROUGHOUT, Outcome.PARTLY)
     assert isinstance(rest.common, CommonElements)
     assert rest.common.shared_by == ("T2", "T3", "T5")
     assert 0.3 < rest.common.share < 0.9
@@ -71,7 +71,7 @@ def test_what_fills_the_template_still_counts(companions: tuple[Companion, ...],
         figures=0,
         beside=correspond.Beside(lambda _: companions),
     )[0]
-    assert found.outcome in (Outcome.REPRODUCES, Outcome.PARTLY)
+    assert found.outcome in (Outcome.THROUGHOUT, Outcome.PARTLY)
     assert isinstance(found.common, CommonElements)
     assert found.common.work is not None
     inside = [e for e in found.elements if e.state == "agrees"]
@@ -91,11 +91,11 @@ def test_a_series_of_icons_in_one_frame_is_told_from_its_members(tmp_path: Path)
     beside = correspond.Beside(lambda _: series)
     context = support.context(tmp_path / "case")
     other = correspond.correspond(pets, [parking], context, figures=0, beside=beside)[0]
-    assert other.outcome not in (Outcome.REPRODUCES, Outcome.PARTLY)
+    assert other.outcome not in (Outcome.THROUGHOUT, Outcome.PARTLY)
     same = correspond.correspond(Work("Q1", parking.pixels.pow(1.1), ""), [parking], context, figures=0, beside=beside)[
         0
     ]
-    assert same.outcome in (Outcome.REPRODUCES, Outcome.PARTLY)
+    assert same.outcome in (Outcome.THROUGHOUT, Outcome.PARTLY)
     assert isinstance(same.common, CommonElements)
     assert same.common.left_out
     assert len(same.common.shared_by) >= 2

@@ -73,7 +73,7 @@ def test_measures_that_speak_against_a_word_are_said() -> None:
     lpips = {"lpips": Lpips()}
     work = made.sized(Image.fromarray(data.coffee()))
     word, found, _ = compared(255 - work, work)
-    assert word is Outcome.REPRODUCES
+    assert word is Outcome.THROUGHOUT
     assert overlay_words.contradiction(word, found, lpips) == ""
     assert "those of one picture" in overlay_words.contradiction(Outcome.NONE, found, lpips)
     other = made.sized(Image.fromarray(data.cat()))
@@ -81,5 +81,5 @@ def test_measures_that_speak_against_a_word_are_said() -> None:
     assert word is Outcome.NONE
     assert found.parts
     assert overlay_words.contradiction(word, found, lpips) == ""
-    assert "same outline and other content" in overlay_words.contradiction(Outcome.REPRODUCES, found, lpips)
-    assert overlay_words.contradiction(Outcome.REPRODUCES, found, {}) == ""
+    assert "same outline and other content" in overlay_words.contradiction(Outcome.THROUGHOUT, found, lpips)
+    assert overlay_words.contradiction(Outcome.THROUGHOUT, found, {}) == ""

@@ -28,7 +28,8 @@ def test_the_shipped_study_is_of_the_bounds_in_force_and_quoted_with_its_limits(
     rates = word_rates.rates()
     said = rates.said
     assert [(e.pairs_of, e.pairs, e.throughout, e.at_most) for e in rates.errors] == [
-        (row["pairs of"], row["pairs"], row["reproduces"], row["interval"][1]) for row in made["test"]["no copies"]
+        (row["pairs of"], row["pairs"], row["corresponds throughout"], row["interval"][1])
+        for row in made["test"]["no copies"]
     ]
     assert all(0 <= e.throughout + e.in_part + e.arrangement <= e.pairs for e in rates.errors)
     assert all(e.at_most == pytest.approx(limit(e.throughout, e.pairs), abs=1e-3) for e in rates.errors)

@@ -156,12 +156,12 @@ def _gram(features: Tensor) -> Tensor:
 
 FRAMED, REPAINT, SUBJECT = "shared template", "style-only imitation", "same subject"
 CASES = (
-    AdversarialCase("mirror", Outcome.REPRODUCES, "mirrored", _mirror),
+    AdversarialCase("mirror", Outcome.THROUGHOUT, "mirrored", _mirror),
     AdversarialCase(
         "crop and rotation", Outcome.PARTLY, "20 to 50 % of the area, turned by 5 to 25 degrees", _turned_crop
     ),
-    AdversarialCase("recolour", Outcome.REPRODUCES, "hues turned by 56 to 303 degrees", _recoloured),
-    AdversarialCase("tone inversion", Outcome.REPRODUCES, "255 minus the value", _inverted),
+    AdversarialCase("recolour", Outcome.THROUGHOUT, "hues turned by 56 to 303 degrees", _recoloured),
+    AdversarialCase("tone inversion", Outcome.THROUGHOUT, "255 minus the value", _inverted),
     AdversarialCase(
         REPAINT,
         Outcome.STYLE,
@@ -175,9 +175,9 @@ CASES = (
         _other,
     ),
     AdversarialCase(FRAMED, Outcome.NONE, "two works in one ornamental frame, four more of the index in it", _framed),
-    AdversarialCase("JPEG 30", Outcome.REPRODUCES, "JPEG of quality 30, metadata gone", _jpeg),
+    AdversarialCase("JPEG 30", Outcome.THROUGHOUT, "JPEG of quality 30, metadata gone", _jpeg),
     AdversarialCase(
-        "enlarged thumbnail", Outcome.REPRODUCES, "48 pixels enlarged to 512; the level has to say so", _thumbnail
+        "enlarged thumbnail", Outcome.THROUGHOUT, "48 pixels enlarged to 512; the level has to say so", _thumbnail
     ),
     AdversarialCase("collage", Outcome.PARTLY, "pasted at 6 to 25 % of the area of another work", _collage),
     AdversarialCase(

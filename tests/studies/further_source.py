@@ -78,7 +78,7 @@ UNRELATED = 300
 LAID_OUT, PAGES = f"two of one kind: {PAGE}", 24
 """Pairs of pages with different words in one layout, and how many are drawn."""
 WAYS = ("without", "proposing", "counted")
-_STEPS = {Outcome.ARRANGEMENT: 1, Outcome.PARTLY: 2, Outcome.REPRODUCES: 2}
+_STEPS = {Outcome.ARRANGEMENT: 1, Outcome.PARTLY: 2, Outcome.THROUGHOUT: 2}
 Row = dict[str, Any]
 
 

@@ -33,7 +33,7 @@ from typing import Any
 
 from PIL import Image
 
-from forensics import examination
+from forensics import diffusion, examination
 from forensics.case import Case, Outcome, Pair
 from forensics.controls import works as control_works
 from forensics.events import ignore
@@ -140,6 +140,31 @@ def load(path: Path = OUT) -> dict[str, Any]:
     return {"protocol": VERSION, "seed": SEED, "command": "python -m tests.studies.headings", "examinations": {}}
 
 
+def save(study: dict[str, Any], path: Path) -> None:
+    """The study with what a report says of it, and the checkpoint that was examined."""
+    examined_here = diffusion.identify(str(samples() / "reference" / "twin-a"), demonstration=True)
+    study |= {"checkpoint": examined_here.digest, "rates": rates(study)}
+    path.write_text(json.dumps(study, separators=(",", ":"), sort_keys=True) + "\n", encoding="utf-8")
+
+
+def rates(study: Mapping[str, Any]) -> dict[str, Any]:
+    """What a report says of the study, for each profile studied by the name that a user gives it."""
+    found = {}
+    for chosen, profile in ((WITHOUT_SEARCH, "standard"), ("quick", "quick")):
+        if rows := of(study, chosen):
+            ranked = {pair: [r for r in rows if r[pair.value]["n"] is not None] for pair in Pair}
+            found[profile] = {
+                "works": len(rows),
+                "controls": max(r[pair.value]["n"] for pair in Pair for r in ranked[pair]),
+                "any": _exact(sum(bool(announced(r, chosen)) for r in rows), len(rows)),
+                "announced": {
+                    p.value: _exact(sum(p in announced(r, chosen) for r in ranked[p]), len(ranked[p])) for p in Pair
+                },
+                "first": {p.value: _exact(sum(r[p.value]["k"] == 0 for r in ranked[p]), len(ranked[p])) for p in Pair},
+            }
+    return found
+
+
 def of(study: Mapping[str, Any], chosen: str) -> list[dict[str, Any]]:
     """The rows of control works under one profile."""
     rows = study["examinations"].items()
@@ -195,7 +220,7 @@ def tables(study: Mapping[str, Any]) -> str:
         hits, n, low, high = first(study, pair)
         lines.append(f"| {pair.value} | {hits} | {n} | {low:.3f} to {high:.3f} |")
     moved = [r["moved"] for r in of(study, "quick") if r["moved"]["asked_of_another"]]
-    copies = sum(m["overlay"] in (Outcome.REPRODUCES, Outcome.PARTLY) for m in moved)
+    copies = sum(m["overlay"] in (Outcome.THROUGHOUT, Outcome.PARTLY) for m in moved)
     lines += ["", f"Quick: retention asked of another picture {len(moved)} times, with an overlay {copies} times."]
     return "\n".join(lines)
 
@@ -221,8 +246,9 @@ def main() -> None:
             if key in study["examinations"] or time.monotonic() - began > 60 * given.minutes:
                 continue
             study["examinations"][key] = row(examined(picture, chosen))
-            given.out.write_text(json.dumps(study, separators=(",", ":"), sort_keys=True) + "\n", encoding="utf-8")
+            save(study, given.out)
             print(f"{key}: {(time.monotonic() - began) / 60:.1f} min", flush=True)
+        save(study, given.out)
     print(tables(study))
 
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from forensics import languages, resources
-from forensics.report.translation import page
+from forensics.report.translation import page, script
 from forensics.report.translation.catalogue import Said, Translator, load
 
 PACKAGE = Path(languages.__file__).parents[1]
@@ -24,6 +24,7 @@ MODULES = (
     *(f"report/sections/{name}.py" for name in ("answers", "explanations", "plates", "sure", "limitations", "rules")),
     *(f"report/sections/{name}.py" for name in ("tries", "levels", "kinds", "summary")),
     "report/view.py",
+    "report/viewer.py",
     *(f"findings/{name}.py" for name in ("derivation", "evidence", "grade", "origin", "retention")),
     "verbal.py",
     "case/statistic.py",
@@ -50,6 +51,8 @@ WRITTEN = (
     *(f"retrieval/{name}.py" for name in ("citation", "duplicates", "creators")),
     "origin/gate.py",
     "origin/recipe.py",
+    "survey/document.py",
+    "batch/document.py",
     "statistics/record.py",
     "controls/works.py",
     "embedders/copies.py",
@@ -64,6 +67,10 @@ NAMED = frozenset({"what", "reason", "remedy", "name", "value"})
 TEMPLATES = (
     "report.html.j2",
     "letter.html.j2",
+    "viewer/viewer.html.j2",
+    "survey.html.j2",
+    "survey-table.html.j2",
+    "batch.html.j2",
     *(f"sections/{name}.html.j2" for name in ("cover", "answers", "plates", "parts", "sure", "explanations", "limits")),
     *(f"sections/{name}.html.j2" for name in ("rules", "forms", "contents")),
 )
@@ -105,8 +112,8 @@ PARTS = (
     "down to the detail of a thumbnail of {px} pixels{low}",
     "{said}, {down}; finer detail differs.",
     "(90 % interval {low} to {high})",
-    "The likelihood ratio, from {names}, speaks for the {side} proposition, while the rank of “{title}” (p = {p}) "
-    "{placed}: the two measurements do not agree.",
+    "The likelihood ratio rests on {names}; it speaks for the {side} proposition. The rank rests on {PLAIN}; it "
+    "{placed} (p = {p}). The two do not agree.",
     "{share_disputed} of the disputed image and {share_work} of the work agree",
     "as a thumbnail of {level} pixels",
     "in cells tied together by {places} keypoints",
@@ -134,6 +141,34 @@ PARTS = (
     ". They are listed with the answers of the full report.",
     "; corrected for the number of questions asked, it decides what is said to lie apart",
     "correspondence/3, outcome/5",
+    "Everything measured and found, of every work.",
+    "Nothing can be said of any of the {of}: {n} controls are too few for a rank to be announced at the level {level}; "
+    "that takes 59.",
+    "{apart} of the {of} is set apart from works that the checkpoint cannot have seen. In such a list no more than "
+    "{level} of the works are expected to be there by chance.",
+    "{apart} of the {of} are set apart from works that the checkpoint cannot have seen. In such a list no more than "
+    "{level} of the works are expected to be there by chance.",
+    "None of the {of} is set apart from works that the checkpoint cannot have seen.",
+    "Set apart means: given the caption of the work, the checkpoint takes fewer bits to describe the work {against}, "
+    "and that saving is larger than for nearly all of the {used} control works.",
+    "The works as a set, {pairs} of them beside as many controls like them: a work of the half tested scores above a "
+    "control with frequency {auc}; one-sided p = {p}. This speaks of the set and names no work of it.",
+    "{shown} of {count} {what} are shown; all stand in survey.html and survey.json.",
+    "{done} of {total} case examined.",
+    "{foot} survey `{digest}`",
+    "Demonstration checkpoint, draft",
+    "Draft, not signed",
+    ", given “{prompt}”",
+    ", the closest",
+    ", the median",
+    "{question} {k} of {n} ({one})",
+    "By question: {questions}.",
+    "Ranked above every control, which announces nothing here: {first}.",
+    "{x} to {x2}{NARROW}%",
+    "Of {n} clip-art pictures of 128 pixels that the shipped reference model was not trained on, each examined as the "
+    "disputed image under the profile {profile} with {count} controls, index and control checkpoint as shipped, for "
+    "{k} at least one of the three answers set the picture apart from its controls (95 % interval of that share "
+    "{any_question}).",
     "{better}; from {low} to {high}",
     "a likelihood ratio that is not a number has no word",
     "ENFSI Guideline for Evaluative Reporting in Forensic Science, 2015",
@@ -273,7 +308,16 @@ def lacking(language: str) -> list[tuple[str, str]]:
     """Sentences that no entry covers, with the file each stands in."""
     translator = Translator(load(language))
     known = {" ".join(part.split()) for part in PARTS}
-    return [(where, text) for where, text in sentences() if text not in known and not _covered(translator, text)]
+    return _unspoken(language) + [
+        (where, text) for where, text in sentences() if text not in known and not _covered(translator, text)
+    ]
+
+
+def _unspoken(language: str) -> list[tuple[str, str]]:
+    """Words of scripts that have no entry."""
+    path = resources.templates() / "viewer" / "viewer.js"
+    _, left = script.translated(path.read_text(encoding="utf-8"), load(language))
+    return [(path.name, text) for text in left]
 
 
 def _covered(translator: Translator, text: str) -> bool:

@@ -238,7 +238,7 @@ def report(found: Outputs, near: dict[int, set[str]]) -> dict[str, Any]:
     for one in counting:
         for judged in one.judged:
             pairs[judged.aimed][judged.work in near[one.line], judged.hit] += 1
-    whole = [one.line for one in counting for j in one.judged if j.aimed and j.outcome is Outcome.REPRODUCES]
+    whole = [one.line for one in counting for j in one.judged if j.aimed and j.outcome is Outcome.THROUGHOUT]
     outside, held, equal = [], 0, 0
     for cell in found.cells:
         of = list(_tries(found, cell))

@@ -312,7 +312,7 @@ class Edit:
     make: Callable[[Pixels, Pixels, random.Random], tuple[Pixels, float | None]]
     """(work, another picture, draw) -> the disputed picture, and the share of the work's area that it has, if known."""
     whole: bool
-    """Whether all of both is the same: the word has to be "reproduces"."""
+    """Whether all of both is the same: the word has to be "corresponds throughout"."""
     within: bool = False
     """Whether one of the two lies whole within the other: likewise."""
 

@@ -104,7 +104,7 @@ VARIANTS = {"calibration": 1, "test": 12}
 STRENGTHS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.9)
 WHOLES, GAPS = (0.80, 0.84, 0.86, 0.88, 0.90, 0.92, 0.94, 0.96), (0.01, 0.015, 0.02, 0.03, 0.04, 0.06, 0.10)
 MOVES = tuple(round(0.10 + 0.02 * i, 2) for i in range(20))
-_COPY = (Outcome.REPRODUCES, Outcome.PARTLY)
+_COPY = (Outcome.THROUGHOUT, Outcome.PARTLY)
 _AT_LEAST_ARRANGED = (*_COPY, Outcome.ARRANGEMENT)
 Row = dict[str, Any]
 
@@ -383,7 +383,7 @@ def calibrate(rows: Sequence[Row], start: Bounds = outcome.BOUNDS, *, strictest:
     bounds = replace(bounds, places=max(16, int(np.ceil(1.5 * max(kept, default=0)))))
     spreads = [p["spread"] for r in null for p in r["parts"] if p["chance"] <= bounds.repeats]
     bounds = replace(bounds, spread=max(12, 1 + max(spreads, default=0)))
-    copies = [r for r in rows if _required(r) is Outcome.REPRODUCES]
+    copies = [r for r in rows if _required(r) is Outcome.THROUGHOUT]
     changed = [r for r in rows if r["group"] == made.CHANGED]
 
     def right(b: Bounds) -> float:
@@ -415,7 +415,7 @@ def calibrate(rows: Sequence[Row], start: Bounds = outcome.BOUNDS, *, strictest:
 def _required(row: Row) -> Outcome | None:
     edit = next((e for e in EDITS if e.name == row["group"]), None)
     if edit is not None:
-        return Outcome.REPRODUCES if edit.whole or edit.within else Outcome.PARTLY
+        return Outcome.THROUGHOUT if edit.whole or edit.within else Outcome.PARTLY
     return Outcome.PARTLY if row["group"] == made.CHANGED else None
 
 
@@ -456,7 +456,7 @@ def copies(rows: Sequence[Row], bounds: Bounds) -> list[Row]:
                 "all of the work": edit.whole,
                 "one whole within the other": edit.within,
                 **table,
-                "reproduces": sum(w is Outcome.REPRODUCES for w in said),
+                Outcome.THROUGHOUT.value: sum(w is Outcome.THROUGHOUT for w in said),
                 "share of the work's area within .1": [sum(k <= 0.1 for k in kept), len(kept)],
                 "kinds": {k: _counted([r for r in some if r["kind"] == k], bounds, allowed) for k in COPIED},
             }
@@ -500,12 +500,12 @@ def strangers(rows: Sequence[Row], bounds: Bounds) -> list[Row]:
     named = [(r["group"] + (", by one hand" if made.one_hand(*r["pair"]) else ""), r) for r in apart]
     for group in dict.fromkeys(name for name, _ in named):
         some = [r for name, r in named if name == group]
-        whole = sum(word(r, bounds) is Outcome.REPRODUCES for r in some)
+        whole = sum(word(r, bounds) is Outcome.THROUGHOUT for r in some)
         found.append(
             {
                 "pairs of": group,
                 "pairs": len(some),
-                "reproduces": whole,
+                Outcome.THROUGHOUT.value: whole,
                 "interval": interval(whole, len(some)),
                 "words": dict(sorted(Counter(str(word(r, bounds)) for r in some).items())),
                 "in part": [r["key"] for r in some if word(r, bounds) is Outcome.PARTLY][:40],
@@ -555,18 +555,18 @@ def tables(rows: Sequence[Row]) -> Row:
             "whole": strict.whole,
             "gap": strict.gap,
             "test": [
-                {name: row[name] for name in ("edit", "pairs", "right", "reproduces")}
+                {name: row[name] for name in ("edit", "pairs", "right", Outcome.THROUGHOUT.value)}
                 for row in copies(half["test"], strict)
             ],
         },
         "calibrated": asdict(bounds),
         "test half under the bounds calibrated": {
             "copies": [
-                {name: row[name] for name in ("edit", "pairs", "right", "reproduces")}
+                {name: row[name] for name in ("edit", "pairs", "right", Outcome.THROUGHOUT.value)}
                 for row in copies(half["test"], bounds)
             ],
             "no copies": [
-                {name: row[name] for name in ("pairs of", "pairs", "reproduces", "words")}
+                {name: row[name] for name in ("pairs of", "pairs", Outcome.THROUGHOUT.value, "words")}
                 for row in strangers(half["test"], bounds)
             ],
         },

@@ -27,6 +27,10 @@ missing fields are errors. A field that may be an `Absent` holds, where there is
 SHA-256 in hexadecimal, moments UTC in ISO 8601, pictures are named by the `id` of their exhibit. The JSON Schema (draft
 2020-12) of the same is printed by `python -m tests.studies.schema_page --schema`.
 
+Cases of version 2 are read and verified as well. They differ in two names of `Outcome`: `reproduces` was what is now
+`corresponds throughout`, `partly reproduces` what is now `corresponds in part`. What is read from one is written as it
+was, so that digests and signatures over it hold.
+
 """
 
 

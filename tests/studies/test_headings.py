@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from forensics.case import Pair
+from forensics.case import Absent, AnnouncedRates, Checkpoint, Pair, Setting
 from forensics.protocol import PROFILES, VERSION
+from forensics.report.sections.sure import sure
 from forensics.resources import samples
+from forensics.stages.announced import rates
+from tests.report import golden
 from tests.studies import headings
 
 
@@ -93,3 +98,44 @@ def test_control_works_are_announced_no_oftener_than_the_level_allows() -> None:
         assert headings.share(study, pair)[2] <= level, pair  # the interval does not lie above the level
     hits, works, *_ = headings.any_of_three(study)
     assert hits <= level * works
+
+
+def test_what_a_report_says_of_the_study_is_what_its_rows_give() -> None:
+    study = headings.load()
+    assert study["rates"] == json.loads(json.dumps(headings.rates(study)))
+    assert study["rates"]["standard"]["any"][:2] == [4, 100]
+    assert study["rates"]["quick"]["any"][:2] == [0, 40]
+
+
+@pytest.mark.parametrize(("profile", "of"), [("standard", "standard"), ("quick", "quick"), ("deep", "standard")])
+def test_a_report_names_the_rate_of_its_profile_and_checkpoint(profile: str, of: str) -> None:
+    case, _ = golden.stored("analyze")
+    assert isinstance(case.checkpoint, Checkpoint)
+    found = rates(PROFILES[profile], case.checkpoint)
+    assert isinstance(found, AnnouncedRates)
+    assert (found.profile, found.own_checkpoint) == (of, True)
+    other = rates(PROFILES[profile], replace(case.checkpoint, digest="0" * 64))
+    assert other == replace(found, own_checkpoint=False)
+    settings = (*(s for s in case.settings if s.name != "profile"), Setting("profile", profile, "flag"))
+    here, elsewhere = (
+        " ".join(sure(replace(case, announced=one, settings=settings)).announced) for one in (found, other)
+    )
+    hits, n, low, high = headings.load()["rates"][of]["any"]
+    assert f"Of {n} clip-art pictures of 128 pixels" in here
+    assert f"for {hits} at least one" in here
+    assert ("By question" in here) is (hits > 0)
+    assert f"{100 * low:.1f} to {100 * high:.1f}" in here
+    assert ("was not studied" in here) is (profile != of)
+    assert "not on this checkpoint" not in here
+    assert "not on this checkpoint" in elsewhere
+
+
+def test_without_a_study_of_this_version_no_rate_is_named(tmp_path: Path) -> None:
+    case, _ = golden.stored("analyze")
+    assert isinstance(case.checkpoint, Checkpoint)
+    older = tmp_path / "study.json"
+    older.write_text(json.dumps(headings.load() | {"protocol": "3"}), encoding="utf-8")
+    for study in (older, tmp_path / "none.json"):
+        found = rates(PROFILES["standard"], case.checkpoint, study)
+        assert isinstance(found, Absent)
+        assert sure(replace(case, announced=found)).announced == (found.reason,)

@@ -264,7 +264,7 @@ def _screen(size: tuple[int, int], scale: float, place: tuple[int, int], dark: b
         draw.rectangle((0, 0, size[0], 26), fill=(60, 90, 160))
         screen.paste(shown, place)
         screen.save(folder / "screen.png")
-        got = outcome('"reproduces', "all of the work")(folder / "screen.png")
+        got = outcome('"corresponds throughout', "all of the work")(folder / "screen.png")
         return got.said, not got.wrong
 
     return run
@@ -276,7 +276,7 @@ SCREENSHOTS = [
         _SHOTS,
         "a phone's viewer, dark, 90 %",
         "screenshots of image viewers on telephones",
-        "reproduces the work",
+        "corresponds to the work",
         _screen((400, 700), 0.9, (40, 160), True),
         slow=True,
     ),
@@ -284,7 +284,7 @@ SCREENSHOTS = [
         _SHOTS,
         "a browser's window, 140 %",
         "browser zoom levels",
-        "reproduces the work",
+        "corresponds to the work",
         _screen((900, 620), 1.4, (300, 90), False),
         slow=True,
     ),
@@ -292,7 +292,7 @@ SCREENSHOTS = [
         _SHOTS,
         "a timeline, 75 %",
         "previews in social networks",
-        "reproduces the work",
+        "corresponds to the work",
         _screen((640, 520), 0.75, (150, 120), False),
         slow=True,
     ),

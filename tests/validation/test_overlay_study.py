@@ -123,14 +123,14 @@ def test_the_test_half_moves_no_bound() -> None:
     first, second = study.tables(both), study.tables([*both, worse])
     assert first["calibrated"] == second["calibrated"]
     told = next(r for r in second["test"]["no copies"] if r["pairs of"] == study.UNRELATED)
-    assert told["words"]["partly reproduces"] == 1
+    assert told["words"]["corresponds in part"] == 1
 
 
 def test_tied_bounds_give_the_middle_and_the_strictest_is_told() -> None:
     bounds = study.calibrate(rows("calibration"))
     strict = study.calibrate(rows("calibration"), strictest=True)
     assert bounds.whole < strict.whole
-    assert study.word(row("test", "mirror", **WHOLE), bounds) is Outcome.REPRODUCES
+    assert study.word(row("test", "mirror", **WHOLE), bounds) is Outcome.THROUGHOUT
 
 
 def test_every_edit_keeps_the_shape_of_a_picture() -> None:
@@ -162,7 +162,7 @@ def test_the_shipped_intervals_are_exact(half: str) -> None:
 def test_no_stranger_corresponds_throughout() -> None:
     """An audit of the committed figures."""
     for table in SHIPPED["test"]["no copies"]:
-        assert table["reproduces"] == 0
+        assert table["corresponds throughout"] == 0
     copies = SHIPPED["test"]["copies"]
     assert sum(t["right"] for t in copies) >= 0.9 * sum(t["pairs"] for t in copies)
     assert replace(outcome.BOUNDS) == outcome.Bounds()

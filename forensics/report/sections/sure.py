@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from forensics import verbal
 from forensics.case import (
     Absent,
+    AnnouncedShare,
     Case,
     Comparison,
     ControlFacts,
@@ -50,6 +51,8 @@ class Sure:
     rows: tuple[SureRow, ...]
     checkpoint: str
     """Which checkpoint was examined, and how it is told from another version, as a sentence; empty without any."""
+    announced: tuple[str, ...]
+    """How often examinations of works never trained on set them apart, as sentences; empty without a checkpoint."""
     store: str
     """How many scores of controls were computed in this run, as a sentence; empty without controls."""
 
@@ -59,7 +62,47 @@ def sure(case: Case) -> Sure:
     asked = (Pair.DERIVATION,) if case.command == "compare" else tuple(Pair)
     found = {f.pair: f for f in case.findings}
     rows = tuple(_row(case, pair, found.get(pair)) for pair in asked)
-    return Sure(rows, _checkpoint(case), _store(case))
+    return Sure(rows, _checkpoint(case), _announced(case), _store(case))
+
+
+def _announced(case: Case) -> tuple[str, ...]:
+    """What the study of unseen works says of the answers above, and how far it reaches."""
+    found = case.announced
+    if found is None:
+        return ()
+    if isinstance(found, Absent):
+        return (found.reason,)
+    n, count, profile, k = found.works, found.controls, found.profile, found.any_question.k
+    said = [
+        f"Of {n} clip-art pictures of 128 pixels that the shipped reference model was not trained on, each examined as "
+        f"the disputed image under the profile {profile} with {count} controls, index and control checkpoint as "
+        f"shipped, for {k} at least one of the three answers set the picture apart from its controls (95 % interval of "
+        f"that share {_span(found.any_question)})."
+    ]
+    if k:
+        said.append(f"By question: {_by_question(found.questions)}.")
+    if found.first != found.questions:
+        said.append(f"Ranked above every control, which announces nothing here: {_by_question(found.first)}.")
+    if found.profile == "standard":
+        said.append("In these examinations the rungs that search with the picture in hand were left out.")
+    said.append("Of some of these pictures another version was among the works trained on; they count all the same.")
+    used = next((row.value for row in case.settings if row.name == "profile"), found.profile)
+    if used != found.profile:
+        said.append(f"The profile {used} was not studied.")
+    said.append(
+        "For pictures of other kinds no such rate is known."
+        if found.own_checkpoint
+        else "It was measured on the shipped reference model, not on this checkpoint; of this no such rate is known."
+    )
+    return tuple(said)
+
+
+def _by_question(shares: tuple[AnnouncedShare, ...]) -> str:
+    return ", ".join(f"{one.question} {one.k} of {one.n} ({_span(one)})" for one in shares)
+
+
+def _span(one: AnnouncedShare) -> str:
+    return f"{100 * one.low:.1f} to {100 * one.high:.1f}{words.NARROW}%"
 
 
 def _checkpoint(case: Case) -> str:

@@ -182,7 +182,7 @@ def _of_this_case(pair: Pair, case: Case) -> str:
             f"In this case retention is asked of {case.asked} itself, so that a change of the disputed image does not "
             "enter."
         )
-    found = next((c for c in case.correspondences if c.outcome in (Outcome.REPRODUCES, Outcome.PARTLY)), None)
+    found = next((c for c in case.correspondences if c.outcome in (Outcome.THROUGHOUT, Outcome.PARTLY)), None)
     if found is None or not found.regions:
         return (
             "In this case no work compared corresponds with the disputed image in detail, so that nothing was measured "
