@@ -160,7 +160,7 @@ def raised(
         source: none where there is none.
         guide: as in `correspondence.pair`.
     """
-    steps = {Outcome.NONE: 0, Outcome.ARRANGEMENT: 1, Outcome.PARTLY: 2, Outcome.REPRODUCES: 3}
+    steps = {Outcome.NONE: 0, Outcome.ARRANGEMENT: 1, Outcome.PARTLY: 2, Outcome.THROUGHOUT: 3}
     word = decide(found)
     if source is None or steps.get(word, 3) > 1:
         return found

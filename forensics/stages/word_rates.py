@@ -65,7 +65,7 @@ def with_source(rates: Rates, title: str, study: Path | None = None) -> Rates:
     path = study or samples() / "reference" / "further-source.json"
     said = (
         f"These rates are of the comparison without {title}, which is asked about pairs that the other sources of "
-        f"alignments leave without “{Outcome.REPRODUCES.said}” or “{Outcome.PARTLY.said}”"
+        f"alignments leave without “{Outcome.THROUGHOUT.said}” or “{Outcome.PARTLY.said}”"
     )
     made = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     row = weights.TABLE[Glued.row].wheel

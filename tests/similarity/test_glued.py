@@ -106,7 +106,7 @@ class Asked:
 def test_a_higher_word_is_taken_and_what_it_was_is_kept() -> None:
     alone, source = pair(*faint()), Asked(true=True)
     found = raised(alone, *faint(), source)
-    assert (decide(alone), decide(found)) == (Outcome.NONE, Outcome.REPRODUCES)
+    assert (decide(alone), decide(found)) == (Outcome.NONE, Outcome.THROUGHOUT)
     assert found.otherwise is Outcome.NONE
     assert source.times == 1
 
@@ -122,7 +122,7 @@ def test_a_pair_that_has_a_copy_word_is_not_asked_about() -> None:
     noise = np.random.default_rng(5).integers(0, 256, (24, 32, 3), dtype=np.uint8)
     work = prepare(cv2.resize(noise, (320, 240), interpolation=cv2.INTER_CUBIC))
     alone, source = pair(work, work), Asked(true=False)
-    assert decide(alone) is Outcome.REPRODUCES
+    assert decide(alone) is Outcome.THROUGHOUT
     assert raised(alone, work, work, source) is alone
     plain = prepare(np.full((64, 64, 3), 200, np.uint8))
     assert raised(pair(plain, plain), plain, plain, source).otherwise is None
@@ -144,7 +144,7 @@ def test_a_table_with_the_source_leaves_the_plain_one_as_it_is() -> None:
     with table.laid_ahead(*pictures):
         found, before = table.pair(*laid), plain.pair(*laid)
     assert found.otherwise is decide(before) is Outcome.NONE
-    assert decide(found) is Outcome.REPRODUCES
+    assert decide(found) is Outcome.THROUGHOUT
     alone = pair(*laid)
     assert [(p.score, p.inliers, p.proposed) for p in before.parts] == [
         (p.score, p.inliers, p.proposed) for p in alone.parts
