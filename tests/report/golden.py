@@ -1,9 +1,10 @@
 """The golden HTML of the report, rendered from real cases that are stored whole under `tests/assets/cases`.
 
-Pictures that two of them share lie once in the folder `exhibits` beside them, under their digests; the case itself and
-the long list of constants in its protocol lie compressed.
+Pictures that two of them share lie once in the folder `exhibits` beside them, under their digests; the case itself, the
+long list of constants in its protocol and the goldens lie compressed (`zless`, or `git config diff.gzip.textconv
+"gzip -dc"` to see their differences).
 
-`python -m tests.report.golden` renders the stored cases and writes the goldens anew. After a change of what a case
+`python -m tests.report.golden` renders the stored cases, prints what differs and writes the goldens anew. After a change of what a case
 holds, `python -m tests.report.golden --examine` makes the cases themselves anew first, by the very commands in
 `EXAMINED` on the samples. Read the difference before committing it.
 """
@@ -11,6 +12,7 @@ holds, `python -m tests.report.golden --examine` makes the cases themselves anew
 from __future__ import annotations
 
 import atexit
+import difflib
 import functools
 import gzip
 import hashlib
@@ -76,7 +78,18 @@ _PICTURES = "data/exhibits"
 
 def path(name: str) -> Path:
     """Where the golden of a case lies."""
-    return GOLDENS / f"report-{name}.html"
+    return GOLDENS / f"report-{name}.html.gz"
+
+
+def kept(name: str) -> str:
+    """The golden of a case."""
+    return gzip.decompress(path(name).read_bytes()).decode("utf-8")
+
+
+def difference(name: str) -> str:
+    """What the report makes of a stored case today, beside its golden: lines, as `diff -u` prints them."""
+    before = kept(name) if path(name).is_file() else ""
+    return "".join(difflib.unified_diff(before.splitlines(True), html(name).splitlines(True), "golden", "today", n=1))
 
 
 @functools.cache
@@ -142,8 +155,8 @@ def main() -> None:
     for name in EXAMINED:
         if "--examine" in sys.argv[1:]:
             examine(name)
-        path(name).write_text(html(name), encoding="utf-8")
-        print(path(name).name)
+        print(difference(name) or f"{path(name).name}: nothing differs")
+        path(name).write_bytes(gzip.compress(html(name).encode("utf-8"), mtime=0))
     sweep()
 
 
