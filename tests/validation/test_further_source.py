@@ -91,4 +91,4 @@ def test_tables_of_other_weights_lend_no_figure(tmp_path: Path) -> None:
     for path in (other, tmp_path / "absent.json"):
         said = word_rates.with_source(rates, "X", path).said.removeprefix(rates.said)
         assert said.startswith(" These rates are of the comparison without X")
-        assert said.endswith("; with it none has been measured.")
+        assert said.endswith(" With it none has been measured.")
