@@ -15,6 +15,7 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import groupby, pairwise, product
 from typing import Any
 
@@ -24,6 +25,8 @@ import pikepdf
 import pypdfium2
 import pypdfium2.raw as pdfium
 from numpy.lib.stride_tricks import sliding_window_view
+
+from forensics.languages import ENGLISH, names
 
 _SCALE = 4.0
 """Pixels of a point: 288 to the inch."""
@@ -45,8 +48,6 @@ _KEPT = 4
 """Pages of a document that are kept as they look: sixteen megabytes each."""
 _OUTSIDE = -1
 """What has no number has this."""
-_FOOT = re.compile(r"[^\W\d]+(\d+)[^\W\d]+(\d+)")
-"""Number of a page and of all of them, in whichever language."""
 _AROUND = 24
 """Characters shown before and behind a difference."""
 _CLOSE = 1
@@ -351,12 +352,12 @@ class _Read:
         rightly is left out of the text."""
         found: dict[str, list[list[_Mark]]] = {}
         for number, page in enumerate(self.pages):
+            feet = {f"{a}{number + 1}{of}{len(self.pages)}{z}" for a, of, z in _numbering()}
             for mcid, letters in page.letters.items():
                 if (number, mcid) in self._used:
                     continue
                 text = "".join(m.what for m in letters)
-                numbered = _FOOT.fullmatch(text)
-                if numbered and (int(numbered[1]), int(numbered[2])) == (number + 1, len(self.pages)):
+                if text in feet:
                     continue
                 found.setdefault(text, []).append(letters)
             for mcid, others in page.others.items():
@@ -385,6 +386,17 @@ class _Read:
             return np.zeros(0, np.float32)
         cells: _Floats = cv2.resize(part, (_CELLS, _CELLS), interpolation=cv2.INTER_AREA).astype(np.float32)
         return cells
+
+
+@lru_cache(maxsize=1)
+def _numbering() -> tuple[tuple[str, str, str], ...]:
+    """What stands before, between and behind the numbers in “Page 1 of 9”, without white space, in every language."""
+    from forensics.report.translation.catalogue import Translator, load  # babel: needed here alone
+
+    said = "Page @ of @"
+    others = [Translator(load(code)).say(said).text for code in names() if code != ENGLISH]
+    parts = ("".join(one.split()).split("@") for one in (said, *others))
+    return tuple((before, between, behind) for before, between, behind in parts)
 
 
 def _children(node: Any) -> list[Any]:
