@@ -4,8 +4,8 @@ Pictures that two of them share lie once in the folder `exhibits` beside them, u
 long list of constants in its protocol and the goldens lie compressed (`zless`, or `git config diff.gzip.textconv
 "gzip -dc"` to see their differences).
 
-`python -m tests.report.golden` renders the stored cases, prints what differs and writes the goldens anew. After a change
-of what a case holds, `python -m tests.report.golden --examine` makes the cases themselves anew first, by the very
+`python -m tests.report.golden` renders the stored cases, prints what differs and writes the goldens anew. After a
+change of what a case holds, `python -m tests.report.golden --examine` makes the cases themselves anew first, by the very
 commands in `EXAMINED` on the samples. Read the difference before committing it.
 """
 
