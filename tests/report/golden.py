@@ -5,8 +5,8 @@ long list of constants in its protocol and the goldens lie compressed (`zless`, 
 "gzip -dc"` to see their differences).
 
 `python -m tests.report.golden` renders the stored cases, prints what differs and writes the goldens anew. After a
-change of what a case holds, `python -m tests.report.golden --examine` makes the cases themselves anew first, by the very
-commands in `EXAMINED` on the samples. Read the difference before committing it.
+change of what a case holds, `python -m tests.report.golden --examine` makes the cases themselves anew first, by the
+very commands in `EXAMINED` on the samples. Read the difference before committing it.
 """
 
 from __future__ import annotations
