@@ -42,7 +42,7 @@ class Glued:
 
     role: ClassVar[str] = "further source of alignments"
     """What a case calls it."""
-    title: ClassVar[str] = "ALIKED with LightGlue"
+    title: ClassVar[str] = "ALIKED + LightGlue"
     version: ClassVar[str] = "aliked-lightglue/1"
     row: ClassVar[str] = "aliked-lightglue"
     """Row of `forensics.weights`."""

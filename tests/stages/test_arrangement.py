@@ -12,6 +12,7 @@ from forensics.overlay.correspondence import Pairing, pair
 from forensics.overlay.layout import Layout
 from forensics.resources import samples
 from forensics.stages import correspond
+from forensics.stages.instruments import Instruments
 from forensics.stages.works import Work, read
 
 ORIGINAL, OTHER = samples() / "originals" / "edited-original.png", samples() / "disputed" / "manner.png"
@@ -28,7 +29,9 @@ def found(works: tuple[Work, Work]) -> Pairing:
 
 
 def row(works: tuple[Work, Work], found: Pairing) -> correspond.Correspondence:
-    return correspond._row(correspond.Laid("D1", *works, found, NO_COMPANIONS), {}, None, correspond.Beside())
+    return correspond._row(
+        correspond.Laid("D1", *works, found, NO_COMPANIONS), Instruments({}, {}), None, correspond.Beside()
+    )
 
 
 def test_the_basis_says_what_was_laid_over_what(works: tuple[Work, Work], found: Pairing) -> None:
