@@ -156,6 +156,17 @@ def test_what_has_no_entry_stays_english_is_marked_and_counted() -> None:
     assert '<html lang="de">' in made.html
 
 
+@pytest.mark.parametrize("around", ["{}", '<div class="record-part">{}</div>'])
+def test_private_letters_of_the_material_are_taken_for_no_elements(around: str) -> None:
+    said = '<p>Of \ue000 and &#xE001; <a class="sec" href="#answers"></a> nobody \uf8ff wrote.</p>'
+    text = f'<html lang="en"><body><p id="notice"></p>{around.format(said)}</body></html>'
+    made = page.translated(text, catalogue.load("de"), ())
+    assert said[3:-4] in made.html
+    assert len(made.left) == 1
+    quoted = "\uf001 “one” and “two”"
+    assert catalogue.Translator(catalogue.load("de")).say(quoted).text.count("one") == 1
+
+
 def test_letters_of_the_material_stand_as_they_are() -> None:
     words = "the disputed image"
     translator = catalogue.Translator(catalogue.load("de"), {words, "a bull, 3.5"})
