@@ -272,8 +272,8 @@ def lock(folder: Path) -> str:
     with tempfile.TemporaryDirectory() as work:
         wanted = Path(work) / "torch.txt"
         wanted.write_text("".join(rows[start : start + 2]), encoding="utf-8")
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--no-deps", "--require-hashes"]
-        done = subprocess.run([*command, "-r", str(wanted)], capture_output=True, check=False)
+        command = [sys.executable, "-P", "-m", "pip", "install", "--quiet", "--dry-run", "--no-deps"]
+        done = subprocess.run([*command, "--require-hashes", "-r", str(wanted)], capture_output=True, check=False)
     return CPU_LOCK if done.returncode == 0 else LOCK
 
 

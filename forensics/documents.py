@@ -64,7 +64,7 @@ class Drawing:
     """How documents are drawn, whatever they show."""
 
     language: str = ENGLISH
-    """Of the report, the letter and the copy to edit; the case and the viewer stay in English."""
+    """Of the report, the letter, the viewer and the copy to edit; the case stays in English."""
     elsewhere: Elsewhere | None = None
     """Who draws the report, where that is not done here."""
 
@@ -101,7 +101,7 @@ def write(
         formats: `pdf` the report, `html` the viewer of pairs, `csv` the tables, `json` the case, which is there;
             `docx` a copy to edit, which is written beside the folder, for it is not part of the record.
         paper: `A4` or `Letter`.
-        drawing: the language of report, letter and copy to edit, and who draws; in English and here otherwise.
+        drawing: the language of report, letter, viewer and copy to edit, and who draws; in English and here otherwise.
         summary: the two pages for a letter as well.
         unsign: where a document of a signed folder changes, take the signature off.
         ignore_added: pass over files that systems add.

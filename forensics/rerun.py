@@ -42,6 +42,7 @@ COMPARED = (
     "assessments",
     "findings",
     "absences",
+    "announced",
 )
 """Fields of a case that are results."""
 TIMES = ("seconds",)

@@ -95,14 +95,19 @@ class Clock:
     """What each task costs, in any one unit."""
     now: Callable[[], float] = time.monotonic
     _began: float = field(init=False)
-    _done: float = field(default=0.0, init=False)
+    _places: set[int] = field(default_factory=set, init=False)
+    """Of the tasks that are done."""
 
     def __post_init__(self) -> None:
         self._began = self.now()
 
+    @property
+    def _done(self) -> float:
+        return sum(self.weights[place] for place in self._places)
+
     def done(self, place: int) -> None:
-        """Count a task as done."""
-        self._done += self.weights[place]
+        """Count a task as done, once however often it is said."""
+        self._places.add(place)
 
     def left(self, present: float | None = None, place: int | None = None) -> float | None:
         """Seconds left; None while nothing is known.

@@ -122,7 +122,10 @@ def _decode_dataclass(kind: type[Any], data: Any, where: str) -> Any:
     if data.get("type") != kind.__name__:
         raise CaseError(f"{where}: expected type {kind.__name__!r}, found {data.get('type')!r}")
     if issubclass(kind, Versioned):
-        data = kind.as_read(data)
+        try:
+            data = kind.as_read(data)
+        except ValueError as exc:
+            raise CaseError(f"{where}: {exc}") from exc
     if unknown := sorted(set(data) - set(names) - {"type"}):
         raise CaseError(f"{where}: unknown field {unknown[0]!r}")
     if missing := [n for n in names if n not in data]:

@@ -37,8 +37,9 @@ class SecondProcess:
         self.owner = os.getpid()
         """Who may speak to it: a process that was forked from that one shares its pipes and would mix up answers."""
         self._ready = False
+        # -P: `json` is the one of Python, and no file of that name where the user stands, which may hold evidence.
         self._process = subprocess.Popen(
-            [sys.executable, "-c", _CODE.format(module), json.dumps(sys.path)],
+            [sys.executable, "-P", "-c", _CODE.format(module), json.dumps(sys.path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -290,7 +290,13 @@ def _kept(row: Weights, stream: BinaryIO, served: str, emit: Emit) -> Path:
         while block := stream.read(_CHUNK):
             digest.update(block)
             done += file.write(block)
-            emit(Event("weights", min(done, row.size_bytes), row.size_bytes, row.name))
+            if done > row.size_bytes:  # an endless stream would fill the disk before its digest told
+                raise WeightsError(
+                    f"{served} other bytes than pinned for {row.name!r}: more than the {row.size_bytes:,} of that "
+                    "file. They were discarded.",
+                    hint=_remedy(row),
+                )
+            emit(Event("weights", done, row.size_bytes, row.name))
         if digest.hexdigest() != row.sha256:
             raise WeightsError(
                 f"{served} other bytes than pinned for {row.name!r}: sha256 {digest.hexdigest()}, "

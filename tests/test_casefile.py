@@ -20,8 +20,9 @@ from forensics.errors import CaseError, ImageError, VerificationError
 from forensics.folder import Ledger, timestamp
 from forensics.folder.bag import TAGS
 from forensics.folder.layout import CASE, CUSTODY, MANIFEST, REPORT
+from forensics.outputs.results import Outputs
 from forensics.protocol import PROFILES
-from forensics.schema import canonical, encode
+from forensics.schema import canonical, decode, encode
 from tests.report import golden
 
 ASSETS = Path(__file__).parent / "assets"
@@ -365,6 +366,16 @@ def test_an_older_case_is_read_verified_and_written_as_it_was(tmp_path: Path) ->
     assert "announced" not in plain
     assert canonical(case) == data  # documents and signatures state the digest of these bytes
     assert [row["outcome"] for row in encode(replace(case, schema=SCHEMA))["correspondences"]] == list(Outcome)
+
+
+def test_what_no_version_had_is_a_fault_of_the_file(tmp_path: Path) -> None:
+    """Every reader of versioned files is told so by the error for files: results of outputs as well as cases."""
+    for kind, wire in (
+        (Outputs, {"type": "Outputs", "schema": "outputs 1", "tries": [{"outcome": "copied"}]}),
+        (Case, {"type": "Case", "schema": 2, "announced": None}),
+    ):
+        with pytest.raises(CaseError, match=r"file: .*(is not one of|unknown field)"):
+            decode(kind, wire, "file")
 
 
 @pytest.mark.parametrize(("schema", "word"), [(2, "corresponds throughout"), (SCHEMA, "reproduces"), (2, "copied")])

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `tests` from any working directory
 
-from forensics import foreign
+from forensics import foreign, second
 from forensics.cli import main
 from forensics.errors import SettingsError
 from forensics.folder import check_signature
@@ -118,3 +118,21 @@ def test_words_that_find_no_space_do_not_change_how_a_run_ends(tmp_path: Path) -
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run([sys.executable, "-m", "forensics", "verify", str(tmp_path)], stderr=full, check=False)
     assert done.returncode == 8
+
+
+@pytest.mark.parametrize("module", [second.DECODER, second.DRAUGHTSMAN])
+def test_what_lies_where_the_user_stands_is_no_module_of_a_second_process(
+    module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "evidence"
+    folder.mkdir()
+    for name in ("json", "struct", "threading", "forensics"):
+        (folder / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()\n", encoding="utf-8")
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "path", [str(ROOT), *(place for place in sys.path if place)])
+    process = second.SecondProcess(module)
+    try:
+        process.ready(120)
+    finally:
+        process.stop()
+    assert not (tmp_path / "ran").exists()

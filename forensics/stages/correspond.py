@@ -311,8 +311,14 @@ def without(first: Prepared, work: Prepared, rest: Prepared, further: Further | 
 
 def surviving(whole: Pairing, rest: Pairing) -> Pairing:
     """The rest once shared parts are left out; where the two correspond throughout with them, and still do without,
-    what others share takes nothing away from the word."""
-    return replace(rest, throughout=outcome.decide(whole) is Outcome.THROUGHOUT)
+    what others share takes nothing away from the word. A word that rests on the further source, here or there, says
+    what it was without it."""
+    found = replace(rest, throughout=outcome.decide(whole) is Outcome.THROUGHOUT)
+    if whole.otherwise is None:
+        return found
+    alone = outcome.decide(rest) if rest.otherwise is None else rest.otherwise
+    word = alone if whole.otherwise in _SHOWN else whole.otherwise
+    return replace(found, otherwise=word if word is not outcome.decide(found) else None)
 
 
 def _normalised(found: Normalised, beside: Beside) -> tuple[Fact, ...]:

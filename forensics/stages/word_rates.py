@@ -74,7 +74,8 @@ def with_source(rates: Rates, title: str, study: Path | None = None) -> Rates:
         return replace(rates, said=" ".join((rates.said, said, "With it none has been measured.")))
     used, pairs, most = made["in the program"], made["pairs"], made["rule"]["counted"]["interval of those"][1]
     with_it = (
-        "With it none has been measured on pictures held out. It can only raise a word. On the pictures from which "
+        "With it none has been measured on pictures held out. It can only raise a word, before parts "
+        "that items of an index share are left out. On the pictures from which "
         f"the choices were made it raised that of {used['copies that rise']} of {pairs['copies']} copies, of kinds at "
         f"which words fall short oftenest, and of {used['unrelated pairs that rise']} of {pairs['unrelated']} "
         f"unrelated pairs (95 % interval up to {100 * most:.1f} %)."

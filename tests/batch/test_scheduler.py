@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from forensics.batch.batch import _Inside
 from forensics.errors import DeviceError, ExitCode, SettingsError
-from forensics.events import Emit
+from forensics.events import Emit, Event
 from forensics.scheduler import LOSSES, Clock, Rest, Where, Worker, run
 from tests.batch import tasks
 
@@ -107,9 +108,26 @@ def test_time_left_follows_the_pace_of_all() -> None:
     at[0] = 10.0
     clock.done(0)
     assert clock.left() == pytest.approx(30.0)
+    clock.done(0)
+    assert clock.left() == pytest.approx(30.0)  # once, however often it is said
     clock.done(1)
     clock.done(2)
     assert clock.left() == 0.0
+
+
+def test_a_case_whose_report_is_drawn_beside_the_next_one_is_not_ahead_any_more() -> None:
+    at, told = [0.0], list[Event]()
+    clock = Clock([1.0, 1.0, 1.0], now=lambda: at[0])
+    inside = _Inside(told.append, clock, [None, None, None], 4)  # type: ignore[list-item] # their number is asked alone
+    inside.begins(0)
+    at[0] = 10.0
+    inside.begins(1)  # nothing came of the first one yet
+    inside(Event("invert", 0, 1, "rung", 10.0))
+    assert told[-1].left_s == pytest.approx(10 + 10)
+    assert told[-1].note == "3/4 rung"
+    at[0] = 20.0
+    inside.rests()  # the outcome of the first one comes when the second one is measured
+    assert clock.left() == pytest.approx(10.0)
 
 
 def test_where_is_checked() -> None:

@@ -14,9 +14,11 @@ import pytest
 from forensics import documents, jurisdictions, languages, report
 from forensics.case import Case, Matter
 from forensics.errors import VerificationError
+from forensics.overlay.glued import Glued
 from forensics.report import derived, drawn, html, pdf, stored_pictures
 from forensics.report.translation import catalogue, material, page
 from forensics.report.view import view
+from forensics.stages import word_rates
 from tests.report import golden, pages
 from tests.report.cases import CASES
 from tests.studies import message_catalogue
@@ -77,6 +79,15 @@ def test_no_english_is_left_in_the_document(language: str, everything: dict[str,
                 bare = bare.replace(passage, "") if len(passage) > 3 else bare
             bare = re.sub(r"\S*[-./_]\S*", "", bare)  # names of systems and files
             assert not ENGLISH.search(bare), text
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_what_is_said_of_the_further_source_has_entries(language: str) -> None:
+    rates = word_rates.with_source(word_rates.rates(), Glued.title)
+    said = (rates.said, f"the word without {Glued.title}, on whose alignments it rests", Glued.role)
+    found = [catalogue.Translator(catalogue.load(language)).say(text) for text in said]
+    assert [one.left for one in found] == [()] * len(said)
+    assert not any(ENGLISH.search(re.sub(r"[„(][^“)]*[“)]", "", one.text)) for one in found)
 
 
 def test_the_detector_finds_english(everything: dict[str, tuple[Case, Path]]) -> None:
@@ -154,6 +165,17 @@ def test_what_has_no_entry_stays_english_is_marked_and_counted() -> None:
     assert '<span lang="en">Nobody wrote this sentence.</span>' in made.html
     assert "1 Satz hat im Satzverzeichnis" in made.html
     assert '<html lang="de">' in made.html
+
+
+@pytest.mark.parametrize("around", ["{}", '<div class="record-part">{}</div>'])
+def test_private_letters_of_the_material_are_taken_for_no_elements(around: str) -> None:
+    said = '<p>Of \ue000 and &#xE001; <a class="sec" href="#answers"></a> nobody \uf8ff wrote.</p>'
+    text = f'<html lang="en"><body><p id="notice"></p>{around.format(said)}</body></html>'
+    made = page.translated(text, catalogue.load("de"), ())
+    assert said[3:-4] in made.html
+    assert len(made.left) == 1
+    quoted = "\uf001 “one” and “two”"
+    assert catalogue.Translator(catalogue.load("de")).say(quoted).text.count("one") == 1
 
 
 def test_letters_of_the_material_stand_as_they_are() -> None:

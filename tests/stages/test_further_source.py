@@ -14,7 +14,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from forensics import examination, files, rerun, weights
-from forensics.case import Absent, Case
+from forensics.case import Absent, Case, Outcome
 from forensics.errors import RerunError
 from forensics.events import ignore
 from forensics.folder import Ledger
@@ -116,6 +116,22 @@ def test_a_word_that_rests_on_it_says_what_it_was_without(fetched: str, tmp_path
         assert row.protocol.endswith(f", {Glued.version}")
         assert f"without {Glued.title}" in row.word_rates
     used.ledger.done()
+
+
+def test_what_is_left_without_shared_parts_says_so_too() -> None:
+    alone = pair(*faint())
+    found = raised(alone, *faint(), Asked(true=True))
+    assert decide(alone) is Outcome.NONE
+    assert decide(found) is Outcome.THROUGHOUT
+    rest = replace(found, otherwise=None)  # by itself; that anything was left out rests on the source
+    assert correspond.surviving(found, rest).otherwise is Outcome.NONE
+    (part,) = rest.parts
+    less = replace(rest, parts=(replace(part, whole_a=0.5, whole_b=0.5),))
+    assert decide(less) is Outcome.PARTLY
+    kept = correspond.surviving(replace(found, otherwise=Outcome.ARRANGEMENT), less)
+    assert (decide(kept), kept.otherwise) == (Outcome.THROUGHOUT, Outcome.PARTLY)
+    assert correspond.surviving(rest, found).otherwise is found.otherwise
+    assert correspond.surviving(rest, rest).otherwise is None
 
 
 def _compared(folder: Path, pictures: tuple[Path, Path], *, further: bool = True) -> Case:

@@ -48,6 +48,8 @@ _DECIMAL = re.compile(r"(?<![\w.,/§-])([−-]?\d{1,3}(?:\u202f\d{3})*|[−-]?\d
 _MOMENT = re.compile(r"\b(\d{1,2}) ([A-Z][a-z]+) (\d{4})\b")
 _HELD = 0xF000
 """Private code points stand for quotations while a sentence is translated."""
+_TAKEN = re.compile(f"[{chr(_HELD + 1)}-\uf8ff]")
+"""Those that stand for none yet: a text that has one of its own keeps its quotations as they are."""
 _MONTHS = tuple(Locale.parse(ENGLISH).months["format"]["wide"].values())
 _ROW = 4
 """Commas of a text that is read as a row of names, all at once."""
@@ -147,7 +149,8 @@ class Translator:
 
     def say(self, text: str, context: str = "", depth: int = 0) -> Said:
         """The text in the language of the catalogue; parts without an entry in English, and named."""
-        if depth == 0 and "“" in text and not any(name in text for name in self._quoting):
+        quoting = depth == 0 and "“" in text and not _TAKEN.search(text)
+        if quoting and not any(name in text for name in self._quoting):
             return self._around_quotes(text, context)
         return self._said(text, context, depth)
 

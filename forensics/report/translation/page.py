@@ -23,6 +23,8 @@ _ATTRIBUTES = ("alt", "title", "aria-label", "data-part", "data-status", "data-r
 _RUNNING = "data-reference"
 _MARKS = range(0xE000, 0xF8FF)
 """Private code points stand for elements within a sentence while it is translated."""
+_OWN_MARK = re.compile(f"[{chr(_MARKS.start)}-{chr(_MARKS.stop)}]")
+"""One that the material itself has: such a text stands as it is, for its marks would be taken for elements."""
 _LETTER = '<body class="letter"'
 _RECORD = "record-part"
 _UNBROKEN, _NOTE = "nowrap", "note"
@@ -149,6 +151,8 @@ class _Writer(HTMLParser):
         self.left: list[str] = []
         self._text = ""
         self._raw = ""
+        self._marked = False
+        """Whether the text has marks of its own."""
         self._held: list[str] = []
         self._inside: list[str] = []
         """Open elements."""
@@ -230,16 +234,18 @@ class _Writer(HTMLParser):
         if self._skips():
             self.out.append(data)
         else:
-            self._text += data
-            self._raw += data
+            self._gather(data, data)
 
     def handle_entityref(self, name: str) -> None:
-        self._text += unescape(f"&{name};")
-        self._raw += f"&{name};"
+        self._gather(unescape(f"&{name};"), f"&{name};")
 
     def handle_charref(self, name: str) -> None:
-        self._text += unescape(f"&#{name};")
-        self._raw += f"&#{name};"
+        self._gather(unescape(f"&#{name};"), f"&#{name};")
+
+    def _gather(self, text: str, raw: str) -> None:
+        self._marked = self._marked or _OWN_MARK.search(text) is not None
+        self._text += text
+        self._raw += raw
 
     def handle_decl(self, decl: str) -> None:
         self.out.append(f"<!{decl}>")
@@ -288,10 +294,14 @@ class _Writer(HTMLParser):
 
     def flush(self) -> None:
         """Write the text gathered since the last tag that ends one."""
-        text, raw, held = self._text, self._raw, self._held
-        self._text, self._raw, self._held = "", "", []
+        text, raw, held, marked = self._text, self._raw, self._held, self._marked
+        self._text, self._raw, self._held, self._marked = "", "", [], False
         if not any(c.isalnum() for c in text) or self._stays(_ENGLISH):
             self.out.append(raw)
+            return
+        if marked and held:
+            self.left += (_OWN_MARK.sub("", text),)
+            self.out.append(f'<span lang="en">{raw}</span>')
             return
         parts = _Inline(text, held, self.translator)
         if parts.plain.strip() in self.english:
