@@ -131,7 +131,7 @@ def test_no_two_entries_fit_one_sentence_equally_well(language: str, everything:
         ("1.5e+06", "1,5\u202f·\u202f10⁶"),
         ("12345e67 123e4567", "12345e67 123e4567"),
         ("near-copies 8 of 8; q 1.0e-05", "Beinahe-Kopien 8 von 8; q 1,0\u202f·\u202f10⁻⁵"),
-        ("1 of 9 control works score as low (p = 3e-06; 95\u202f% interval for that share 1e-07 to 0.1).",
+        ("1 of 9 control works score as low (p = 3e-06; 95 % interval for that share 1e-07 to 0.1).",
          "1 von 9 Kontrollwerken hat einen ebenso niedrigen Wert (p = 3\u202f·\u202f10⁻⁶; 95-%-Intervall für diesen "
          "Anteil 1\u202f·\u202f10⁻⁷ bis 0,1)."),
         ("1 of codelength, drawn with seed 0; largest relative difference 2e-05",
