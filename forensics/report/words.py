@@ -233,12 +233,14 @@ def tidy(text: str) -> str:
     return re.sub(r" \((?:95 % interval )?([\d.,\u202f]+) to \1\)", "", text)
 
 
+LEFT_OUT = "[address left out]"
+"""Stands in place of an address."""
 _ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 
 
 def public(text: str) -> str:
     """Text of the material without private addresses for e-mail, which no reader needs; the case holds them."""
-    return _ADDRESS.sub("[address left out]", text)
+    return _ADDRESS.sub(LEFT_OUT, text)
 
 
 def listed(parts: Sequence[str]) -> str:

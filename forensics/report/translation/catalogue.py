@@ -22,6 +22,7 @@ from babel.dates import format_date
 from babel.messages.pofile import read_po
 
 from forensics.languages import ENGLISH, FOLDER
+from forensics.report.words import LEFT_OUT
 
 LABEL = "label"
 """Context of what the program itself says in a list of what a file states."""
@@ -29,7 +30,9 @@ RAW, NAME = "raw", "name"
 """Of a place: its contents stand as they are, and are numbers, tags or letters of the case; or are some other name."""
 _LONGEST_NAME, _SHORTEST_CUT = 90, 8
 _PLACE = re.compile(r"\{(\w+)(?::(\w+)|(\?))?\}")
-_NUMBER = r"[−-]?\d(?:[\d\u202f.,]*\d)?(?:[\u202f ]%)?"
+_POWER = r"[+-]\d{2,3}"
+"""The exponent of a number as Python writes it, behind an e: with its sign, which no letters of a digest have."""
+_NUMBER = rf"[−-]?\d(?:[\d\u202f.,]*\d)?(?:e{_POWER})?(?:[\u202f ]%)?"
 _NUMERIC = re.compile(r"(?:k|n|p|px|low|high|number|hits|draws|count|bits)\d*")
 """Names of places that hold a number and nothing else."""
 _STOP = re.compile(r"(?<=[.?!…”)])\s+(?=[“\"A-Z0-9\[(])")
@@ -44,7 +47,11 @@ _TECHNICAL = re.compile(
 )
 """Names that programs have: of files, of folders, of classes."""
 _QUOTED = re.compile(r"“([^“”]*)”")
-_DECIMAL = re.compile(r"(?<![\w.,/§-])([−-]?\d{1,3}(?:\u202f\d{3})*|[−-]?\d+)\.(\d+)(?=$|[\s,;:)\u202f%…]|\.(?!\d))")
+_DECIMAL = re.compile(
+    rf"(?<![\w.,/§-])([−-]?)(\d{{1,3}}(?:\u202f\d{{3}})+|\d+)(?:\.(\d+))?(?:e({_POWER}))?"
+    r"(?=$|[\s,;:)\]\u202f%…–×”“]|\.(?!\d))"
+)
+_RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 _MOMENT = re.compile(r"\b(\d{1,2}) ([A-Z][a-z]+) (\d{4})\b")
 _HELD = 0xF000
 """Private code points stand for quotations while a sentence is translated."""
@@ -168,8 +175,11 @@ class Translator:
             return inner if said.left else said.text
 
         found = self._said(_QUOTED.sub(hold, text), context, 0)
-        every = re.compile(f"[{chr(_HELD + 1)}-{chr(_HELD + len(held))}]") if held else _QUOTED
-        return Said(every.sub(give, found.text), tuple(every.sub(give, left) for left in found.left))
+        marks = f"[{chr(_HELD + 1)}-{chr(_HELD + len(held))}]" if held else "(?!)"
+        every, said = re.compile(marks), found.text
+        if not found.left:  # a place that gives its contents as they stand gives English marks around them
+            said = re.sub(f"“({marks})”", r"„\1“", said)
+        return Said(every.sub(give, said), tuple(every.sub(give, left) for left in found.left))
 
     def labelled(self, text: str) -> str:
         """A text that quotes a file, of which our own labels and sentences, those entered as `label`, are translated;
@@ -202,7 +212,7 @@ class Translator:
     def _say(self, text: str, context: str, depth: int) -> Said:
         fixed = self._fixed(text, context)
         if self._given(text) and (fixed is None or len(text) <= _LONGEST_NAME):
-            return Said(text)
+            return Said(self._public(text))
         if fixed is not None:
             return Said(fixed)
         if self.neutral(text):
@@ -261,7 +271,7 @@ class Translator:
             if how in (RAW, NAME):
                 if not (self._stands(value) if how == RAW else self._named(value)) and f"“{{{name}}}”" not in e.source:
                     left.append(value)
-                return value
+                return self._public(value)
             said = self.say(value, how, depth + 1)
             left.extend(said.left)
             return said.text
@@ -326,6 +336,10 @@ class Translator:
             return any(whole.startswith(text[:-1]) for whole in self._verbatim)
         return text in self._verbatim or text.rstrip(",;:") in self._verbatim
 
+    def _public(self, text: str) -> str:
+        """A text of the material as it stands, but for the words that the report sets in place of an address."""
+        return text.replace(LEFT_OUT, self._fixed(LEFT_OUT, "") or LEFT_OUT)
+
     def _stands(self, value: str) -> bool:
         return self.neutral(value) or self._given(value)
 
@@ -341,8 +355,19 @@ class Translator:
         """Numbers, dates and quotation marks as the language writes them."""
         text = _MOMENT.sub(self._date, _QUOTED.sub(r"„\1“", text))
         text = re.sub(r"(?<=\d)%", "\u202f%", text)
-        point = self.catalogue.locale.number_symbols["latn"]["decimal"]
-        return _DECIMAL.sub(rf"\1{point}\2", text)
+        return _DECIMAL.sub(self._decimal, text)
+
+    def _decimal(self, found: re.Match[str]) -> str:
+        """0.05, −0.05 and 5.0e-05 as the language writes them; a number without a point or an exponent as it is."""
+        sign, whole, part, exponent = found.groups()
+        if part is None and exponent is None:
+            return found.group()
+        symbols = self.catalogue.locale.number_symbols["latn"]
+        number = whole if part is None else f"{whole}{symbols['decimal']}{part}"
+        if exponent is not None:
+            power = str(int(exponent)).translate(_RAISED)
+            number = f"{number}\u202f{symbols['superscriptingExponent']}\u202f10{power}"
+        return f"{'−' if sign else ''}{number}"
 
     def _date(self, found: re.Match[str]) -> str:
         try:
