@@ -330,6 +330,8 @@ def test_no_german_page_is_left_half_empty(everything: dict[str, tuple[Case, Pat
     text = report.render_html(case, folder, language="de")
     made = pdf.write(text, shown | drawn.pictures(case, shown), created=case.created, language="de")
     assert pages.half_empty(made, tmp_path, "Inhalt", "Angaben, die nur eine Person machen kann") == {}
+    opinion = next(n for n, t in enumerate(pages.page_texts(made)) if re.search(r"^Inhalt$", t, re.MULTILINE))
+    assert opinion <= 12
 
 
 @pytest.mark.parametrize("language", OTHERS)

@@ -116,6 +116,9 @@ def stylesheet(language: str) -> str:
     rules.append(f".brief{spoken} {{ font-size: 8.4pt; line-height: 11.1pt }}")
     rules.append(f".brief h2.answer{spoken} {{ font-size: 11pt; line-height: 13.6pt }}")
     rules.append(f"table.sure tr{spoken} {{ break-inside: avoid }}")
+    # The opinion has twelve pages at most in every language.
+    rules.append(f".opinion-part ul.hang{spoken} {{ font-size: 9.2pt; line-height: 12.3pt }}")
+    rules.append(f".opinion-part .side{spoken}, .opinion-part .side ul{spoken} {{ font-size: 9pt; line-height: 12pt }}")
     return "\n" + "\n".join(rules) + "\n"
 
 
