@@ -12,8 +12,9 @@ STAMP  := $(VENV)/.installed
 demo: $(STAMP)  ## a report on a picture that the embedded checkpoint drew; the last line is the path of the PDF
 	@$(BIN)/forensics demo -o out/demo --force
 
+# A process for each core, four at most (each takes 2 GB), one thread each (tests/conftest.py); a file stays in one process.
 test: $(STAMP)  ## the whole test suite
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 fuzz: $(STAMP)  ## every entrance for foreign bytes with damaged ones, 200,000 times, twenty minutes at most
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.studies.fuzz --seconds 1200

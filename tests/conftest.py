@@ -14,12 +14,24 @@ from hypothesis import settings
 
 import forensics  # noqa: F401  (before any test module loads torch: it says how idle threads wait)
 
+# Test processes side by side share the cores instead of each asking for all of them; programs started by tests as well.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Files that take minutes begin first, so that no process is left alone with one of them at the end.
+LONG = ("test_examination.py", "test_overlay_properties.py", "test_batch.py", "test_interruption.py")
+
 if metadata.version("torch").endswith("+cpu"):
     importlib.import_module("forensics.device")  # before a test module imports torchvision: it makes that possible
 
 # How long an example takes is a matter of the machine and of what else runs on it, and of no law that is tested here.
 settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files named in `LONG` first, in that order; all others as they were collected."""
+    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
 
 
 @pytest.fixture(scope="session", autouse=True)

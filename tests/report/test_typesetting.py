@@ -154,8 +154,12 @@ def sheet(pdf: pikepdf.Pdf, data: bytes) -> None:
 
 
 def word(pdf: pikepdf.Pdf, data: bytes) -> None:
-    font = next(iter(pdf.pages[1].resources.Font.keys()))
-    _over(pdf, 1, f"BT {font} 12 Tf 100 400 Td <0011> Tj ET".encode())
+    """A line of the page itself, shown a second time elsewhere: its letters are surely in the font that travels."""
+    steps = pikepdf.parse_content_stream(pdf.pages[1])
+    first = next(n for n, step in enumerate(steps) if str(step.operator) == "TJ")
+    font = next(step for step in reversed(steps[:first]) if str(step.operator) == "Tf")
+    shown = pikepdf.unparse_content_stream([font, steps[first]])
+    _over(pdf, 1, b"BT 1 0 0 1 100 400 Tm " + shown + b" ET")
 
 
 def curve(pdf: pikepdf.Pdf, data: bytes) -> None:
