@@ -186,7 +186,10 @@ def _bounded(value: Any, depth: int, values: int) -> None:
         if count > values:
             raise Unreadable(f"holds more than {values:,} values")
         for one in level:
-            if isinstance(one, dict):
+            if isinstance(one, str):
+                if not one.isascii():
+                    _plain(one)
+            elif isinstance(one, dict):
                 below.extend(one)
                 below.extend(one.values())
             elif isinstance(one, list):

@@ -168,7 +168,8 @@ class Protocol:
     @property
     def file(self) -> FileDigest:
         """The protocol as a hashed file."""
-        return FileDigest("protocol.json", self.digest, len(self.canonical))
+        written = self.canonical
+        return FileDigest("protocol.json", hashlib.sha256(written).hexdigest(), len(written))
 
 
 _NESTED = ("search", "constants")

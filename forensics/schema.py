@@ -7,6 +7,7 @@ and the types cannot drift apart. A union of dataclasses carries a `type` tag.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import math
 import types
@@ -43,7 +44,7 @@ def encode(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {f.name: encode(getattr(value, f.name)) for f in dataclasses.fields(value)}
         wire = {"type": type(value).__name__, **fields}
-        return value.as_written(wire) if isinstance(value, Versioned) else wire
+        return typing.cast("Versioned", value).as_written(wire) if _versioned(type(value)) else wire
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, tuple):
@@ -55,6 +56,18 @@ def encode(value: Any) -> Any:
     if value is None or isinstance(value, str | int | bool):
         return value
     raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+@functools.cache
+def _versioned(kind: type[Any]) -> bool:
+    """Asked once of every dataclass: the answer takes as long as all else of a value."""
+    return issubclass(kind, Versioned)
+
+
+@functools.cache
+def _hints(kind: type[Any]) -> dict[str, Any]:
+    """Annotation of every field, taken from the text of the annotations once."""
+    return get_type_hints(kind)
 
 
 def canonical(value: Any) -> bytes:
@@ -117,11 +130,11 @@ def _decode_tuple(args: tuple[Any, ...], data: Any, where: str) -> Any:
 def _decode_dataclass(kind: type[Any], data: Any, where: str) -> Any:
     if not isinstance(data, dict):
         raise CaseError(f"{where}: expected an object, found {type(data).__name__}")
-    hints = get_type_hints(kind)
+    hints = _hints(typing.cast("Any", kind))
     names = [f.name for f in dataclasses.fields(kind)]
     if data.get("type") != kind.__name__:
         raise CaseError(f"{where}: expected type {kind.__name__!r}, found {data.get('type')!r}")
-    if issubclass(kind, Versioned):
+    if _versioned(typing.cast("Any", kind)):
         try:
             data = kind.as_read(data)
         except ValueError as exc:
@@ -139,7 +152,7 @@ def of_kinds(value: Any, where: str = "value") -> None:
     Raises:
         ValueError: naming the first field that holds another kind of value than it is annotated with.
     """
-    hints = get_type_hints(type(value))
+    hints = _hints(typing.cast("Any", type(value)))
     for field in dataclasses.fields(value):
         _of_kind(getattr(value, field.name), hints[field.name], f"{where}.{field.name}")
 

@@ -21,6 +21,7 @@ import json
 import math
 import os
 import platform
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -40,6 +41,8 @@ _DIGITS = 9
 _LARGEST_ENTRY = 16 * foreign.MIB
 _LARGEST_PACK = 1024 * foreign.MIB
 _LINE_VALUES = 1_000_000
+_NAMED = re.compile(r'\{"name":"([0-9a-f]{64})",')
+"""The beginning of an entry as it is written here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ class Key:
     @property
     def digest(self) -> str:
         """SHA-256 of the canonical JSON of the key: the name of its entry."""
-        return _sha256(dataclasses.asdict(self))
+        return _sha256(_fields(self))
 
 
 class Kind(StrEnum):
@@ -303,6 +306,8 @@ class Cache:
             with contextlib.suppress(foreign.Unreadable):
                 texts.append(foreign.text(foreign.read(path, _LARGEST_ENTRY)))
         for text in texts:
+            if checkpoint not in text:
+                continue
             try:
                 given = foreign.parse(text, values=_LINE_VALUES)["key"]
                 key = Key(**{**given, "parameters": tuple((str(a), str(b)) for a, b in given["parameters"])})
@@ -501,7 +506,9 @@ def _pack_text(source: Path) -> str:
 
 
 def _name(line: str) -> str:
-    """The name of an entry in a pack whose digest agreed."""
+    """The name of an entry in a pack whose digest agreed; all else of it is looked at when it is asked for."""
+    if first := _NAMED.match(line):
+        return first[1]
     try:
         found = foreign.parse(line, values=_LINE_VALUES)
     except foreign.Unreadable:
@@ -525,14 +532,19 @@ def _said(key: tuple[Kind, str, str, str], found: list[Source]) -> str:
 def _content(entry: Entry) -> dict[str, Any]:
     """What the digest of an entry covers. Without a maker and a pack it is the form of the first release."""
     content: dict[str, Any] = {
-        "key": dataclasses.asdict(entry.key),
+        "key": _fields(entry.key),
         "values": {name: list(v) for name, v in sorted(entry.values.items())},
     }
     if entry.made != Made():
-        content["made"] = dataclasses.asdict(entry.made)
+        content["made"] = _fields(entry.made)
     if entry.pack:
         content |= {"pack": entry.pack, "imported": entry.imported}
     return content
+
+
+def _fields(row: Key | Made) -> dict[str, Any]:
+    """As `dataclasses.asdict`, which copies every text; a store has thousands of them."""
+    return {name: getattr(row, name) for name in row.__dataclass_fields__}
 
 
 def _written(entry: Entry) -> str:

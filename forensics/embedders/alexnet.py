@@ -57,6 +57,6 @@ class Trunk:
             if number in _POOLED:
                 h = F.max_pool2d(h, 3, 2)
             weight, bias = self._weights[number]
-            h = F.relu(F.conv2d(h, weight, bias, stride, padding))
+            h = F.relu(F.conv2d(h, weight, bias, stride, padding), inplace=True)
             found.append(h)
         return found

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from forensics.case import Better, Metric
 from forensics.embedders.open_clip import Embedder
-from forensics.similarity.inputs import check
+from forensics.similarity.inputs import check, found
 
 
 class Clip:
@@ -50,6 +50,14 @@ class Clip:
     def __call__(self, a: Tensor, b: Tensor) -> Tensor:
         """(B,) float64 in [-1, 1]. Raises ValueError on wrong shape or range."""
         check(a, b)
-        x, y = (torch.from_numpy(self._embedder.images(t)).double() for t in (a, b))
+        x, y = (self._vectors(t) for t in (a, b))
         cosine = (x * y).sum(1) / (x.norm(dim=1) * y.norm(dim=1))
         return cosine.clamp(-1, 1)
+
+    def _vectors(self, batch: Tensor) -> Tensor:
+        """(B, D) float64, made once of a picture that is measured against many while it is `held`."""
+        return found(
+            batch,
+            f"embedding {self._embedder.digest}",
+            lambda: torch.from_numpy(self._embedder.images(batch)).double(),
+        )

@@ -75,6 +75,7 @@ class Lpips:
     def __init__(self) -> None:
         """Load the network once. Raises WeightsError."""
         self._net = _network()
+        self._before: tuple[Tensor, list[Tensor]] = torch.empty(0), []
 
     def __call__(self, a: Tensor, b: Tensor) -> Tensor:
         """(B,) float64, 0 for equal pixels, lower is more alike. Raises ValueError on wrong shape or range."""
@@ -98,7 +99,7 @@ class Lpips:
         """
         same_size(a, b)
         pairs = zip(a.cpu().float().split(1), b.cpu().float().split(1), strict=True)
-        parts = [self._net.parts(x, y)[index] for x, y in pairs]
+        parts = [self._parts(x, y)[index] for x, y in pairs]
         return torch.cat(parts).double() if parts else torch.zeros(0, dtype=torch.float64)
 
     @torch.inference_mode()
@@ -118,5 +119,19 @@ class Lpips:
     def _distances(self, a: Tensor, b: Tensor) -> Tensor:
         # One pair at a time: the value of a pair must not depend on which others share its batch.
         pairs = zip(a.split(1), b.split(1), strict=True)
-        values = [reduce(torch.add, self._net.parts(x, y)) for x, y in pairs]  # one after the other, as published
+        values = [reduce(torch.add, self._parts(x, y)) for x, y in pairs]  # one after the other, as published
         return torch.cat(values).double() if values else torch.zeros(0, dtype=torch.float64)
+
+    def _parts(self, x: Tensor, y: Tensor) -> list[Tensor]:
+        return self._net.parts(self._first(x), self._net.units(y))
+
+    def _first(self, x: Tensor) -> list[Tensor]:
+        """What the network makes of the first picture of a pair: not again where the pair before had the same pixels.
+
+        One picture is measured against many, be they codings of it, estimates of it, or works.
+        """
+        before, units = self._before
+        if not torch.equal(before, x):
+            units = self._net.units(x)
+            self._before = x.clone(), units  # a copy: the pixels may be written to
+        return units

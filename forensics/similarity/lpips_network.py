@@ -8,7 +8,7 @@ against each other, bit for bit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -35,10 +35,13 @@ class Network:
         """(B, 3, H, W) in [0, 1] -> the five feature maps (B, C, h, w), before any weighting."""
         return self._trunk.maps(pixels)
 
-    def parts(self, a: Tensor, b: Tensor) -> list[Tensor]:
-        """(B,) of each feature map: what it adds to the distance of two batches (B, 3, H, W) in [0, 1]."""
-        pairs = zip(self.maps(a), self.maps(b), self.heads, strict=True)
-        return [F.conv2d((_unit(x) - _unit(y)) ** 2, head).mean([1, 2, 3]) for x, y, head in pairs]
+    def units(self, pixels: Tensor) -> list[Tensor]:
+        """`maps` with features of length 1 at every place: all that a distance needs to know of a batch."""
+        return [_unit(features) for features in self.maps(pixels)]
+
+    def parts(self, a: Sequence[Tensor], b: Sequence[Tensor]) -> list[Tensor]:
+        """(B,) of each feature map: what it adds to the distance of two batches, each as `units` gives it."""
+        return [F.conv2d((x - y) ** 2, head).mean([1, 2, 3]) for x, y, head in zip(a, b, self.heads, strict=True)]
 
 
 def _unit(features: Tensor) -> Tensor:

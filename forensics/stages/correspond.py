@@ -124,7 +124,8 @@ def correspond(
     """
     beside, emit, instruments = beside or Beside(), context.emit, context.instruments.at_hand
     further = context.instruments.further
-    overlaid = overlaid or lay_over(disputed, works, emit, light_table(context.instruments))
+    table = light_table(context.instruments)
+    overlaid = overlaid or lay_over(disputed, works, emit, table)
     first = overlaid.first
     measure = instruments.get("descriptor")
     background = None
@@ -135,7 +136,7 @@ def correspond(
         emit(Event("align", number - 1, len(works), work.id))
         shared: common.Shared | Absent = NOTHING_TO_EXCLUDE
         if outcome.decide(found) in _SHOWN:
-            shared = common.seek(second, beside.companions(work.pixels), further)
+            shared = common.seek(second, beside.companions(work.pixels), further, table)
             if isinstance(shared, common.Shared) and shared.facts.left_out:
                 found = surviving(found, without(first, second, shared.rest, further))
         drawn = figures is None or number <= figures

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from forensics.case import Absent, CommonElements, Outcome, Place
 from forensics.overlay import outcome
 from forensics.overlay.align import Further
-from forensics.overlay.correspondence import Pairing, Prepared, held_by_several, pair, prepare, shared, without_part
+from forensics.overlay.correspondence import Pairing, Prepared, held_by_several, pair, shared, without_part
 from forensics.overlay.glued import raised
 from forensics.overlay.overlay import inner
-from forensics.pictures.tensors import to_picture
+from forensics.overlay.pair_cache import LightTable
 from forensics.similarity.aligned import corresponds
 from forensics.stages.search import Companion
 
@@ -36,7 +36,12 @@ class Shared:
     """The work without what is left out."""
 
 
-def seek(work: Prepared, companions: Sequence[Companion] | Absent, further: Further | None = None) -> Shared | Absent:
+def seek(
+    work: Prepared,
+    companions: Sequence[Companion] | Absent,
+    further: Further | None = None,
+    table: LightTable | None = None,
+) -> Shared | Absent:
     """Compare a work with items of the index near it, by the same rules as the disputed image.
 
     An item that shows the work throughout is a rendering of it: were it counted, two copies of a work in an index
@@ -45,13 +50,16 @@ def seek(work: Prepared, companions: Sequence[Companion] | Absent, further: Furt
 
     Args:
         further: the source of alignments with which the disputed image was compared as well, where there is one.
+        table: has the items ready that were laid over something before: works that are alike have the same items near
+            them, and those near the disputed image are among them.
     """
+    table = table or LightTable()
     if isinstance(companions, Absent):
         return companions
     duplicates: list[str] = []
     parts: dict[str, NDArray[np.bool_]] = {}
     for companion in companions:
-        other = prepare(np.asarray(to_picture(companion.pixels), np.uint8))
+        (other,) = table.prepared(companion.pixels)
         found = raised(pair(work, other), work, other, further)
         # An ornament covers little: what may be shared is looked for where the aligned distance sees anything.
         if not any(corresponds(p) or outcome.in_detail(p) for p in found.parts):

@@ -47,6 +47,17 @@ def test_own_golden_value(lpips: Lpips) -> None:
 OWN_FULL, OWN_256 = 0.1610, 0.2813
 
 
+def test_a_picture_measured_before_gives_the_same_bits_and_is_seen_anew_once_it_changed(lpips: Lpips) -> None:
+    a, b = gradient(True), gradient(False)
+    first = [float(Lpips().full_size(x, y)) for x, y in ((a, b), (b, a))]
+    assert [float(lpips.full_size(x, y)) for x, y in ((a, b), (a, b), (b, a))] == [first[0], *first]
+    assert float(lpips.full_size(a, a)) == 0.0
+    a[:] = b  # in place: the same tensor, other pixels
+    assert float(lpips.full_size(a, b)) == 0.0
+    with torch.inference_mode():
+        assert float(lpips.full_size(gradient(True), b)) == first[0]
+
+
 def test_loading_prints_nothing_and_keeps_the_random_stream(capfd: pytest.CaptureFixture[str]) -> None:
     torch.manual_seed(7)
     expected = torch.rand(3)

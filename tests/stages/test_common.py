@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from forensics.case import NO_COMPANIONS, NOTHING_TO_EXCLUDE, Absent, CommonElements, Outcome
+from forensics.overlay import pair_cache
+from forensics.overlay.prepared import Prepared, prepare
 from forensics.pictures.tensors import to_tensor
 from forensics.resources import samples
 from forensics.stages import correspond
@@ -119,6 +121,26 @@ def test_unrelated_neighbours_leave_everything_in() -> None:
     assert shared.facts.examined == tuple(p.name for p in WORKS[:3])
     assert shared.mask is None
     assert shared.rest is not None
+
+
+def test_an_item_near_two_works_is_made_ready_once_and_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+
+    def counted(pixels: np.ndarray) -> Prepared:
+        made.append(1)
+        return prepare(pixels)
+
+    monkeypatch.setattr(pair_cache, "prepare", counted)
+    works = [correspond.prepared(Work.of("R", read(p))) for p in WORKS[:2]]
+    item = to_tensor(read(WORKS[2]))
+    apart = [common.seek(one, [Companion("same", item.clone())]) for one in works]
+    assert len(made) == 2
+    table = pair_cache.LightTable()
+    together = [common.seek(one, [Companion("same", item.clone())], table=table) for one in works]
+    assert len(made) == 3
+    assert [s.facts for s in together if isinstance(s, common.Shared)] == [
+        s.facts for s in apart if isinstance(s, common.Shared)
+    ]
 
 
 def test_where_nothing_would_remain_nothing_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:

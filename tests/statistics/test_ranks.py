@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest
+from scipy.stats import beta, binomtest
 
 from forensics.case import Better
 from forensics.statistics.ranks import clopper_pearson, extreme, holm, rank_p
@@ -45,6 +45,15 @@ def test_ties_count_against_the_finding() -> None:
 def test_interval_agrees_with_scipy(k: int, n: int) -> None:
     exact = binomtest(k, n).proportion_ci(0.95, method="exact")
     assert clopper_pearson(k, n) == pytest.approx((exact.low, exact.high), abs=1e-12)
+
+
+@pytest.mark.parametrize("n", [1, 2, 8, 32, 99, 1000])
+def test_the_interval_is_that_of_the_beta_distribution_bit_for_bit(n: int) -> None:
+    """Closed cases hold intervals that scipy's distribution gave."""
+    for k in range(0, n + 1, max(1, n // 40)):
+        low = 0.0 if k == 0 else float(beta.ppf((1 - 0.95) / 2, k, n - k + 1))
+        high = 1.0 if k == n else float(beta.ppf(1 - (1 - 0.95) / 2, k + 1, n - k))
+        assert clopper_pearson(k, n) == (low, high)
 
 
 @pytest.mark.parametrize(("k", "n"), [(-1, 3), (4, 3)])

@@ -89,7 +89,7 @@ def read(entries: Entries) -> list[GeneratorMetadata]:
                 named.setdefault(name, []).append(f"{described(field)}: {value}")
     for field in _CREDITS:
         value = entries.get(field, "").strip()
-        for name, pattern in _SERVICES:
+        for name, pattern in _SERVICES if value else ():
             if len(value) < 400 and re.fullmatch(rf"{_MADE_WITH}(?:{pattern})[\s\d.v]*", value, re.IGNORECASE):
                 named.setdefault(name, []).append(f"{described(field)}: {value}")
     kind = entries.get("XMP Iptc4xmpExt:DigitalSourceType", "").rstrip("/").rsplit("/", 1)[-1]
