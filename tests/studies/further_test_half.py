@@ -4,8 +4,8 @@
 
 `further_source` decided on the calibration half that the source is used, and how; nothing of that is chosen here. This
 measures what it gives on pictures that no choice has seen. The weights are those of `forensics weights fetch
-aliked-lightglue`, the source and the way it is asked those of the program (`glued.Glued`, `glued.raised`), the pictures,
-edits and draws those of `overlay_study`.
+aliked-lightglue`, the source and the way it is asked those of the program (`glued.Glued`, `glued.raised`), the
+pictures, edits and draws those of `overlay_study`.
 
 The rule, written before any row was made. It is computed once, and published as it is, also where nothing rises.
 
@@ -132,14 +132,15 @@ class Again:
         yield from (job for _, _, job in sorted(placed, key=lambda row: row[:2]))
         yield from (job for job in some if job.group in VARIANTS)
 
-    def run(self, seconds: float) -> None:
-        """Make the rows, appending each at once, for so many seconds of the processor at most."""
+    def run(self, share: tuple[int, int]) -> None:
+        """Make the rows, appending each at once.
+
+        Args:
+            share: (i, n): every n-th pair from the i-th on; n runs side by side make the whole.
+        """
         done = {row["key"] for row in journal.rows(self.rows)}
-        begun = time.process_time()
-        for job in self.jobs():
-            if job.key not in done:
-                if time.process_time() - begun > seconds:
-                    return
+        for number, job in enumerate(self.jobs()):
+            if job.key not in done and number % share[1] == share[0]:
                 journal.append(self.rows, self._row(job))
 
     def _row(self, job: Job) -> Row:
@@ -289,13 +290,15 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path, required=True, help="folder of the overlay's study, for its packages")
     parser.add_argument("--work", type=Path, required=True, help="folder for rows; made and resumed")
     parser.add_argument("--out", type=Path, required=True, help="tables, as JSON")
-    parser.add_argument("--seconds", type=float, default=7200.0, help="of the processor, at most")
+    parser.add_argument("--share", default="0/1", help="I/N: every N-th pair from the I-th on, into the same rows")
+    parser.add_argument("--tables-only", action="store_true", help="write the tables of the rows there are")
     args = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     args.work.mkdir(parents=True, exist_ok=True)
-    again = Again(args.pictures, args.work, Glued.open())
-    again.run(args.seconds)
+    if not args.tables_only:
+        first, _, many = args.share.partition("/")
+        Again(args.pictures, args.work, Glued.open()).run((int(first), int(many)))
     document = {
         "command": "python -m tests.studies.further_test_half --pictures DIR --work DIR --out "
         "samples/reference/further-test-half.json",
@@ -303,7 +306,7 @@ def main() -> None:
         "weights": members(),
         "versions": [correspondence.VERSION, judge.VERSION, layout.VERSION, outcome.VERSION, pdq.VERSION],
         "opencv": cv2.__version__,
-        **tables(journal.rows(again.rows)),
+        **tables(journal.rows(args.work / "rows.jsonl")),
     }
     args.out.write_text(json.dumps(document, separators=(",", ":"), ensure_ascii=False) + "\n", encoding="utf-8")
 
