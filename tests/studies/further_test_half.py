@@ -219,7 +219,8 @@ def tables(rows: Sequence[Row], cells: dict[Cell, dict[str, int]] | None = None)
             for c in laid
             if c[0] in complete and (now := _words(_of(c, rows), "without")) != known[c]
         ],
-        "groups": groups,
+        "groups": [group for group in groups if group["laid again"]],
+        "groups whose words stay": [group["group"] for group in groups if not group["laid again"]],
         "copies": _sum([g for g in groups if g["group"] in COPIES]),
         "no copies": [_apart(group, rows) for group in APART],
         "no copies together": _apart("any group", [r | {"group": "any group"} for r in rows if not_copied(r["group"])]),
@@ -255,13 +256,13 @@ def _group(group: str, rows: Sequence[Row], known: dict[Cell, dict[str, int]]) -
         "asked": sum(r["asked"] for r in some),
         "without": dict(sorted(without.items())),
         "with": dict(sorted(words.items())),
-        "copy word without": _of_all(without, _COPY),
+        "copy word without": _of_all(without, _COPY)["pairs"],
         "copy word": _of_all(words, _COPY),
         "rise": [[r["key"], r["without"], r["with"]] for r in some if _rises(r)],
     }
     if group in REDRAWN:
         arranged = (Outcome.ARRANGEMENT, *_COPY)
-        found["at least the same arrangement without"] = _of_all(without, arranged)
+        found["at least the same arrangement without"] = _of_all(without, arranged)["pairs"]
         found["at least the same arrangement"] = _of_all(words, arranged)
         stated = sum(r["with"] in arranged and r["displacement"] is not None for r in some)
         found["of these with a displacement"] = stated
@@ -276,7 +277,7 @@ def _of_all(words: Counter[str], right: Sequence[Outcome]) -> Row:
 def _sum(groups: Sequence[Row]) -> Row:
     """All copies together."""
     n, k = sum(g["pairs"] for g in groups), sum(g["copy word"]["pairs"] for g in groups)
-    before = sum(g["copy word without"]["pairs"] for g in groups)
+    before = sum(g["copy word without"] for g in groups)
     return {"pairs": n, "copy word without": before, "copy word": k, "interval": interval(k, n)}
 
 
@@ -288,8 +289,7 @@ def _apart(group: str, rows: Sequence[Row]) -> Row:
         "pairs of": group,
         "pairs": len(some),
         "asked": len(asked),
-        "without": _words(some, "without"),
-        "with": _words(some, "with"),
+        "words": _words(some, "with"),
         "rise": risen,
         "interval of those asked about": interval(risen, len(asked)) if asked else None,
     }
