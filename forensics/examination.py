@@ -171,7 +171,7 @@ def examined(
         traced = kept.stage(
             "origin",
             origin.Traced,
-            lambda: origin.trace(received, models, found, copies_found(), context),
+            lambda: origin.trace(received, models, found, copies_found(), context, overlaid().otherwise(at_hand)),
         )
         # (6) The inversion ladder, with the same budget for every control.
         rungs = kept.stage(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from forensics.case import Absent, Comparison, Gate, Pair, Role, StatedRecipe
+from forensics.case import Absent, Comparison, Gate, Outcome, Pair, Role, StatedRecipe
 from forensics.protocol import Protocol
 from forensics.verbal import placed_among_controls
 
@@ -38,6 +38,10 @@ class Candidates:
     """Those of them that a party names."""
     copies: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Those that the disputed image is found to be a copy of -> in which ways it is altered, in words."""
+    otherwise: Mapping[str, Outcome] = field(default_factory=dict)
+    """Those of which that rests on the further source of alignments -> the word without it."""
+    source: str = ""
+    """Title of that source."""
 
 
 def gate(
@@ -80,6 +84,7 @@ def gate(
         sentence = (
             f"Nothing measured shows {disputed} to be an output of the checkpoint. It agrees with {target} in detail, "
             f"altered ({how}); a checkpoint learns a work as it was, so retention is measured on {target} instead."
+            f"{_rests(candidates, disputed, target)}"
         )
         return Gate(rule, False, (ground,), target, sentence)
     sentence = f"Nothing measured shows {disputed} to be an output of the checkpoint; retention is measured on it."
@@ -97,10 +102,22 @@ def _of_output(rule: str, grounds: tuple[str, ...], candidates: Candidates, disp
         (name for name in candidates.names if name in candidates.put_forward or name in candidates.copies), ""
     )
     if target:
-        return Gate(rule, True, grounds, target, f"{why} Retention is therefore measured on {target} instead.")
+        rests = "" if target in candidates.put_forward else _rests(candidates, disputed, target)
+        return Gate(rule, True, grounds, target, f"{why} Retention is therefore measured on {target} instead.{rests}")
     reason = (
         f"{why} No work was put forward, and it was not found to be a copy of any training work at hand, so there is "
         "no picture to ask retention of."
     )
     sentence = f"{reason} What was measured on {disputed} says nothing about training."
     return Gate(rule, True, grounds, disputed, sentence, reason)
+
+
+def _rests(candidates: Candidates, disputed: str, target: str) -> str:
+    """That the subject was moved because of the further source, as a sentence to follow another; empty where not."""
+    word, source = candidates.otherwise.get(target), candidates.source
+    if word is None:
+        return ""
+    return (
+        f" That {disputed} agrees with {target} in detail was found only with alignments of {source}; without them the "
+        f"word would be “{word.said}”, and retention would not be asked of {target}."
+    )

@@ -6,8 +6,8 @@ The networks are those of kornia, the weights those of the authors. They are lar
 uses and do not ship; where `forensics weights fetch` brought them, the source is asked about pairs that the others
 leave without a copy word. It proposes beside them, its places count as those of the learned features do, and the same
 judge weighs what it proposes: `tests/studies/further_source.py` holds the rule by which that was decided, and what was
-measured. What it finds is taken only where the word is a higher one (`raised`), so that it takes nothing away from a
-pair.
+measured, `further_test_half.py` what it gives on pictures held out. What it finds is taken only where the word is a
+higher one (`raised`), so that it takes nothing away from a pair.
 
 Nothing in here is a constant of the module: those enter the protocol, and a case without the weights is measured under
 the same protocol as one with them. What was used is stated in the case by `Glued.identity`.

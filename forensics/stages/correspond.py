@@ -93,6 +93,10 @@ class Overlaid:
         rows = {w.id: altered(p, _size(disputed), _size(w)) for w, p in zip(works, self.pairs, strict=True)}
         return {name: words for name, words in rows.items() if words is not None}
 
+    def otherwise(self, works: Sequence[Work]) -> dict[str, Outcome]:
+        """Works whose word rests on the further source of alignments -> the word without it."""
+        return {w.id: p.otherwise for w, p in zip(works, self.pairs, strict=True) if p.otherwise is not None}
+
 
 def lay_over(disputed: Work, works: Sequence[Work], emit: Emit, table: LightTable | None = None) -> Overlaid:
     """Lay the disputed image over every work, on a table that may hold some of them already."""
@@ -230,8 +234,10 @@ def _row(laid: Laid, used: Instruments, ledger: Ledger | None, beside: Beside) -
             f"PDQ distance, smallest of eight ways round ({pdq.VERSION}, of 256 bits)", str(found.fingerprint_distance)
         )
     ]
+    rests = ""
     if source is not None and found.otherwise is not None:
         values.append(Fact(f"the word without {source.title}, on whose alignments it rests", found.otherwise.said))
+        rests = overlay_words.rests(word, found.otherwise, source.title, aligned="aligned" in instruments)
     if word is Outcome.ARRANGEMENT:
         values.append(overlay_words.arrangement(found.layout))
     figures: tuple[str, ...] = ()
@@ -257,7 +263,7 @@ def _row(laid: Laid, used: Instruments, ledger: Ledger | None, beside: Beside) -
         id=row_id,
         work=work.id,
         outcome=word,
-        basis=" ".join(filter(None, (said, contradiction))),
+        basis=" ".join(filter(None, (said, contradiction, rests))),
         regions=tuple(_region(i, p, sizes) for i, p in enumerate(parts, 1)),
         containment=overlay_words.containment(parts),
         tones=found.tones.words if found.tones and parts else (),

@@ -16,6 +16,7 @@ from forensics.case import (
     Checkpoint,
     Comparison,
     Origin,
+    Outcome,
     Reconstruction,
     StatedRecipe,
 )
@@ -58,12 +59,18 @@ class Traced:
 
 
 def trace(
-    received: Received, models: Models, found: Found, copies: Mapping[str, Sequence[str]], context: Context
+    received: Received,
+    models: Models,
+    found: Found,
+    copies: Mapping[str, Sequence[str]],
+    context: Context,
+    otherwise: Mapping[str, Outcome] | None = None,
 ) -> Traced:
     """Put the disputed image and the controls through the autoencoder, read hidden bits, follow the stated recipe.
 
     Args:
         copies: originals and pictures found that the disputed image is a copy of -> how it is altered, in words.
+        otherwise: those of them whose word rests on the further source of alignments -> the word without it.
 
     Raises:
         CheckpointError: an autoencoder has changed since it was identified, or its weights do not fit.
@@ -93,7 +100,14 @@ def trace(
         works = (disputed, *(context.controls.works[i] for i in drawn))
         reconstructions, untried = other_autoencoders.compare(models, few, stride, works, layer, context)
     left_out = (*models.autoencoders.left_out, *untried)
-    named = Candidates(tuple(candidates), tuple(work.id for work in received.put_forward), copies)
+    source = context.instruments.further
+    named = Candidates(
+        tuple(candidates),
+        tuple(work.id for work in received.put_forward),
+        copies,
+        otherwise or {},
+        source.title if source is not None else "",
+    )
     decided = gate(back.comparisons, made, protocol, named, disputed.id)
     target = candidates.get(decided.target, disputed)
     none_given = tuple(a for a in left_out if back.rows and a.what == NONE_GIVEN)

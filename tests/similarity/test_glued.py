@@ -129,6 +129,19 @@ def test_a_pair_that_has_a_copy_word_is_not_asked_about() -> None:
     assert source.times == 0
 
 
+@pytest.mark.parametrize("word", list(Outcome))
+def test_the_source_is_asked_where_there_is_no_copy_word_and_nowhere_else(
+    word: Outcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rows of a study that have a copy word, or are too plain, keep it whatever the source would find."""
+    alone, source = pair(*faint()), Asked(true=True)
+    monkeypatch.setattr(glued, "decide", lambda found: word if found is alone else Outcome.THROUGHOUT)
+    found = raised(alone, *faint(), source)
+    asked = word in (Outcome.NONE, Outcome.ARRANGEMENT)
+    assert (found is not alone) is asked
+    assert source.times == int(asked)
+
+
 def test_a_table_with_the_source_leaves_the_plain_one_as_it_is() -> None:
     """The aligned distance is laid on the plain one, for the disputed image and for its controls."""
     pictures = [to_tensor(Image.fromarray(p.plate.rgb)) for p in faint()]

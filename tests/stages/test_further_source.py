@@ -24,7 +24,7 @@ from forensics.overlay.outcome import decide
 from forensics.pictures.tensors import to_tensor
 from forensics.protocol import PROFILES
 from forensics.settings import resolve
-from forensics.stages import correspond, search
+from forensics.stages import correspond, overlay_words, search
 from forensics.stages.correspond import Overlaid
 from forensics.stages.declared import declared
 from forensics.stages.instruments import Instruments
@@ -115,7 +115,21 @@ def test_a_word_that_rests_on_it_says_what_it_was_without(fetched: str, tmp_path
         assert [fact.value for fact in row.values if Glued.title in fact.name] == said
         assert row.protocol.endswith(f", {Glued.version}")
         assert f"without {Glued.title}" in row.word_rates
+        assert row.basis.count(f"only with alignments of {Glued.title}; without them it would be “") == len(said)
+        assert "Aligned LPIPS" not in row.basis  # nothing measures it here
+        assert over.otherwise((second,)) == ({second.id: Outcome.NONE} if said else {})
     used.ledger.done()
+
+
+def test_a_copy_word_that_rests_on_it_explains_the_distance_measured_without() -> None:
+    for word, aligned, explained in [
+        (Outcome.PARTLY, True, True),
+        (Outcome.PARTLY, False, False),
+        (Outcome.ARRANGEMENT, True, False),
+    ]:
+        said = overlay_words.rests(word, Outcome.NONE, Glued.title, aligned=aligned)
+        assert f"“{Outcome.NONE.said}”" in said
+        assert (f"Aligned LPIPS is measured without {Glued.title}, for these two" in said) is explained
 
 
 def test_what_is_left_without_shared_parts_says_so_too() -> None:

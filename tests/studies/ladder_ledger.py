@@ -217,7 +217,7 @@ def main() -> None:
     except ValueError as exc:
         parser.error(str(exc))
     writers: tuple[tuple[Path | None, Callable[[], str]], ...] = (
-        (args.out, lambda: json.dumps(found, indent=1) + "\n"),
+        (args.out, lambda: json.dumps(found, separators=(",", ":")) + "\n"),
         (args.figure, lambda: figure(found)),
     )
     for path, write in writers:

@@ -235,7 +235,7 @@ def main() -> None:
         "test": test,
         "seconds": round(time.monotonic() - began),
     }
-    args.out.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    args.out.write_text(json.dumps(record, separators=(",", ":")) + "\n", encoding="utf-8")
     if args.raw:
         args.raw.write_text(json.dumps(raw), encoding="utf-8")
     print(f"\nprimary, chosen on the calibration half: {chosen}\ntest half, {args.made} made, {args.controls} controls")
