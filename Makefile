@@ -62,7 +62,11 @@ lock:
 
 wheels: $(STAMP)  ## every file that the lock names, for machines without a network: wheels/
 	@lock="$(LOCK)"; test "$$lock" != auto || lock=requirements.lock; \
-		$(BIN)/python -m pip download --quiet --disable-pip-version-check --require-hashes --dest wheels -r "$$lock"
+		$(BIN)/python -m pip download --quiet --disable-pip-version-check --require-hashes --dest wheels -r "$$lock" \
+		&& version="$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')" \
+		&& printf '%s\n' "These files are for Python $$version. A container of them, without a package index:" \
+			"podman build -t forensics --build-arg PYTHON=$$version --build-arg LOCK=$$lock \\" \
+			"    --build-arg PIP_ARGS='--no-index --find-links /src/wheels' ."
 
 # The version stands in the source, because every report states it and a case is verified against it without git. A tag
 # that says another is found here.

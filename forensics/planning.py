@@ -22,6 +22,7 @@ from forensics.diffusion.base import DiffusionModel
 from forensics.diffusion.families import family
 from forensics.errors import SettingsError
 from forensics.events import Emit, Event, duration
+from forensics.files import sha256
 from forensics.inversion import INVERSIONS
 from forensics.pictures import bounded, intake
 from forensics.protocol import PROFILES, Protocol
@@ -53,6 +54,9 @@ class Asked:
     """Control works that could be used, at most."""
     elsewhere: bool
     """Whether there is a control checkpoint."""
+    chosen: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Profile -> SHA-256 of the control works that it will use: only their stored scores spare anything. A profile that
+    is absent is not known; any stored score counts then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +166,8 @@ def outlook(image: Path, settings: Settings, emit: Emit, workshop: Workshop | No
     controls = works.available(settings, checkpoint)
     cache = opened.kept_scores(checkpoint, settings.seed)
     prompts = expected_prompts(image, settings, checkpoint)
-    asked = Asked(settings.seed, prompts, controls, control is not None)
+    chosen = _chosen(image, settings, checkpoint) if next(cache.keys(checkpoint.digest), None) else {}
+    asked = Asked(settings.seed, prompts, controls, control is not None, chosen)
     with session(device):
         model = workshop.model(checkpoint, device, prompts=[("", 1.0)])
         pace = timed(model, device)
@@ -170,6 +175,20 @@ def outlook(image: Path, settings: Settings, emit: Emit, workshop: Workshop | No
         del model
     emit(Event("plan", 1, 1, found[settings.profile].sentence))
     return Outlook(found)
+
+
+def _chosen(image: Path, settings: Settings, checkpoint: Checkpoint) -> Mapping[str, frozenset[str]]:
+    """Profile -> SHA-256 of the control works that the examination will choose for this image.
+
+    Without the copy descriptor: a control that shows what another shows may be counted here and not there.
+    """
+    received = [image, *map(Path, settings.originals)]
+    examined = [works.Work.of(path.name, bounded.read(path).picture) for path in received]
+    digests = frozenset(map(sha256, received))
+    return {
+        name: frozenset(works.control_group(settings, checkpoint, protocol, examined, digests).digests)
+        for name, protocol in PROFILES.items()
+    }
 
 
 def expected_prompts(image: Path, settings: Settings, checkpoint: Checkpoint) -> tuple[Prompt, ...]:
@@ -216,7 +235,8 @@ def forecast(
     tasks = budget.tasks(usable, asked.seed, asked.prompts, used, ranked=ranked, steps=steps)
     shown = next((t.plans[0] for t in tasks if INVERSIONS.load(t.method).given is Given.WORDS), None)
     planned = budget.plan(tasks, protocol, used, shown if asked.elsewhere else None, model)
-    stored = _stored(cache, model.checkpoint.digest, f"{device.device.type} {device.precision}", protocol)
+    arithmetic = f"{device.device.type} {device.precision}"
+    stored = _stored(cache, model.checkpoint.digest, arithmetic, protocol, asked.chosen.get(protocol.profile))
     phases = [Phase(stage, "", seconds) for stage, seconds in BEFORE]
     left = 0.0
     for name, own, of_controls in planned.rows:
@@ -304,8 +324,10 @@ def _one_at_a_time(method: str) -> bool:
     return INVERSIONS.load(method).given is Given.PICTURE
 
 
-def _stored(cache: Cache, checkpoint: str, arithmetic: str, protocol: Protocol) -> dict[str, int]:
-    """Method -> works whose scores with these parameters are stored, whatever the prompt."""
+def _stored(
+    cache: Cache, checkpoint: str, arithmetic: str, protocol: Protocol, among: frozenset[str] | None
+) -> dict[str, int]:
+    """Method -> works, of those named by digest, whose scores with these parameters are stored, whatever the prompt."""
     asked = {
         "steps": repr(protocol.steps),
         "levels": repr(protocol.codelength_levels),
@@ -315,6 +337,7 @@ def _stored(cache: Cache, checkpoint: str, arithmetic: str, protocol: Protocol) 
     for key in cache.keys(checkpoint):
         given = dict(key.parameters)
         same = (key.protocol, key.arithmetic) == (protocol.version, arithmetic)
+        same = same and (among is None or key.control in among)
         if same and all(given.get(n, v) == v for n, v in asked.items()):
             found.setdefault(key.method, set()).add(key.control)
     return {method: len(works_) for method, works_ in found.items()}
