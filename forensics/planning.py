@@ -54,9 +54,9 @@ class Asked:
     """Control works that could be used, at most."""
     elsewhere: bool
     """Whether there is a control checkpoint."""
-    chosen: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """Profile -> SHA-256 of the control works that it will use: only their stored scores spare anything. A profile that
-    is absent is not known; any stored score counts then."""
+    chosen: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Profile -> SHA-256 of the control works that it may use, and how likely each is: only their stored scores spare
+    anything. Of a profile that is absent nothing is known, and any stored score counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +152,14 @@ class Outlook:
         return fitting[-1]
 
 
-def outlook(image: Path, settings: Settings, emit: Emit, workshop: Workshop | None = None) -> Outlook:
+def outlook(
+    image: Path, settings: Settings, emit: Emit, workshop: Workshop | None = None, *, deepest: bool = False
+) -> Outlook:
     """Load the checkpoint, time it, and count what every profile asks of it; then the checkpoint is let go.
+
+    Args:
+        deepest: whether any profile may be taken. Else only that of the settings is told which control works this image
+            will be given, and so what stored scores spare.
 
     Raises:
         ForensicsError: its subclasses, where the examination itself could not begin.
@@ -166,7 +172,12 @@ def outlook(image: Path, settings: Settings, emit: Emit, workshop: Workshop | No
     controls = works.available(settings, checkpoint)
     cache = opened.kept_scores(checkpoint, settings.seed)
     prompts = expected_prompts(image, settings, checkpoint)
-    chosen = _chosen(image, settings, checkpoint) if next(cache.keys(checkpoint.digest), None) else {}
+    chosen: dict[str, Mapping[str, float]] = {}
+    if next(cache.keys(checkpoint.digest), None):
+        disputed = works.Work.of(image.name, bounded.read(image).picture)
+        digests = frozenset(map(sha256, (image, *map(Path, settings.originals))))
+        for name in PROFILES if deepest else (settings.profile,):
+            chosen[name] = works.expected(settings, checkpoint, PROFILES[name], disputed, digests)
     asked = Asked(settings.seed, prompts, controls, control is not None, chosen)
     with session(device):
         model = workshop.model(checkpoint, device, prompts=[("", 1.0)])
@@ -175,20 +186,6 @@ def outlook(image: Path, settings: Settings, emit: Emit, workshop: Workshop | No
         del model
     emit(Event("plan", 1, 1, found[settings.profile].sentence))
     return Outlook(found)
-
-
-def _chosen(image: Path, settings: Settings, checkpoint: Checkpoint) -> Mapping[str, frozenset[str]]:
-    """Profile -> SHA-256 of the control works that the examination will choose for this image.
-
-    Without the copy descriptor: a control that shows what another shows may be counted here and not there.
-    """
-    received = [image, *map(Path, settings.originals)]
-    examined = [works.Work.of(path.name, bounded.read(path).picture) for path in received]
-    digests = frozenset(map(sha256, received))
-    return {
-        name: frozenset(works.control_group(settings, checkpoint, protocol, examined, digests).digests)
-        for name, protocol in PROFILES.items()
-    }
 
 
 def expected_prompts(image: Path, settings: Settings, checkpoint: Checkpoint) -> tuple[Prompt, ...]:
@@ -325,9 +322,10 @@ def _one_at_a_time(method: str) -> bool:
 
 
 def _stored(
-    cache: Cache, checkpoint: str, arithmetic: str, protocol: Protocol, among: frozenset[str] | None
+    cache: Cache, checkpoint: str, arithmetic: str, protocol: Protocol, among: Mapping[str, float] | None
 ) -> dict[str, int]:
-    """Method -> works, of those named by digest, whose scores with these parameters are stored, whatever the prompt."""
+    """Method -> works whose scores with these parameters are stored, whatever the prompt; of those that may be used, as
+    many as will be, on average."""
     asked = {
         "steps": repr(protocol.steps),
         "levels": repr(protocol.codelength_levels),
@@ -337,10 +335,10 @@ def _stored(
     for key in cache.keys(checkpoint):
         given = dict(key.parameters)
         same = (key.protocol, key.arithmetic) == (protocol.version, arithmetic)
-        same = same and (among is None or key.control in among)
         if same and all(given.get(n, v) == v for n, v in asked.items()):
             found.setdefault(key.method, set()).add(key.control)
-    return {method: len(works_) for method, works_ in found.items()}
+    share = {control: 1.0 for named in found.values() for control in named} if among is None else among
+    return {method: round(sum(share.get(control, 0) for control in named)) for method, named in found.items()}
 
 
 def _seconds(call: Callable[[], object], device: Device) -> float:

@@ -91,7 +91,9 @@ def test_stored_scores_take_no_time(model: DiffusionModel, tmp_path: Path) -> No
     assert "stored" not in fresh.sentence
     # Scores of works that this image will not be given as controls spare nothing.
     for chosen, left in ({f"{n:064x}" for n in range(19)}, stored.to_compute), ({"f" * 64}, 1.0):
-        asked = Asked(0, (planning.Prompt("sea", "", PromptKind.CLAIMED),), 19, False, {"quick": frozenset(chosen)})
+        asked = Asked(
+            0, (planning.Prompt("sea", "", PromptKind.CLAIMED),), 19, False, {"quick": dict.fromkeys(chosen, 1.0)}
+        )
         assert planning.forecast(protocol, asked, cache, model, PACE, CPU).to_compute == left
     # Scores of other steps, another checkpoint or another device are of no use.
     other = dataclasses.replace(protocol, steps=protocol.steps + 1)

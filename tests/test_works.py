@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ from forensics.case import Absent, Checkpoint, ControlFacts
 from forensics.protocol import PROFILES
 from forensics.resources import samples
 from forensics.settings import Settings
-from forensics.stages.works import Work, control_group, read, same_picture
+from forensics.stages import works
+from forensics.stages.works import Work, control_group, expected, read, same_picture
 
 EMBEDDED = Checkpoint(
     "twin-a", "", "sd", "diffusers folder", "v_prediction", 128, 1, "c" * 64, (), (), demonstration=True
@@ -64,3 +66,18 @@ def test_the_control_sample_is_passed_over_when_it_is_drawn(tmp_path: Path) -> N
     assert isinstance(group.facts, ControlFacts)
     assert {work.id for work in group.works} == {"0.png", "1.png", "2.png"}
     assert "1 drawn works were passed over" in group.facts.selection
+
+
+def test_the_controls_foretold_are_those_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    target = Work.of("Q1", read(samples() / "disputed" / "control.png"))
+    chosen = set(control_group(Settings(), EMBEDDED, PROFILES["standard"], [target], frozenset()).digests)
+    foretold = expected(Settings(), EMBEDDED, PROFILES["standard"], target, frozenset())
+    assert set(foretold.values()) == {1.0}
+    assert len(foretold) == len(chosen)
+    assert len(chosen & foretold.keys()) >= 0.95 * len(chosen)  # the drawn ones that show one picture take a few places
+    monkeypatch.setattr(works, "_LOOKED_THROUGH", 0)  # too many bytes to look through: each drawn one may be chosen
+    shares = expected(Settings(), EMBEDDED, PROFILES["standard"], target, frozenset())
+    assert len(shares) == PROFILES["standard"].control_pool
+    assert sum(shares.values()) == pytest.approx(PROFILES["standard"].controls)
+    elsewhere = dataclasses.replace(EMBEDDED, demonstration=False)  # nothing embedded is a control of it
+    assert expected(Settings(), elsewhere, PROFILES["quick"], target, frozenset()) == {}

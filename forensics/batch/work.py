@@ -51,7 +51,7 @@ class Examiner:
         if asked.max_minutes is not None:
             profile = before["settings"].get("profile") if before else None
             if profile not in PROFILES:
-                ahead = planning.outlook(asked.image, resolved.settings, self._emit, self._workshop)
+                ahead = planning.outlook(asked.image, resolved.settings, self._emit, self._workshop, deepest=True)
                 profile = ahead.deepest(asked.max_minutes).profile
             resolved = planning.chosen(resolved, profile, asked.max_minutes)
         emit = self._timed(asked, resolved)

@@ -144,7 +144,7 @@ def analyze(
                 from forensics import examination, planning
             emit = ledger.watched(console.emit)
             if resume is None or max_minutes is not None:
-                ahead = planning.outlook(image, resolved.settings, emit)
+                ahead = planning.outlook(image, resolved.settings, emit, deepest=max_minutes is not None)
                 plan = ahead.forecasts[resolved.settings.profile]
                 if max_minutes is not None:
                     plan = ahead.deepest(max_minutes)

@@ -7,11 +7,13 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 from PIL import Image
 from torch import Tensor
 
+from forensics import foreign
 from forensics.case import Absent, Checkpoint, Complexity, ControlFacts, ControlScore, FileDigest
 from forensics.controls import works as control_works
 from forensics.controls.works import Controls
@@ -28,6 +30,8 @@ _BACKGROUND = 99
 _COMPLEXITY_SIDE = 64
 """Pictures are brought down to so many pixels squared before their complexity is taken, whatever size they came in:
 bits a pixel depend on the size, and fine noise of a format is no content."""
+_LOOKED_THROUGH = 64 * foreign.MIB
+"""Files of control works, all together, that are decoded only to foretell which of them will be chosen."""
 _MEASURED = f"{codecs.COMPLEXITY_SENTENCE}, each brought down to {_COMPLEXITY_SIDE}² pixels, in octaves"
 
 
@@ -122,9 +126,7 @@ def control_group(
             pool.append((file, work))
             dated[file.path] = candidate.date or control_works.made_on(io.BytesIO(data))
     spread = [_complexity(work.pixels) for _, work in pool]
-    # In octaves, so that another size or format of one picture chooses the same controls; ties go to those drawn first.
-    nearest = sorted(range(len(pool)), key=lambda i: abs(_step(spread[i]) - _step(target)))[: protocol.controls]
-    chosen = sorted(nearest, key=lambda i: pool[i][0].path)
+    chosen = sorted(_nearest(spread, target, protocol.controls), key=lambda i: pool[i][0].path)
     used = tuple(pool[i][0] for i in chosen)
     return ControlGroup(
         ControlFacts(
@@ -154,8 +156,36 @@ def _complexity(pixels: Tensor) -> float:
     return codecs.complexity(to_picture(reduced(pixels, _COMPLEXITY_SIDE)))
 
 
-def _step(complexity: float) -> int:
-    return round(math.log2(complexity))
+def _nearest(complexities: Sequence[float], target: float, count: int) -> list[int]:
+    """Positions of so many works nearest to the target, in octaves, so that another size or format of one picture
+    chooses the same controls; ties go to those that come first."""
+    wanted = round(math.log2(target))
+    return sorted(range(len(complexities)), key=lambda i: abs(round(math.log2(complexities[i])) - wanted))[:count]
+
+
+def expected(
+    settings: Settings, checkpoint: Checkpoint, protocol: Protocol, disputed: Work, digests: frozenset[str]
+) -> dict[str, float]:
+    """SHA-256 of each control work that `control_group` may choose -> how likely it will.
+
+    1 for those nearest in complexity; controls that show a picture under examination, or what another shows, are not
+    told apart here. Where the files are large all drawn ones have an equal chance: to decode them takes minutes, and
+    that only to say how many minutes the rest will take.
+
+    Raises:
+        ControlsError, ImageError: as `control_group`.
+    """
+    source = _source(settings, checkpoint)
+    if isinstance(source, Absent):
+        return {}
+    files = source.files()
+    drawn = list(islice(source.drawn(settings.seed, digests, files), protocol.control_pool))
+    named = [files[candidate.name] for candidate in drawn]
+    if sum(file.size_bytes for file in named) > _LOOKED_THROUGH:
+        return {file.sha256: min(1.0, protocol.controls / len(named)) for file in named}
+    pictures = (bounded.decode(one.read_as(file), one.name).picture for one, file in zip(drawn, named, strict=True))
+    spread = [_complexity(to_tensor(picture)) for picture in pictures]
+    return {named[i].sha256: 1.0 for i in _nearest(spread, _complexity(disputed.pixels), protocol.controls)}
 
 
 def available(settings: Settings, checkpoint: Checkpoint) -> int:
