@@ -145,6 +145,22 @@ def test_without_ray_the_remedy_is_named(tmp_path: Path, monkeypatch: pytest.Mon
     assert "forensics[distributed]" in caught.value.hint
 
 
+@pytest.mark.parametrize(("address", "said"), [("local", "could not be started"), ("10.0.0.7:6379", "no Ray cluster")])
+def test_ray_that_does_not_begin_in_time_is_an_error_with_a_remedy(
+    address: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ray = pytest.importorskip("ray", reason="Ray is the extra `forensics[distributed]`")
+
+    def late(**options: object) -> None:  # what `ray._private.node` raises on a machine too busy to answer
+        raise Exception("The current node timed out during startup.")
+
+    monkeypatch.setattr(ray, "init", late)
+    with pytest.raises(DeviceError, match=said) as caught:
+        list(run(partial(tasks.begin, tmp_path), [1], Where(address)))
+    assert "timed out during startup" in caught.value.message
+    assert caught.value.hint
+
+
 @pytest.fixture
 def one_thread() -> Iterator[None]:
     before = torch.get_num_threads()

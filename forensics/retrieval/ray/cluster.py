@@ -30,7 +30,7 @@ def connected(address: str, kind: type[ForensicsError] = IndexError_) -> Iterato
         kind: of the error where there is none.
 
     Raises:
-        ForensicsError: of this kind; Ray is not installed, or there is no cluster at this address.
+        ForensicsError: of this kind; Ray is not installed, does not start here, or there is no cluster at this address.
     """
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
@@ -44,7 +44,13 @@ def connected(address: str, kind: type[ForensicsError] = IndexError_) -> Iterato
         more = {"include_dashboard": False} if address == LOCAL else {}
         try:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **more)
-        except (ConnectionError, ValueError, RuntimeError, OSError) as exc:
+        except Exception as exc:  # Ray raises a bare one where the programs it begins do not answer in time
+            ray.shutdown()
+            if address == LOCAL:
+                raise kind(
+                    f"Ray could not be started on this machine: {exc}",
+                    hint="Give the same command again when the machine is less busy, or leave out --ray.",
+                ) from exc
             raise kind(
                 f"There is no Ray cluster at {address}: {exc}",
                 hint="Give HOST:PORT as `ray start --head` printed it, `auto`, or `local` for one on this machine.",
