@@ -39,7 +39,6 @@ the processor.
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
 import time
@@ -63,7 +62,7 @@ from forensics.validation import journal
 from tests.studies import overlay_pictures as made
 from tests.studies.further_source import members
 from tests.studies.overlay_pictures import EDITS, PAGE, PLAIN, SERIES, TEXTURE
-from tests.studies.overlay_study import STRENGTHS, UNRELATED, Job, Study, interval, measured, not_copied
+from tests.studies.overlay_study import STRENGTHS, UNRELATED, Job, Study, command_line, interval, measured, not_copied
 
 SEED = 0
 APART = {
@@ -302,12 +301,8 @@ def _apart(group: str, rows: Sequence[Row]) -> Row:
 
 def main() -> None:
     """Run or resume the study, then write the tables."""
-    parser = argparse.ArgumentParser(description="The test half of the overlay's study with the further source.")
+    parser = command_line("The test half of the overlay's study with the further source.")
     parser.add_argument("--pictures", type=Path, required=True, help="folder of the overlay's study, for its packages")
-    parser.add_argument("--work", type=Path, required=True, help="folder for rows; made and resumed")
-    parser.add_argument("--out", type=Path, required=True, help="tables, as JSON")
-    parser.add_argument("--share", default="0/1", help="I/N: every N-th pair from the I-th on, into the same rows")
-    parser.add_argument("--tables-only", action="store_true", help="write the tables of the rows there are")
     args = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)

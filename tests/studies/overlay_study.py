@@ -585,14 +585,19 @@ def tables(rows: Sequence[Row]) -> Row:
     }
 
 
-def main() -> None:
-    """Run or resume the study, then write the tables."""
-    parser = argparse.ArgumentParser(description="The study of the overlay, on several kinds of picture.")
+def command_line(description: str) -> argparse.ArgumentParser:
+    """What a study asks for whose rows several runs make side by side."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--work", type=Path, required=True, help="folder for packages and rows; made and resumed")
     parser.add_argument("--out", type=Path, required=True, help="tables, as JSON")
     parser.add_argument("--share", default="0/1", help="I/N: every N-th pair from the I-th on, into the same rows")
     parser.add_argument("--tables-only", action="store_true", help="write the tables of the rows there are")
-    args = parser.parse_args()
+    return parser
+
+
+def main() -> None:
+    """Run or resume the study, then write the tables."""
+    args = command_line("The study of the overlay, on several kinds of picture.").parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     if not args.tables_only:
