@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -96,12 +97,13 @@ def test_existing_folder_is_refused_and_the_input_untouched(folder: Path) -> Non
 
 def test_verify_and_report_work_on_the_folder(folder: Path) -> None:
     before = (folder / "report.pdf").read_bytes()
-    began = time.perf_counter()
+    began = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert spawn("report", folder).returncode == ExitCode.OK
-    seconds = time.perf_counter() - began
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = ended.ru_utime + ended.ru_stime - began.ru_utime - began.ru_stime  # of processors: others may be busy
     assert (folder / "report.pdf").read_bytes() == before
     assert spawn("verify", folder).returncode == ExitCode.OK
-    assert seconds <= 30, "at most 5 s on a free machine; this bound leaves room for a busy one"
+    assert seconds <= 30, "at most 5 s on a quick machine; this bound leaves room for a slow one"
 
 
 def test_interruption_keeps_what_was_gathered(tmp_path: Path) -> None:
