@@ -180,7 +180,8 @@ def main() -> int:
             unlike += len(rows)
             for path, a, b in rows:
                 print(f"{way}, {image.name}: {path}: {a!r} and {b!r}")
-        ratios = {n: round(result[way][n] / result[asked.ways[0]][n], 2) for n in result[way]}
+        first = result[asked.ways[0]]
+        ratios = {n: round(value / first[n], 2) for n, value in result[way].items() if n in first}
         result[way] |= {"values_compared": compared, "ratios": ratios}
         print(f"{way} beside {asked.ways[0]}: {compared} values compared; ratios {ratios}")
     result["differ"] = unlike
