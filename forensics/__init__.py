@@ -18,6 +18,9 @@ __version__ = "0.1.0"
 # OpenMP reads this once, when torch loads it. Its threads otherwise spin while they wait for one another, and with one
 # other busy program on two cores the stage of origin then took thirty times as long (96 s instead of 3).
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# numpy's library of matrix products reads this once as well. A second thread of it goes on spinning after each product,
+# on the core that another part of an examination is at, and gains nothing: the products here are small.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def __getattr__(name: str) -> Any:

@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 from torch import Generator, Tensor
 
+from forensics import hands
 from forensics.case import Fact
 from forensics.errors import DeviceError, OutOfMemoryError
 from forensics.memory import available_bytes
@@ -172,7 +173,7 @@ def facts(device: Device) -> tuple[Fact, ...]:
         Fact("python", sys.version.split()[0]),
         Fact("processor", platform.machine()),
         Fact("cores", str(os.cpu_count())),
-        Fact("threads", str(torch.get_num_threads())),
+        Fact("threads", f"{'2 × ' if hands.count() == 2 else ''}{torch.get_num_threads()}"),
         Fact("device", str(device.device)),
         Fact("precision", device.precision),
     ]

@@ -10,7 +10,7 @@ import functools
 from dataclasses import replace
 from pathlib import Path
 
-from forensics import __version__, documents, draughtsman, inputs, others
+from forensics import __version__, documents, draughtsman, hands, inputs, others
 from forensics.case import SCHEMA, Absent, Case, Correspondence, Fact, Style
 from forensics.controls import works as control_works
 from forensics.device import Device, choose, facts, session
@@ -134,7 +134,7 @@ def examined(
     resolved = belonging.with_fetched(resolved, sources.fetched)
     emit(Event("identify", 2, 2, models.checkpoint.name))
 
-    with session(device):
+    with session(device), hands.two(where=hands.suits(device, models.checkpoint)):
         # (2) The protocol is fixed and hashed before any measurement.
         protocol_file = ledger.fix(protocol.file.path, protocol.canonical)
         # (3) Hash the bytes as received, then decode copies; choose the controls.
@@ -260,7 +260,7 @@ def compared(
     device = choose(settings.device, settings.precision)
     fetched = "" if settings.clip else search.fetched_model()
     resolved = belonging.with_fetched(resolved, fetched)
-    with session(device):
+    with session(device), hands.two(where=hands.suits(device)):
         protocol_file = ledger.put_file(protocol.file.path, protocol.canonical)
         received = _receive(ledger, disputed, replace(settings, originals=tuple(map(str, originals))), emit)
         embedder = search.open_embedder(settings.clip or fetched or None, device)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import torch
 
+from forensics import hands
 from forensics.case import Checkpoint, Given, Setting
 from forensics.controls.cache import Cache
 from forensics.device import Device, choose, memory_gib, peak_memory_gib, session
@@ -179,7 +180,7 @@ def outlook(
         for name in PROFILES if deepest else (settings.profile,):
             chosen[name] = works.expected(settings, checkpoint, PROFILES[name], disputed, digests)
     asked = Asked(settings.seed, prompts, controls, control is not None, chosen)
-    with session(device):
+    with session(device), hands.two(where=hands.suits(device, checkpoint)):
         model = workshop.model(checkpoint, device, prompts=[("", 1.0)])
         pace = timed(model, device)
         found = {n: forecast(protocol, asked, cache, model, pace, device) for n, protocol in PROFILES.items()}

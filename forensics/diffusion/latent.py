@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from forensics import hands
 from forensics.case import Checkpoint
 from forensics.device import Device
 from forensics.diffusion.base import Condition
@@ -145,7 +146,8 @@ class LatentModel(SampledModel):
     def decode(self, state: Tensor) -> Tensor:
         """See `DiffusionModel`."""
         z = self.unit(state.to(self.device.device, torch.float32), self._first())
-        pixels = self.vae.decode(z / self._scaling * self._spread + self._shift).sample  # (B, 3, H, W)
+        z = z / self._scaling * self._spread + self._shift
+        pixels = hands.by_rows(lambda rows: self.vae.decode(rows).sample, z)  # (B, 3, H, W)
         return (pixels / 2 + 0.5).clamp(0, 1)
 
 

@@ -8,6 +8,7 @@ inversion and generation are one ODE.
 from __future__ import annotations
 
 import contextlib
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from forensics import hands
 from forensics.case import Checkpoint
 from forensics.device import Device, batch_size
 from forensics.diffusion import in_files
@@ -42,6 +44,7 @@ class SampledModel(ABC):
         self.noise_range = (low, high)
         self.vocabulary = 0
         self.evaluations = 0
+        self._counting = threading.Lock()
 
     def _placed(self, module: Any) -> Any:
         module = module.eval().requires_grad_(False)
@@ -147,8 +150,16 @@ class SampledModel(ABC):
     def _counted(self, x: Tensor, clock: Tensor, given: Tensors, guidance: float) -> Tensor:
         # A backward pass is about two forward passes of arithmetic, and is charged as such.
         backward = torch.is_grad_enabled() and (x.requires_grad or any(t.requires_grad for t in given.values()))
-        self.evaluations += GRADIENT_COST * len(x) if backward else len(x)
-        return self._predict(x, clock, given, guidance).float()
+        with self._counting:  # two hands may call at once
+            self.evaluations += GRADIENT_COST * len(x) if backward else len(x)
+        if backward:
+            return self._predict(x, clock, given, guidance).float()
+        names = list(given)
+
+        def predicted(x: Tensor, clock: Tensor, *tensors: Tensor) -> Tensor:
+            return self._predict(x, clock, dict(zip(names, tensors, strict=True)), guidance).float()
+
+        return hands.by_rows(predicted, x, clock, *given.values())
 
     def start(self, noise: Tensor, steps: int) -> Tensor:
         """See `DiffusionModel`."""

@@ -13,10 +13,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import reduce
 
 import torch
 from torch import Tensor
 
+from forensics import hands
 from forensics.device import generator, noise
 from forensics.diffusion.base import GRADIENT_COST, Condition, DiffusionModel
 from forensics.inversion.codelength import MAX_SIGMA
@@ -68,10 +70,11 @@ class Objective:
     @torch.no_grad()
     def bits(self, draws: Draws, prompts: Condition) -> Tensor:
         """(P,) bits of the P prompts of a condition, each the mean over the same draws; guidance is left aside."""
-        found = [
-            self._errors(draws, prompts, rows) * draws.price[rows % len(draws.time)]
-            for rows in self._rows(draws, prompts, self._batch)
-        ]
+
+        def priced(rows: Tensor) -> Tensor:
+            return self._errors(draws, prompts, rows) * draws.price[rows % len(draws.time)]
+
+        found = hands.each(priced, self._rows(draws, prompts, self._batch))
         return torch.cat(found).reshape(prompts.rows, -1).mean(dim=1).cpu()
 
     def slope(self, draws: Draws, parameters: Tensor, made: Callable[[Tensor], Condition]) -> tuple[Tensor, Tensor]:
@@ -84,18 +87,19 @@ class Objective:
             prompts = made(leaf)
             # Cut between text encoder and network, at every tensor that depends on the parameters.
             through = [name for name, tensor in prompts.given.items() if tensor.requires_grad]
-            given = {name: tensor.detach().requires_grad_(name in through) for name, tensor in prompts.given.items()}
-            cut = replace(prompts, given=given)
-            found = []
-            for rows in self._rows(draws, cut, self._gradient_batch):
-                bits = self._errors(draws, cut, rows) * draws.price[rows % len(draws.time)]
+
+            def batch(rows: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+                given = {name: t.detach().requires_grad_(name in through) for name, t in prompts.given.items()}
+                bits = self._errors(draws, replace(prompts, given=given), rows) * draws.price[rows % len(draws.time)]
                 (bits.sum() / len(draws.time)).backward()
-                found.append(bits.detach())
-            # A tensor that the network made no use of has no gradient.
-            used = [name for name in through if given[name].grad is not None]
-            torch.autograd.backward([prompts.given[n] for n in used], [given[n].grad for n in used])
+                # A tensor that the network made no use of has no gradient.
+                return bits.detach(), {n: grad for n in through if (grad := given[n].grad) is not None}
+
+            found = hands.each(batch, self._rows(draws, prompts, self._gradient_batch))
+            slopes = {name: reduce(torch.add, [grads[name] for _, grads in found]) for name in found[0][1]}
+            torch.autograd.backward([prompts.given[name] for name in slopes], list(slopes.values()))
         assert leaf.grad is not None
-        return torch.cat(found).reshape(prompts.rows, -1).mean(dim=1).cpu(), leaf.grad
+        return torch.cat([bits for bits, _ in found]).reshape(prompts.rows, -1).mean(dim=1).cpu(), leaf.grad
 
     def _rows(self, draws: Draws, prompts: Condition, batch: int) -> tuple[Tensor, ...]:
         """Prompt-major rows: row r is prompt r // n with draw r % n."""

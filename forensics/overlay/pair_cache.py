@@ -6,10 +6,10 @@ import contextvars
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Hashable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import cv2
 import numpy as np
@@ -27,7 +27,45 @@ PAIRS = 8
 """Pairs that are kept, those asked for last; each holds its canvases, a few megabytes."""
 
 _Key = TypeVar("_Key", bound=Hashable)
-_Kept = TypeVar("_Kept")
+_Made = TypeVar("_Made")
+
+
+class _Once(Generic[_Key, _Made]):
+    """The last things that were made; each is made once, however many threads ask for it at a time."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[_Key, _Made] = OrderedDict()
+        self._making: dict[_Key, Future[_Made]] = {}
+
+    def __contains__(self, key: _Key) -> bool:
+        return key in self._kept
+
+    def of(self, key: _Key, make: Callable[[], _Made]) -> _Made:
+        """The thing with this key. What goes wrong in making it is raised to all who wait, and forgotten."""
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+            others = self._making.get(key)
+            mine = self._making.setdefault(key, Future())
+        if others is not None:
+            return others.result()
+        try:
+            made = make()
+        except BaseException as exc:
+            with self._lock:
+                del self._making[key]
+            mine.set_exception(exc)
+            raise
+        with self._lock:
+            del self._making[key]
+            self._kept[key] = made
+            while len(self._kept) > self._limit:
+                self._kept.popitem(last=False)
+        mine.set_result(made)
+        return made
 
 
 class LightTable:
@@ -42,12 +80,11 @@ class LightTable:
         """
         # Sums in another order would differ in the last digit; what is worth a second core are whole pictures.
         cv2.setNumThreads(1)
-        self._pictures: OrderedDict[str, Prepared] = OrderedDict()
-        self._pairs: OrderedDict[tuple[str, str], Pairing] = OrderedDict()
+        self._pictures: _Once[str, Prepared] = _Once(PICTURES)
+        self._pairs: _Once[tuple[str, str], Pairing] = _Once(PAIRS)
         self._known: dict[int, tuple[weakref.ref[Tensor], int, str]] = {}
         """By the identity of a picture: itself, how often it was changed, and the digest of its pixels."""
         self._plain, self._further = plain, further
-        self._lock: threading.RLock = plain._lock if plain is not None else threading.RLock()
 
     @contextmanager
     def laid_ahead(self, first: Tensor, second: Tensor) -> Iterator[None]:
@@ -55,18 +92,14 @@ class LightTable:
 
         Who asks for them before they are laid waits. What goes wrong there is raised where the pair is asked for.
         """
-        begun = threading.Event()
 
         def lay() -> None:
-            with self._lock:
-                begun.set()
-                with suppress(Exception):  # it comes again, and is raised, where it is asked for
-                    self.pair(*self.prepared(first, second))
+            with suppress(Exception):  # it comes again, and is raised, where it is asked for
+                self.pair(*self.prepared(first, second))
 
         # Inputs that are hashed there, such as weights, are inputs of the examination that goes on here.
         thread = threading.Thread(target=contextvars.copy_context().run, args=(lay,))
         thread.start()
-        begun.wait()
         try:
             yield
         finally:
@@ -76,21 +109,16 @@ class LightTable:
         """Everything that a comparison needs of each picture (1, 3, H, W); new ones are prepared side by side."""
         if self._plain is not None:
             return self._plain.prepared(*pictures)
-        with self._lock:
-            return self._prepared(pictures)
-
-    def _prepared(self, pictures: Sequence[Tensor]) -> list[Prepared]:
         new: dict[str, Bytes] = {}
         keys = [self._key(picture, new) for picture in pictures]
-        if new:
-            with ThreadPoolExecutor(len(new)) as pool:
-                made = dict(zip(new, pool.map(prepare, new.values()), strict=True))
-        else:
-            made = {}
-        found = [self._pictures[key] if key in self._pictures else made[key] for key in keys]
-        for key, ready in zip(keys, found, strict=True):
-            _keep(self._pictures, key, ready, PICTURES)
-        return found
+
+        def ready(key: str, picture: Tensor) -> Prepared:
+            return self._pictures.of(key, lambda: prepare(new[key] if key in new else _pixels(picture)))
+
+        if len(new) < 2:
+            return list(map(ready, keys, pictures))
+        with ThreadPoolExecutor(len(new)) as pool:
+            return list(pool.map(ready, keys, pictures))
 
     def _key(self, picture: Tensor, new: dict[str, Bytes]) -> str:
         """Digest of its pixels, which are put among the new ones where they are; taken again where it was changed."""
@@ -98,7 +126,7 @@ class LightTable:
         version = None if picture.is_inference() else picture._version
         if known is not None and known[0]() is picture and known[1] == version and known[2] in self._pictures:
             return known[2]
-        pixels = np.asarray(to_picture(picture), np.uint8)
+        pixels = _pixels(picture)
         key = digest(pixels)
         if key not in self._pictures:
             new[key] = pixels
@@ -111,10 +139,7 @@ class LightTable:
     def pair(self, first: Prepared, second: Prepared) -> Pairing:
         """Two pictures, as `prepared` gave them, laid over each other."""
         key = first.plate.digest, second.plate.digest
-        with self._lock:
-            found = self._pairs[key] if key in self._pairs else self._laid(first, second)
-            _keep(self._pairs, key, found, PAIRS)
-        return found
+        return self._pairs.of(key, lambda: self._laid(first, second))
 
     def _laid(self, first: Prepared, second: Prepared) -> Pairing:
         if self._plain is None:
@@ -122,8 +147,5 @@ class LightTable:
         return raised(self._plain.pair(first, second), first, second, self._further)
 
 
-def _keep(table: OrderedDict[_Key, _Kept], key: _Key, value: _Kept, limit: int) -> None:
-    table[key] = value
-    table.move_to_end(key)
-    while len(table) > limit:
-        table.popitem(last=False)
+def _pixels(picture: Tensor) -> Bytes:
+    return np.asarray(to_picture(picture), np.uint8)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from forensics import hands
 from forensics.overlay.keypoints import Keypoints, detect, match, variant
 from forensics.overlay.plates import Box, Plate, luminance
 from forensics.registry import Registry
@@ -144,8 +145,12 @@ class Bench:
             items: (digest of the picture, or empty; what reads it, asked once a digest).
         """
         described = self.features.describe(query)
-        found = [self._of(digest, shown) for digest, shown in items]
-        return [None if item is None else self.features.agree(described, item) for item in found]
+
+        def laid(item: tuple[str, Shown]) -> Agreement | None:
+            found = self._of(*item)
+            return None if found is None else self.features.agree(described, found)
+
+        return hands.each(laid, items)
 
     def _of(self, digest: str, shown: Shown) -> Any:
         if digest in self._kept:

@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from forensics import weights
+from forensics import hands, weights
 from forensics.case import Better, Metric
 from forensics.errors import WeightsError
 from forensics.similarity.inputs import SIZE_SENTENCE, check, common, same_size
@@ -118,8 +118,9 @@ class Lpips:
     @torch.inference_mode()
     def _distances(self, a: Tensor, b: Tensor) -> Tensor:
         # One pair at a time: the value of a pair must not depend on which others share its batch.
-        pairs = zip(a.split(1), b.split(1), strict=True)
-        values = [reduce(torch.add, self._parts(x, y)) for x, y in pairs]  # one after the other, as published
+        pairs = zip(a.split(1), hands.each(self._net.units, b.split(1)), strict=True)
+        # The parts one after the other, as published.
+        values = [reduce(torch.add, self._net.parts(self._first(x), units)) for x, units in pairs]
         return torch.cat(values).double() if values else torch.zeros(0, dtype=torch.float64)
 
     def _parts(self, x: Tensor, y: Tensor) -> list[Tensor]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from forensics import similarity
+from forensics import hands, similarity
 from forensics.case import (
     Absent,
     Better,
@@ -21,7 +21,7 @@ from forensics.case import (
 from forensics.events import Event
 from forensics.similarity.inputs import held
 from forensics.stages.context import Context, Received
-from forensics.stages.instruments import ALIGNED, PERCEPTUAL
+from forensics.stages.instruments import ALIGNED, PERCEPTUAL, Instruments
 from forensics.stages.ladder import Ladder
 from forensics.stages.rank import compare
 from forensics.stages.search import Found
@@ -82,11 +82,10 @@ def _rows(pairs: Mapping[str, Sequence[tuple[Work, str, Tensor]]], context: Cont
     instruments, total, done = context.instruments, sum(map(len, pairs.values())), 0
     values: dict[tuple[str, int], float] = {}
     for name in sorted(pairs, key=lambda name: name == ALIGNED):
-        for number, (one, other, pixels) in enumerate(pairs[name]):
-            context.emit(Event("compare", done, total, f"{name}: {one.id} and {other}"))
-            if name in instruments.at_hand:
-                values[name, number] = instruments.value(name, one.pixels, pixels)
-            done += 1
+        context.emit(Event("compare", done, total, f"{name}: {len(pairs[name])} pairs of pictures"))
+        if name in instruments.at_hand:
+            values |= {(name, number): found for number, found in enumerate(_values(name, pairs[name], instruments))}
+        done += len(pairs[name])
     context.emit(Event("compare", total, total, f"{total} measurements"))
     rows: list[Measurement | NotMeasured] = []
     for name, with_ in pairs.items():
@@ -98,6 +97,10 @@ def _rows(pairs: Mapping[str, Sequence[tuple[Work, str, Tensor]]], context: Cont
                 reason = instruments.absent[name]
                 rows.append(NotMeasured(row_id, name, one.id, other, reason.reason, reason.remedy))
     return rows
+
+
+def _values(name: str, pairs: Sequence[tuple[Work, str, Tensor]], instruments: Instruments) -> list[float]:
+    return hands.each(lambda pair: instruments.value(name, pair[0].pixels, pair[2]), pairs)
 
 
 def _not_loaded(name: str, reason: Absent) -> Metric:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from forensics import hands
 from forensics.case import CurveKind, RateCurve, RatePoint
 from forensics.controls.cache import Values
 from forensics.diffusion.base import Condition, DiffusionModel
@@ -49,7 +50,11 @@ class Axes:
 
     def of(self, target: Tensor, pictures: Tensor) -> list[Near]:
         """The pictures (N, 3, H, W) beside the target (1, 3, H, W)."""
-        return [self.beside(target, picture, float(self.measure(target, picture)[0])) for picture in pictures.split(1)]
+
+        def near(picture: Tensor) -> Near:
+            return self.beside(target, picture, float(self.measure(target, picture)[0]))
+
+        return hands.each(near, pictures.split(1))
 
     def beside(self, target: Tensor, picture: Tensor, distance: float) -> Near:
         """One picture whose LPIPS is known."""
@@ -70,7 +75,7 @@ def decoded(length: Codelength, target: Tensor, model: DiffusionModel, axes: Axe
     step = fit(target, model.native_px, model.stride)[1]
     found = []
     for states in length.estimates[:draws]:
-        pictures = unfit(torch.cat([model.decode(state[None]).cpu() for state in states]), step)
+        pictures = unfit(torch.cat(hands.each(lambda state: model.decode(state[None]).cpu(), states)), step)
         found.append(axes.of(target, pictures))
     return found
 
@@ -119,7 +124,7 @@ def of_controls(scores: Sequence[Values], prompts: Sequence[float], length: Code
 def of_codec(codec: codecs.Codec, target: Tensor, axes: Axes) -> RateCurve:
     """The codec at every quality and size tried, without the codings that another one beats in bits and LPIPS."""
     made = codecs.codings(to_picture(target), codec)
-    near = [float(axes.measure(target, to_tensor(coding.picture))[0]) for coding in made]
+    near = hands.each(lambda coding: float(axes.measure(target, to_tensor(coding.picture))[0]), made)
     points: list[RatePoint] = []
     for coding, distance in sorted(zip(made, near, strict=True), key=lambda pair: (pair[0].bits, pair[1])):
         if points and distance >= points[-1].distance:

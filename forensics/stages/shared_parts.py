@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from forensics import hands
 from forensics.case import Absent, CommonElements, Outcome, Place
 from forensics.overlay import outcome
 from forensics.overlay.align import Further
@@ -58,9 +59,12 @@ def seek(
         return companions
     duplicates: list[str] = []
     parts: dict[str, NDArray[np.bool_]] = {}
-    for companion in companions:
+
+    def laid(companion: Companion) -> tuple[Prepared, Pairing]:
         (other,) = table.prepared(companion.pixels)
-        found = raised(pair(work, other), work, other, further)
+        return other, raised(pair(work, other), work, other, further)
+
+    for companion, (other, found) in zip(companions, hands.each(laid, companions), strict=True):
         # An ornament covers little: what may be shared is looked for where the aligned distance sees anything.
         if not any(corresponds(p) or outcome.in_detail(p) for p in found.parts):
             continue

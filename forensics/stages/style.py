@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
+from forensics import hands
 from forensics.case import Absent, Colour, CreatorScore, Palette, Style, StyleMeasure, WorkStyle
 from forensics.events import Emit, Event
 from forensics.pictures.tensors import to_tensor
@@ -79,7 +80,7 @@ def resemble(
         ("palette", style.PALETTE_PROTOCOL, style.palette, style.by_palette),
     ):
         described = context.workshop.describing(f"{style.VERSION}, {name}", describe)
-        known, others = (np.stack([described(p) for p in group]) for group in (works, asked))
+        known, others = (np.stack(hands.each(described, group)) for group in (works, asked))
         like = likeness(known)
         creators = style.Creators(chosen.owners, like(known, known))
         to_compared = like(others[:1], others[1 : 1 + len(compared)])[0]
