@@ -165,12 +165,15 @@ def test_it_is_laid_once_and_on_another_thread(monkeypatch: pytest.MonkeyPatch) 
 
     def counted(a: Prepared, b: Prepared) -> Pairing:
         threads.append(threading.current_thread().name)
+        begun.set()
         return pair(a, b)
 
+    begun = threading.Event()
     monkeypatch.setattr(pair_cache, "pair", counted)
     first, second = _works()
     table = LightTable()
     with table.laid_ahead(first, second):
+        assert begun.wait(60)
         table.pair(*table.prepared(first, second))
     table.pair(*table.prepared(first, second))
     assert len(threads) == 1

@@ -118,10 +118,12 @@ class Lpips:
     @torch.inference_mode()
     def _distances(self, a: Tensor, b: Tensor) -> Tensor:
         # One pair at a time: the value of a pair must not depend on which others share its batch.
-        pairs = zip(a.split(1), hands.each(self._net.units, b.split(1)), strict=True)
+        if not len(a):
+            return torch.zeros(0, dtype=torch.float64)
+        self._first(a[:1])  # it is known before two hands ask for it
+        pairs = zip(a.split(1), b.split(1), strict=True)
         # The parts one after the other, as published.
-        values = [reduce(torch.add, self._net.parts(self._first(x), units)) for x, units in pairs]
-        return torch.cat(values).double() if values else torch.zeros(0, dtype=torch.float64)
+        return torch.cat(hands.each(lambda pair: reduce(torch.add, self._parts(*pair)), pairs)).double()
 
     def _parts(self, x: Tensor, y: Tensor) -> list[Tensor]:
         return self._net.parts(self._first(x), self._net.units(y))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from forensics import hands
 from forensics.case import (
     NO_COMPANIONS,
     NOTHING_TO_EXCLUDE,
@@ -101,13 +102,17 @@ class Overlaid:
 def lay_over(disputed: Work, works: Sequence[Work], emit: Emit, table: LightTable | None = None) -> Overlaid:
     """Lay the disputed image over every work, on a table that may hold some of them already."""
     table = table or LightTable()
-    (first,), seconds, pairs = table.prepared(disputed.pixels), [], []
-    for number, work in enumerate(works, 1):
-        emit(Event("overlay", number - 1, len(works), work.id))
-        seconds += table.prepared(work.pixels)
-        pairs.append(table.pair(first, seconds[-1]))
+    (first,), laid, together = table.prepared(disputed.pixels), [], hands.count()
+
+    def over(work: Work) -> tuple[Prepared, Pairing]:
+        (second,) = table.prepared(work.pixels)
+        return second, table.pair(first, second)
+
+    for number in range(0, len(works), together):
+        emit(Event("overlay", number, len(works), works[number].id))
+        laid += hands.each(over, works[number : number + together])
     emit(Event("overlay", len(works), len(works), f"{len(works)} works"))
-    return Overlaid(first, tuple(seconds), tuple(pairs))
+    return Overlaid(first, tuple(second for second, _ in laid), tuple(found for _, found in laid))
 
 
 def correspond(

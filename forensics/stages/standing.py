@@ -14,6 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from forensics import hands
 from forensics.case import Absent, Item, Standing
 from forensics.embedders.open_clip import Embedder
 from forensics.stages import domain
@@ -39,7 +40,7 @@ def stand(disputed: Work, item: Item, group: ControlGroup, embedder: Embedder | 
     rows = [_row(name, [look[name] for look in looks]) for name in looks[0]]
     if embedder is not None and len(group.works) > 1:
         # One at a time: how many share a batch depends on the memory that is free, and moves the last digits.
-        vectors = [embedder.images(work.pixels) for work in (disputed, *group.works)]
+        vectors = hands.each(lambda work: embedder.images(work.pixels), (disputed, *group.works))
         rows.append(_row(KIND, _kinds(np.concatenate(vectors))))
     return replace(group, facts=replace(facts, standing=tuple(rows), dates=dates(item, group.dates)))
 

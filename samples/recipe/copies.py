@@ -208,4 +208,4 @@ def run(args: argparse.Namespace) -> None:
     result = {"works": len(works), "descriptor": descriptor.digest, "edits": table}
     target = args.work / "figures" / "copies.figures.json"
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    target.write_text(json.dumps(result, separators=(",", ":")) + "\n", encoding="utf-8")

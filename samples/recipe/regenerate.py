@@ -262,9 +262,9 @@ def run(args: argparse.Namespace) -> None:
     if args.keep_captions:
         result["control_captions"] = json.loads(target.read_text(encoding="utf-8"))["control_captions"]
     # The levels are safe before the pictures for the controls' captions begin.
-    target.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    target.write_text(json.dumps(result, separators=(",", ":")) + "\n", encoding="utf-8")
     if not args.keep_captions:
         clip = Embedder.open(str(args.samples / "openclip"), device)
         result["control_captions"] = captions_of_controls(args, works, descriptor, clip)
-        target.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        target.write_text(json.dumps(result, separators=(",", ":")) + "\n", encoding="utf-8")
     print(json.dumps(result, indent=1))

@@ -69,7 +69,9 @@ def main() -> None:
         case("ties", [0.0, 1.0, 1.0, 2.0, 2.0], [0.0, 0.0, 1.0, -1.0, 2.0, -1.0]),
         case("reversed", draw(-0.5, 1.0, 30), draw(0.5, 1.0, 30)),
     ]
-    print(json.dumps({"lir": version("lir"), "log10_prior_odds": PRIORS, "at": AT, "cases": cases}, indent=1))
+    print(
+        json.dumps({"lir": version("lir"), "log10_prior_odds": PRIORS, "at": AT, "cases": cases}, separators=(",", ":"))
+    )
 
 
 if __name__ == "__main__":
