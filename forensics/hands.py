@@ -33,13 +33,12 @@ _ROWS = 4
 """Of a batch, that a hand takes at least: calling the network takes as long as computing as many."""
 _FEW = 4
 """Cores that comparisons of pictures leave idle within an operation, and not where two go side by side."""
-_POOL: ThreadPoolExecutor | None = None
-"""Of the second hand; none where there is one."""
 
 
 class _Thread(threading.local):
-    shares: bool = False
-    """Whether this thread is one of two that share calls: what it calls is not shared once more."""
+    pool: ThreadPoolExecutor | None = None
+    """Of the second hand, for the thread that has one; none while it shares calls, for what these call is not shared
+    once more."""
 
 
 _THREAD = _Thread()
@@ -47,24 +46,24 @@ _THREAD = _Thread()
 
 @contextmanager
 def two(*, where: bool) -> Iterator[None]:
-    """Inside, `each` and `halves` deal calls out to two threads, and torch computes with one in each.
+    """Inside, `each` and `by_rows` deal calls out to this thread and another, and torch computes with one in each.
 
     Args:
-        where: whether there is to be a second hand. There is none either where torch has one thread, or inside another
+        where: whether there is to be a second hand. There is none either where torch has one thread, as inside another
             `two`.
     """
-    global _POOL
     threads = torch.get_num_threads()
-    if not where or threads < 2 or _POOL is not None:
+    if not where or threads < 2:
         yield
         return
     torch.set_num_threads(1)
     # The number holds for the thread that asks: one that was begun later would otherwise share operations out.
-    _POOL = ThreadPoolExecutor(1, "second hand", initializer=torch.set_num_threads, initargs=(1,))
+    pool = ThreadPoolExecutor(1, "second hand", initializer=torch.set_num_threads, initargs=(1,))
+    _THREAD.pool = pool
     try:
         yield
     finally:
-        pool, _POOL = _POOL, None
+        _THREAD.pool = None
         pool.shutdown()
         torch.set_num_threads(threads)
 
@@ -79,7 +78,7 @@ def suits(device: Device, checkpoint: Checkpoint | None = None) -> bool:
 
 def count() -> int:
     """Hands that calls of this thread are dealt out to: 1 or 2."""
-    return 1 if _POOL is None or _THREAD.shares else 2
+    return 1 if _THREAD.pool is None else 2
 
 
 def each(do: Callable[[T], R], items: Iterable[T]) -> list[R]:
@@ -90,16 +89,14 @@ def each(do: Callable[[T], R], items: Iterable[T]) -> list[R]:
     Args:
         do: must not write to anything that another call of it reads.
     """
-    given = list(items)
-    pool = _POOL
-    if pool is None or count() == 1 or len(given) < 2:
+    given, pool = list(items), _THREAD.pool
+    if pool is None or len(given) < 2:
         return [do(item) for item in given]
     found: dict[int, R] = {}
     left = deque(range(len(given)))
     grad, inference = torch.is_grad_enabled(), torch.is_inference_mode_enabled()
 
     def work() -> None:
-        _THREAD.shares = True
         try:
             # Whether gradients are kept is a matter of the thread.
             with torch.inference_mode(inference), torch.set_grad_enabled(grad and not inference):
@@ -108,14 +105,14 @@ def each(do: Callable[[T], R], items: Iterable[T]) -> list[R]:
         except BaseException:
             left.clear()
             raise
-        finally:
-            _THREAD.shares = False
 
     # In this context: within which limits pictures are read, and which files count as inputs.
     second = pool.submit(contextvars.copy_context().run, work)
+    _THREAD.pool = None
     try:
         work()
     finally:
+        _THREAD.pool = pool
         error = None if second.cancel() else second.exception()
     if error is not None:
         raise error
@@ -137,6 +134,6 @@ def by_rows(do: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
     """
     rows = len(tensors[0])
     size = -(-rows // count())
-    if size < _ROWS:
+    if count() == 1 or size < _ROWS:
         return do(*tensors)
     return torch.cat(each(lambda part: do(*part), zip(*(t.split(size) for t in tensors), strict=True)))

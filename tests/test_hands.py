@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 import torch
@@ -159,6 +160,15 @@ def test_a_slope_is_that_of_one_hand_to_the_last_bit(model: DiffusionModel) -> N
 
 def _given(hidden: Tensor) -> Condition:
     return from_hidden(hidden)
+
+
+def test_large_networks_and_cards_keep_one_hand(model: DiffusionModel) -> None:
+    assert hands.suits(CPU, model.checkpoint)
+    assert not hands.suits(CPU, replace(model.checkpoint, parameters=860_000_000))
+    assert not hands.suits(replace(CPU, device=torch.device("cuda")), model.checkpoint)
+    assert hands.suits(CPU)
+    torch.set_num_threads(16)
+    assert not hands.suits(CPU)
 
 
 def test_the_environment_says_how_many_threads_compute() -> None:
