@@ -6,19 +6,26 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
 from forensics import diffusion, hands
+from forensics.case import Measurement
 from forensics.device import choose, facts, noise
 from forensics.diffusion.base import Condition, DiffusionModel, from_hidden
+from forensics.events import ignore
+from forensics.examination import compared
+from forensics.folder import Ledger
 from forensics.inversion.objective import Objective
 from forensics.overlay import pair_cache
 from forensics.overlay.correspondence import Pairing, Prepared, pair
 from forensics.overlay.pair_cache import LightTable
 from forensics.pictures.tensors import to_tensor
+from forensics.resources import samples
+from forensics.settings import resolve
 from tests.diffusion import tiny
 from tests.report.pictures import scene
 
@@ -200,3 +207,20 @@ def test_two_pairs_are_laid_at_once_and_no_pair_twice(monkeypatch: pytest.Monkey
         found = list(pool.map(lay, [*others, *others]))
     assert len(laid) == len(set(laid)) == 2
     assert found[:2] == found[2:]
+
+
+def test_a_comparison_says_the_same_with_two_hands_and_its_numbers_differ_by_rounding(tmp_path: Path) -> None:
+    disputed, work = samples() / "disputed" / "edited.jpg", samples() / "originals" / "edited-original.png"
+    cases = []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        ledger = Ledger(tmp_path / str(threads), command="compare")
+        cases.append(compared(disputed, (work,), ledger, resolve({}), ignore))
+    one, two = cases
+    said = [fact.value for case in cases for fact in case.environment if fact.name == "threads"]
+    assert said == ["1", "2 × 1"]
+    assert [a.grade for a in one.assessments] == [a.grade for a in two.assessments]
+    assert [c.outcome for c in one.correspondences] == [c.outcome for c in two.correspondences]
+    values = [[m.value for m in case.measurements if isinstance(m, Measurement)] for case in cases]
+    assert len(values[0]) >= 5
+    assert values[0] == pytest.approx(values[1], rel=1e-4, abs=1e-6)
