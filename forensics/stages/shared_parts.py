@@ -60,17 +60,21 @@ def seek(
     duplicates: list[str] = []
     parts: dict[str, NDArray[np.bool_]] = {}
 
-    def laid(companion: Companion) -> tuple[Prepared, Pairing]:
+    def looked(companion: Companion) -> tuple[bool, NDArray[np.bool_] | None]:
+        """Whether an item shows the work throughout; else what the two share."""
         (other,) = table.prepared(companion.pixels)
-        return other, raised(pair(work, other), work, other, further)
-
-    for companion, (other, found) in zip(companions, hands.each(laid, companions), strict=True):
+        found = raised(pair(work, other), work, other, further)
         # An ornament covers little: what may be shared is looked for where the aligned distance sees anything.
         if not any(corresponds(p) or outcome.in_detail(p) for p in found.parts):
-            continue
+            return False, None
         if _shows(found):
+            return True, None
+        return False, shared(work, other, further if found.otherwise is not None else None)
+
+    for companion, (whole, part) in zip(companions, hands.each(looked, companions), strict=True):
+        if whole:
             duplicates.append(companion.training_id)
-        elif (part := shared(work, other, further if found.otherwise is not None else None)) is not None:
+        elif part is not None:
             parts[companion.training_id] = part
     mask = held_by_several(work, list(parts.values()))
     rest = work if mask is None else without_part(work, mask)
